@@ -1,0 +1,46 @@
+# Two commands do everything on a fresh machine with Python >= 3.11: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: quickstart test check lint types imports bench good-results clean help
+.DEFAULT_GOAL := help
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("mmrl needs Python >= 3.11, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/test.txt
+	@touch $@
+
+quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market maker
+	$(BIN)/mmrl train --preset quickstart
+	@printf '\nNext:\n  %s\n  %s\n  %s\n' '$(BIN)/mmrl runs list' '$(BIN)/mmrl plot --good-results' '$(BIN)/mmrl train --help'
+
+test: $(VENV)/test.stamp       ## run the tests
+	$(BIN)/python -m pytest
+
+check: lint types imports test ## everything that must be green
+
+lint: $(VENV)/test.stamp       ## ruff: lint and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/test.stamp      ## mypy, strict, on mmrl/
+	$(BIN)/mypy
+
+imports: $(VENV)/test.stamp    ## the arrows between the packages
+	$(BIN)/lint-imports
+
+bench: $(VENV)/run.stamp       ## speed of every engine on this machine
+	$(BIN)/mmrl bench
+
+clean:           ## remove the environment and caches
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
