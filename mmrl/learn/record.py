@@ -1,0 +1,64 @@
+"""What one epoch looked like: the record of metrics.jsonl and the profile of episodes/*.npz.
+
+Shapes: N trajectories, T steps, nnz live steps (rows of the CSR batch).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmrl.rollout.trajectories import Trajectories
+
+PROFILED = ("mid", "bid", "ask", "spread", "wealth", "inventory", "value")
+
+
+def batch_record(batch: Trajectories) -> dict[str, float]:
+    """Rewards, values, inventory and spread of a batch; value is V_T = W_T + I_T S_T in currency.
+
+    `reward` is summed over each trajectory; inventory and spread are averaged over all live steps.
+    """
+    lengths = np.diff(batch.offsets)
+    count = len(lengths)
+    rewards = np.add.reduceat(batch.reward, batch.offsets[:-1]) if len(batch.reward) else np.zeros(count)
+    spread = batch.ask - batch.bid
+    return {
+        "trajectories": count,
+        "steps": int(batch.offsets[-1]),
+        "reward_mean": float(rewards.mean()),
+        "reward_std": float(rewards.std()),
+        "value_mean": float(batch.final_value.mean()),
+        "value_std": float(batch.final_value.std()),
+        "value_se": float(batch.final_value.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan"),
+        "inventory_mean": float(batch.inventory.mean()),
+        "inventory_std": float(batch.inventory.std()),
+        "inventory_abs_mean": float(np.abs(batch.inventory).mean()),
+        "final_inventory_mean": float(batch.final_inventory.mean()),
+        "final_inventory_std": float(batch.final_inventory.std()),
+        "spread_mean": float(spread.mean()),
+        "spread_std": float(spread.std()),
+        "length_mean": float(lengths.mean()),
+        "terminated": int(batch.terminated.sum()),
+    }
+
+
+def episode_profile(batch: Trajectories, dt: float, points: int = 400) -> dict[str, np.ndarray]:
+    """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one replay.
+
+    At most `points` steps are kept, evenly spaced; the replay is the longest trajectory of the batch.
+    """
+    starts, lengths = batch.offsets[:-1], np.diff(batch.offsets)
+    longest = int(lengths.argmax())
+    steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))
+    series = {name: getattr(batch, name) for name in PROFILED if name != "spread"}
+    series["spread"] = batch.ask - batch.bid
+    profile: dict[str, np.ndarray] = {"time": steps * dt}
+    alive = lengths[:, None] > steps  # [N, points]
+    rows = np.where(alive, starts[:, None] + steps, 0)
+    profile["alive"] = alive.sum(axis=0)
+    for name, column in series.items():
+        sample = np.where(alive, column[rows].astype(np.float64), np.nan)
+        profile[f"{name}_mean"] = np.nanmean(sample, axis=0)
+        profile[f"{name}_se"] = np.nanstd(sample, axis=0) / np.sqrt(profile["alive"])
+        profile[f"{name}_q05"], profile[f"{name}_q95"] = np.nanquantile(sample, (0.05, 0.95), axis=0)
+        profile[f"replay_{name}"] = column[starts[longest] + steps].astype(np.float64)
+    return profile
