@@ -15,12 +15,27 @@ import numpy.typing as npt
 
 Array = Any  # numpy.ndarray or torch.Tensor, all of one kind within a batch
 
-PER_STEP = (
-    "step observation action log_prob reward value inventory mid bid ask wealth".split()
-)  # first axis nnz
-PER_TRAJECTORY = (
-    "final_value final_wealth final_inventory final_mid terminated last_observation".split()
-)  # first axis N
+PER_STEP = [
+    "step",
+    "observation",
+    "action",
+    "log_prob",
+    "reward",
+    "value",
+    "inventory",
+    "mid",
+    "bid",
+    "ask",
+    "wealth",
+]  # first axis nnz
+PER_TRAJECTORY = [
+    "final_value",
+    "final_wealth",
+    "final_inventory",
+    "final_mid",
+    "terminated",
+    "last_observation",
+]  # first axis N
 
 
 class NoLiveSteps(ValueError):
@@ -96,8 +111,8 @@ class Trajectories:
         """Return the batch, or raise NoLiveSteps when not one step of it is alive."""
         if self.nnz == 0:
             raise NoLiveSteps(
-                f"all {self.count} trajectories ended before their first step, so the batch has no live steps: "
-                "nothing can be learned from it; use a larger book or gentler market orders"
+                f"all {self.count} trajectories ended before their first step, so the batch has no "
+                "live steps: nothing can be learned from it; use a larger book or gentler market orders"
             )
         return self
 
@@ -125,7 +140,7 @@ class Trajectories:
         return np.repeat(np.arange(self.count), np.diff(_numpy(self.offsets)))
 
     def to_sparse_csr(self, values: Array | str, steps: int | None = None) -> Any:
-        """A torch.sparse_csr_tensor [N, T] over per-row values [nnz] (or a field's name), sharing their memory."""
+        """A torch.sparse_csr_tensor [N, T] over per-row values [nnz] or a field, sharing memory."""
         import torch
 
         data = getattr(self, values) if isinstance(values, str) else values
