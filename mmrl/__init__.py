@@ -1,0 +1,1 @@
+"""Market making by reinforcement learning: simulate, train, watch."""
