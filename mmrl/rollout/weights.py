@@ -1,4 +1,4 @@
-"""A policy's numbers as plain numpy arrays: what the compiled engine and a checkpoint reader need, no torch."""
+"""A policy as plain numpy arrays: what the compiled engine and a checkpoint reader need, no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OBSERVATION_CLIP = 10.0
 
 @dataclass(frozen=True)
 class PolicyWeights:
-    """Layers (W[in, out], b[out]) with tanh between them, log_std[A] and the observation scale, all float32."""
+    """Layers (W[in, out], b[out]) with tanh between, log_std[A], observation scale; all float32."""
 
     layers: list[tuple[Float32, Float32]]
     log_std: Float32  # [A], empty for a categorical policy

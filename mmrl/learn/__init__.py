@@ -1,0 +1,1 @@
+"""Learning: policies, returns, updates and the training loop."""
