@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment MMRL_* > --config FILE > --preset > default; TOML in and out."""
+"""Where settings come from: flag > environment MMRL_* > --config > --preset > default; TOML in and out."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def dump_toml(
     for title, table in (("origins", origins), ("meta", meta)):
         if table:
             lines.append(f"[{title}]")
-            lines += [f"{json.dumps(str(key))} = {_toml(value)}" for key, value in table.items()]
+            lines += [f"{_toml(str(key))} = {_toml(value)}" for key, value in table.items()]
             lines.append("")
     return "\n".join(lines)
 
@@ -199,5 +199,5 @@ def _toml(value: Any) -> str:
         return repr(value)
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
-    # TOML's basic strings escape as JSON does, but for DEL.
-    return json.dumps(str(value)).replace("\x7f", "\\u007f")
+    # TOML's basic strings escape as JSON does, but for DEL and surrogate pairs.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,63 @@
+"""Presets ship with the package, are valid, and say what they promise."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from mmrl.config import Config, ConfigError, Market
+from mmrl.config_sources import presets, resolve
+
+RULES = (
+    "owner",
+    "crossed",
+    "market_order",
+    "exhausted",
+    "touch_size",
+    "priority",
+    "emptying_step",
+    "rounding",
+)
+
+
+def test_the_promised_presets_are_there_and_valid() -> None:
+    assert {"quickstart", "default", "lineage", "avellaneda-stoikov"} <= set(presets())
+    for name in presets():
+        resolve({}, preset=name)
+
+
+def test_default_changes_nothing() -> None:
+    assert resolve({}, preset="default")[0] == Config()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_lineage_takes_the_second_value_of_every_rule(rule: str) -> None:
+    choices = get_args(Market.model_fields[rule].annotation)
+    assert len(choices) == 2
+    assert getattr(Market(), rule) == choices[0]
+    assert getattr(resolve({}, preset="lineage")[0].market, rule) == choices[1]
+
+
+def test_avellaneda_stoikov_is_the_published_game() -> None:
+    config, _ = resolve({}, preset="avellaneda-stoikov")
+    market, reward = config.market, config.reward
+    assert (market.name, market.nt, market.fill, market.as_midprice) == (
+        "avellaneda-stoikov",
+        200,
+        "poisson",
+        100,
+    )
+    assert (market.sigma, market.k, market.arrival, market.horizon) == (2.0, 1.5, 140.0, 1.0)
+    assert config.training.nb == 1000
+    assert (reward.immediate, reward.final, reward.discount) == ("pnl", "none", 1.0)
+    assert reward.inventory_penalty == pytest.approx(market.gamma * market.sigma**2 / 2)
+
+
+def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="unknown preset 'linage': did you mean 'lineage'"):
+        resolve({}, preset="linage")
+    with pytest.raises(ConfigError, match="there are avellaneda-stoikov, default"):
+        resolve({}, preset="zzz")
+    with pytest.raises(ConfigError):
+        resolve({}, preset="../presets/default")
