@@ -19,7 +19,7 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
     """
     lengths = np.diff(batch.offsets)
     count = len(lengths)
-    rewards = np.add.reduceat(batch.reward, batch.offsets[:-1]) if len(batch.reward) else np.zeros(count)
+    rewards = np.bincount(np.repeat(np.arange(count), lengths), batch.reward, count)
     spread = batch.ask - batch.bid
     return {
         "trajectories": count,
