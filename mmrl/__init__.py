@@ -1,1 +1,3 @@
 """Market making by reinforcement learning: simulate, train, watch."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,26 @@
+"""Where compiled kernels are cached: one folder per version of the sources they are built from."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numba
+import platformdirs
+
+
+def _source_digest() -> str:
+    """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file)."""
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parent.parent
+    for folder in ("market", "rollout"):
+        for path in sorted((package / folder).glob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def use_versioned_cache() -> None:
+    """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR)."""
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        root = Path(platformdirs.user_cache_dir("mmrl"))
+        numba.config.CACHE_DIR = str(root / "kernels" / _source_digest())  # type: ignore[attr-defined]

@@ -1,0 +1,222 @@
+"""The compiled engine: rollouts on the CPU by numba kernels, parallel over ranges of trajectories.
+
+Every trajectory has its own random stream from (seed, epoch, index), so the number of threads changes nothing.
+"""
+
+import math
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from mmrl.market.compilation import use_versioned_cache
+
+use_versioned_cache()  # before anything below is decorated
+
+from mmrl.market import avellaneda_stoikov, diffusive  # noqa: E402
+from mmrl.rollout import kernels, network  # noqa: E402
+from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned  # noqa: E402
+from mmrl.rollout.trajectories import Trajectories  # noqa: E402
+from mmrl.rollout.weights import PolicyWeights  # noqa: E402
+
+_EXTRAS = {"state": 0, "inventory": 1, "full": 2}
+_CHUNKS_PER_THREAD = 4
+
+
+def observation_size(config: Any) -> int:
+    """Columns of an observation: book 4 n_obs, time left, then inventory or (inventory, S - S_0, W); game 2."""
+    if config.market.name != "book":
+        return 2
+    return 4 * config.market.n_obs + 1 + (0, 1, 3)[_EXTRAS[config.market.observation]]
+
+
+def action_size(config: Any) -> int:
+    """Action dimensions: book (n_b, delta_b, n_a, delta_a), game (delta_b, delta_a)."""
+    return 4 if config.market.name == "book" else 2
+
+
+def reward_vector(config: Any) -> np.ndarray:
+    """Coefficients float64[10] of the reward, in the order of `kernels.W_*`."""
+    market, reward = config.market, config.reward
+    book = market.name == "book"
+    total = market.nt * market.dt if book else market.horizon
+    midprice = market.midprice if book else market.as_midprice
+    return np.array(
+        [
+            1.0 / (midprice * market.max_dw) if reward.immediate == "wealth" else 0.0,
+            reward.immediate == "pnl",
+            reward.add_inventory,
+            10.0 / total,
+            1.0 / total if reward.add_time else 0.0,
+            reward.inventory_penalty,
+            {"none": 0, "value": 1, "cara": 2}[reward.final],
+            reward.risk_aversion,
+            reward.cara_alpha,
+            reward.always_final,
+        ],
+        np.float64,
+    )
+
+
+def _actions(config: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Choices per action dimension int64[A], and (centre, scale) or the grid per dimension, float64[A, K]."""
+    policy, book = config.policy, config.market.name == "book"
+    if policy.kind == "gaussian":
+        size, delta = [policy.size_centre, policy.size_scale], [policy.delta_centre, policy.delta_scale]
+        rows = [size, delta] * 2 if book else [[policy.as_delta_centre, policy.as_delta_scale]] * 2
+    else:
+        grid = [float(x) for x in policy.delta_grid]
+        rows = [[float(x) for x in policy.size_grid], grid] * 2 if book else [grid] * 2
+    scale = np.zeros((len(rows), max(map(len, rows))))
+    for i, row in enumerate(rows):
+        scale[i, : len(row)] = row
+    return np.array([len(row) for row in rows], np.int64), scale
+
+
+def _brain(config: Any, quoter: Quoter) -> tuple[Any, ...]:
+    """Kernel arguments (kind, deterministic, weights, sizes, log_std, choices, scale, mean, std, constant)."""
+    obs, width = observation_size(config), action_size(config)
+    choices, scale = _actions(config)
+    flat, sizes = np.zeros(8, np.float32), np.array([obs], np.int64)
+    head, mean, std = np.zeros(width, np.float32), np.zeros(obs, np.float32), np.ones(obs, np.float32)
+    constant = np.zeros(width)
+    if quoter.kind == "learned":
+        weights = quoter.weights
+        if weights is None:
+            raise ValueError("a learned quoter needs its weights")
+        if weights.layers[0][0].shape[0] != obs:
+            raise ValueError(f"the policy takes {weights.layers[0][0].shape[0]} inputs, this market shows {obs}")
+        flat, sizes = network.pack(weights)
+        mean, std = (np.ascontiguousarray(x, np.float32) for x in (weights.obs_mean, weights.obs_std))
+        if config.policy.kind == "gaussian":
+            head = np.ascontiguousarray(weights.log_std, np.float32)
+        kind = GAUSSIAN if config.policy.kind == "gaussian" else CATEGORICAL
+        outputs = weights.layers[-1][1].size
+        wanted = width if kind == GAUSSIAN else int(choices.sum())
+        if outputs != wanted or (kind == GAUSSIAN and head.size != width):
+            raise ValueError(f"the policy has {outputs} outputs, its actions need {wanted}")
+    else:
+        kind = {"naive": NAIVE, "fixed": FIXED, "table": TABLE}[quoter.kind]
+        if kind == FIXED:
+            constant = np.array(quoter.constant, np.float64)
+            if constant.size != width:
+                raise ValueError(f"a fixed quoter needs {width} numbers, not {constant.size}")
+        if kind == (TABLE if config.market.name == "book" else NAIVE):
+            raise ValueError(f"the {quoter.kind} quoter is not for the market {config.market.name!r}")
+    return kind, int(quoter.deterministic), flat, sizes, head, choices, scale, mean, std, constant
+
+
+def thread_count(threads: int) -> int:
+    """Threads to use: as asked, or all cores this process may run on."""
+    if threads > 0:
+        return threads
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def rollout(
+    config: Any,
+    quoter: Quoter | PolicyWeights,
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    count: int | None = None,
+    threads: int | None = None,
+) -> Trajectories:
+    """Simulate trajectories first .. first + count - 1 of (seed, epoch); count defaults to training.nb.
+
+    Non-learned quoters record their action in market units and log-probability 0.
+    """
+    if isinstance(quoter, PolicyWeights):
+        quoter = learned(quoter)
+    count = config.training.nb if count is None else count
+    workers = thread_count(config.run.threads if threads is None else threads)
+    book, nt = config.market.name == "book", config.market.nt
+    obs, width = observation_size(config), action_size(config)
+    rows = count * nt
+    flat = {
+        "ints": np.empty((rows, 2), np.int32),
+        "observation": np.empty((rows, obs), np.float32),
+        "action": np.empty((rows, width), np.float32),
+        "log_prob": np.empty(rows, np.float32),
+        "money": np.empty((rows, 6), np.float64),
+    }
+    ends = (
+        np.empty((count, 3), np.float64),
+        np.empty(count, np.int32),
+        np.empty(count, np.bool_),
+        np.empty((count, obs), np.float32),
+    )
+    lengths = np.empty(count, np.int64)
+    brain, reward = _brain(config, quoter), reward_vector(config)
+    if book:
+        rules, numbers = diffusive.parameters(config.market)
+        extras, lots = _EXTRAS[config.market.observation], diffusive.lot_capacity(rules)
+        head = (rules, numbers, reward, *brain, config.market.n_obs, extras, lots)
+        kernel = kernels.book_rollout
+    else:
+        table = np.zeros((nt, 1, 2)) if quoter.table is None else quoter.table
+        if table.shape[0] != nt or table.ndim != 3 or table.shape[1] % 2 == 0 or table.shape[2] != 2:
+            raise ValueError(f"a table must be [{nt}, 2 Q + 1, 2], not {list(table.shape)}")
+        head = (avellaneda_stoikov.parameters(config.market), reward, *brain, table)
+        kernel = kernels.game_rollout
+
+    def part(a: int, b: int) -> int:
+        tail = [lengths[a:b], *(x[a * nt : b * nt] for x in flat.values()), *(x[a:b] for x in ends)]
+        return kernel(*head, seed, epoch, first + a, b - a, *tail)
+
+    size = max(1, math.ceil(count / (workers * _CHUNKS_PER_THREAD)))
+    starts = list(range(0, count, size))
+    if workers == 1 or len(starts) == 1:
+        written = [part(a, min(a + size, count)) for a in starts]
+    else:
+        prepare(config)
+        with ThreadPoolExecutor(workers) as pool:
+            written = list(pool.map(lambda a: part(a, min(a + size, count)), starts))
+    if sum(written) < rows:
+        keep = list(zip(starts, written, strict=True))
+        flat = {name: np.concatenate([x[a * nt : a * nt + n] for a, n in keep]) for name, x in flat.items()}
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    money, final = np.ascontiguousarray(flat["money"].T), ends[0]
+    return Trajectories(
+        offsets=offsets,
+        step=np.ascontiguousarray(flat["ints"][:, 0]),
+        observation=flat["observation"],
+        action=flat["action"],
+        log_prob=flat["log_prob"],
+        reward=money[kernels.REWARD],
+        value=money[kernels.VALUE],
+        inventory=np.ascontiguousarray(flat["ints"][:, 1]),
+        mid=money[kernels.MID],
+        bid=money[kernels.BEST_BID],
+        ask=money[kernels.BEST_ASK],
+        wealth=money[kernels.WEALTH],
+        final_value=final[:, 0].copy(),
+        final_wealth=final[:, 1].copy(),
+        final_inventory=ends[1],
+        final_mid=final[:, 2].copy(),
+        terminated=ends[2],
+        last_observation=ends[3],
+    )
+
+
+def compile_needed(config: Any) -> bool:
+    """Whether the market's kernel is not yet in memory (it may still come from the cache on disk)."""
+    kernel = kernels.book_rollout if config.market.name == "book" else kernels.game_rollout
+    return not kernel.signatures
+
+
+def prepare(config: Any) -> float:
+    """Compile the market's kernel, or load it from the cache; returns the seconds it took."""
+    if not compile_needed(config):
+        return 0.0
+    began = time.perf_counter()
+    from types import SimpleNamespace
+
+    tiny = config.market.model_copy(update={"nt": 1}) if hasattr(config.market, "model_copy") else config.market
+    stand_in = SimpleNamespace(
+        market=tiny, reward=config.reward, policy=config.policy, training=config.training, run=config.run
+    )
+    rollout(stand_in, Quoter("fixed", constant=(0.0,) * action_size(config)), 0, 0, count=1, threads=1)
+    return time.perf_counter() - began

@@ -1,0 +1,280 @@
+"""Compiled rollouts: policy, market, reward and records of a range of trajectories in one kernel per market.
+
+Rows of consecutive trajectories are written without gaps. Record columns `money[rows, 6]` are reward, value,
+mid, bid, ask, wealth; `ints[rows, 2]` are step and inventory; final columns are value, wealth, mid.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from mmrl.market import avellaneda_stoikov as game
+from mmrl.market import diffusive as book_market
+from mmrl.market.book import ASK, BEST, BID, META, SIDE_TOTAL
+from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
+from mmrl.market.random import normal, poisson, seed_stream, uniform
+from mmrl.rollout.network import forward
+from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE
+
+# Reward vector.
+W_SCALE, W_PNL, W_SIGN, W_SIGN_RATE, W_TIME, W_PENALTY, W_FINAL, W_RISK, W_ALPHA, W_ALWAYS = range(10)
+REWARD, VALUE, MID, BEST_BID, BEST_ASK, WEALTH = range(6)
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+@njit
+def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, market_action):
+    """Draw an action of the learned policy; fills `action` (policy units) and `market_action`.
+
+    head: float32 log_std[A]; groups: int64[A] choices per dimension (categorical); scale: float64[A, K],
+    (centre, scale) for a gaussian or the grid for a categorical. Returns the log-probability.
+    """
+    row = forward(flat, sizes, hidden)
+    log_prob = 0.0
+    if kind == GAUSSIAN:
+        for a in range(action.shape[0]):
+            noise = 0.0 if deterministic else normal(state)
+            sd = math.exp(np.float64(head[a]))
+            action[a] = np.float32(np.float64(hidden[row, a]) + sd * noise)
+            market_action[a] = scale[a, 0] + scale[a, 1] * np.float64(action[a])
+            log_prob -= 0.5 * noise * noise + np.float64(head[a]) + _HALF_LOG_2PI
+        return log_prob
+    start = 0
+    for a in range(action.shape[0]):
+        best = start
+        for j in range(start, start + groups[a]):
+            if hidden[row, j] > hidden[row, best]:
+                best = j
+        top = np.float64(hidden[row, best])
+        total = 0.0
+        for j in range(start, start + groups[a]):
+            total += math.exp(np.float64(hidden[row, j]) - top)
+        choice = best
+        if not deterministic:
+            u = uniform(state) * total
+            choice = start
+            while choice < start + groups[a] - 1:
+                u -= math.exp(np.float64(hidden[row, choice]) - top)
+                if u < 0.0:
+                    break
+                choice += 1
+        log_prob += np.float64(hidden[row, choice]) - top - math.log(total)
+        action[a] = choice - start
+        market_action[a] = scale[a, choice - start]
+        start += groups[a]
+    return log_prob
+
+
+@njit
+def _normalise(raw, mean, std, hidden, out):
+    for j in range(raw.shape[0]):
+        x = (raw[j] - mean[j]) / std[j]
+        x = min(max(x, np.float32(-10.0)), np.float32(10.0))
+        hidden[j] = x
+        out[j] = x
+
+
+@njit
+def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, dt):
+    r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
+    if w[W_SIGN] > 0.0 and d_inventory != 0:
+        weight = math.exp(-w[W_SIGN_RATE] * time_left)
+        r += weight if d_inventory > 0 else -weight
+    return r + w[W_TIME] * time
+
+
+@njit
+def _final_reward(w, value, terminated):
+    if w[W_FINAL] == 0.0 or (terminated and w[W_ALWAYS] == 0.0):
+        return 0.0
+    if w[W_FINAL] == 1.0:
+        return value
+    return w[W_ALPHA] - math.exp(min(-w[W_RISK] * value, 600.0))
+
+
+@njit(nogil=True, cache=True)
+def book_rollout(
+    rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant,
+    n_obs, extras, lot_count, seed, epoch, first, count,
+    lengths, ints, observation, actions, log_prob, money, final, final_inventory, terminated, last,
+):  # fmt: skip
+    """Roll out `count` trajectories of the book market from number `first`; returns the rows written."""
+    nt = rules[R_NT]
+    obs = last.shape[1]
+    ladder = np.empty((rules[R_LEVELS], 4), np.int64)
+    lots = np.empty((lot_count, 3), np.int64)
+    meta = np.zeros(META, np.int64)
+    account = np.zeros(2, np.int64)
+    state = np.empty(4, np.uint64)
+    seen = np.zeros(4, np.float64)
+    raw = np.zeros(obs, np.float32)
+    widest = np.int64(obs)
+    for i in range(sizes.shape[0]):
+        widest = max(widest, sizes[i])
+    hidden = np.zeros((2, widest), np.float32)
+    action = np.zeros(actions.shape[1], np.float32)
+    quote = np.zeros(4, np.float64)
+    tick = p[P_TICK]
+    dt = p[book_market.P_DT]
+    at = 0
+    for trajectory in range(count):
+        seed_stream(state, seed, epoch, first + trajectory)
+        mid = book_market.seed(ladder, lots, meta, rules, p, state, account)
+        base_mid = mid
+        raw[:] = 0.0
+        start = at
+        over = False
+        for t in range(nt + 1):
+            book_market.observe(ladder, lots, meta, rules, p, mid, seen)
+            for j in range(4 * n_obs - 1, 3, -1):
+                raw[j] = raw[j - 4]
+            for j in range(4):
+                raw[j] = seen[j]
+            raw[4 * n_obs] = (nt - t) / nt
+            cash = account[CASH]
+            inventory = account[INVENTORY]
+            wealth = cash * tick
+            value = (cash + inventory * (mid + p[P_BASE])) * tick
+            if extras > 0:
+                raw[4 * n_obs + 1] = inventory
+            if extras > 1:
+                raw[4 * n_obs + 2] = (mid - base_mid) * tick
+                raw[4 * n_obs + 3] = wealth
+            if t == nt or over:
+                _normalise(raw, mean, std, hidden[0], last[trajectory])
+                break
+            _normalise(raw, mean, std, hidden[0], observation[at])
+            if kind == FIXED:
+                for a in range(4):
+                    action[a] = constant[a]
+                    quote[a] = constant[a]
+                log_p = 0.0
+            elif kind == NAIVE:
+                for a in range(0, 4, 2):
+                    quote[a] = poisson(state, 0.75 * seen[a], book_market.MAX_SHARES)
+                    quote[a + 1] = seen[a + 1] * (1.0 + 0.25 * normal(state))
+                    action[a] = quote[a]
+                    action[a + 1] = quote[a + 1]
+                log_p = 0.0
+            else:
+                log_p = _sample(
+                    kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote
+                )
+            before = mid
+            book_market.act(ladder, lots, meta, rules, p, account, mid, quote)
+            bid = meta[BEST + BID] if meta[SIDE_TOTAL + BID] > 0 else mid
+            ask = meta[BEST + ASK] if meta[SIDE_TOTAL + ASK] > 0 else mid
+            gone = rules[R_DISCARD] != 0 and rules[R_UNIFORM] == 0 and book_market.empty(meta)
+            if not gone:
+                mid = book_market.advance(ladder, lots, meta, rules, p, state, account, mid)
+                over = rules[R_UNIFORM] == 0 and book_market.empty(meta)
+                gone = over and rules[R_DISCARD] != 0
+            if gone:  # lineage: the step that empties the book leaves no trace
+                account[CASH] = cash
+                account[INVENTORY] = inventory
+                over = True
+                _normalise(raw, mean, std, hidden[0], last[trajectory])
+                break
+            d_inventory = account[INVENTORY] - inventory
+            d_wealth = (account[CASH] - cash) * tick
+            new_value = (account[CASH] + account[INVENTORY] * (mid + p[P_BASE])) * tick
+            held = np.float64(account[INVENTORY])
+            ints[at, 0] = t
+            ints[at, 1] = inventory
+            for a in range(4):
+                actions[at, a] = action[a]
+            log_prob[at] = log_p
+            money[at, REWARD] = _step_reward(
+                w, d_wealth, new_value - value, d_inventory, held, (nt - t) * dt, t * dt, dt
+            )
+            money[at, VALUE] = value
+            money[at, MID] = (before + p[P_BASE]) * tick
+            money[at, BEST_BID] = (bid + p[P_BASE]) * tick
+            money[at, BEST_ASK] = (ask + p[P_BASE]) * tick
+            money[at, WEALTH] = wealth
+            at += 1
+        final[trajectory, 0] = (account[CASH] + account[INVENTORY] * (mid + p[P_BASE])) * tick
+        final[trajectory, 1] = account[CASH] * tick
+        final[trajectory, 2] = (mid + p[P_BASE]) * tick
+        final_inventory[trajectory] = account[INVENTORY]
+        terminated[trajectory] = over
+        lengths[trajectory] = at - start
+        if at > start:
+            money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], over)
+    return at
+
+
+@njit(nogil=True, cache=True)
+def game_rollout(
+    p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant, table,
+    seed, epoch, first, count,
+    lengths, ints, observation, actions, log_prob, money, final, final_inventory, terminated, last,
+):  # fmt: skip
+    """Roll out `count` trajectories of the Avellaneda-Stoikov game from number `first`; returns the rows."""
+    nt = np.int64(p[game.A_NT])
+    dt = p[game.A_DT]
+    reach = (table.shape[1] - 1) // 2
+    state = np.empty(4, np.uint64)
+    raw = np.zeros(2, np.float32)
+    widest = np.int64(2)
+    for i in range(sizes.shape[0]):
+        widest = max(widest, sizes[i])
+    hidden = np.zeros((2, widest), np.float32)
+    action = np.zeros(2, np.float32)
+    quote = np.zeros(2, np.float64)
+    at = 0
+    for trajectory in range(count):
+        seed_stream(state, seed, epoch, first + trajectory)
+        mid = p[game.A_MID]
+        wealth = 0.0
+        q = np.int64(0)
+        for t in range(nt):
+            raw[0] = q
+            raw[1] = (nt - t) / nt
+            _normalise(raw, mean, std, hidden[0], observation[at])
+            log_p = 0.0
+            if kind == GAUSSIAN or kind == CATEGORICAL:
+                log_p = _sample(
+                    kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote
+                )
+            else:
+                for a in range(2):
+                    quote[a] = constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]
+                    action[a] = quote[a]
+            before, held, paid = mid, q, wealth
+            bid, ask, mid = game.step(p, state, mid, quote[0], quote[1])
+            if bid:
+                wealth -= before - quote[0]
+                q += 1
+            if ask:
+                wealth += before + quote[1]
+                q -= 1
+            value = paid + held * before
+            ints[at, 0] = t
+            ints[at, 1] = held
+            for a in range(2):
+                actions[at, a] = action[a]
+            log_prob[at] = log_p
+            time = t * dt
+            money[at, REWARD] = _step_reward(
+                w, wealth - paid, wealth + q * mid - value, q - held, np.float64(q), p[game.A_HORIZON] - time,
+                time, dt,
+            )  # fmt: skip
+            money[at, VALUE] = value
+            money[at, MID] = before
+            money[at, BEST_BID] = before - quote[0]
+            money[at, BEST_ASK] = before + quote[1]
+            money[at, WEALTH] = paid
+            at += 1
+        raw[0] = q
+        raw[1] = 0.0
+        _normalise(raw, mean, std, hidden[0], last[trajectory])
+        final[trajectory, 0] = wealth + q * mid
+        final[trajectory, 1] = wealth
+        final[trajectory, 2] = mid
+        final_inventory[trajectory] = q
+        terminated[trajectory] = False
+        lengths[trajectory] = nt
+        money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], False)
+    return at
