@@ -1,0 +1,217 @@
+"""One update of policy and value network from a batch: PPO's surrogate (Schulman et al. 2017) or REINFORCE.
+
+The loss is a mean over live steps. It is accumulated over chunks of rows that fit the processor's cache, so
+the result is that of the whole minibatch at a fraction of the memory traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmrl.learn.policy import Policy, ValueNetwork
+from mmrl.learn.returns import CHUNK, Diverged, LearningBatch
+
+__all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
+
+LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
+STATISTICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
+
+
+@dataclass(frozen=True)
+class UpdateStats:
+    """Diagnostics of one update; kl, clip_fraction and entropy are those of the last pass."""
+
+    policy_loss: float
+    value_loss: float
+    entropy: float
+    kl: float
+    clip_fraction: float
+    explained_variance: float
+    grad_norm: float
+    passes: int
+
+    def record(self) -> dict[str, float]:
+        """The diagnostics as plain numbers by name."""
+        return asdict(self)
+
+
+def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) -> torch.optim.Adam:
+    """Adam with one parameter group for the policy and, when there is one, one for the value network."""
+    t = config.training
+    groups: list[dict[str, Any]] = [{"params": list(policy.parameters()), "lr": t.lr}]
+    if network is not None:
+        groups.append({"params": list(network.parameters()), "lr": t.value_lr or t.lr})
+    return torch.optim.Adam(groups, eps=1e-5)
+
+
+def policy_loss(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Any
+) -> tuple[Tensor, Tensor]:
+    """Loss of each row [rows] and the log-ratio to the acting policy [rows], which carries no gradient."""
+    t = config.training
+    log_ratio = (log_prob - old_log_prob).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
+    if t.algorithm == "reinforce":
+        return -log_prob * advantage, log_ratio.detach()
+    ratio = log_ratio.exp()
+    gain = ratio * advantage
+    if not t.noclip:
+        gain = torch.minimum(gain, ratio.clamp(1.0 - t.clip, 1.0 + t.clip) * advantage)
+    return -gain, log_ratio.detach()
+
+
+def update(
+    policy: Policy,
+    network: ValueNetwork | None,
+    optimiser: torch.optim.Optimizer,
+    batch: LearningBatch,
+    config: Any,
+    rng: np.random.Generator,
+    entropy: float | None = None,
+    chunk: int = CHUNK,
+) -> UpdateStats:
+    """Run the passes over a batch; `entropy` overrides the coefficient of the config.
+
+    Raises Diverged before the optimiser's step, so that no parameter has moved by a non-finite number.
+    REINFORCE moves the policy in the first pass only: later ones would no longer be on-policy.
+    """
+    t = config.training
+    coefficient = t.entropy if entropy is None else entropy
+    rows, device = int(batch.log_prob.shape[0]), batch.observation.device
+    named = _named_parameters(policy, network)
+    optimiser.zero_grad(set_to_none=True)
+    losses: list[list[float]] = []
+    norms: list[float] = []
+    last = [0.0] * len(STATISTICS)
+    active, passes = True, 0
+    for sweep in range(t.update_freq):
+        active = active and not (t.algorithm == "reinforce" and sweep > 0)
+        if not active and network is None:
+            break
+        sums = np.zeros(len(STATISTICS))
+        for part in _minibatches(rows, t.minibatches, rng, device):
+            size = rows if part is None else int(part.shape[0])
+            numbers = _accumulate(policy, network, batch, part, config, coefficient, active, size, chunk)
+            if active and t.target_kl and numbers[3] > 1.5 * t.target_kl:
+                active = False
+                _drop_gradients(policy)
+                if network is None:
+                    break
+            norms.append(_clip(policy, network, t.max_grad_norm, numbers, named))
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            losses.append(numbers)
+            sums += np.asarray(numbers) * (size / rows)
+        if active:
+            passes, last = sweep + 1, sums.tolist()
+    _check_finite([(f"parameter {name}", p) for name, p in named])
+    mean = np.mean(losses, axis=0) if losses else np.zeros(len(STATISTICS))
+    if passes:
+        mean[0] = np.mean([one[0] for one in losses[: passes * t.minibatches]])
+    return UpdateStats(
+        policy_loss=float(mean[0]),
+        value_loss=float(mean[1]),
+        entropy=float(last[2]),
+        kl=float(last[3]),
+        clip_fraction=float(last[4]),
+        explained_variance=batch.explained_variance,
+        grad_norm=float(np.mean(norms)) if norms else 0.0,
+        passes=passes,
+    )
+
+
+def _minibatches(
+    rows: int, parts: int, rng: np.random.Generator, device: torch.device
+) -> Iterator[Tensor | None]:
+    """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order."""
+    if parts <= 1 or rows <= 1:
+        yield None
+        return
+    order = torch.from_numpy(rng.permutation(rows)).to(device)
+    yield from order.tensor_split(min(parts, rows))
+
+
+def _accumulate(
+    policy: Policy,
+    network: ValueNetwork | None,
+    batch: LearningBatch,
+    part: Tensor | None,
+    config: Any,
+    coefficient: float,
+    active: bool,
+    size: int,
+    chunk: int,
+) -> list[float]:
+    """Add the minibatch's gradient to the parameters, chunk by chunk; returns the means of STATISTICS."""
+    t = config.training
+    totals = torch.zeros(len(STATISTICS), device=batch.observation.device)
+    for start in range(0, size, chunk):
+        rows: Any = slice(start, min(start + chunk, size))
+        if part is not None:
+            rows = part[rows]
+        observation = batch.observation[rows]
+        loss = torch.zeros((), device=observation.device)
+        zero = loss.detach()
+        value_sum = policy_sum = entropy_sum = kl_sum = clipped = zero
+        if network is not None:
+            value_sum = 0.5 * (network(observation) - batch.target[rows]).square().sum()
+            loss = loss + value_sum / size
+        if active:
+            log_prob, entropies = policy.log_prob_entropy(observation, batch.action[rows])
+            each, log_ratio = policy_loss(log_prob, batch.log_prob[rows], batch.advantage[rows], config)
+            policy_sum, entropy_sum = each.sum(), entropies.sum()
+            loss = loss + (policy_sum - coefficient * entropy_sum) / size
+            ratio_less_one = log_ratio.expm1()
+            kl_sum = (ratio_less_one - log_ratio).sum()  # Schulman's low-variance estimator, never negative
+            clipped = (ratio_less_one.abs() > t.clip).sum()
+        loss.backward()
+        sums = (policy_sum, value_sum, entropy_sum, kl_sum, clipped.to(zero.dtype))
+        totals += torch.stack([s.detach() for s in sums])
+    return (totals.double() / size).tolist()  # the minibatch's only host round trip besides the norm
+
+
+def _clip(
+    policy: Policy,
+    network: ValueNetwork | None,
+    limit: float,
+    numbers: list[float],
+    named: list[tuple[str, Tensor]],
+) -> float:
+    """Check all numbers, scale each network's gradient to `limit`, return the norm before."""
+    for name, number in zip(STATISTICS[:2], numbers, strict=False):
+        if not np.isfinite(number):
+            # a bad parameter makes a bad loss: name the cause where it can be seen
+            _check_finite([(f"parameter {key}", p) for key, p in named])
+            raise Diverged(name.replace("_", " "))
+    _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
+    _check_finite([(f"parameter {name}", p) for name, p in named])
+    modules: list[nn.Module] = [policy] if network is None else [policy, network]
+    norms = [nn.utils.clip_grad_norm_(m.parameters(), limit if limit > 0 else float("inf")) for m in modules]
+    return float(torch.stack(norms).norm())
+
+
+def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
+    """Raise Diverged naming the first non-finite tensor; one host round trip if there is none."""
+    if not tensors or bool(torch.stack([t.detach().isfinite().all() for _, t in tensors]).all()):
+        return
+    for name, tensor in tensors:
+        if not bool(tensor.isfinite().all()):
+            raise Diverged(name)
+
+
+def _named_parameters(policy: Policy, network: ValueNetwork | None) -> list[tuple[str, Tensor]]:
+    """All trained tensors with the names that error messages use."""
+    named: list[tuple[str, Tensor]] = [(f"policy.{n}", p) for n, p in policy.named_parameters()]
+    if network is not None:
+        named += [(f"value.{n}", p) for n, p in network.named_parameters()]
+    return named
+
+
+def _drop_gradients(module: nn.Module) -> None:
+    for parameter in module.parameters():
+        parameter.grad = None
