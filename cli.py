@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from mmrl.options import complete_preset, with_settings
+from mmrl.options import complete_preset, complete_run, with_settings
 
 app = typer.Typer(
     name="mmrl",
@@ -22,17 +22,18 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+runs_app = typer.Typer(help="List, steer and tidy up runs.", no_args_is_help=True)
+app.add_typer(runs_app, name="runs")
+
 EXIT_CODES = {"ConfigError": 2, "BadRunName": 2, "RunNotFound": 3, "RunBusy": 4, "Diverged": 5}
 """By the name of the error, so that the modules that raise them need not be imported for a help page."""
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Results = Annotated[str, typer.Option("--results", help="Folder of the run folders.")]
-
-
-@app.callback()
-def _common() -> None:
-    pass
+What = Literal["training", "episode", "book"]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
+Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
+Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder of the run folders.")]
 
 
 @app.command(
@@ -47,7 +48,10 @@ def train(
     config: Annotated[
         str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")
     ] = None,
-    load: Annotated[str | None, typer.Option("--load", "-l", metavar="RUN", help="Go on with a run.")] = None,
+    load: Annotated[
+        str | None,
+        typer.Option("--load", "-l", metavar="RUN", help="Go on with a run.", autocompletion=complete_run),
+    ] = None,
     expand: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="With --load: N more epochs.")
     ] = None,
@@ -64,9 +68,9 @@ def train(
     from mmrl import launch
 
     if plot or good_results:
-        launch.plot(
-            [load] if load else [], good_results=good_results, results=settings.get("run.results", "results")
-        )
+        from mmrl import plotting
+
+        plotting.plot([load] if load else [], good_results, settings.get("run.results", "results"))
         return
     resolved, origins, folder = launch.prepare(settings, config, preset, load, expand, os.environ)
     if dry_run:
@@ -75,6 +79,106 @@ def train(
         launch.detach([sys.executable, str(Path(__file__).resolve())], sys.argv[1:], resolved, json_)
     else:
         raise typer.Exit(launch.train(resolved, origins, folder, expand, json_))
+
+
+@app.command()
+def plot(
+    runs: Runs = None,
+    good_results: Annotated[bool, typer.Option("--good-results", help="Every run in good-results.")] = False,
+    what: Annotated[
+        What, typer.Option(help="Curves over epochs, or over the time of a sampled batch.")
+    ] = "training",
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Metric to draw, may be repeated.")
+    ] = None,
+    save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
+    width: Annotated[
+        int | None, typer.Option(min=20, max=1000, help="Columns; the terminal's if left out.")
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(min=8, max=1000, help="Lines; the terminal's if left out.")
+    ] = None,
+    results: Results = "results",
+    debug: Debug = False,
+) -> None:
+    """Draw training curves, a sampled batch or the order book; of the newest run if none is named."""
+    from mmrl import plotting
+
+    plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
+
+
+@runs_app.command("list")
+def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """List the runs of a folder."""
+    from mmrl.runs.store import find_runs
+
+    from mmrl import listing
+
+    listing.print_runs(find_runs(results), results, json_)
+
+
+@runs_app.command()
+def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Show what is known of a run."""
+    from mmrl.runs.store import find_run
+
+    from mmrl import listing
+
+    listing.print_run(find_run(run, results), json_)
+
+
+@runs_app.command()
+def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Pause a run at the end of its epoch."""
+    from mmrl import steering
+
+    steering.steer(run, results, "pause", json_)
+
+
+@runs_app.command()
+def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Let a paused run go on."""
+    from mmrl import steering
+
+    steering.steer(run, results, "resume", json_)
+
+
+@runs_app.command()
+def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Stop a run at the end of its epoch, after a checkpoint."""
+    from mmrl import steering
+
+    steering.steer(run, results, "stop", json_)
+
+
+@runs_app.command()
+def promote(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Copy a run into good-results."""
+    from mmrl import steering
+
+    steering.promote(run, results, json_)
+
+
+@runs_app.command()
+def rename(
+    run: Run,
+    new_name: Annotated[str, typer.Argument(metavar="NEW_NAME")],
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Give a run another name."""
+    from mmrl import steering
+
+    steering.rename(run, new_name, results, json_)
+
+
+@runs_app.command()
+def trash(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    """Move a run to the trash folder."""
+    from mmrl import steering
+
+    steering.trash(run, results, json_)
 
 
 @app.command()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -73,6 +75,13 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
 def complete_preset(incomplete: str) -> list[str]:
     """Presets whose names begin with what is typed."""
     return [name for name in presets() if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Runs in the results folder whose names begin with what is typed."""
+    root = Path(os.environ.get("MMRL_RESULTS", "results"))
+    found = root.iterdir() if root.is_dir() else ()
+    return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
 
 
 def _switch(name: str) -> str:
