@@ -115,6 +115,9 @@ class Reward(Group):
     always_final: bool = option(
         False, "Pay the final reward also when a trajectory ends early", "--always-final", "-af"
     )
+    time_limit: Literal["ends", "cuts"] = option(
+        "ends", "Reaching the last step ends the game, or only cuts it off: then what follows is estimated"
+    )
     discount: float = option(0.9999, "Discount factor of a step", gt=0, le=1)
 
 

@@ -1,0 +1,137 @@
+"""The loop: roll out, compute returns, update, one Epoch at a time. Knows nothing of terminals and folders."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mmrl.config import Config
+from mmrl.learn.policy import RunningNormaliser, ValueNetwork, make_policy
+from mmrl.learn.record import batch_record
+from mmrl.learn.returns import learning_batch
+from mmrl.learn.update import make_optimiser, update
+from mmrl.rollout.compiled import action_size, observation_size, thread_count
+from mmrl.rollout.engines import make_engine
+from mmrl.rollout.trajectories import Trajectories
+from mmrl.seeding import capture, generator, restore, stream_seed
+
+WARM_UP_TRAJECTORIES = 8
+NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics remember
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch: its number (from 1), its record for metrics.jsonl, and the batch it learned from."""
+
+    number: int
+    record: dict[str, Any]
+    batch: Trajectories
+
+
+class Trainer:
+    """Everything that learning changes: networks, optimisers, statistics, random state and the epoch count."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.engine = make_engine(config)
+        self.device = self.engine.device
+        self.threads = thread_count(config.run.threads)
+        torch.set_num_threads(self.threads)
+        seed = config.run.seed
+        torch.manual_seed(stream_seed(seed, "policy"))
+        observations, actions = observation_size(config), action_size(config)
+        p, t = config.policy, config.training
+        self.policy = make_policy(config, observations, actions).to(self.device)
+        self.value = None
+        if not t.noadv:
+            self.value = ValueNetwork(observations, p.layers, p.layer_size).to(self.device)
+        self.optimiser = make_optimiser(self.policy, self.value, config)
+        self.minibatch_rng = generator(seed, "minibatch")
+        rows = float(NORMALISER_EPOCHS * t.nb * config.market.nt)
+        self.normaliser = RunningNormaliser(observations, horizon=rows)
+        self.return_scale = RunningNormaliser(1)
+        self.epoch = 0
+        self.seconds_compiling = self.engine.prepare()
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Learn the scale of the observations from a few untrained trajectories, so that the first epoch is sound.
+
+        They are drawn as epoch 0, which no training epoch uses.
+        """
+        # So wide a scale that nothing is clipped: normalised times scale gives back the raw observation.
+        wide = RunningNormaliser(self.normaliser.mean.size)
+        wide.var = wide.var * 1e12
+        batch = self._rollout(0, wide, WARM_UP_TRAJECTORIES)
+        self.normaliser.update(wide.raw(batch.numpy().observation))
+
+    def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
+        seed = stream_seed(self.config.run.seed, "market")
+        return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
+
+    def set_live(self, lr: float | None = None, entropy: float | None = None) -> None:
+        """Change what may be changed while training: learning rate and entropy coefficient."""
+        training = self.config.training
+        training = training.model_copy(
+            update={k: v for k, v in {"lr": lr, "entropy": entropy}.items() if v is not None}
+        )
+        self.config = self.config.model_copy(update={"training": training})
+        rates = (training.lr, training.value_lr or training.lr)
+        for group, rate in zip(self.optimiser.param_groups, rates, strict=False):
+            group["lr"] = rate
+
+    def run(self, target: int) -> Iterator[Epoch]:
+        """Train until epoch `target`, yielding each finished Epoch. Raises Diverged before a bad update."""
+        while self.epoch < target:
+            yield self.step()
+
+    def step(self) -> Epoch:
+        """Roll out one batch, learn from it, and say what happened."""
+        number = self.epoch + 1
+        began = time.perf_counter()
+        batch = self._rollout(number, self.normaliser, self.config.training.nb)
+        rolled = time.perf_counter()
+        batch.require_live()
+        learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device)
+        stats = update(self.policy, self.value, self.optimiser, learning, self.config, self.minibatch_rng)
+        host = batch.numpy()
+        self.normaliser.update(self.normaliser.raw(host.observation))
+        self.epoch = number
+        updated = time.perf_counter()
+        record = {
+            "epoch": number,
+            **batch_record(host),
+            **stats.record(),
+            "learning_rate": self.config.training.lr,
+            "seconds_rollout": rolled - began,
+            "seconds_update": updated - rolled,
+            "steps_per_second": host.nnz / (updated - began),
+        }
+        return Epoch(number, record, host)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a resumed run needs to go on bit for bit: tensors and plain JSON values."""
+        return {
+            "policy": self.policy.state_dict(),
+            "value": {} if self.value is None else self.value.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "normaliser": self.normaliser.state_dict(),
+            "return_scale": self.return_scale.state_dict(),
+            "minibatch_rng": capture(self.minibatch_rng),
+            "epoch": self.epoch,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what state_dict() gave."""
+        self.policy.load_state_dict(state["policy"])
+        if self.value is not None:
+            self.value.load_state_dict(state["value"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.normaliser.load_state_dict(state["normaliser"])
+        self.return_scale.load_state_dict(state["return_scale"])
+        restore(self.minibatch_rng, state["minibatch_rng"])
+        self.epoch = int(state["epoch"])

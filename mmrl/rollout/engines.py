@@ -1,0 +1,83 @@
+"""Which engine rolls out: compiled kernels on a CPU, batched tensors on an accelerator."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from mmrl.config import Config
+from mmrl.learn.policy import Policy, RunningNormaliser, policy_weights
+from mmrl.rollout.compiled import rollout, thread_count
+from mmrl.rollout.devices import resolve_device, resolve_engine
+from mmrl.rollout.trajectories import Trajectories
+
+
+class Engine(Protocol):
+    """Simulates trajectories under a policy; `device` is where the learner works."""
+
+    name: str
+    device: torch.device
+
+    def prepare(self) -> float:
+        """Make ready whatever the first rollout needs; returns the seconds it took."""
+        ...
+
+    def rollout(
+        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
+    ) -> Trajectories:
+        """`count` trajectories of (seed, epoch)."""
+        ...
+
+
+class CompiledEngine:
+    """Numba kernels, trajectories in parallel on the CPU."""
+
+    name = "compiled"
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        self.config, self.device = config, device
+        self.threads = thread_count(config.run.threads)
+
+    def prepare(self) -> float:
+        """Compile the market's kernel, or load it from the cache on disk; returns the seconds it took."""
+        from mmrl.rollout.compiled import prepare
+
+        return prepare(self.config)
+
+    def rollout(
+        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
+    ) -> Trajectories:
+        """`count` trajectories of (seed, epoch) as numpy arrays."""
+        weights = policy_weights(policy, normaliser)
+        return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads)
+
+
+class TorchEngine:
+    """Batched torch operations on the learner's own device."""
+
+    name = "tensor"
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        from mmrl.rollout.tensor import TensorEngine
+
+        self.device = device
+        self.engine = TensorEngine(config, device)
+
+    def prepare(self) -> float:
+        """Nothing to compile."""
+        return 0.0
+
+    def rollout(
+        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
+    ) -> Trajectories:
+        """`count` trajectories of (seed, epoch) as tensors on the device."""
+        return self.engine.rollout(policy, normaliser, seed, epoch, count)
+
+
+def make_engine(config: Config) -> Engine:
+    """The engine and device that a config asks for; raises ValueError naming those present when it cannot be."""
+    device = resolve_device(config.run.device)
+    if resolve_engine(config.run.engine, device) == "compiled":
+        return CompiledEngine(config, torch.device("cpu"))
+    return TorchEngine(config, device)
