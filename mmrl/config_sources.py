@@ -53,8 +53,11 @@ def resolve(
             _checked(values, origin, complete=False)
         for key, value in values.items():
             merged[key], origins[key] = value, origin
-    config = build(nested(merged))
-    return config, origins
+    try:
+        return build(nested(merged)), origins
+    except ConfigError as error:
+        origin = origins.get(str(error).split(" = ")[0], "flag")
+        raise ConfigError(str(error) if origin == "flag" else f"{origin}: {error}") from None
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

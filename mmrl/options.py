@@ -99,6 +99,7 @@ def _parameters(spec: FieldSpec) -> list[inspect.Parameter]:
             help=f"The same as {spec.flags[0]} {value}.",
             rich_help_panel=PANELS[spec.group],
             show_default=False,
+            metavar="",
         )
         name = f"{spec.option_name}__{flags[0].lstrip('-').replace('-', '_')}"
         found.append(_parameter(name, Annotated[bool, option], False))
@@ -113,7 +114,9 @@ def _annotation(spec: FieldSpec) -> Any:
     # Parentheses, since brackets would be read as markup.
     help = f"{spec.help}. ({about})"
     if spec.kind == "bool":
-        return Annotated[bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", **common)]
+        return Annotated[
+            bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)
+        ]
     metavar = "|".join(spec.choices) if spec.choices else METAVARS[spec.kind]
     if spec.choices:
         common["autocompletion"] = _completer(spec.choices)
