@@ -1,0 +1,274 @@
+"""Charts as text: data in, one string of exactly width x height cells out; the only module that knows plotext.
+
+plotext paints a white canvas, escapes even into pipes, fails on infinities and slows down with every point;
+here the canvas is clear, colour is the caller's choice, only finite runs are drawn, and each pixel column
+gets at most its two extremes. plotext keeps one global figure, hence the lock.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Record = Mapping[str, Any]
+
+# Okabe-Ito hues in the 256-colour cube, readable on dark and on light; the band is grey.
+BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
+PANELS = ("reward", "inventory", "spread")
+MIN_WIDTH, MIN_HEIGHT = 16, 5
+
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve y(x) [points], with an optional band low..high [points] around it."""
+
+    x: ArrayLike
+    y: ArrayLike
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    colour: int = BLUE
+
+
+def compact(number: float | int | None, digits: int = 4) -> str:
+    """A number in few characters: 12345678 -> 12.35M, 0.00001 -> 1e-05, nothing known -> -."""
+    if number is None or not math.isfinite(number):
+        return "-"
+    size = abs(number)
+    if size and (size < 1e-4 or size >= 1e15):
+        return f"{number:.{max(digits - 2, 0)}e}"
+    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")):
+        if size >= limit * 0.99995:
+            scale = 1e3 if letter == "k" else limit
+            return f"{number / scale:.{digits}g}{letter}"
+    return f"{number:.{max(digits, len(str(int(size))))}g}"
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether escapes may be written to a stream: a terminal, and neither NO_COLOR nor TERM=dumb is set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def series(records: Sequence[Record], key: str) -> Floats:
+    """One column of epoch records [epochs]; what is missing, null or no number becomes NaN."""
+    values = np.full(len(records), np.nan)
+    for row, record in enumerate(records):
+        value = record.get(key)
+        if isinstance(value, (int, float)):
+            values[row] = value
+    return values
+
+
+def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> Line:
+    """The curve of a metric over epochs; reward, value, inventory and spread carry a standard-error band.
+
+    A standard error is std / sqrt(trajectories); for inventory and spread, whose std is taken over all steps,
+    this assumes nothing about dependence within a trajectory and is therefore an upper bound.
+    """
+    epochs = series(records, "epoch")
+    if any(f"{metric}_mean" in record for record in records):
+        middle = series(records, f"{metric}_mean")
+        error = series(records, f"{metric}_se")
+        with np.errstate(all="ignore"):
+            computed = series(records, f"{metric}_std") / np.sqrt(series(records, "trajectories"))
+        error = np.where(np.isfinite(error), error, computed)
+        if np.isfinite(error).any():
+            return Line(epochs, middle, middle - error, middle + error, colour)
+        return Line(epochs, middle, colour=colour)
+    return Line(epochs, series(records, metric), colour=colour)
+
+
+def decimate(x: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
+    """At most two points (smallest and largest y, in order of x) for each of `columns` bins of sorted x."""
+    if len(x) <= 2 * columns:
+        return x, y
+    span = x[-1] - x[0]
+    bins = np.minimum(((x - x[0]) / (span or 1.0) * columns).astype(np.int64), columns - 1)
+    order = np.lexsort((y, bins))
+    edges = np.flatnonzero(np.diff(bins[order]))
+    keep = np.unique(np.concatenate([order[np.r_[0, edges + 1]], order[np.r_[edges, len(order) - 1]]]))
+    return x[keep], y[keep]
+
+
+def finite_runs(x: ArrayLike, y: ArrayLike) -> list[tuple[Floats, Floats]]:
+    """The stretches of a curve without NaN or infinity, so that a gap is drawn as a gap."""
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    # beyond 1e300 the width of an axis overflows, so such values count as infinite
+    good = (np.abs(xs) < 1e300) & (np.abs(ys) < 1e300)
+    cuts = np.flatnonzero(np.diff(good.astype(np.int8))) + 1
+    pieces = zip(np.split(xs, cuts), np.split(ys, cuts), np.split(good, cuts), strict=True)
+    return [(px, py) for px, py, ok in pieces if len(ok) and ok[0]]
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [k * step for k in range(first, min(last, first + 4 * count) + 1)]
+
+
+def _labels(places: Sequence[float]) -> list[str]:
+    """As many digits as tell neighbours apart, and no more."""
+    for digits in range(3, 13):
+        labels = [compact(0.0 if abs(p) < 1e-300 else p, digits) for p in places]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
+
+
+def blank(text: str, width: int, height: int) -> str:
+    """A block of width x height cells with a text in the middle."""
+    rows = [" " * width] * height
+    if height > 0:
+        rows[height // 2] = text[:width].center(width)
+    return "\n".join(rows)
+
+
+def chart(lines: Sequence[Line], title: str, width: int, height: int, colour: bool = True) -> str:
+    """One chart of exactly width x height cells; without any finite point it says so."""
+    runs: list[tuple[Floats, Floats, int, bool]] = []
+    for line in lines:
+        for bound in (line.low, line.high):
+            if bound is not None:
+                runs += [(x, y, GREY, True) for x, y in finite_runs(line.x, bound)]
+    for line in lines:
+        runs += [(x, y, line.colour, False) for x, y in finite_runs(line.x, line.y)]
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        return blank(title, width, height)
+    if not any(not band for *_, band in runs):
+        return blank(f"{title}: waiting for the first point", width, height)
+    return _draw(runs, title[: width - 2], width, height, colour)
+
+
+def _draw(
+    runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool
+) -> str:
+    import plotext  # 0.1 s that `mmrl --help` need not pay
+
+    left, right = min(r[0].min() for r in runs), max(r[0].max() for r in runs)
+    low, high = min(r[1].min() for r in runs), max(r[1].max() for r in runs)
+    if not high > low:  # a constant still wants an axis around it
+        low, high = low - max(abs(low) * 0.01, 1e-9), high + max(abs(high) * 0.01, 1e-9)
+    if not right > left:
+        left, right = left - 0.5, right + 0.5
+    with _lock:
+        plotext.clear_figure()
+        plotext.theme("clear")
+        plotext.limit_size(False, False)
+        plotext.plot_size(width, height)
+        plotext.title(title)
+        plotext.xlim(left, right)
+        plotext.ylim(low, high)
+        across = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
+        upward = [p for p in ticks(low, high, max((height - 4) // 3, 2)) if low <= p <= high] or [low, high]
+        plotext.xticks(across, _labels(across))
+        plotext.yticks(upward, _labels(upward))
+        for x, y, hue, band in runs:
+            columns = width
+            # one colour cannot tell a band from its line: without colour its edges are sparse dots
+            sparse = band and not colour
+            px, py = decimate(x, y, width // 2 if sparse else columns)
+            draw = plotext.scatter if sparse or len(px) == 1 else plotext.plot
+            draw(px.tolist(), py.tolist(), marker="·" if sparse else "braille", color=hue)
+        text: str = plotext.build()
+        if not colour:
+            text = plotext.uncolorize(text)
+    rows = text.rstrip("\n").split("\n")
+    return "\n".join((rows + [" " * width] * height)[:height])
+
+
+def grid(count: int, width: int, height: int) -> tuple[int, int]:
+    """(columns, rows) for a number of panels: side by side where it is wide, stacked where it is not."""
+    if count <= 3 and width >= 36 * count:
+        return count, 1
+    for columns in range(1, count + 1):
+        rows = -(-count // columns)
+        if rows * MIN_HEIGHT <= height or (columns + 1) * 30 > width:
+            return columns, rows
+    return 1, count
+
+
+def panels(drawn: Sequence[tuple[str, Sequence[Line]]], width: int, height: int, colour: bool) -> str:
+    """Titled charts on a grid of exactly width x height cells."""
+    if not drawn or width < 1 or height < 1:
+        return blank("nothing to draw", max(width, 0), max(height, 0))
+    columns, rows = grid(len(drawn), width, height)
+    blocks: list[str] = []
+    for row in range(rows):
+        tall = height // rows + (row < height % rows)
+        cells = drawn[row * columns : (row + 1) * columns]
+        if not tall:
+            continue
+        parts = []
+        for at, (title, lines) in enumerate(cells):
+            wide = width // len(cells) + (at < width % len(cells))
+            parts.append(chart(lines, title, wide, tall, colour).split("\n"))
+        blocks += ["".join(pieces) for pieces in zip(*parts, strict=True)]
+    return "\n".join(blocks)
+
+
+def training_figure(
+    records: Sequence[Record],
+    metrics: Sequence[str] = PANELS,
+    width: int = 80,
+    height: int = 24,
+    color: bool = True,
+) -> str:
+    """Training curves over epochs, a panel for each metric ("reward", "value", or any key of a record)."""
+    drawn = []
+    for number, metric in enumerate(metrics):
+        line = metric_line(records, metric, COLOURS[number % len(COLOURS)])
+        finite = np.asarray(line.y)[np.isfinite(line.y)]
+        last = f" {compact(finite[-1])}" if len(finite) else ""
+        drawn.append((f"{metric.removesuffix('_mean')}{last}", [line]))
+    return panels(drawn, width, height, color)
+
+
+def episode_figure(
+    arrays: Mapping[str, ArrayLike],
+    width: int = 80,
+    height: int = 24,
+    color: bool = True,
+    replay: bool = False,
+) -> str:
+    """Wealth, inventory, total value and order book over the time [T] of a batch (5 % to 95 % band), or of one replay."""
+    drawn: list[tuple[str, Sequence[Line]]] = []
+    for number, name in enumerate(("wealth", "inventory", "value")):
+        drawn.append((name, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
+    quotes = [
+        episode_line(arrays, name, hue, replay)
+        for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
+    ]
+    drawn.append(("order book: bid, mid, ask", quotes))
+    return panels(drawn, width, height, color)
+
+
+def episode_line(
+    arrays: Mapping[str, ArrayLike], name: str, colour: int, replay: bool = False, band: bool = False
+) -> Line:
+    """One quantity of an episode over time [T]: the mean over trajectories, or the replayed one."""
+    key = f"replay_{name}" if replay else f"{name}_mean"
+    nothing = np.zeros(0)
+    y = np.asarray(arrays.get(key, nothing), dtype=np.float64)
+    x = np.asarray(arrays.get("time", nothing), dtype=np.float64)[: len(y)]
+    y = y[: len(x)]
+    if replay or not band or f"{name}_q05" not in arrays or f"{name}_q95" not in arrays:
+        return Line(x, y, colour=colour)
+    low, high = (np.asarray(arrays[f"{name}_{q}"], dtype=np.float64)[: len(x)] for q in ("q05", "q95"))
+    return Line(x, y, low, high, colour)
