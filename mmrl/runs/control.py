@@ -1,0 +1,43 @@
+"""control.json: what whoever watches a run wants of it; the trainer reads it between epochs."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mmrl.runs.atomic import durable_write
+
+WANTED = ("run", "pause", "stop")
+LIVE = {"lr": (0.0, 1.0), "entropy": (0.0, 10.0)}
+
+
+def request(folder: Path, want: str, **live: float) -> None:
+    """Ask the trainer to run, pause or stop, and for new values of live-editable settings."""
+    if want not in WANTED:
+        raise ValueError(f"control {want!r} is not one of {', '.join(WANTED)}")
+    for name, value in live.items():
+        low, high = LIVE[name]
+        if not (math.isfinite(value) and low <= value <= high):
+            raise ValueError(f"{name} = {value} is not between {low} and {high}")
+    values = {**read_control(folder)["set"], **live}
+    durable_write(folder / "control.json", json.dumps({"want": want, "set": values}).encode())
+
+
+def read_control(folder: Path) -> dict[str, Any]:
+    """The wanted state and values; a missing or broken file, or a value out of bounds, wants nothing."""
+    try:
+        control = json.loads((folder / "control.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        control = {}
+    if not isinstance(control, dict):
+        control = {}
+    want = control.get("want") if control.get("want") in WANTED else "run"
+    given = control.get("set") if isinstance(control.get("set"), dict) else {}
+    live = {
+        name: float(given[name])
+        for name, (low, high) in LIVE.items()
+        if isinstance(given.get(name), int | float) and low <= given[name] <= high
+    }
+    return {"want": want, "set": live}

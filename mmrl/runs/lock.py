@@ -1,0 +1,60 @@
+"""One trainer a run: an flock that the kernel frees the moment its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+
+class RunBusy(RuntimeError):
+    """Another process trains this run; the message names its pid and host."""
+
+
+class RunLock:
+    """Holds the lock of a run folder for the length of a with block. Raises RunBusy when it is taken."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "lock"
+        self.descriptor = -1
+
+    def __enter__(self) -> RunLock:
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            owner = os.read(self.descriptor, 4096).decode("utf-8", "replace")
+            os.close(self.descriptor)
+            raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it") from None
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        os.close(self.descriptor)
+
+
+def _named(owner: str) -> str:
+    try:
+        facts = json.loads(owner)
+        return f"by process {int(facts['pid'])} on {str(facts['host'])!r}"
+    except (ValueError, KeyError, TypeError):
+        return "by another process"
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether some process trains the run right now."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

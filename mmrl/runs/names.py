@@ -1,0 +1,59 @@
+"""Names of runs: one grammar, refused when broken and never rewritten."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mmrl.config import Config
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
+RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128, no '..'"
+
+
+class BadRunName(ValueError):
+    """A name that cannot be a run's."""
+
+
+def valid_name(name: str) -> bool:
+    """Whether a name follows the grammar."""
+    return _NAME.fullmatch(name) is not None and ".." not in name and not name.endswith(".")
+
+
+def run_folder(root: str | Path, name: str) -> Path:
+    """The folder of a run inside `root`; raises BadRunName for any name that could lead elsewhere."""
+    if not valid_name(name):
+        raise BadRunName(f"run name {name!r} is not allowed: {RULE}")
+    base = Path(root).resolve()
+    folder = base / name
+    if folder.is_symlink() or folder.resolve().parent != base:
+        raise BadRunName(f"run {name!r} is a link that leads out of {base}: links are not followed")
+    return folder
+
+
+def generated_name(config: Config) -> str:
+    """`<returns>_<ne>-<nb>-<nt>_<policy>_<reward>`, e.g. MC_400-100-4950_gaus-ppo-clip-norm-adv_W-I-T."""
+    training, reward, policy = config.training, config.reward, config.policy
+    returns = f"TD{training.lambd:g}" if training.td else "MC"
+    learner = [policy.kind[:4]]
+    if training.algorithm == "ppo":
+        learner += ["ppo", "noclip" if training.noclip else "clip"]
+    else:
+        learner += ["reinforce"]
+    learner += ["norm"] + ([] if training.noadv else ["adv"])
+    parts = [] if reward.immediate == "none" else [{"wealth": "W", "pnl": "PnL"}[reward.immediate]]
+    parts += ["I"] * reward.add_inventory + ["T"] * reward.add_time
+    parts += ["Q"] * (reward.inventory_penalty > 0) + ["U"] * (reward.final == "cara")
+    parts += ["F"] * reward.always_final
+    market = "" if config.market.name == "book" else "AS_"
+    size = f"{training.ne}-{training.nb}-{config.market.nt}"
+    return f"{market}{returns}_{size}_{'-'.join(learner)}_{'-'.join(parts) or 'V'}"
+
+
+def free_name(root: str | Path, name: str) -> str:
+    """The name itself, or with the first suffix _1, _2, ... that is not taken in `root`."""
+    candidate, k = name, 0
+    while run_folder(root, candidate).exists():
+        k += 1
+        candidate = f"{name}_{k}"
+    return candidate
