@@ -1,0 +1,247 @@
+"""A training process and its run folder: find or make the folder, resume, train, record, stop cleanly."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from mmrl.config import Config
+
+EXIT_OK, EXIT_FAILED, EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 5, 130, 143
+
+
+class View(Protocol):
+    """What shows a training process: a terminal, a pipe, a stream of JSON."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *exc: Any) -> Any: ...
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Called once, before the first epoch."""
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Called after every epoch."""
+
+    def note(self, text: str) -> None:
+        """One line of narration."""
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Called once, at the end, however it came."""
+
+
+class Interruption:
+    """The first SIGINT or SIGTERM asks to stop after the epoch; a second one leaves at once."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise SystemExit(128 + number)
+        self.signal = number
+
+    @contextmanager
+    def installed(self) -> Iterator[Interruption]:
+        """Handle both signals for the length of a with block, then put the old handlers back."""
+        old = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in old.items():
+                signal.signal(number, handler)
+
+    @property
+    def exit_code(self) -> int:
+        """130 after SIGINT, 143 after SIGTERM, else 0."""
+        return {0: EXIT_OK, signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}[self.signal]
+
+
+def train(config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View) -> int:
+    """Train in a run folder and show it in `view`; returns the exit code.
+
+    `load` names the folder of a run to go on with; without it an unfinished run of the same settings is
+    resumed, else a new folder is made. `expand` raises the target by so many epochs first.
+    Raises RunBusy, ConfigError and BrokenRun before anything is changed.
+    """
+    from mmrl.runs import store
+    from mmrl.runs.lock import RunLock
+
+    check_engine(config)
+    folder = Path(load) if load else store.matching(config)
+    if load and folder:
+        store.resting(folder)
+        if expand:
+            folder = store.expanded(folder, expand)
+        config = store.read_config(folder).config if expand else config
+    resumed = folder is not None
+    if folder is None:
+        folder = store.create(config, origins)
+    with RunLock(folder), Interruption().installed() as interruption, view:
+        if resumed:
+            view.note(f"going on with {folder.name}")
+        return _Process(config, origins, folder, view, interruption).work()
+
+
+def check_engine(config: Config) -> None:
+    """Refuse a device or engine that is not there, before anything is created."""
+    from mmrl.config import ConfigError
+    from mmrl.rollout.devices import resolve_device, resolve_engine
+
+    try:
+        resolve_engine(config.run.engine, resolve_device(config.run.device))
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+
+
+class _Process:
+    """One process training one run, from its last checkpoint to its target, with its lock held."""
+
+    def __init__(
+        self, config: Config, origins: dict[str, str], folder: Path, view: View, interruption: Interruption
+    ) -> None:
+        self.config, self.origins = config, origins
+        self.folder, self.view, self.interruption = folder, view, interruption
+        self.best = float("-inf")
+        self.target = config.training.ne
+
+    def work(self) -> int:
+        """Train; whatever ends it is written to status.json. Returns the exit code."""
+        from mmrl.learn.update import Diverged
+        from mmrl.rollout.trajectories import NoLiveSteps
+
+        self._status("starting", started=time.time(), target=self.target, error=None)
+        try:
+            state = self._train()
+        except Diverged as error:
+            self.view.note(f"diverged: {error}")
+            self._end("diverged", str(error))
+            return EXIT_DIVERGED
+        except (NoLiveSteps, OSError, MemoryError) as error:
+            self.view.note(f"failed: {error}")
+            self._end("failed", str(error))
+            return EXIT_FAILED
+        except BaseException as error:
+            self._end("interrupted" if isinstance(error, SystemExit) else "failed", repr(error))
+            raise
+        self._end(state)
+        return self.interruption.exit_code if state == "interrupted" else EXIT_OK
+
+    def _train(self) -> str:
+        """Resume, then one epoch after the other; returns the state that it ended in."""
+        from mmrl.learn.trainer import Trainer
+        from mmrl.runs import checkpoint
+        from mmrl.runs.atomic import remove_temporaries
+        from mmrl.runs.history import History
+
+        for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
+            remove_temporaries(place)
+        self.view.start(self.config, self.folder, self.target)
+        if self._compiles():
+            self.view.note("compiling the market for this machine, once (up to 15 s) ...")
+        trainer = Trainer(self.config)
+        if trainer.seconds_compiling > 1:
+            self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
+        number, state, faults = checkpoint.load(self.folder)
+        for fault in faults:
+            self.view.note(f"{fault}: going back to epoch {number}")
+        history = History(self.folder / "metrics.jsonl")
+        history.truncate_after(number)
+        if state:
+            trainer.load_state_dict(state["trainer"])
+            self.best = float(state["best"])
+        self.epoch = number
+        self._status("running", epoch=number)
+        for epoch in trainer.run(self.target):
+            self._keep(trainer, history, epoch)
+            if self.interruption.signal or not self._steer(trainer):
+                return "interrupted" if epoch.number < self.target else "finished"
+        return "finished"
+
+    def _keep(self, trainer: Any, history: Any, epoch: Any) -> None:
+        """Write one epoch down: metrics, now and then an episode, then the checkpoint that commits it."""
+        from mmrl.learn.record import episode_profile
+        from mmrl.runs import checkpoint
+        from mmrl.runs.episodes import write_episode
+
+        record = {**epoch.record, "wall": time.time()}
+        value = record["value_mean"]
+        better = value > self.best
+        self.best = max(self.best, value)
+        history.append(record)
+        every = self.config.run.plot_after
+        if every and (epoch.number % every == 0 or epoch.number == self.target):
+            profile = episode_profile(epoch.batch, self.config.market.step_length)
+            write_episode(self.folder, epoch.number, profile)
+        state = {"trainer": trainer.state_dict(), "best": self.best}
+        checkpoint.save(self.folder, epoch.number, state, best=better, versions=_versions(trainer))
+        self.epoch = epoch.number
+        self._status("running", epoch=epoch.number)
+        self.view.epoch(record)
+
+    def _steer(self, trainer: Any) -> bool:
+        """Obey control.json: live settings, pause (sleeping until told otherwise), stop. False to stop."""
+        from mmrl.runs.control import read_control
+
+        control = read_control(self.folder)
+        trainer.set_live(**control["set"])
+        if control["want"] == "pause":
+            self._status("paused", epoch=self.epoch)
+            self.view.note("paused")
+            while control["want"] == "pause" and not self.interruption.signal:
+                time.sleep(0.1)
+                control = read_control(self.folder)
+            if control["want"] == "run":
+                self._status("running", epoch=self.epoch)
+        if control["want"] == "stop":
+            (self.folder / "control.json").unlink(missing_ok=True)  # the wish is fulfilled: a resume may run
+            return False
+        return True
+
+    def _compiles(self) -> bool:
+        from mmrl.rollout.compiled import compile_needed
+        from mmrl.rollout.devices import resolve_device, resolve_engine
+
+        run = self.config.run
+        compiled = resolve_engine(run.engine, resolve_device(run.device)) == "compiled"
+        return compiled and compile_needed(self.config)
+
+    def _status(self, state: str, **facts: Any) -> None:
+        from mmrl.runs.status import write_status
+
+        write_status(self.folder, state, **facts)
+
+    def _end(self, state: str, error: str | None = None) -> None:
+        """The last status and the summary; a disk too full for a status must not hide why training ended."""
+        import contextlib
+
+        with contextlib.suppress(OSError):
+            self._status(state, error=error)
+        best = None if self.best == float("-inf") else self.best
+        epochs = getattr(self, "epoch", 0)
+        self.view.finish({"run": self.folder.name, "state": state, "epochs": epochs, "best": best})
+
+
+def _versions(trainer: Any) -> dict[str, Any]:
+    """What a bit-for-bit repetition needs beside the settings."""
+    import platform
+
+    import numba
+    import numpy
+    import torch
+
+    import mmrl
+
+    return {
+        "mmrl": mmrl.__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "numba": numba.__version__,
+        "threads": trainer.threads,
+        "engine": trainer.engine.name,
+        "device": str(trainer.device),
+    }
