@@ -1,4 +1,4 @@
-"""Charts as text: data in, one string of exactly width x height cells out; the only module that knows plotext.
+"""Charts as text: data in, a string of exactly width x height cells out; only this module knows plotext.
 
 plotext paints a white canvas, escapes even into pipes, fails on infinities and slows down with every point;
 here the canvas is clear, colour is the caller's choice, only finite runs are drawn, and each pixel column
@@ -78,6 +78,7 @@ def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> L
     this assumes nothing about dependence within a trajectory and is therefore an upper bound.
     """
     epochs = series(records, "epoch")
+    metric = metric.removesuffix("_mean")
     if any(f"{metric}_mean" in record for record in records):
         middle = series(records, f"{metric}_mean")
         error = series(records, f"{metric}_se")
@@ -247,7 +248,7 @@ def episode_figure(
     color: bool = True,
     replay: bool = False,
 ) -> str:
-    """Wealth, inventory, total value and order book over the time [T] of a batch (5 % to 95 % band), or of one replay."""
+    """Wealth, inventory, value and order book over time [T]: a batch (5 % to 95 % band) or a replay."""
     drawn: list[tuple[str, Sequence[Line]]] = []
     for number, name in enumerate(("wealth", "inventory", "value")):
         drawn.append((name, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
@@ -257,6 +258,18 @@ def episode_figure(
     ]
     drawn.append(("order book: bid, mid, ask", quotes))
     return panels(drawn, width, height, color)
+
+
+def book_figure(
+    arrays: Mapping[str, ArrayLike], width: int = 80, height: int = 24, color: bool = True
+) -> str:
+    """The order book of one replayed trajectory over time [T]: quotes and midprice above, inventory below."""
+    quotes = [
+        episode_line(arrays, name, hue, replay=True)
+        for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
+    ]
+    inventory = episode_line(arrays, "inventory", PURPLE, replay=True)
+    return panels([("order book: bid, mid, ask", quotes), ("inventory", [inventory])], width, height, color)
 
 
 def episode_line(
