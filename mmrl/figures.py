@@ -1,0 +1,179 @@
+"""Figures for papers and pages: PNG, PDF and SVG through matplotlib, SVG also without it.
+
+matplotlib is optional (the extra `plots`); without it an SVG is the terminal's picture, exported by rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrl import charts
+
+INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
+LABELS = {
+    "reward": "reward per trajectory",
+    "inventory": "inventory (shares)",
+    "spread": "quoted spread",
+    "value": "final value $W_T + I_T S_T$",
+    "wealth": "wealth $W_t$",
+}
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "svg.hashsalt": "mmrl",
+    "pdf.fonttype": 42,
+}
+
+
+class PlotsMissing(RuntimeError):
+    """matplotlib is not installed; the message says how to get it."""
+
+
+def save_figure(
+    folders: Sequence[Path],
+    what: str,
+    metrics: Sequence[str],
+    path: Path,
+    width: int | None = None,
+    height: int | None = None,
+) -> None:
+    """Write training curves, an episode or a book of runs to a file; width and height in terminal cells."""
+    if not folders:
+        raise ValueError("no run to draw")
+    size = width or 110, height or 34
+    plain = find_spec("matplotlib") is None
+    if plain and path.suffix.lower() != ".svg":
+        raise PlotsMissing(INSTALL)
+    if what == "training":
+        from mmrl.runs.history import read_metrics
+
+        runs = {folder.name: read_metrics(folder / "metrics.jsonl") for folder in folders}
+        if plain:
+            picture = [
+                charts.training_figure(r, list(metrics or charts.PANELS), *size) for r in runs.values()
+            ]
+            path.write_text(terminal_svg("\n".join(picture), size[0], " · ".join(runs)), encoding="utf-8")
+        else:
+            training_plot(runs, list(metrics or charts.PANELS), path)
+        return
+    from mmrl.runs.episodes import latest_episode
+
+    for folder in folders:
+        arrays = latest_episode(folder)
+        if arrays is None:
+            raise ValueError(f"{folder.name}: no episode is written yet (see --plot-after)")
+        # several runs become several files, since one page shows one episode
+        target = path if len(folders) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
+        if plain:
+            draw = charts.episode_figure if what == "episode" else charts.book_figure
+            target.write_text(terminal_svg(draw(arrays, *size), size[0], folder.name), encoding="utf-8")
+        else:
+            episode_plot(arrays, folder.name, target, book_only=what == "book")
+
+
+def terminal_svg(text: str, width: int, title: str) -> str:
+    """An SVG picture of a terminal that shows a text with colour escapes."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(
+        width=width,
+        record=True,
+        file=StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
+        no_color=False,
+    )
+    console.print(Text.from_ansi(text), no_wrap=True, crop=True)
+    return console.export_svg(title=title)
+
+
+def _write(figure: Any, path: Path) -> None:
+    # no date in the file, so that equal data give equal bytes
+    stamp = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
+    figure.savefig(path, dpi=200, metadata={stamp: None} if stamp else None)
+
+
+def training_plot(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path
+) -> None:
+    """Training curves [epochs] of one or more runs, a panel for each metric, with standard-error bands."""
+    rc_context, Figure = _matplotlib()
+    with rc_context(STYLE):
+        columns = min(len(metrics), 3)
+        rows = -(-len(metrics) // columns)
+        figure = Figure(figsize=(3.4 * columns, 2.7 * rows), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        for axis, metric in zip(axes, metrics, strict=False):
+            for number, (name, records) in enumerate(runs.items()):
+                line = charts.metric_line(records, metric)
+                _curve(axis, line, HUES[number % len(HUES)], _plain(name))
+            key = metric.removesuffix("_mean")
+            axis.set(xlabel="epoch", ylabel=LABELS.get(key, key.replace("_", " ")))
+        for axis in axes[len(metrics) :]:
+            axis.set_visible(False)
+        if len(runs) > 1:
+            handles, labels = axes[0].get_legend_handles_labels()
+            figure.legend(handles, labels, loc="outside upper center", ncols=min(len(runs), 3))
+        elif runs:
+            figure.suptitle(_plain(next(iter(runs))), fontsize=10)
+        _write(figure, path)
+
+
+def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False) -> None:
+    """Wealth, inventory, value and order book over time [T]: mean, 5 % to 95 % band, one replay in grey."""
+    rc_context, Figure = _matplotlib()
+    with rc_context(STYLE):
+        names = ("inventory",) if book_only else ("wealth", "inventory", "value")
+        rows, columns = (2, 1) if book_only else (2, 2)
+        figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+        for axis, name, hue in zip(axes, names, HUES, strict=False):
+            _curve(axis, charts.episode_line(arrays, name, charts.BLUE, band=True), hue, "mean, 5–95 %")
+            replay = charts.episode_line(arrays, name, charts.GREY, replay=True)
+            axis.plot(replay.x, replay.y, color="0.4", lw=0.6, label="one trajectory")
+            axis.set(ylabel=LABELS.get(name, name) if name != "value" else "value $W_t + I_t S_t$")
+            axis.legend(fontsize=7)
+        book = axes[-1]
+        for name, hue in (("bid", HUES[0]), ("ask", HUES[1]), ("mid", "0.3")):
+            line = charts.episode_line(arrays, name, charts.BLUE, replay=True)
+            book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
+        book.set(ylabel="order book, one trajectory")
+        book.legend(fontsize=7)
+        for axis in axes[-columns:]:
+            axis.set(xlabel="time")
+        figure.suptitle(_plain(title), fontsize=10)
+        _write(figure, path)
+
+
+def _curve(axis: Any, line: charts.Line, hue: str, label: str) -> None:
+    x, y = (np.where(np.isfinite(v), v, np.nan) for v in (np.asarray(line.x), np.asarray(line.y)))
+    axis.plot(x, y, color=hue, lw=1.2, label=label, marker="." if len(x) == 1 else "")
+    if line.low is not None and line.high is not None:
+        low, high = (np.where(np.isfinite(v), v, np.nan) for v in map(np.asarray, (line.low, line.high)))
+        axis.fill_between(x, low, high, color=hue, alpha=0.2, lw=0)
+
+
+def _plain(name: str) -> str:
+    """A run's name as it stands: a dollar sign would start a formula."""
+    return name.replace("$", r"\$")
+
+
+def _matplotlib() -> tuple[Any, Any]:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotsMissing(INSTALL) from error
+    return rc_context, Figure
