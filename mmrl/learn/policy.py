@@ -26,13 +26,15 @@ class Network(nn.Module):
         for k, layer in enumerate(self.linear):
             # 5/3 keeps the variance through tanh; a small last layer starts every policy at its centre
             gain = 5 / 3 if k < layers else final_gain
-            nn.init.orthogonal_(layer.weight, gain)
-            nn.init.zeros_(layer.bias)
+            nn.init.orthogonal_(layer.weight, gain)  # type: ignore[arg-type]
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, observation: Tensor) -> Tensor:
         """Outputs [rows, outputs] of normalised observations [rows, inputs]."""
         return tanh_network(
-            observation, [layer.weight for layer in self.linear], [layer.bias for layer in self.linear]
+            observation,
+            [layer.weight for layer in self.linear],  # type: ignore[misc]
+            [layer.bias for layer in self.linear],  # type: ignore[misc]
         )
 
 

@@ -77,7 +77,7 @@ class TorchEngine:
 
 def make_engine(config: Config) -> Engine:
     """The engine and device that a config asks for; raises ValueError naming those present when it cannot be."""
-    device = resolve_device(config.run.device)
-    if resolve_engine(config.run.engine, device) == "compiled":
+    device = torch.device(resolve_device(config.run.device))
+    if resolve_engine(config.run.engine, device.type) == "compiled":
         return CompiledEngine(config, torch.device("cpu"))
     return TorchEngine(config, device)

@@ -240,7 +240,9 @@ def game_rollout(
                 )
             else:
                 for a in range(2):
-                    quote[a] = constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]
+                    quote[a] = (
+                        constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]
+                    )
                     action[a] = quote[a]
             before, held, paid = mid, q, wealth
             bid, ask, mid = game.step(p, state, mid, quote[0], quote[1])

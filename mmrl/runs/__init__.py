@@ -1,1 +1,1 @@
-"""Run folders: the only interface between a training process and anyone who watches it. Torch-free but for checkpoint."""
+"""Run folders: the only interface between training and whoever watches it. Torch-free but for checkpoint."""

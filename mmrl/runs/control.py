@@ -34,7 +34,9 @@ def read_control(folder: Path) -> dict[str, Any]:
     if not isinstance(control, dict):
         control = {}
     want = control.get("want") if control.get("want") in WANTED else "run"
-    given = control.get("set") if isinstance(control.get("set"), dict) else {}
+    given: Any = control.get("set")
+    if not isinstance(given, dict):
+        given = {}
     live = {
         name: float(given[name])
         for name, (low, high) in LIVE.items()

@@ -14,7 +14,6 @@ from typing import Any
 from mmrl.config import Config, ConfigError
 from mmrl.config_sources import StoredConfig, dump_toml, load_toml, replaced
 from mmrl.runs.atomic import durable_write, sync_folder
-from mmrl.runs.history import read_metrics
 from mmrl.runs.lock import RunBusy, is_locked
 from mmrl.runs.names import BadRunName, free_name, generated_name, run_folder, valid_name
 from mmrl.runs.status import read_status
@@ -52,7 +51,9 @@ def create(config: Config, origins: Mapping[str, str]) -> Path:
     root = Path(config.run.results)
     name = config.run.name
     if name and run_folder(root, name).exists():
-        raise ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}")
+        raise ConfigError(
+            f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}"
+        )
     root.mkdir(parents=True, exist_ok=True)
     while True:
         folder = run_folder(root, name or free_name(root, generated_name(config)))
@@ -67,9 +68,7 @@ def create(config: Config, origins: Mapping[str, str]) -> Path:
     return folder
 
 
-def write_config(
-    folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]
-) -> None:
+def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
     """Write config.toml durably."""
     durable_write(folder / CONFIG, dump_toml(config, origins, meta).encode())
 
@@ -108,12 +107,14 @@ def find_runs(results: str | Path) -> list[RunInfo]:
 
 def describe(folder: Path) -> RunInfo:
     """What the files of a run say of it."""
+    market = algorithm = identity = ""
+    target = 0
     try:
         stored = read_config(folder)
-        market, algorithm = stored.config.market.name, stored.config.training.algorithm
+        market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
     except (ConfigError, OSError, UnicodeDecodeError):
-        market, algorithm, target, identity = "", "", 0, ""
+        pass  # listed as broken
     status, last = read_status(folder), last_record(folder)
     return RunInfo(
         name=folder.name,
@@ -207,7 +208,9 @@ def promote(folder: Path) -> Path:
     if target.exists():
         raise ConfigError(f"{target} is there already: rename the run first")
     root.mkdir(exist_ok=True)
-    shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*"))
+    shutil.copytree(
+        folder, target, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*")
+    )
     return target
 
 

@@ -1,0 +1,1 @@
+"""From settings, policy and seeds to a batch of trajectories."""
