@@ -81,7 +81,7 @@ def shaped_rewards(batch: Trajectories, phi: Float64, discount: float) -> Float6
 def bootstrap_values(batch: Trajectories, config: Any, last_value: Float64) -> Float64:
     """Value beyond the last row [N]: V(last observation) where time cut the trajectory off, else 0.
 
-    Time cuts off only with reward.time_limit "cuts" (Pardo et al. 2018); a game that ends at T is worth 0 there.
+    Time cuts off only with reward.time_limit "cuts" (Pardo et al. 2018); else the end is worth 0.
     """
     if config.reward.time_limit == "ends":
         return np.zeros(batch.count)

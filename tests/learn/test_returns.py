@@ -1,0 +1,127 @@
+"""Returns and advantages: by hand, against a slow reference, and on constant rewards."""
+
+from collections.abc import Callable
+from types import SimpleNamespace as Space
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.learn.policy import RunningNormaliser, ValueNetwork
+from mmrl.learn.returns import (
+    Diverged,
+    bootstrap_values,
+    lambda_returns,
+    learning_batch,
+    normalised,
+    potential,
+    shaped_rewards,
+)
+from mmrl.rollout.trajectories import NoLiveSteps
+
+
+def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends", td: bool = False) -> Any:
+    reward = Space(final=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1)
+    return Space(reward=reward, training=Space(td=td, lambd=0.5), market=Space(nt=3))
+
+
+def test_monte_carlo_by_hand() -> None:
+    # G_2 = 3, G_1 = 2 + 3/2, G_0 = 1 + 3.5/2; the second trajectory has one row
+    got = lambda_returns(np.array([1.0, 2, 3, 7]), np.zeros(4), np.array([0, 3, 4]), np.zeros(2), 0.5, 1.0)
+    np.testing.assert_allclose(got, [2.75, 3.5, 3.0, 7.0])
+
+
+def test_td_lambda_by_hand() -> None:
+    # lambda = 1/2, discount = 1/2, V = (10, 20, 40), nothing beyond the end:
+    # G_2 = 3; G_1 = 2 + (40/2 + 3/2)/2 = 12.75; G_0 = 1 + (20/2 + 12.75/2)/2 = 9.1875
+    got = lambda_returns(np.array([1.0, 2, 3]), np.array([10.0, 20, 40]), np.array([0, 3]), np.zeros(1), 0.5, 0.5)
+    np.testing.assert_allclose(got, [9.1875, 12.75, 3.0])
+
+
+def test_advantages_by_hand() -> None:
+    # centred (-1, 0, 1) over the population deviation sqrt(2/3)
+    np.testing.assert_allclose(normalised(np.array([1.0, 2, 3])), np.array([-1, 0, 1]) * np.sqrt(1.5), rtol=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 7), min_size=1, max_size=6),
+    discount=st.floats(0.1, 1.0),
+    lambd=st.floats(0.0, 1.0),
+    seed=st.integers(0, 2**31),
+)
+def test_returns_equal_a_slow_sum(lengths: list[int], discount: float, lambd: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    reward, value, bootstrap = (
+        rng.normal(size=offsets[-1]),
+        rng.normal(size=offsets[-1]),
+        rng.normal(size=len(lengths)),
+    )
+    got = lambda_returns(reward, value, offsets, bootstrap, discount, lambd)
+    for n, length in enumerate(lengths):
+        r = reward[offsets[n] : offsets[n + 1]]
+        v = np.append(value[offsets[n] : offsets[n + 1]], bootstrap[n])
+        for t in range(length):
+            # G_t = V_t + sum_k (discount lambda)^k delta_{t+k}: another formula for the same number
+            deltas = [r[k] + discount * v[k + 1] - v[k] for k in range(t, length)]
+            slow = v[t] + sum((discount * lambd) ** k * delta for k, delta in enumerate(deltas))
+            np.testing.assert_allclose(got[offsets[n] + t], slow, rtol=1e-9, atol=1e-9)
+
+
+def test_the_residual_return_is_the_return_less_the_potential(make_batch: Callable[..., Any]) -> None:
+    batch, config = make_batch([3, 1, 0, 2]), settings_of("value", 0.9)
+    phi = potential(batch, config)
+    np.testing.assert_allclose(phi[:3], batch.value[:3] * [0.81, 0.9, 1.0])
+    nothing, ends = np.zeros(batch.nnz), np.zeros(batch.count)
+    plain = lambda_returns(batch.reward, nothing, batch.offsets, ends, 0.9, 1.0)
+    shaped = lambda_returns(shaped_rewards(batch, phi, 0.9), nothing, batch.offsets, ends, 0.9, 1.0)
+    np.testing.assert_allclose(shaped, plain - phi, atol=1e-12)
+
+
+def test_truncated_goes_on_where_terminated_stops(make_batch: Callable[..., Any]) -> None:
+    # reward 1 a step for ever is worth 1 / (1 - 1/2) = 2 at any time; cut off, it still is
+    batch = make_batch([3, 3], reward=np.ones(6), terminated=np.array([False, True]))
+    beyond = bootstrap_values(batch, settings_of(limit="cuts"), np.full(2, 2.0))
+    np.testing.assert_array_equal(beyond, [2, 0])
+    for lambd in (0.3, 1.0):
+        value = np.array([2.0, 2, 2, 1.75, 1.5, 1])
+        got = lambda_returns(batch.reward, value, batch.offsets, beyond, 0.5, lambd)
+        np.testing.assert_allclose(got, [2, 2, 2, 1.75, 1.5, 1])
+    np.testing.assert_array_equal(bootstrap_values(batch, settings_of(), np.full(2, 2.0)), [0, 0])
+
+
+def test_all_dead_at_the_first_step_is_reported(make_batch: Callable[..., Any]) -> None:
+    with pytest.raises(NoLiveSteps, match="no live steps"):
+        learning_batch(make_batch([0, 0]), settings_of(), None, RunningNormaliser(1))
+
+
+def test_non_finite_rewards_are_named_and_leave_the_scale_alone(make_batch: Callable[..., Any]) -> None:
+    scale = RunningNormaliser(1)
+    with pytest.raises(Diverged, match="reward is not finite"):
+        learning_batch(make_batch([2], reward=np.array([1.0, np.inf])), settings_of(), None, scale)
+    assert scale.count == 0
+
+
+def test_a_moving_scale_keeps_what_the_network_predicts(make_batch: Callable[..., Any]) -> None:
+    torch.manual_seed(0)
+    network, scale = ValueNetwork(3, 1, 4), RunningNormaliser(1)
+    first = make_batch([4, 2], reward=np.arange(6.0) * 1e4)
+    learning_batch(first, settings_of(), network, scale)
+    observation = torch.as_tensor(first.observation)
+    before = scale.mean[0] + scale.std[0] * network(observation).detach().numpy()
+    learning_batch(make_batch([4, 2], seed=1), settings_of(), network, scale)
+    after = scale.mean[0] + scale.std[0] * network(observation).detach().numpy()
+    np.testing.assert_allclose(after, before, rtol=1e-4)
+
+
+def test_merged_statistics_equal_those_of_all_rows() -> None:
+    rows = np.random.default_rng(0).normal(1e6, 2.0, size=(1000, 3))
+    running = RunningNormaliser(3)
+    for part in np.split(rows, [1, 10, 400]):
+        running.update(part)
+    np.testing.assert_allclose(running.mean, rows.mean(0))
+    np.testing.assert_allclose(running.var, rows.var(0), rtol=1e-6)

@@ -1,0 +1,179 @@
+"""The update: losses and gradients by hand, against a dense masked computation, and its refusals."""
+
+from collections.abc import Callable
+from types import SimpleNamespace as Space
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mmrl.learn.policy import (
+    CategoricalPolicy,
+    GaussianPolicy,
+    Policy,
+    RunningNormaliser,
+    ValueNetwork,
+    policy_weights,
+)
+from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
+from mmrl.learn.update import make_optimiser, policy_loss, update
+
+
+def settings_of(**changes: Any) -> Any:
+    training = {
+        "algorithm": "ppo", "clip": 0.2, "noclip": False, "update_freq": 1, "minibatches": 1, "entropy": 0.0,
+        "max_grad_norm": 0.0, "target_kl": 0.0, "lr": 1e-2, "value_lr": 0.0, "td": False, "lambd": 1.0,
+    }  # fmt: skip
+    reward = Space(final="none", discount=0.9, time_limit="ends")
+    return Space(training=Space(**{**training, **changes}), reward=reward, market=Space(nt=9))
+
+
+def networks(kind: str = "gaussian") -> tuple[Policy, ValueNetwork]:
+    torch.manual_seed(0)
+    policy: Policy = GaussianPolicy(3, 2, 2, 8, -0.5)
+    if kind == "categorical":
+        policy = CategoricalPolicy(3, (3, 4), 2, 8)
+    torch.nn.init.orthogonal_(policy.network.linear[-1].weight)  # type: ignore[arg-type]
+    return policy, ValueNetwork(3, 2, 8)
+
+
+class Captured(torch.optim.SGD):
+    """An optimiser that remembers the gradients it was given and counts its steps."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, lr=0.0)
+        self.gradients: list[list[Tensor]] = []
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.gradients.append([p.grad.clone() for g in self.param_groups for p in g["params"]])
+
+
+def test_clipped_loss_and_gradient_of_three_steps_by_hand() -> None:
+    # ratios 1.5, 1.5, 0.5 and advantages 2, -2, 1, clip 0.2:
+    # min(3, 2.4) = 2.4 (flat), min(-3, -2.4) = -3 (slope ratio * A = -3), min(.5, .8) = .5 (slope .5)
+    log_prob = torch.log(torch.tensor([1.5, 1.5, 0.5])).requires_grad_()
+    advantage = torch.tensor([2.0, -2.0, 1.0])
+    loss, _ = policy_loss(log_prob, torch.zeros(3), advantage, settings_of())
+    torch.testing.assert_close(loss.detach(), torch.tensor([-2.4, 3.0, -0.5]))
+    (gradient,) = torch.autograd.grad(loss.mean(), log_prob)
+    torch.testing.assert_close(gradient, torch.tensor([0.0, 1.0, -0.5 / 3]))
+    loss, _ = policy_loss(log_prob, torch.zeros(3), advantage, settings_of(noclip=True))
+    torch.testing.assert_close(loss.detach(), torch.tensor([-3.0, 3.0, -0.5]))
+    loss, _ = policy_loss(log_prob, torch.zeros(3), advantage, settings_of(algorithm="reinforce"))
+    (gradient,) = torch.autograd.grad(loss.sum(), log_prob)
+    torch.testing.assert_close(gradient, -advantage)
+
+
+def test_gaussian_log_probability_by_hand() -> None:
+    policy = GaussianPolicy(1, 1, 1, 2, log_std=float(np.log(2.0)))
+    torch.nn.init.zeros_(policy.network.linear[-1].weight)  # type: ignore[arg-type]
+    log_prob, entropy = policy.log_prob_entropy(torch.zeros(1, 1), torch.tensor([[2.0]]))
+    # N(0, 4) at 2: -1/2 - ln 2 - ln(2 pi)/2
+    assert log_prob.item() == pytest.approx(-0.5 - np.log(2) - 0.5 * np.log(2 * np.pi), rel=1e-6)
+    assert entropy.item() == pytest.approx(0.5 * np.log(2 * np.pi * np.e * 4), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+@pytest.mark.parametrize("options", [{}, {"noclip": True}, {"algorithm": "reinforce"}, {"entropy": 0.1}])
+def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind: str, options: Any) -> None:
+    """Lengths from 0 and 1 to the full 9; the dense side pads with zeros and masks the loss."""
+    rng = np.random.default_rng(3)
+    nnz = 1 + 9 + 4
+    action = rng.normal(size=(nnz, 2)) if kind == "gaussian" else rng.integers(0, 3, (nnz, 2))
+    policy, network = networks(kind)
+    raw = make_batch([1, 9, 0, 4], action=action.astype(np.float32))
+    exact = policy.log_prob_entropy(torch.as_tensor(raw.observation), torch.as_tensor(raw.action))[0]
+    raw = make_batch(
+        [1, 9, 0, 4],
+        action=action.astype(np.float32),
+        log_prob=(exact.detach().numpy() + rng.normal(0, 0.3, nnz)).astype(np.float32),
+    )
+    config = settings_of(**options)
+    learning = learning_batch(raw, config, network, RunningNormaliser(1))
+    optimiser = Captured([*policy.parameters(), *network.parameters()])
+    stats = update(policy, network, optimiser, learning, config, rng, chunk=5)  # chunks end inside segments
+
+    dense = {
+        name: torch.as_tensor(raw.to_dense(column.numpy(), 9)[0])
+        for name, column in vars(learning).items()
+        if isinstance(column, Tensor)
+    }
+    mask = torch.as_tensor(raw.to_dense("step", 9)[1]).double()
+    flat = {name: column.reshape(36, *column.shape[2:]) for name, column in dense.items()}
+    log_prob, entropy = policy.log_prob_entropy(flat["observation"], flat["action"])
+    each, _ = policy_loss(log_prob, flat["log_prob"], flat["advantage"], config)
+    live = mask.reshape(-1)
+    value_loss = 0.5 * ((network(flat["observation"]) - flat["target"]).square() * live).sum() / live.sum()
+    loss = ((each - config.training.entropy * entropy) * live).sum() / live.sum()
+    assert stats.policy_loss == pytest.approx((each * live).sum().item() / 14, abs=1e-5)
+    assert stats.value_loss == pytest.approx(value_loss.item(), rel=1e-5)
+    (loss + value_loss).backward()
+    wanted = [p.grad for p in (*policy.parameters(), *network.parameters())]
+    for got, want in zip(optimiser.gradients[0], wanted, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-6)
+
+
+def simple_batch(policy: Policy, rows: int = 64) -> LearningBatch:
+    generator = torch.Generator().manual_seed(1)
+    observation = torch.randn(rows, 3, generator=generator)
+    action, log_prob = policy.sample(observation, generator)
+    advantage, target = torch.randn(rows, generator=generator), torch.randn(rows, generator=generator)
+    return LearningBatch(observation, action, log_prob, advantage, target, 0.0)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+def test_sampled_log_probabilities_are_those_of_the_loss(kind: str) -> None:
+    policy, _ = networks(kind)
+    batch = simple_batch(policy)
+    torch.testing.assert_close(policy.log_prob_entropy(batch.observation, batch.action)[0], batch.log_prob)
+
+
+@pytest.mark.parametrize("where", ["gradient", "parameter"])
+def test_diverged_comes_before_the_step_and_names_the_tensor(where: str) -> None:
+    policy, network = networks()
+    batch = simple_batch(policy)
+    name = "network.linear.1.weight"
+    parameter = dict(policy.named_parameters())[name]
+    if where == "gradient":
+        parameter.register_hook(lambda grad: grad * float("nan"))
+    else:
+        parameter.data[0, 0] = float("nan")
+    optimiser = Captured([*policy.parameters(), *network.parameters()])
+    with pytest.raises(Diverged, match=f"{where}.* policy.{name} is not finite"):
+        update(policy, network, optimiser, batch, settings_of(), np.random.default_rng(0))
+    assert optimiser.gradients == []  # not one step was taken
+
+
+def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
+    policy, network = networks()
+    batch, rng = simple_batch(policy), np.random.default_rng(0)
+    config = settings_of(update_freq=5, minibatches=4)
+    optimiser = Captured([*policy.parameters(), *network.parameters()])
+    assert update(policy, network, optimiser, batch, config, rng).passes == 5
+    assert len(optimiser.gradients) == 20
+    config = settings_of(update_freq=50, target_kl=1e-3, lr=3e-2)
+    stats = update(policy, network, make_optimiser(policy, network, config), batch, config, rng)
+    assert 1 <= stats.passes < 50
+    config = settings_of(update_freq=5, algorithm="reinforce")
+    assert update(policy, None, make_optimiser(policy, None, config), batch, config, rng).passes == 1
+
+
+def test_gradient_clipping_bounds_each_network() -> None:
+    policy, network = networks()
+    config = settings_of(max_grad_norm=1e-3)
+    optimiser = Captured(policy.parameters())
+    stats = update(policy, network, optimiser, simple_batch(policy), config, np.random.default_rng(0))
+    assert stats.grad_norm > 1e-2
+    assert torch.cat([g.flatten() for g in optimiser.gradients[0]]).norm() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_exported_weights_give_the_same_means() -> None:
+    policy, _ = networks()
+    normaliser = RunningNormaliser(3)
+    rows = np.random.default_rng(0).normal(5, 3, size=(50, 3)).astype(np.float32)
+    normaliser.update(rows)
+    weights = policy_weights(policy, normaliser)
+    want = policy(normaliser.normalise(torch.as_tensor(rows))).detach().numpy()
+    np.testing.assert_allclose(weights.forward(weights.normalise(rows)), want, atol=1e-5)

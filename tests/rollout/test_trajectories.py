@@ -1,0 +1,91 @@
+"""The CSR batch against dense arrays worked out by hand or by loops."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mmrl.rollout.trajectories import NoLiveSteps, Trajectories
+
+
+def batch_of(lengths: list[int]) -> Trajectories:
+    nnz, n = sum(lengths), len(lengths)
+    row = np.arange(1, nnz + 1, dtype=np.float64)
+    end = np.arange(n, dtype=np.float64)
+    return Trajectories(
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        step=np.concatenate([np.arange(k, dtype=np.int32) for k in lengths]).astype(np.int32),
+        observation=np.ones((nnz, 2), np.float32),
+        action=np.ones((nnz, 2), np.float32),
+        log_prob=-np.ones(nnz, np.float32),
+        reward=row,
+        value=row * 10,
+        inventory=np.ones(nnz, np.int32),
+        mid=row,
+        bid=row - 1,
+        ask=row + 1,
+        wealth=row,
+        final_value=end + 100,
+        final_wealth=end,
+        final_inventory=np.zeros(n, np.int32),
+        final_mid=end + 50,
+        terminated=np.zeros(n, bool),
+        last_observation=np.zeros((n, 2), np.float32),
+    ).validate()
+
+
+def test_segment_sums_and_means_of_ragged_and_empty_trajectories() -> None:
+    batch = batch_of([2, 0, 3, 1, 0])
+    np.testing.assert_array_equal(batch.lengths, [2, 0, 3, 1, 0])
+    np.testing.assert_array_equal(batch.segment_sum(batch.reward), [3, 0, 12, 6, 0])
+    np.testing.assert_array_equal(batch.segment_mean(batch.reward), [1.5, np.nan, 4, 6, np.nan])
+
+
+def test_dense_and_sparse_views_hold_the_same_numbers() -> None:
+    batch = batch_of([2, 0, 3])
+    dense, mask = batch.to_dense("reward", steps=4)
+    np.testing.assert_array_equal(dense, [[1, 2, 0, 0], [0, 0, 0, 0], [3, 4, 5, 0]])
+    np.testing.assert_array_equal(mask, dense > 0)
+    sparse = batch.to_sparse_csr("reward", steps=4)
+    assert sparse.layout == torch.sparse_csr
+    np.testing.assert_array_equal(sparse.to_dense().numpy(), dense)
+    assert sparse.values().data_ptr() == batch.reward.ctypes.data  # a view, not a copy
+
+
+def test_by_step_averages_over_those_alive() -> None:
+    by_step = batch_of([2, 0, 3]).by_step("reward")
+    np.testing.assert_array_equal(by_step.count, [2, 2, 1])
+    np.testing.assert_array_equal(by_step.mean, [2, 3, 5])
+    np.testing.assert_array_equal(by_step.std, [1, 1, 0])
+
+
+def test_padding_has_fixed_length_and_can_be_undone() -> None:
+    batch = batch_of([2, 0, 3])
+    padded = batch.pad(4).validate()
+    np.testing.assert_array_equal(padded.lengths, [4, 4, 4])
+    np.testing.assert_array_equal(padded.reward.reshape(3, 4), batch.to_dense("reward", 4)[0])
+    np.testing.assert_array_equal(padded.value[:4], [10, 20, 100, 100])
+    assert not padded.observation[2:8].any()
+    again = padded.without_padding()
+    np.testing.assert_array_equal(again.offsets, batch.offsets)
+    np.testing.assert_array_equal(again.reward, batch.reward)
+    with pytest.raises(ValueError, match="cannot pad to 2"):
+        batch.pad(2)
+
+
+def test_bad_batches_are_refused() -> None:
+    batch = batch_of([2, 3])
+    with pytest.raises(ValueError, match="offsets must rise"):
+        replace(batch, offsets=np.array([0, 2, 4])).validate()
+    with pytest.raises(ValueError, match="reward has 4 rows where 5"):
+        replace(batch, reward=batch.reward[1:]).validate()
+    with pytest.raises(ValueError, match="step must"):
+        replace(batch, step=np.array([0, 0, 0, 1, 2], np.int32)).validate()
+    with pytest.raises(ValueError, match="beyond the 2 steps"):
+        batch.to_dense("reward", steps=2)
+
+
+def test_a_batch_without_live_steps_says_so() -> None:
+    with pytest.raises(NoLiveSteps, match="all 3 trajectories ended before their first step"):
+        batch_of([0, 0, 0]).validate().require_live()
