@@ -177,7 +177,7 @@ def _draw(
         plotext.xlim(left, right)
         plotext.ylim(low, high)
         across = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
-        upward = [p for p in ticks(low, high, max((height - 4) // 3, 2)) if low <= p <= high] or [low, high]
+        upward = [p for p in ticks(low, high, max((height - 2) // 3, 3)) if low <= p <= high] or [low, high]
         plotext.xticks(across, _labels(across))
         plotext.yticks(upward, _labels(upward))
         for x, y, hue, band in runs:
@@ -198,7 +198,8 @@ def grid(count: int, width: int, height: int) -> tuple[int, int]:
     """(columns, rows) for a number of panels: side by side where it is wide, stacked where it is not."""
     if count <= 3 and width >= 36 * count:
         return count, 1
-    for columns in range(1, count + 1):
+    first = 2 if count > 3 and width >= 72 else 1
+    for columns in range(first, count + 1):
         rows = -(-count // columns)
         if rows * MIN_HEIGHT <= height or (columns + 1) * 30 > width:
             return columns, rows
@@ -263,7 +264,7 @@ def episode_figure(
 def book_figure(
     arrays: Mapping[str, ArrayLike], width: int = 80, height: int = 24, color: bool = True
 ) -> str:
-    """The order book of one replayed trajectory over time [T]: quotes and midprice above, inventory below."""
+    """The order book of one replayed trajectory over time [T]: quotes with midprice, and inventory."""
     quotes = [
         episode_line(arrays, name, hue, replay=True)
         for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))

@@ -1,0 +1,131 @@
+"""Views of a run: sizes, JSON lines, plain lines, hostile names, and no waiting in the training thread."""
+
+import io
+import json
+import math
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from mmrl.live import JsonView, LiveView, PlainView, _Frame, finite
+from mmrl.progress import Progress, duration
+
+CONFIG = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
+HOSTILE = "[red]x[bold]\x1b[2J\n"
+
+
+def record(epoch: int, value: float = 1.0) -> dict:
+    return {
+        "epoch": epoch,
+        "value_mean": value,
+        "value_se": 0.5,
+        "reward_mean": 2.0,
+        "steps_per_second": 1.2e7,
+    }
+
+
+def progress(count: int, name: str = "run") -> Progress:
+    shown = Progress()
+    shown.start(CONFIG, Path("results") / name, 10)
+    for epoch in range(1, count + 1):
+        shown.add(record(epoch, 10.0 - abs(epoch - 3)))
+    return shown
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36), (200, 60), (20, 4), (10, 1)])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_frame_fits(width: int, height: int, count: int) -> None:
+    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
+    frame = _Frame(progress(count))
+    text = "".join(segment.text for segment in console.render(frame))
+    rows = text.split("\n")
+    assert len(rows) == height
+    assert {len(row) for row in rows} == {width}
+
+
+def test_progress_line() -> None:
+    line = progress(5).line()
+    assert "epoch 5/10" in line
+    assert "12M steps/s" in line
+    assert "value 8 ± 0.5" in line
+    assert "best 10 @3" in line
+    assert len(progress(5).line(30)) <= 30
+
+
+def test_hostile_name_is_text() -> None:
+    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, color_system="256")
+    frame = _Frame(progress(3, HOSTILE))
+    text = "".join(segment.text for segment in console.render(frame))
+    assert "[red]x[bold] [2J" in text
+    assert "\x1b" not in text
+
+
+def test_live_view_draws_and_restores(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, out = io.StringIO(), io.StringIO()
+    console = Console(width=80, height=24, file=screen, force_terminal=True, color_system=None, no_color=True)
+    with LiveView(console, rate=50, out=out) as view:
+        view.start(CONFIG, Path("results/run"), 3)
+        view.note("compiling")
+        time.sleep(0.1)
+        assert "compiling" in screen.getvalue()
+        for epoch in range(1, 4):
+            view.epoch(record(epoch))
+        time.sleep(0.2)
+        view.finish({"run": "run", "state": "finished", "epochs": 3, "best": None})
+    drawn = screen.getvalue()
+    assert "\x1b[?1049h" in drawn  # the alternate screen was entered and left
+    assert "\x1b[?1049l" in drawn
+    assert "epoch 3/3" in drawn
+    assert "\x1b[38" not in drawn
+    assert out.getvalue().startswith("run: finished after epoch 3")
+
+
+def test_epochs_never_wait_for_the_terminal() -> None:
+    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True)
+    with LiveView(console, out=io.StringIO()) as view:
+        view.start(CONFIG, Path("run"), 10**6)
+        begun = time.thread_time()
+        for epoch in range(2000):
+            view.epoch(record(epoch))
+        assert (time.thread_time() - begun) / 2000 < 1e-3
+
+
+def test_json_lines() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with JsonView(out, err) as view:
+        view.start(CONFIG, Path("results") / HOSTILE, 2)
+        view.note("compiling")
+        view.epoch({**record(1), "kl": math.nan, "policy_loss": math.inf})
+        view.finish({"run": HOSTILE, "state": "finished", "epochs": 2, "best": {"epoch": 1}})
+    lines = out.getvalue().splitlines()
+    first, last = map(json.loads, lines)
+    assert first["kl"] is None
+    assert first["policy_loss"] is None
+    assert first["epoch"] == 1
+    assert {"run", "state", "epochs", "best"} <= set(last)
+    assert last["run"] == HOSTILE
+    assert err.getvalue() == "compiling\n"
+
+
+def test_plain_lines_are_rare_and_last_is_shown() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    with PlainView(every=100.0, out=out, err=err) as view:
+        view.start(CONFIG, Path(HOSTILE), 50)
+        for epoch in range(1, 51):
+            view.epoch(record(epoch))
+        view.finish({"state": "finished", "epochs": 50})
+    lines = err.getvalue().splitlines()
+    assert len(lines) == 3  # title, first and last epoch
+    assert "epoch 50/50" in lines[-1]
+    assert "\x1b" not in err.getvalue() + out.getvalue()
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_duration_and_finite() -> None:
+    assert [duration(s) for s in (0, 59.6, 185, 8040, 90000, math.nan)] == [
+        "0s", "1m00s", "3m05s", "2h14m", "1d01h", "-",
+    ]  # fmt: skip
+    assert finite({"a": [math.nan, 1], "b": Path("x")}) == {"a": [None, 1], "b": "x"}
