@@ -26,7 +26,7 @@ from mmrl.charts import training_figure, wants_colour
 from mmrl.progress import Progress, printable
 
 RATE = 4.0  # redraws a second, at most
-SHARE = 0.015  # of one core's time that drawing charts may take: the rest of a promise of 2 %
+SHARE = 0.008  # of one core that drawing charts may take; writing the frame takes about as much again
 
 
 def finite(value: Any) -> Any:
