@@ -126,6 +126,7 @@ def ticks(low: float, high: float, count: int) -> list[float]:
 
 def _labels(places: Sequence[float]) -> list[str]:
     """As many digits as tell neighbours apart, and no more."""
+    labels: list[str] = []
     for digits in range(3, 13):
         labels = [compact(0.0 if abs(p) < 1e-300 else p, digits) for p in places]
         if len(set(labels)) == len(labels):
