@@ -129,11 +129,13 @@ def _poisson_part(state, rate, cap):
 
 @njit
 def poisson(state, rate, cap):
-    """Draw min(Poisson(rate), cap); rates above 500 are split, because exp(-rate) underflows near 745."""
+    """Draw min(Poisson(rate), cap); rates above 500 are split: exp(-rate) underflows near 745."""
     if not rate > 0.0 or cap <= 0:
         return 0
-    if rate > 1e9:
+    if rate > 1e12:
         return cap
+    if rate > 1e4:  # skewness below 0.01: the rounded normal law, where counting would take too long
+        return min(max(np.int64(math.floor(rate + math.sqrt(rate) * normal(state) + 0.5)), 0), cap)
     total = 0
     while rate > 500.0 and total < cap:
         total += _poisson_part(state, 500.0, cap - total)

@@ -1,0 +1,102 @@
+"""The compiled engine: reproducible, independent of threads, and its books balance."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from mmrl.config import Config, build
+from mmrl.rollout.compiled import action_size, observation_size, rollout
+from mmrl.rollout.network import forward, pack, tanh_all
+from mmrl.rollout.quoters import fixed
+from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.weights import PolicyWeights
+
+
+def weights(config: Config, outputs: int | None = None) -> PolicyWeights:
+    rng = np.random.default_rng(0)
+    obs, width = observation_size(config), action_size(config)
+    sizes = [obs, 16, 16, outputs or width]
+    layers = [
+        (0.3 * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32))
+        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+    return PolicyWeights(
+        layers, np.full(width, -0.5, np.float32), np.zeros(obs, np.float32), np.full(obs, 5, np.float32)
+    )
+
+
+def assert_equal(a: Trajectories, b: Trajectories) -> None:
+    for field in fields(a):
+        if field.name != "live":
+            np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name), err_msg=field.name)
+
+
+@pytest.mark.parametrize("name", ["book", "avellaneda-stoikov"])
+def test_threads_and_splits_change_nothing(name: str) -> None:
+    config = build({"market": {"name": name, "nt": 100}})
+    policy = weights(config)
+    one = rollout(config, policy, 4, 2, count=12, threads=1).validate()
+    assert_equal(one, rollout(config, policy, 4, 2, count=12, threads=3))
+    part = rollout(config, policy, 4, 2, first=5, count=3, threads=1)
+    np.testing.assert_array_equal(part.final_value, one.final_value[5:8])
+    assert not np.array_equal(one.final_value, rollout(config, policy, 5, 2, count=12).final_value)
+    assert not np.array_equal(one.final_value, rollout(config, policy, 4, 3, count=12).final_value)
+
+
+@pytest.mark.parametrize("name", ["book", "avellaneda-stoikov"])
+def test_accounts_balance(name: str) -> None:
+    config = build({"market": {"name": name, "nt": 200}, "reward": {"immediate": "pnl", "final": "none"}})
+    batch = rollout(config, weights(config), 1, 0, count=8)
+    np.testing.assert_allclose(batch.value, batch.wealth + batch.inventory * batch.mid, atol=1e-6)
+    np.testing.assert_allclose(
+        batch.final_value, batch.final_wealth + batch.final_inventory * batch.final_mid, atol=1e-6
+    )
+    np.testing.assert_allclose(batch.segment_sum(batch.reward), batch.final_value, atol=1e-6)
+    if name == "book":
+        assert np.all(batch.bid <= batch.ask)
+
+
+def test_early_end_is_recorded() -> None:
+    config = build({"market": {"nt": 200, "book_size": 60}, "reward": {"immediate": "none"}})
+    batch = rollout(config, fixed(0, 0, 0, 0), 1, 0, count=20).validate()
+    assert batch.terminated.any() and batch.lengths.min() < 200
+    last = batch.reward[batch.offsets[1:] - 1]
+    np.testing.assert_allclose(last, np.where(batch.terminated, 0.0, batch.final_value))
+
+
+def test_log_probability_of_the_recorded_action() -> None:
+    config = build({"market": {"nt": 50}})
+    policy = weights(config)
+    batch = rollout(config, policy, 1, 0, count=2)
+    mean = policy.forward(batch.observation)
+    z = (batch.action - mean) / np.exp(policy.log_std)
+    want = (-0.5 * z**2 - policy.log_std - 0.5 * np.log(2 * np.pi)).sum(axis=1)
+    np.testing.assert_allclose(batch.log_prob, want, atol=1e-4)
+
+
+def test_categorical_log_probability() -> None:
+    config = build({"market": {"nt": 50}, "policy": {"kind": "categorical"}})
+    groups = [len(config.policy.size_grid), len(config.policy.delta_grid)] * 2
+    policy = weights(config, sum(groups))
+    batch = rollout(config, policy, 1, 0, count=2)
+    logits, want, start = policy.forward(batch.observation), np.zeros(batch.nnz), 0
+    for a, size in enumerate(groups):
+        part = logits[:, start : start + size]
+        want += part[np.arange(batch.nnz), batch.action[:, a].astype(int)] - np.log(np.exp(part).sum(axis=1))
+        start += size
+    np.testing.assert_allclose(batch.log_prob, want, atol=1e-4)
+
+
+def test_network_agrees_with_numpy() -> None:
+    policy = weights(Config())
+    flat, sizes = pack(policy)
+    hidden = np.zeros((2, 64), np.float32)
+    x = np.linspace(-1, 1, 6).astype(np.float32)
+    hidden[0, :6] = x
+    row = forward(flat, sizes, hidden)
+    np.testing.assert_allclose(hidden[row, :4], policy.forward(x), atol=1e-5)
+    grid = np.linspace(-10, 10, 10_001).astype(np.float32)
+    fast = grid.copy()
+    tanh_all(fast, len(fast))
+    np.testing.assert_allclose(fast, np.tanh(grid.astype(float)), atol=1e-6)
