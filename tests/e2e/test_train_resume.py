@@ -1,0 +1,97 @@
+"""The real command: a run stopped and resumed equals one that never stopped, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SETTINGS = ["-nt", "40", "-nb", "8", "--layer-size", "8", "--set", "minibatches=2", "--threads", "2", "-pa", "2"]
+MEASURED = ("seconds_rollout", "seconds_update", "steps_per_second", "wall")
+
+
+def mmrl(*arguments: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **kwargs)  # type: ignore
+
+
+def records(folder: Path) -> list[dict[str, object]]:
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in MEASURED} for line in lines]
+
+
+def weights(folder: Path, epoch: int) -> str:
+    return hashlib.sha256((folder / "checkpoints" / f"{epoch:06d}.safetensors").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("straight")
+    done = mmrl("train", *SETTINGS, "-ne", "6", "--results", str(root), "--name", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["epoch"] for line in lines[:-1]] == [1, 2, 3, 4, 5, 6]
+    assert lines[-1]["state"] == "finished" and lines[-1]["epochs"] == 6 and lines[-1]["run"] == "run"
+    return root / "run"
+
+
+def test_json_has_every_promised_key(straight: Path) -> None:
+    promised = """epoch steps reward_mean reward_std value_mean value_std inventory_mean inventory_abs_mean
+    spread_mean length_mean policy_loss value_loss entropy kl clip_fraction explained_variance grad_norm
+    learning_rate seconds_rollout seconds_update steps_per_second""".split()
+    first = json.loads((straight / "metrics.jsonl").read_text().splitlines()[0])
+    assert set(promised) <= set(first)
+    assert first["steps"] == 8 * 40 and first["length_mean"] == 40
+
+
+def test_stopped_and_resumed_equals_uninterrupted(straight: Path, tmp_path: Path) -> None:
+    arguments = ["train", *SETTINGS, "--results", str(tmp_path), "--name", "run"]
+    done = mmrl(*arguments, "-ne", "2")
+    assert done.returncode == 0, done.stderr
+    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "4")
+    assert done.returncode == 0, done.stderr
+    assert records(tmp_path / "run") == records(straight)
+    assert weights(tmp_path / "run", 6) == weights(straight, 6)
+
+
+def test_sigint_finishes_the_epoch_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    arguments = ["train", *SETTINGS, "-nt", "400", "-ne", "100000", "--results", str(tmp_path), "--name", "run"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    deadline = time.time() + 120
+    while time.time() < deadline and not (metrics.exists() and metrics.stat().st_size > 0):
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGINT)
+    assert child.wait(60) == 130
+    status = json.loads((tmp_path / "run" / "status.json").read_text())
+    epochs = [r["epoch"] for r in records(tmp_path / "run")]
+    assert status["state"] == "interrupted"
+    assert epochs == list(range(1, status["epoch"] + 1))
+    assert (tmp_path / "run" / "checkpoints" / f"{status['epoch']:06d}.safetensors").exists()
+
+
+def test_unknown_device_is_refused_in_one_line_before_anything_is_created(tmp_path: Path) -> None:
+    done = mmrl("train", "--device", "cuda", "--results", str(tmp_path / "results"))
+    if done.returncode == 0:
+        pytest.skip("this machine has CUDA")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1 and "cpu" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_in_use_is_refused(straight: Path) -> None:
+    from mmrl.runs.lock import RunLock
+
+    with RunLock(straight):
+        done = mmrl("train", "--load", str(straight))
+    assert done.returncode == 4, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
