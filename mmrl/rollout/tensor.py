@@ -6,7 +6,6 @@ and the live rows are packed into CSR once at the end. Shapes: N trajectories, T
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np

@@ -67,6 +67,8 @@ class TensorBook:
         self.scale = market.volatility * market.dt**0.5 / market.tick
         # After a step no bid stands above the mid, so only what the mid passes in one step can be crossed.
         self.reach = min(math.ceil(abs(self.drift) + _SIGMAS * self.scale) + 2, self.width)
+        # On a CPU a look at the data is free and saves a pass over all levels; an accelerator would have to wait.
+        self.may_branch = device.type == "cpu"
         self._window = torch.arange(self.reach, device=device)
         self._in_block = torch.arange(BLOCK, device=device)
         self._of_block = torch.arange(self.width // BLOCK, device=device)
@@ -97,7 +99,7 @@ class TensorBook:
         rounds = int(due.any(1).sum())  # the one look from the host, before the first step
         # a seed beyond the mid eats the nearest orders of the other side; six deviations reach this far
         depth = min(math.ceil(spread) + 2 * BLOCK, self.width // 2)
-        top = int(math.floor(max(self.start, self.width - 1 - self.start))) + 1
+        top = math.floor(max(self.start, self.width - 1 - self.start)) + 1
         for k in range(rounds):
             for side in (0, 1):
                 here, there = self._rows(s, side), self._rows(s, 1 - side)
@@ -272,11 +274,12 @@ class TensorBook:
         index = last.clamp(min=0)[:, None] * BLOCK + self._in_block
         allowed = (index >= limit[:, None]) & (last >= 0)[:, None]
         taken = _best_first(part, left, allowed)
-        cleared = (own.view(n, -1, BLOCK) * whole[:, :, None]).view(n, -1)
-        total -= cleared
-        own -= cleared
-        blocks -= gone
-        own_blocks -= gone
+        if not self.may_branch or bool((gone > 0).any()):
+            cleared = (own.view(n, -1, BLOCK) * whole[:, :, None]).view(n, -1)
+            total -= cleared
+            own -= cleared
+            blocks -= gone
+            own_blocks -= gone
         self._add(s, rows, index, -taken, -taken)
 
     def _cross(self, s: BookState) -> None:
@@ -302,5 +305,5 @@ class TensorBook:
 def _best_first(levels: Tensor, shares: Tensor, allowed: Tensor | None) -> Tensor:
     """How many of the levels' shares [R, K] an order of shares [R] takes, the highest index first."""
     open_ = levels if allowed is None else torch.where(allowed, levels, 0)
-    upto = open_.flip(1).cumsum(1).flip(1)
+    upto = open_.flip(1).cumsum(1, dtype=torch.int32).flip(1)
     return torch.minimum((shares[:, None] - (upto - open_)).clamp(min=0), open_).to(torch.int32)
