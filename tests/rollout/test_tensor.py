@@ -27,7 +27,7 @@ def _config(**market: Any) -> Config:
 @pytest.mark.parametrize("branch", [True, False])
 def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> None:
     rng, n = np.random.default_rng(3), 4
-    law = TensorBook(_config(market_order=market_order, nt=300).market, torch.device("cpu"))
+    law = TensorBook(_config(market_order=market_order, nt=300, seed_spread=1.0).market, torch.device("cpu"))
     law.may_branch = branch
     s = law.empty_books(n)
     books = [LimitOrderBook(law.base, law.base + law.levels - 1) for _ in range(n)]
@@ -42,7 +42,7 @@ def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> N
                 s.blocks[row, index // 64] += shares
                 (book.bid, book.ask)[side](shares, level + law.base)
     alive = torch.ones(n, dtype=torch.bool)
-    for _ in range(200):
+    for _ in range(80):
         quote = np.stack([rng.integers(-30, 12, n), rng.exponential(0.4, n)] * 2, 1).astype(float)
         quote[:, 3] = rng.exponential(0.4, n)
         for b, book in enumerate(books):
