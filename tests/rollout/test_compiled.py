@@ -1,6 +1,7 @@
 """The compiled engine: reproducible, independent of threads, and its books balance."""
 
 from dataclasses import fields
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def weights(config: Config, outputs: int | None = None) -> PolicyWeights:
     sizes = [obs, 16, 16, outputs or width]
     layers = [
         (0.3 * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32))
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        for a, b in pairwise(sizes)
     ]
     return PolicyWeights(
         layers, np.full(width, -0.5, np.float32), np.zeros(obs, np.float32), np.full(obs, 5, np.float32)
