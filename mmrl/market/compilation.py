@@ -2,10 +2,10 @@
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 
 import numba
-import platformdirs
 
 
 def _source_digest() -> str:
@@ -19,8 +19,15 @@ def _source_digest() -> str:
     return digest.hexdigest()[:16]
 
 
+def _cache_root() -> Path:
+    """The user's cache folder on this system."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    chosen = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
+    return Path(chosen) if chosen else Path.home() / ".cache"
+
+
 def use_versioned_cache() -> None:
     """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR)."""
     if "NUMBA_CACHE_DIR" not in os.environ:
-        root = Path(platformdirs.user_cache_dir("mmrl"))
-        numba.config.CACHE_DIR = str(root / "kernels" / _source_digest())  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = str(_cache_root() / "mmrl" / "kernels" / _source_digest())  # type: ignore[attr-defined]
