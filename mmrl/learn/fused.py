@@ -10,8 +10,9 @@ Shapes: R rows, L layers, weights [out, in].
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose gradients are summed together
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 _pools: dict[int, ThreadPoolExecutor] = {}
+_threads: list[int] = []  # innermost last: what own_threads() took over from torch
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -146,9 +148,26 @@ def _backward(upstream: Any, weights: Any, sizes: Any, hidden: Any, grads: Any, 
                 delta, below = below, delta
 
 
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """Leave torch one thread and its number of threads to the kernel, until the block ends.
+
+    Torch's own threads spin while they wait for one another: over chunks this small that is slower than one
+    thread, and many times slower on a machine that has other work.
+    """
+    before = torch.get_num_threads()
+    _threads.append(before)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        _threads.pop()
+        torch.set_num_threads(before)
+
+
 def _share(work: Any, tasks: int) -> None:
-    """Run work(task) for each task on torch's number of threads; tasks must not share what they write."""
-    threads = min(torch.get_num_threads(), tasks)
+    """Run work(task) for each task on the threads there are; tasks must not share what they write."""
+    threads = min(_threads[-1] if _threads else torch.get_num_threads(), tasks)
     if threads <= 1:
         for task in range(tasks):
             work(task)

@@ -7,6 +7,7 @@ the result is that of the whole minibatch at a fraction of the memory traffic.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmrl.learn.fused import own_threads
 from mmrl.learn.policy import Policy, ValueNetwork
 from mmrl.learn.returns import CHUNK, Diverged, LearningBatch
 
@@ -50,9 +52,7 @@ def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) ->
     return torch.optim.Adam(groups, eps=1e-5)
 
 
-def policy_loss(
-    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Any
-) -> tuple[Tensor, Tensor]:
+def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Any) -> tuple[Tensor, Tensor]:
     """Loss of each row [rows] and the log-ratio to the acting policy [rows], which carries no gradient."""
     t = config.training
     log_ratio = (log_prob - old_log_prob).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
@@ -96,7 +96,8 @@ def update(
         sums = np.zeros(len(STATISTICS))
         for part in _minibatches(rows, t.minibatches, rng, device):
             size = rows if part is None else int(part.shape[0])
-            numbers = _accumulate(policy, network, batch, part, config, coefficient, active, size, chunk)
+            with own_threads() if device.type == "cpu" else nullcontext():
+                numbers = _accumulate(policy, network, batch, part, config, coefficient, active, size, chunk)
             if active and t.target_kl and numbers[3] > 1.5 * t.target_kl:
                 active = False
                 _drop_gradients(policy)
@@ -125,9 +126,7 @@ def update(
     )
 
 
-def _minibatches(
-    rows: int, parts: int, rng: np.random.Generator, device: torch.device
-) -> Iterator[Tensor | None]:
+def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Iterator[Tensor | None]:
     """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order."""
     if parts <= 1 or rows <= 1:
         yield None
