@@ -36,29 +36,19 @@ Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
 Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder of the run folders.")]
 
 
-@app.command(
-    epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni"
-)
+@app.command(epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni")
 @with_settings
 def train(
     settings: dict[str, Any],
-    preset: Annotated[
-        str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")
-    ] = None,
+    preset: Annotated[str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")] = None,
     load: Annotated[
         str | None,
         typer.Option("--load", "-l", metavar="RUN", help="Go on with a run.", autocompletion=complete_run),
     ] = None,
-    expand: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="With --load: N more epochs.")
-    ] = None,
+    expand: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --load: N more epochs.")] = None,
     plot: Annotated[bool, typer.Option("--plot", "-p", help="Plot instead of training.")] = False,
-    good_results: Annotated[
-        bool, typer.Option("--good-results", help="With --plot: every shipped run.")
-    ] = False,
+    good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: every shipped run.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     json_: Json = False,
@@ -85,19 +75,11 @@ def train(
 def plot(
     runs: Runs = None,
     good_results: Annotated[bool, typer.Option("--good-results", help="Every run in good-results.")] = False,
-    what: Annotated[
-        What, typer.Option(help="Curves over epochs, or over the time of a sampled batch.")
-    ] = "training",
-    metric: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Metric to draw, may be repeated.")
-    ] = None,
+    what: Annotated[What, typer.Option(help="Curves over epochs, or over the time of a sampled batch.")] = "training",
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Metric to draw, may be repeated.")] = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
-    width: Annotated[
-        int | None, typer.Option(min=20, max=1000, help="Columns; the terminal's if left out.")
-    ] = None,
-    height: Annotated[
-        int | None, typer.Option(min=8, max=1000, help="Lines; the terminal's if left out.")
-    ] = None,
+    width: Annotated[int | None, typer.Option(min=20, max=1000, help="Columns; the terminal's if left out.")] = None,
+    height: Annotated[int | None, typer.Option(min=8, max=1000, help="Lines; the terminal's if left out.")] = None,
     results: Results = "results",
     debug: Debug = False,
 ) -> None:

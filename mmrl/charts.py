@@ -158,9 +158,7 @@ def chart(lines: Sequence[Line], title: str, width: int, height: int, colour: bo
     return _draw(runs, title[: width - 2], width, height, colour)
 
 
-def _draw(
-    runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool
-) -> str:
+def _draw(runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool) -> str:
     import plotext  # 0.1 s that `mmrl --help` need not pay
 
     left, right = min(r[0].min() for r in runs), max(r[0].max() for r in runs)
@@ -254,21 +252,15 @@ def episode_figure(
     drawn: list[tuple[str, Sequence[Line]]] = []
     for number, name in enumerate(("wealth", "inventory", "value")):
         drawn.append((name, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
-    quotes = [
-        episode_line(arrays, name, hue, replay)
-        for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
-    ]
+    quotes = [episode_line(arrays, name, hue, replay) for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))]
     drawn.append(("order book: bid, mid, ask", quotes))
     return panels(drawn, width, height, color)
 
 
-def book_figure(
-    arrays: Mapping[str, ArrayLike], width: int = 80, height: int = 24, color: bool = True
-) -> str:
+def book_figure(arrays: Mapping[str, ArrayLike], width: int = 80, height: int = 24, color: bool = True) -> str:
     """The order book of one replayed trajectory over time [T]: quotes with midprice, and inventory."""
     quotes = [
-        episode_line(arrays, name, hue, replay=True)
-        for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
+        episode_line(arrays, name, hue, replay=True) for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
     ]
     inventory = episode_line(arrays, "inventory", PURPLE, replay=True)
     return panels([("order book: bid, mid, ask", quotes), ("inventory", [inventory])], width, height, color)

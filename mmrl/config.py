@@ -15,9 +15,7 @@ class ConfigError(ValueError):
     """A value that cannot be used: one line naming the field, the value, what is allowed and the remedy."""
 
 
-def option(
-    default: Any, help: str, *flags: str, switches: dict[str, Any] | None = None, **bounds: Any
-) -> Any:
+def option(default: Any, help: str, *flags: str, switches: dict[str, Any] | None = None, **bounds: Any) -> Any:
     """Declare a hyperparameter; `switches` maps flags without a value to the value they stand for."""
     extra: dict[str, Any] = {"flags": list(flags), "switches": switches or {}}
     return Field(default, description=help, json_schema_extra=extra, **bounds)
@@ -37,37 +35,26 @@ class Market(Group):
     dt: float = option(1.0, "book: length of a step in milliseconds", gt=0, le=60_000)
     midprice: float = option(533.0, "book: mid price at the start", gt=0, le=1e9)
     tick: float = option(0.01, "book: smallest price step", gt=0, le=1e6)
-    book_size: int = option(
-        10_000, "book: shares resting at the start", "--book-size", "-bs", ge=1, le=100_000_000
-    )
+    book_size: int = option(10_000, "book: shares resting at the start", "--book-size", "-bs", ge=1, le=100_000_000)
     seed_spread: float = option(10.0, "book: mean spread of the seeded orders", gt=0, le=1e6)
     drift: float = option(3.59e-6, "book: drift of the mid price per millisecond", ge=-1e3, le=1e3)
-    volatility: float = option(
-        2.4e-3, "book: standard deviation of the mid price over a millisecond", ge=0, le=1e3
-    )
+    volatility: float = option(2.4e-3, "book: standard deviation of the mid price over a millisecond", ge=0, le=1e3)
     intensity: tuple[float, float, float, float, float, float] = option(
         (7.2, -2.13, -0.8, -2.3, 0.167, -0.1),
         "book: six coefficients of the log arrival rate of market orders",
     )
+    large_sizes: Literal["monotone", "formula"] = option(
+        "monotone", "book: beyond its minimum in size the arrival rate stays there, or grows as the formula does"
+    )
     max_dw: float = option(3000.0, "book: wealth change that the wealth reward is scaled by", gt=0, le=1e12)
     owner: Literal["others", "maker"] = option("others", "book: who owns the seeded shares")
-    crossed: Literal["filled", "dropped"] = option(
-        "filled", "book: what becomes of an order the mid has crossed"
-    )
-    market_order: Literal["best", "walk"] = option(
-        "best", "book: a market order stops at the best price or walks on"
-    )
-    exhausted: Literal["ends", "refilled"] = option(
-        "ends", "book: what happens when the mid has emptied a side"
-    )
-    touch_size: Literal["level", "lot"] = option(
-        "level", "book: size at the best quote: all shares or one lot"
-    )
+    crossed: Literal["filled", "dropped"] = option("filled", "book: what becomes of an order the mid has crossed")
+    market_order: Literal["best", "walk"] = option("best", "book: a market order stops at the best price or walks on")
+    exhausted: Literal["ends", "refilled"] = option("ends", "book: what happens when the mid has emptied a side")
+    touch_size: Literal["level", "lot"] = option("level", "book: size at the best quote: all shares or one lot")
     priority: Literal["time", "size"] = option("time", "book: who is served first at one price")
     emptying_step: Literal["kept", "discarded"] = option("kept", "book: the step that empties the book")
-    rounding: Literal["away", "nearest"] = option(
-        "away", "book: quotes are rounded away from the mid or to nearest"
-    )
+    rounding: Literal["away", "nearest"] = option("away", "book: quotes are rounded away from the mid or to nearest")
     uniform: bool = option(False, "book: run on to the last step when a side is empty", "--uniform", "-u")
     n_obs: int = option(1, "book: number of last states that are observed", "--n-obs", "-no", ge=1, le=1000)
     observation: Literal["state", "inventory", "full"] = option(
@@ -85,6 +72,12 @@ class Market(Group):
     def step_length(self) -> float:
         """Length of one step: milliseconds for `book`, units of time for `avellaneda-stoikov`."""
         return self.dt if self.name == "book" else self.horizon / self.nt
+
+    @property
+    def log_size_limit(self) -> float:
+        """ln(1 + q) beyond which the size terms of the arrival rate no longer change."""
+        b3, b4 = self.intensity[3:5]
+        return -b3 / (2 * b4) if self.large_sizes == "monotone" and b3 < 0 < b4 else float("inf")
 
     @property
     def end_time(self) -> float:
@@ -107,9 +100,7 @@ class Reward(Group):
     inventory_penalty: float = option(
         0.0, "Subtract this times inventory squared times the length of the step", ge=0, le=1e9
     )
-    final: Literal["value", "cara", "none"] = option(
-        "value", "Reward at the end: value, its CARA utility, or none"
-    )
+    final: Literal["value", "cara", "none"] = option("value", "Reward at the end: value, its CARA utility, or none")
     risk_aversion: float = option(0.1, "r of the final utility alpha - exp(-r V)", gt=0, le=1e3)
     cara_alpha: float = option(0.0, "alpha of the final utility alpha - exp(-r V)", ge=-1e12, le=1e12)
     always_final: bool = option(
@@ -127,9 +118,7 @@ class Policy(Group):
     kind: Literal["gaussian", "categorical"] = option("gaussian", "Distribution of the actions", "--policy")
     layers: int = option(2, "Hidden layers of each network", "--layers", ge=1, le=16)
     layer_size: int = option(16, "Units in a hidden layer", "--layer-size", ge=1, le=1024)
-    log_std: float = option(
-        -0.5, "gaussian: log standard deviation at the start, in scaled units", ge=-10, le=3
-    )
+    log_std: float = option(-0.5, "gaussian: log standard deviation at the start, in scaled units", ge=-10, le=3)
     size_centre: float = option(3.0, "book: shares quoted at action 0", ge=-1e6, le=1e6)
     size_scale: float = option(3.0, "book: shares per unit of action", gt=0, le=1e6)
     delta_centre: float = option(1.5, "book: distance from the mid at action 0", ge=0, le=1e6)
@@ -164,9 +153,7 @@ class Training(Group):
     noadv: bool = option(False, "Learn from plain returns, without a value network", "--noadv", "-na")
     td: bool = option(False, "TD(lambda) returns instead of Monte Carlo", "-td", "--td")
     lambd: float = option(0.95, "lambda of TD(lambda)", "--lambd", ge=0, le=1)
-    update_freq: int = option(
-        5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000
-    )
+    update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
     minibatches: int = option(1, "Parts that a pass is cut into", ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
@@ -213,17 +200,18 @@ class Config(Group):
 def _contradiction(config: Config) -> str | None:
     market, reward, training, run = config.market, config.reward, config.training, config.run
     if training.td and training.noadv:
-        return (
-            "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
-        )
+        return "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
     if reward.immediate == "none" and reward.final == "none" and reward.inventory_penalty == 0:
         return "reward.immediate = 'none' with reward.final = 'none' leaves nothing to learn: set one of them"
     if reward.always_final and reward.final == "none":
         return "reward.always_final = true needs a final reward: set reward.final to 'value' or 'cara'"
-    if market.name != "book" and market.uniform:
+    if reward.time_limit == "cuts" and reward.final != "none":
         return (
-            f"market.uniform = true is for the book, where a side can run empty: drop it for '{market.name}'"
+            f"reward.time_limit = 'cuts' means that the game goes on, reward.final = '{reward.final}' that it is "
+            "settled: choose reward.final = 'none' or reward.time_limit = 'ends'"
         )
+    if market.name != "book" and market.uniform:
+        return f"market.uniform = true is for the book, where a side can run empty: drop it for '{market.name}'"
     if market.name != "book" and market.n_obs > 1:
         return f"market.n_obs = {market.n_obs} is for the book: '{market.name}' allows 1"
     if run.engine == "compiled" and run.device in ("cuda", "mps"):

@@ -51,9 +51,7 @@ class FieldSpec:
     def range(self) -> str:
         """Bounds as text, e.g. `> 0, <= 1`; empty where there are none."""
         signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-        return ", ".join(
-            f"{sign} {_number(self.bounds[name])}" for name, sign in signs.items() if name in self.bounds
-        )
+        return ", ".join(f"{sign} {_number(self.bounds[name])}" for name, sign in signs.items() if name in self.bounds)
 
     @property
     def allowed(self) -> str:
@@ -88,9 +86,7 @@ def shown(value: Any) -> str:
 def refusal(spec: FieldSpec, value: Any) -> str:
     """The line that refuses a value: field, value, what is allowed, default."""
     text = "not a finite number" if isinstance(value, float) and not math.isfinite(value) else repr(value)
-    return (
-        f"{spec.key} = {text} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
-    )
+    return f"{spec.key} = {text} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
 
 
 def _number(bound: float) -> str:
@@ -137,9 +133,7 @@ def _spec(group: str, name: str, info: FieldInfo) -> FieldSpec:
 def fields() -> tuple[FieldSpec, ...]:
     """Every hyperparameter in order of declaration."""
     return tuple(
-        _spec(group, name, info)
-        for group, model in GROUPS.items()
-        for name, info in model.model_fields.items()
+        _spec(group, name, info) for group, model in GROUPS.items() for name, info in model.model_fields.items()
     )
 
 

@@ -91,9 +91,7 @@ def replaced(config: Config, values: Mapping[str, Any]) -> Config:
 def presets() -> list[str]:
     """Names of the presets that come with the package."""
     folder = resources.files("mmrl.presets")
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")
-    )
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -126,9 +124,7 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     return found
 
 
-def dump_toml(
-    config: Config, origins: Mapping[str, str] | None = None, meta: Mapping[str, Any] | None = None
-) -> str:
+def dump_toml(config: Config, origins: Mapping[str, str] | None = None, meta: Mapping[str, Any] | None = None) -> str:
     """All values as TOML, followed by the origins of those that were given and by notes about the run."""
     lines = []
     for group in GROUPS:

@@ -60,9 +60,7 @@ def save_figure(
 
         runs = {folder.name: read_metrics(folder / "metrics.jsonl") for folder in folders}
         if plain:
-            picture = [
-                charts.training_figure(r, list(metrics or charts.PANELS), *size) for r in runs.values()
-            ]
+            picture = [charts.training_figure(r, list(metrics or charts.PANELS), *size) for r in runs.values()]
             path.write_text(terminal_svg("\n".join(picture), size[0], " · ".join(runs)), encoding="utf-8")
         else:
             training_plot(runs, list(metrics or charts.PANELS), path)
@@ -105,9 +103,7 @@ def _write(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=200, metadata={stamp: None} if stamp else None)
 
 
-def training_plot(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path
-) -> None:
+def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> None:
     """Training curves [epochs] of one or more runs, a panel for each metric, with standard-error bands."""
     rc_context, Figure = _matplotlib()
     with rc_context(STYLE):

@@ -42,9 +42,7 @@ def prepare(
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder
 
 
-def train(
-    config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool
-) -> int:
+def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.live import JsonView, LiveView, PlainView
     from mmrl.session import train as run_session

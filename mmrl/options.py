@@ -33,14 +33,10 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     parameters = [p for p in own.parameters.values() if p.name != "settings"]
     generated = [parameter for spec in fields() for parameter in _parameters(spec)]
     names = [parameter.name for parameter in generated]
-    assignments = typer.Option(
-        "--set", metavar="KEY=VALUE", help="Set any setting by its name, may be repeated."
-    )
+    assignments = typer.Option("--set", metavar="KEY=VALUE", help="Set any setting by its name, may be repeated.")
     generated.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
-    signature = inspect.Signature(
-        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters + generated]
-    )
+    signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters + generated])
     wrapper.__signature__ = signature  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
     return wrapper
@@ -59,15 +55,11 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
         else:
             value, flag = argument if spec.kind == "bool" else parse_text(spec, argument), spec.flags[0]
         if values.get(spec.key, value) != value:
-            raise ConfigError(
-                f"{flag} contradicts {spec.key} = {values[spec.key]!r}, which is given too: drop one"
-            )
+            raise ConfigError(f"{flag} contradicts {spec.key} = {values[spec.key]!r}, which is given too: drop one")
         values[spec.key] = value
     for key, value in set_values(assignments).items():
         if values.get(key, value) != value:
-            raise ConfigError(
-                f"--set {key} contradicts {key} = {values[key]!r}, which is given too: drop one"
-            )
+            raise ConfigError(f"--set {key} contradicts {key} = {values[key]!r}, which is given too: drop one")
         values[key] = value
     return values
 
@@ -114,9 +106,7 @@ def _annotation(spec: FieldSpec) -> Any:
     # Parentheses, since brackets would be read as markup.
     help = f"{spec.help}. ({about})"
     if spec.kind == "bool":
-        return Annotated[
-            bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)
-        ]
+        return Annotated[bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)]
     metavar = "|".join(spec.choices) if spec.choices else METAVARS[spec.kind]
     if spec.choices:
         common["autocompletion"] = _completer(spec.choices)

@@ -74,9 +74,7 @@ def drawing(folder: Path, what: str, metrics: Sequence[str], width: int, height:
         unknown = [name for name in metrics if not any(name in row for row in rows)]
         if unknown:
             raise ConfigError(f"unknown metric '{unknown[0]}': there are {', '.join(rows[-1])}")
-        chart = charts.training_figure(
-            rows, list(metrics or METRICS), width=width, height=height, color=color
-        )
+        chart = charts.training_figure(rows, list(metrics or METRICS), width=width, height=height, color=color)
         return f"{folder.name}\n{chart}"
     from mmrl.runs.episodes import latest_episode
 

@@ -149,9 +149,7 @@ def test_a_missing_file_and_a_bad_variable_are_named(tmp_path: Path) -> None:
 
 
 def test_set_reads_text_by_the_type_of_the_setting() -> None:
-    values = set_values(
-        ["lr=1e-3", "market.nt=7", "td=true", "size_grid=1,2", "intensity=[1,2,3,4,5,6]", "name=a=b"]
-    )
+    values = set_values(["lr=1e-3", "market.nt=7", "td=true", "size_grid=1,2", "intensity=[1,2,3,4,5,6]", "name=a=b"])
     assert values == {
         "training.lr": 1e-3,
         "market.nt": 7,

@@ -17,9 +17,7 @@ def parameters(market: Any) -> np.ndarray:
     dt = market.horizon / market.nt
     jump = market.sigma * math.sqrt(dt)
     poisson = float(market.fill == "poisson")
-    return np.array(
-        [market.as_midprice, jump, market.k, market.arrival * dt, poisson, dt, market.nt, market.horizon]
-    )
+    return np.array([market.as_midprice, jump, market.k, market.arrival * dt, poisson, dt, market.nt, market.horizon])
 
 
 @njit

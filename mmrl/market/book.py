@@ -298,9 +298,7 @@ class LimitOrderBook:
         return int(taken)
 
     def _market(self, side: int, shares: int, limit: int) -> int:
-        taken, own, _, own_cash, _ = take(
-            self._ladder, self._lots, self._meta, side, shares, limit - self.low
-        )
+        taken, own, _, own_cash, _ = take(self._ladder, self._lots, self._meta, side, shares, limit - self.low)
         self._book_fill(own, own_cash, 1 if side == ASK else -1)
         return int(taken)
 

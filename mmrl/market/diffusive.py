@@ -16,6 +16,7 @@ from mmrl.market.book import (
     BID,
     HEAD,
     MAKER,
+    OWN,
     SHARES,
     SIDE_OWN,
     SIDE_TOTAL,
@@ -46,7 +47,7 @@ _MAX_SEEDS = 1000
 
 
 def parameters(market: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rules int64[12] and numbers float64[13] of a market configuration."""
+    """Rules int64[12] and numbers float64[14] of a market configuration."""
     duration = market.nt * market.dt
     reach = 3 * market.seed_spread + abs(market.drift) * duration + 10 * market.volatility * duration**0.5
     half = math.ceil(reach / market.tick) + 10
@@ -71,7 +72,7 @@ def parameters(market: Any) -> tuple[np.ndarray, np.ndarray]:
     )
     numbers = [mid - base, base, market.tick, market.drift * market.dt / market.tick]
     numbers += [market.volatility * market.dt**0.5 / market.tick, market.seed_spread / market.tick, market.dt]
-    return rules, np.array(numbers + list(market.intensity), np.float64)
+    return rules, np.array(numbers + list(market.intensity) + [market.log_size_limit], np.float64)
 
 
 def lot_capacity(rules: np.ndarray) -> int:
@@ -85,8 +86,8 @@ def intensity(p, delta, q):
     if q <= 0:
         return 0.0
     x = math.log1p(max(delta, 0.0))
-    y = math.log1p(q)
     b = P_B0
+    y = min(math.log1p(q), p[b + 6])
     power = p[b] + p[b + 1] * x + p[b + 2] * x * x + p[b + 3] * y + p[b + 4] * y * y
     return math.exp(power + p[b + 5] * math.log1p(max(delta, 0.0) + q))
 
@@ -100,6 +101,14 @@ def touch(ladder, lots, meta, rules, side):
     if rules[R_LOT]:
         return lots[ladder[level, HEAD], SHARES]
     return ladder[level, TOTAL]
+
+
+@njit
+def shown(ladder, meta, rules, side, size):
+    """Size at the best quote that others show: a maker who mirrored its own shares would grow without bound."""
+    if rules[R_OWNER] or meta[SIDE_TOTAL + side] == 0:
+        return np.float64(size)
+    return np.float64(max(size - ladder[meta[BEST + side], OWN], 0))
 
 
 @njit

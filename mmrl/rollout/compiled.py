@@ -87,9 +87,7 @@ def _brain(config: Any, quoter: Quoter) -> tuple[Any, ...]:
         if weights is None:
             raise ValueError("a learned quoter needs its weights")
         if weights.layers[0][0].shape[0] != obs:
-            raise ValueError(
-                f"the policy takes {weights.layers[0][0].shape[0]} inputs, this market shows {obs}"
-            )
+            raise ValueError(f"the policy takes {weights.layers[0][0].shape[0]} inputs, this market shows {obs}")
         flat, sizes = network.pack(weights)
         mean, std = (np.ascontiguousarray(x, np.float32) for x in (weights.obs_mean, weights.obs_std))
         if config.policy.kind == "gaussian":
@@ -216,9 +214,7 @@ def prepare(config: Any) -> float:
     began = time.perf_counter()
     from types import SimpleNamespace
 
-    tiny = (
-        config.market.model_copy(update={"nt": 1}) if hasattr(config.market, "model_copy") else config.market
-    )
+    tiny = config.market.model_copy(update={"nt": 1}) if hasattr(config.market, "model_copy") else config.market
     stand_in = SimpleNamespace(
         market=tiny, reward=config.reward, policy=config.policy, training=config.training, run=config.run
     )

@@ -152,15 +152,14 @@ def book_rollout(
                 log_p = 0.0
             elif kind == NAIVE:
                 for a in range(0, 4, 2):
-                    quote[a] = poisson(state, 0.75 * seen[a], book_market.MAX_SHARES)
+                    shown = book_market.shown(ladder, meta, rules, a // 2, seen[a])
+                    quote[a] = poisson(state, 0.75 * shown, book_market.MAX_SHARES)
                     quote[a + 1] = seen[a + 1] * (1.0 + 0.25 * normal(state))
                     action[a] = quote[a]
                     action[a + 1] = quote[a + 1]
                 log_p = 0.0
             else:
-                log_p = _sample(
-                    kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote
-                )
+                log_p = _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote)
             before = mid
             book_market.act(ladder, lots, meta, rules, p, account, mid, quote)
             bid = meta[BEST + BID] if meta[SIDE_TOTAL + BID] > 0 else mid
@@ -235,14 +234,10 @@ def game_rollout(
             _normalise(raw, mean, std, hidden[0], observation[at])
             log_p = 0.0
             if kind == GAUSSIAN or kind == CATEGORICAL:
-                log_p = _sample(
-                    kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote
-                )
+                log_p = _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote)
             else:
                 for a in range(2):
-                    quote[a] = (
-                        constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]
-                    )
+                    quote[a] = constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]
                     action[a] = quote[a]
             before, held, paid = mid, q, wealth
             bid, ask, mid = game.step(p, state, mid, quote[0], quote[1])

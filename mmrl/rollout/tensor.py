@@ -64,9 +64,9 @@ class TensorEngine:
             observation = player.normalise(raw)
             # the observation after a trajectory's last step; a discarded step leaves the one before
             last = observation if last is None else torch.where(over[:, None], last, observation)
-            if not market.uniform:
+            if t > 0 and not market.uniform:  # even a book seeded with an empty side has its first step
                 over = over | empty
-            if t == market.nt or (t % _LOOK_EVERY == 0 and bool(over.all())):
+            if t == market.nt or (t > 0 and t % _LOOK_EVERY == 0 and bool(over.all())):
                 break
             records.append(book_step(law, s, player, observation, seen, ~over, noise, draw))
             live = records[-1]["live"]
@@ -303,8 +303,6 @@ def _host_double(x: Tensor) -> Tensor:
 def _packed(records: list[Record], count: int, device: torch.device) -> tuple[Record, Tensor]:
     """The live rows of all steps, trajectory after trajectory, and their offsets [N + 1]."""
     where = torch.device("cpu") if device.type == "mps" else device
-    if not records:
-        records = []
     live = torch.stack([r["live"] for r in records], 1).to(where)
     trajectory, step = live.nonzero(as_tuple=True)
     rows: Record = {"step": step.int()}

@@ -173,12 +173,13 @@ class TensorBook:
         noise = noise.clamp(-_SIGMAS, _SIGMAS)
         moved = (s.mid + self.drift + self.scale * noise).clamp(1.0, self.levels - 2.0)
         s.mid = torch.where(alive, moved, s.mid)
-        self._cross(s)
+        # the lineage leaves the orders of a book alone once a side of it is empty
+        self._cross(s, ~self.empty(s).repeat(2) if self.market.crossed == "dropped" else None)
         best = self.best(s)
         size = s.total.gather(1, best.clamp(min=0)[:, None])[:, 0].to(self.real)
         delta = ((self._mids(s.mid) - best) * self.market.tick).clamp(min=0.0)
         b = self.market.intensity
-        x, y = torch.log1p(delta), torch.log1p(size)
+        x, y = torch.log1p(delta), torch.log1p(size).clamp(max=self.market.log_size_limit)
         power = b[0] + b[1] * x + b[2] * x * x + b[3] * y + b[4] * y * y + b[5] * torch.log1p(delta + size)
         rate = self.market.dt * torch.exp(power.clamp(max=18.0))
         return torch.where((best >= 0) & alive.repeat(2), rate, 0.0)
@@ -282,11 +283,13 @@ class TensorBook:
             own_blocks -= gone
         self._add(s, rows, index, -taken, -taken)
 
-    def _cross(self, s: BookState) -> None:
+    def _cross(self, s: BookState, allowed: Tensor | None = None) -> None:
         """Orders that the mid has passed: the maker's are filled at their limit, or all are dropped (lineage)."""
         n = s.mid.shape[0]
         index = torch.floor(self._mids(s.mid)).long()[:, None] + 1 + self._window
         inside = index < self.width
+        if allowed is not None:
+            inside &= allowed[:, None]
         index = index.clamp(max=self.width - 1)
         total = torch.where(inside, s.total.gather(1, index), 0)
         own = torch.where(inside, s.own.gather(1, index), 0)

@@ -167,9 +167,7 @@ class Trajectories:
 
     def by_step(self, values: Array | str, steps: int | None = None) -> ByStep:
         """Count, mean and std over the trajectories alive at each time step, each [T] (nan where none is)."""
-        data = np.asarray(
-            _numpy(getattr(self, values) if isinstance(values, str) else values), dtype=np.float64
-        )
+        data = np.asarray(_numpy(getattr(self, values) if isinstance(values, str) else values), dtype=np.float64)
         step, horizon = _numpy(self.step), self._horizon(steps)
         count = np.bincount(step, minlength=horizon)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -33,9 +33,7 @@ def read_episode(folder: Path, epoch: int | None = None) -> dict[str, np.ndarray
     """The arrays of an epoch (default: the newest). Raises FileNotFoundError when there is none."""
     epochs = episode_epochs(folder)
     if not epochs or (epoch is not None and epoch not in epochs):
-        raise FileNotFoundError(
-            f"{folder.name} has no episode{'' if epoch is None else f' of epoch {epoch}'} yet"
-        )
+        raise FileNotFoundError(f"{folder.name} has no episode{'' if epoch is None else f' of epoch {epoch}'} yet")
     path = folder / "episodes" / f"{epochs[-1] if epoch is None else epoch:06d}.npz"
     with np.load(path, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}

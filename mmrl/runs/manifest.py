@@ -38,7 +38,5 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
         raise BrokenRun(f"{folder / 'manifest.json'} names no schema version: it is not a run of mmrl")
     if manifest["schema"] > SCHEMA:
-        raise BrokenRun(
-            f"{folder.name} has schema {manifest['schema']}, this mmrl reads up to {SCHEMA}: update mmrl"
-        )
+        raise BrokenRun(f"{folder.name} has schema {manifest['schema']}, this mmrl reads up to {SCHEMA}: update mmrl")
     return manifest

@@ -51,9 +51,7 @@ def create(config: Config, origins: Mapping[str, str]) -> Path:
     root = Path(config.run.results)
     name = config.run.name
     if name and run_folder(root, name).exists():
-        raise ConfigError(
-            f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}"
-        )
+        raise ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}")
     root.mkdir(parents=True, exist_ok=True)
     while True:
         folder = run_folder(root, name or free_name(root, generated_name(config)))
@@ -159,9 +157,7 @@ def matching(config: Config) -> Path | None:
     """The unfinished run in the results folder that has exactly these settings, if there is one."""
     for info in find_runs(config.run.results):
         folder = Path(info.folder)
-        if info.state in ("interrupted", "crashed", "failed") and (
-            not config.run.name or config.run.name == info.name
-        ):
+        if info.state in ("interrupted", "crashed", "failed") and (not config.run.name or config.run.name == info.name):
             try:
                 stored = read_config(folder).config
             except (ConfigError, OSError):
@@ -208,9 +204,7 @@ def promote(folder: Path) -> Path:
     if target.exists():
         raise ConfigError(f"{target} is there already: rename the run first")
     root.mkdir(exist_ok=True)
-    shutil.copytree(
-        folder, target, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*")
-    )
+    shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*"))
     return target
 
 

@@ -45,9 +45,7 @@ def assert_fits(text: str, width: int, height: int) -> None:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
 def test_training_figure_fits(width: int, height: int, count: int) -> None:
-    assert_fits(
-        charts.training_figure(records(count), width=width, height=height, color=False), width, height
-    )
+    assert_fits(charts.training_figure(records(count), width=width, height=height, color=False), width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -152,9 +152,7 @@ def test_a_dry_run_prints_a_file_that_config_takes(tmp_path: Path) -> None:
     assert (config["market.nt"], config["market.owner"]) == (77, "maker")
 
 
-@pytest.mark.parametrize(
-    "line", ["--help", "train --help", "runs --help", "runs list --json", "train --dry-run"]
-)
+@pytest.mark.parametrize("line", ["--help", "train --help", "runs --help", "runs list --json", "train --dry-run"])
 def test_heavy_modules_stay_out(line: str, tmp_path: Path) -> None:
     script = (
         "import sys, runpy\n"

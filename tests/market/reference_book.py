@@ -15,8 +15,7 @@ class ReferenceBook:
     def depth(self, side: str) -> list[tuple[int, int, int]]:
         levels = self.sides[side]
         return [
-            (p, sum(n for n, _ in levels[p]), sum(n for n, o in levels[p] if o == "maker"))
-            for p in self.prices(side)
+            (p, sum(n for n, _ in levels[p]), sum(n for n, o in levels[p] if o == "maker")) for p in self.prices(side)
         ]
 
     def place(self, side: str, shares: int, price: int, owner: str) -> int:

@@ -22,9 +22,7 @@ LINEAGE = {
 }
 
 
-@pytest.mark.parametrize(
-    ("delta", "q", "rate"), [(0, 1, 274.976), (0.1, 10, 8.972), (1, 20, 0.654), (5, 100, 0.00122)]
-)
+@pytest.mark.parametrize(("delta", "q", "rate"), [(0, 1, 274.976), (0.1, 10, 8.972), (1, 20, 0.654), (5, 100, 0.00122)])
 def test_intensity(delta: float, q: int, rate: float) -> None:
     _, numbers = diffusive.parameters(Config().market)
     assert diffusive.intensity(numbers, float(delta), q) == pytest.approx(rate, abs=5e-4 if rate > 0.01 else 5e-6)

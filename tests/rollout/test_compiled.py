@@ -18,10 +18,7 @@ def weights(config: Config, outputs: int | None = None) -> PolicyWeights:
     rng = np.random.default_rng(0)
     obs, width = observation_size(config), action_size(config)
     sizes = [obs, 16, 16, outputs or width]
-    layers = [
-        (0.3 * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32))
-        for a, b in pairwise(sizes)
-    ]
+    layers = [(0.3 * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32)) for a, b in pairwise(sizes)]
     return PolicyWeights(
         layers, np.full(width, -0.5, np.float32), np.zeros(obs, np.float32), np.full(obs, 5, np.float32)
     )

@@ -103,8 +103,19 @@ def test_a_step_never_waits_for_the_host() -> None:
         bool(alive.all())
 
 
-def test_book_has_the_law_of_the_compiled_engine() -> None:
-    config = _config(nt=100, book_size=2000)
+LINEAGE = {
+    "owner": "maker",
+    "crossed": "dropped",
+    "market_order": "walk",
+    "exhausted": "refilled",
+    "emptying_step": "discarded",
+    "rounding": "nearest",
+}
+
+
+@pytest.mark.parametrize("rules", [{"nt": 100, "book_size": 2000}, {"nt": 60, "book_size": 60, **LINEAGE}])
+def test_book_has_the_law_of_the_compiled_engine(rules: dict[str, Any]) -> None:
+    config = _config(**rules)
     quoter = fixed(3, 1.5, 3, 1.5)
     a = TensorEngine(config).rollout(quoter, None, 1, 1, 150).validate().numpy()
     b = compiled.rollout(config, quoter, 2, 1, 0, 150, 1)
