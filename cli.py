@@ -92,9 +92,8 @@ def plot(
 @runs_app.command("list")
 def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """List the runs of a folder."""
-    from mmrl.runs.store import find_runs
-
     from mmrl import listing
+    from mmrl.runs.store import find_runs
 
     listing.print_runs(find_runs(results), results, json_)
 
@@ -102,9 +101,8 @@ def list_runs(results: Results = "results", json_: Json = False, debug: Debug = 
 @runs_app.command()
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Show what is known of a run."""
-    from mmrl.runs.store import find_run
-
     from mmrl import listing
+    from mmrl.runs.store import find_run
 
     listing.print_run(find_run(run, results), json_)
 
