@@ -36,11 +36,11 @@ class TensorEngine:
 
         Tensors of the batch lie on the device; on mps, which has no float64, on the host.
         """
-        count = self.config.training.nb if count is None else count
+        wanted: int = self.config.training.nb if count is None else count
         generator = device_generator(self.device, seed, epoch)
         player = _Player(self.config, policy, normaliser, generator, self.device)
         roll = self._book if self.config.market.name == "book" else self._game
-        return roll(player, generator, count)
+        return roll(player, generator, wanted)
 
     def _book(self, player: _Player, generator: torch.Generator, count: int) -> Trajectories:
         market = self.config.market
