@@ -1,0 +1,198 @@
+"""Checkpoints: whole round trips, and no damage that goes unnoticed."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mmrl.runs.checkpoint import load, save
+from mmrl.runs.manifest import BrokenRun, read_manifest, sha256
+
+VERSIONS = {"mmrl": "0"}
+
+
+def same(a: Any, b: Any) -> bool:
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and list(a) == list(b) and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and a == b
+
+
+def state(epoch: int) -> dict[str, Any]:
+    return {"w": torch.full((5,), float(epoch)), "epoch": epoch}
+
+
+def run_of(folder: Path, epochs: int, best: int = 1) -> None:
+    for epoch in range(1, epochs + 1):
+        save(folder, epoch, state(epoch), best=epoch == best, versions=VERSIONS)
+
+
+def test_nested_state_with_an_optimiser_comes_back(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 2)
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for _ in range(2):
+        model(torch.ones(4, 3)).sum().backward()
+        optimiser.step()
+    whole = {
+        "policy": dict(model.state_dict()),
+        "optimiser": optimiser.state_dict(),
+        "scalars": {"i": 2**70, "s": "é", "n": None, "b": True, "f": 0.1, "inf": float("-inf")},
+        "dtypes": [torch.tensor(x, dtype=d) for x, d in [(1, torch.int64), (True, torch.bool)]],
+        "strided": torch.arange(6).reshape(2, 3).T,
+        "shared": [model.weight.detach(), model.weight.detach()[:1]],
+        "empty": {"list": [], "dict": {}, "tensor": torch.zeros(0, 3)},
+        "keys": {
+            0: torch.zeros(1),
+            "0": torch.ones(1),
+            "a/b": torch.full((1,), 2.0),
+            "a": {"b": torch.full((1,), 3.0)},
+        },
+        "__tensor__": {"__tensor__": "not one", "__dict__": []},
+    }
+    save(tmp_path, 7, whole, best=True, versions=VERSIONS)
+    epoch, back, faults = load(tmp_path)
+    assert epoch == 7 and faults == [] and same(whole, back)
+    twin = torch.optim.Adam(model.parameters(), lr=1.0)
+    twin.load_state_dict(back["optimiser"])
+    assert same(twin.state_dict()["state"], optimiser.state_dict()["state"])
+    assert twin.param_groups[0]["lr"] == 1e-3
+
+
+def test_state_without_tensors_and_runs_without_checkpoints(tmp_path: Path) -> None:
+    assert load(tmp_path) == (0, {}, [])
+    save(tmp_path, 1, {"x": 1}, best=False, versions=VERSIONS)
+    assert load(tmp_path) == (1, {"x": 1}, [])
+
+
+def test_the_last_two_and_the_best_are_kept(tmp_path: Path) -> None:
+    run_of(tmp_path, 7, best=3)
+    assert sorted({p.stem for p in (tmp_path / "checkpoints").iterdir()}) == ["000003", "000006", "000007"]
+    assert read_manifest(tmp_path)["best_epoch"] == 3
+    assert load(tmp_path, 3)[1]["epoch"] == 3
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "json"])
+def test_every_flipped_bit_and_cut_is_noticed_and_the_previous_one_taken(tmp_path: Path, suffix: str) -> None:
+    run_of(tmp_path, 3)
+    path = tmp_path / "checkpoints" / f"000003.{suffix}"
+    good, rng = path.read_bytes(), random.Random(1)
+    damages = [good[: rng.randrange(len(good))] for _ in range(100)]
+    for _ in range(300):
+        bit, flipped = rng.randrange(8 * len(good)), bytearray(good)
+        flipped[bit // 8] ^= 1 << bit % 8
+        damages.append(bytes(flipped))
+    for damaged in damages:
+        path.write_bytes(damaged)
+        epoch, back, faults = load(tmp_path)
+        assert epoch == 2 and same(back, state(2))
+        assert len(faults) == 1 and "3" in faults[0]
+    path.unlink()
+    assert load(tmp_path)[0] == 2
+
+
+def test_every_flipped_bit_and_cut_of_the_manifest_gives_a_true_checkpoint_or_an_error(tmp_path: Path) -> None:
+    run_of(tmp_path, 3)
+    path = tmp_path / "manifest.json"
+    good = path.read_bytes()
+    damages = [good[:length] for length in range(0, len(good), 3)]
+    for bit in range(0, 8 * len(good), 3):
+        flipped = bytearray(good)
+        flipped[bit // 8] ^= 1 << bit % 8
+        damages.append(bytes(flipped))
+    for damaged in damages:
+        path.write_bytes(damaged)
+        epoch, back, faults = load(tmp_path)
+        assert epoch == 2 and same(back, state(2)), damaged
+        assert faults and "manifest" in faults[0]
+
+
+def test_all_checkpoints_damaged_is_an_error_that_says_so(tmp_path: Path) -> None:
+    run_of(tmp_path, 3)
+    for path in (tmp_path / "checkpoints").iterdir():
+        path.write_bytes(b"rot")
+    with pytest.raises(BrokenRun, match="no sound checkpoint"):
+        load(tmp_path)
+
+
+def test_training_on_from_an_older_one_forgets_the_damaged_newer_ones(tmp_path: Path) -> None:
+    run_of(tmp_path, 6, best=6)
+    for epoch in (5, 6):
+        (tmp_path / "checkpoints" / f"{epoch:06d}.json").write_bytes(b"rot")
+    with pytest.raises(BrokenRun):
+        load(tmp_path)
+    save(tmp_path, 4, state(4), best=False, versions=VERSIONS)
+    assert load(tmp_path)[0] == 4
+    manifest = read_manifest(tmp_path)
+    assert [e["epoch"] for e in manifest["checkpoints"]] == [4] and manifest["best_epoch"] is None
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [b"", b"\0" * 8, (2**40).to_bytes(8, "little") + b"{}", b"\x02\0\0\0\0\0\0\0[]"],
+    ids=["empty", "zeros", "huge", "list"],
+)
+def test_hostile_files_with_matching_digests_are_damage_too(tmp_path: Path, tensors: bytes) -> None:
+    run_of(tmp_path, 2)
+    replace_committed(tmp_path, {"000002.safetensors": tensors})
+    epoch, _, faults = load(tmp_path)
+    assert epoch == 1 and len(faults) == 1
+
+
+@pytest.mark.parametrize("tree", [b"[" * 200_000, b"7", b'{"x": 1}', b'{"__tensor__": "gone"}', b'{"__dict__": [1]}'])
+def test_hostile_trees_with_matching_digests_are_damage_too(tmp_path: Path, tree: bytes) -> None:
+    run_of(tmp_path, 2)
+    replace_committed(tmp_path, {"000002.json": tree})
+    epoch, _, faults = load(tmp_path)
+    assert epoch == 1 and len(faults) == 1
+
+
+def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
+    run_of(tmp_path, 2)
+    secret = tmp_path / "secret"
+    secret.write_bytes((tmp_path / "checkpoints" / "000002.json").read_bytes())
+    (tmp_path / "checkpoints" / "000002.json").unlink()
+    (tmp_path / "checkpoints" / "000002.json").symlink_to(secret)
+    assert load(tmp_path)[0] == 1
+
+
+def test_a_run_of_a_later_version_is_refused_with_both_versions(tmp_path: Path) -> None:
+    from mmrl.runs.manifest import write_manifest
+
+    run_of(tmp_path, 2)
+    write_manifest(tmp_path, {**read_manifest(tmp_path), "schema": 99})
+    with pytest.raises(BrokenRun, match=r"schema 99.*up to 1"):
+        load(tmp_path)
+
+
+def test_a_failed_commit_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mmrl.runs import checkpoint
+
+    run_of(tmp_path, 2)
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "write_manifest", fail)
+    with pytest.raises(OSError):
+        save(tmp_path, 3, state(3), best=True, versions=VERSIONS)
+    assert load(tmp_path)[0] == 2
+
+
+def replace_committed(folder: Path, files: dict[str, bytes]) -> None:
+    """What a stranger can do: change a file and the digest of it, honestly committed."""
+    from mmrl.runs.manifest import write_manifest
+
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for name, data in files.items():
+        (folder / "checkpoints" / name).write_bytes(data)
+        manifest["checkpoints"][-1]["files"][name] = sha256(data)
+    write_manifest(folder, manifest)

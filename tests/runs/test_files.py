@@ -1,0 +1,216 @@
+"""Durable writes, the lock, metrics, status, control and episodes under faults."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.runs.atomic import durable_write, remove_temporaries
+from mmrl.runs.control import read_control, request
+from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
+from mmrl.runs.history import History, read_metrics
+from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.status import read_status, write_status
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mmrl.runs.lock import RunLock
+with RunLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_durable_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
+    for data in (b"old", b"new", b""):
+        durable_write(tmp_path / "file", data)
+        assert (tmp_path / "file").read_bytes() == data
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("call", ["write", "fsync", "replace"])
+def test_a_failed_write_keeps_the_old_file_and_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    path = tmp_path / "file"
+    durable_write(path, b"old")
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match=r"No space left.*file") as caught:
+        durable_write(path, b"new")
+    monkeypatch.undo()
+    assert caught.value.errno == errno.ENOSPC
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_the_order_is_sync_rename_sync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
+    durable_write(tmp_path / "file", b"x")
+    assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_temporaries_of_dead_writers_are_removed(tmp_path: Path) -> None:
+    (tmp_path / ".status.json.1.tmp").write_text("half")
+    (tmp_path / "status.json").write_text("{}")
+    remove_temporaries(tmp_path)
+    assert os.listdir(tmp_path) == ["status.json"]
+
+
+def test_a_second_process_is_refused_and_told_by_whom_until_the_first_is_killed(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        assert child.stdout.readline() == "held\n"
+        assert is_locked(tmp_path)
+        with pytest.raises(RunBusy, match=f"process {child.pid} on '{os.uname().nodename}'"), RunLock(tmp_path):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    assert not is_locked(tmp_path)
+    with RunLock(tmp_path):  # no file to clear away by hand
+        pass
+
+
+def test_someone_looking_at_the_lock_does_not_keep_a_trainer_out(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        pass
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            is_locked(tmp_path)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(300):
+            with RunLock(tmp_path):
+                pass
+    finally:
+        done.set()
+        watcher.join()
+
+
+def test_a_link_in_place_of_the_lock_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError), RunLock(tmp_path):
+        pass
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def written(path: Path, count: int) -> bytes:
+    history = History(path)
+    for epoch in range(1, count + 1):
+        history.append({"epoch": epoch, "value_mean": epoch * 0.5})
+    return path.read_bytes()
+
+
+def test_nothing_that_is_not_finite_reaches_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    History(path).append({"epoch": 1, "kl": float("nan"), "deep": [float("inf"), {"x": -float("inf")}]})
+    assert json.loads(path.read_text()) == {"epoch": 1, "kl": None, "deep": [None, {"x": None}]}
+
+
+def test_every_torn_tail_keeps_the_whole_rows_and_the_next_row_does_not_stick(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    whole = written(path, 4)
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        rows = whole[:length].count(b"\n")
+        assert [r["epoch"] for r in read_metrics(path)] == list(range(1, rows + 1))
+        History(path).append({"epoch": rows + 1})
+        assert [r["epoch"] for r in read_metrics(path)] == list(range(1, rows + 2))
+
+
+def test_a_full_disk_leaves_no_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.jsonl"
+    whole, real = written(path, 3), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:5]))
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        History(path).append({"epoch": 4})
+    assert path.read_bytes() == whole
+
+
+def test_rows_beyond_the_checkpoint_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    written(path, 6)
+    History(path).truncate_after(4)
+    assert [r["epoch"] for r in read_metrics(path)] == [1, 2, 3, 4]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from([b'{"epoch":1}', b'{"epoch":"x"}', b'{"epoch":null}', b"{}", b"7", b"\xff", b""])))
+def test_strange_rows_never_stop_a_reader_or_a_resume(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[bytes]
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "metrics.jsonl"
+    path.write_bytes(b"\n".join(rows) + b"\n")
+    assert all(isinstance(row, dict) for row in read_metrics(path))
+    History(path).truncate_after(1)
+    assert sum(row.get("epoch") == 1 for row in read_metrics(path)) == rows.count(b'{"epoch":1}')
+
+
+def test_an_unfinished_run_without_a_trainer_has_crashed(tmp_path: Path) -> None:
+    with RunLock(tmp_path):
+        write_status(tmp_path, "running", epoch=3, target=9)
+        assert read_status(tmp_path)["state"] == "running"
+    status = read_status(tmp_path)
+    assert status["state"] == "crashed" and status["epoch"] == 3 and status["pid"] == os.getpid()
+    started = status["started"]
+    write_status(tmp_path, "finished")
+    assert read_status(tmp_path)["state"] == "finished" and read_status(tmp_path)["started"] == started
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"\xff\xfe", b"null", b"[" * 100_000])
+def test_broken_status_and_control_want_nothing(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "status.json").write_bytes(data)
+    (tmp_path / "control.json").write_bytes(data)
+    assert read_status(tmp_path) == {}
+    assert read_control(tmp_path) == {"want": "run", "set": {}}
+
+
+def test_control_keeps_live_values_and_refuses_wrong_ones(tmp_path: Path) -> None:
+    request(tmp_path, "pause", lr=0.01)
+    request(tmp_path, "run", entropy=0.5)
+    assert read_control(tmp_path) == {"want": "run", "set": {"lr": 0.01, "entropy": 0.5}}
+    for wrong in ({"lr": 2.0}, {"lr": float("nan")}, {"entropy": -1.0}, {"gamma": 0.1}):
+        with pytest.raises(ValueError):
+            request(tmp_path, "run", **wrong)
+    with pytest.raises(ValueError):
+        request(tmp_path, "explode")
+    (tmp_path / "control.json").write_text('{"want": ["stop"], "set": {"lr": 1e9, "entropy": "1", "x": 1}}')
+    assert read_control(tmp_path) == {"want": "run", "set": {}}
+
+
+def test_episodes_come_back_and_objects_are_refused(tmp_path: Path) -> None:
+    assert latest_episode(tmp_path) is None
+    for epoch in (10, 9):
+        write_episode(tmp_path, epoch, {"time": np.arange(3.0), "alive": np.full(3, epoch)})
+    assert episode_epochs(tmp_path) == [9, 10]
+    assert read_episode(tmp_path)["alive"].tolist() == [10, 10, 10]
+    assert read_episode(tmp_path, 9)["time"].tolist() == [0.0, 1.0, 2.0]
+    with pytest.raises(FileNotFoundError):
+        read_episode(tmp_path, 8)
+    np.savez(tmp_path / "episodes" / "000011.npz", evil=np.array([{}], dtype=object))
+    with pytest.raises(ValueError):
+        read_episode(tmp_path)

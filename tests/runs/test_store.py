@@ -1,0 +1,150 @@
+"""Folders of runs: made, found, listed, matched, expanded, renamed, promoted and trashed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmrl.config import Config, ConfigError
+from mmrl.config_sources import replaced
+from mmrl.runs import store
+from mmrl.runs.history import History
+from mmrl.runs.lock import RunBusy, RunLock
+from mmrl.runs.names import BadRunName
+from mmrl.runs.status import write_status
+
+
+def config_in(root: Path, **changes: object) -> Config:
+    return replaced(Config(), {"run.results": str(root / "results"), **changes})
+
+
+def test_settings_origins_and_a_new_id_come_back(tmp_path: Path) -> None:
+    config = config_in(tmp_path, lr=0.5, seed=2**63 - 1)
+    first = store.create(config, {"training.lr": "flag"})
+    second = store.create(config, {})
+    assert second.name == f"{first.name}_1"
+    stored = store.read_config(first)
+    assert stored.config == config and stored.origins == {"training.lr": "flag"}
+    assert len(stored.meta["id"]) == 32 and stored.meta["id"] != store.read_config(second).meta["id"]
+
+
+def test_a_given_name_must_be_free_and_valid_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(BadRunName):
+        store.create(config_in(tmp_path, name="../x"), {})
+    assert not (tmp_path / "results").exists()
+    store.create(config_in(tmp_path, name="mine"), {})
+    with pytest.raises(ConfigError, match="--load mine"):
+        store.create(config_in(tmp_path, name="mine"), {})
+
+
+def test_what_a_list_shows(tmp_path: Path) -> None:
+    folder = store.create(config_in(tmp_path, ne=9, name="mine"), {})
+    with RunLock(folder):
+        write_status(folder, "running", target=9)
+        History(folder / "metrics.jsonl").append({"epoch": 4, "value_mean": 1.5, "value_se": 0.5})
+        (info,) = store.find_runs(tmp_path / "results")
+        assert (info.name, info.state, info.epoch, info.target) == ("mine", "running", 4, 9)
+        assert (info.value_mean, info.value_se, info.market, info.algorithm) == (1.5, 0.5, "book", "ppo")
+    assert store.find_run("mine", tmp_path / "results").state == "crashed"
+    assert store.find_run(str(folder), "elsewhere").id == info.id
+    with pytest.raises(store.RunNotFound):
+        store.find_run("other", tmp_path / "results")
+    with pytest.raises(BadRunName):
+        store.find_run("..", tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("status.json", '{"state": ["running"], "target": "many", "started": "x", "updated": 1e300}'),
+        ("status.json", '{"state": "\\u001b[31mred", "target": -1e999}'),
+        ("metrics.jsonl", '{"epoch": "x", "value_mean": "y", "steps_per_second": []}\n'),
+        ("metrics.jsonl", '{"epoch": NaN, "value_mean": Infinity}\n'),
+        ("config.toml", "x = " + "[" * 5000),
+        ("config.toml", "\0"),
+        ("config.toml", "[market]\nname = 7\n"),
+    ],
+)
+def test_one_broken_run_does_not_hide_the_others(tmp_path: Path, file: str, text: str) -> None:
+    from mmrl.listing import print_runs
+
+    bad = store.create(config_in(tmp_path, name="bad"), {})
+    store.create(config_in(tmp_path, name="good"), {})
+    (bad / file).write_text(text)
+    runs = store.find_runs(tmp_path / "results")
+    assert [info.name for info in runs] == ["bad", "good"]
+    assert "\x1b" not in runs[0].state
+    for as_json in (True, False):
+        print_runs(runs, "results", as_json)
+
+
+def test_an_unfinished_run_of_equal_settings_is_found(tmp_path: Path) -> None:
+    config = config_in(tmp_path, ne=9)
+    folder = store.create(config, {})
+    write_status(folder, "finished")
+    assert store.matching(config) is None
+    for state in ("interrupted", "running"):  # the latter without a trainer: crashed
+        write_status(folder, state)
+        assert store.matching(config) == folder
+    for other in ({"ne": 10}, {"lr": 0.5}, {"seed": 1}, {"name": "other"}):
+        assert store.matching(replaced(config, other)) is None
+    with RunLock(folder):
+        assert store.matching(config) is None
+
+
+def test_expanding_raises_the_target_and_a_generated_name_follows(tmp_path: Path) -> None:
+    folder = store.create(config_in(tmp_path, ne=9), {"training.ne": "flag"})
+    before = store.read_config(folder)
+    target = store.expanded(folder, 3)
+    after = store.read_config(target)
+    assert not folder.exists() and target.name == folder.name.replace("_9-", "_12-")
+    assert after.config.training.ne == 12 and (after.meta, after.origins) == (before.meta, before.origins)
+
+
+@pytest.mark.parametrize("suffix", ["-mine", "_mine", "2"])
+def test_expanding_leaves_a_chosen_name_alone(tmp_path: Path, suffix: str) -> None:
+    generated = store.create(config_in(tmp_path, ne=9), {})
+    named = store.rename(generated, generated.name + suffix)
+    assert store.expanded(named, 3) == named
+    assert store.read_config(named).config.training.ne == 12
+
+
+def test_a_running_run_is_left_where_it_is(tmp_path: Path) -> None:
+    folder = store.create(config_in(tmp_path, name="mine"), {})
+    with RunLock(folder):
+        for act in (store.trash, store.promote, lambda f: store.rename(f, "x"), lambda f: store.expanded(f, 1)):
+            with pytest.raises(RunBusy):
+                act(folder)
+    assert store.read_config(folder).config.training.ne == Config().training.ne
+
+
+def test_rename_promote_and_trash(tmp_path: Path) -> None:
+    folder = store.create(config_in(tmp_path, name="mine"), {})
+    store.create(config_in(tmp_path, name="taken"), {})
+    with pytest.raises(ConfigError, match="taken"):
+        store.rename(folder, "taken")
+    with pytest.raises(BadRunName):
+        store.rename(folder, "../out")
+    folder = store.rename(folder, "new")
+    (folder / "lock").write_text("{}")
+    promoted = store.promote(folder)
+    assert promoted == tmp_path.resolve() / "good-results" / "new"
+    assert sorted(p.name for p in promoted.iterdir()) == ["config.toml"]
+    with pytest.raises(ConfigError):
+        store.promote(folder)
+    assert [p.name for p in (tmp_path / "good-results").iterdir()] == ["new"]
+    store.trash(folder)
+    assert [info.name for info in store.find_runs(tmp_path / "results")] == ["taken"]
+
+
+def test_looking_at_runs_loads_neither_torch_nor_numba() -> None:
+    code = (
+        "import sys, json, mmrl.runs.store, mmrl.runs.control, mmrl.runs.history, mmrl.runs.manifest\n"
+        "print(json.dumps([m for m in ('torch', 'numba', 'matplotlib') if m in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
