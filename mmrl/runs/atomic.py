@@ -23,11 +23,13 @@ def durable_write(path: Path, data: bytes) -> None:
         finally:
             os.close(descriptor)
         os.replace(temporary, path)
-    except OSError:
+        sync_folder(path.parent)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):  # write and fsync do not say which file they failed on
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,6 +18,8 @@ def request(folder: Path, want: str, **live: float) -> None:
     if want not in WANTED:
         raise ValueError(f"control {want!r} is not one of {', '.join(WANTED)}")
     for name, value in live.items():
+        if name not in LIVE:
+            raise ValueError(f"{name} cannot be changed while training, only {' and '.join(LIVE)} can")
         low, high = LIVE[name]
         if not (math.isfinite(value) and low <= value <= high):
             raise ValueError(f"{name} = {value} is not between {low} and {high}")

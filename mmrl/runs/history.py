@@ -49,7 +49,7 @@ class History:
     def truncate_after(self, epoch: int) -> None:
         """Drop records of epochs beyond `epoch`: what a resumed run is about to do again."""
         records = read_metrics(self.path)
-        kept = [r for r in records if int(r.get("epoch", 0)) <= epoch]
+        kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
             lines = (json.dumps(plain(r), allow_nan=False, separators=(",", ":")) for r in kept)
             durable_write(self.path, "".join(line + "\n" for line in lines).encode())

@@ -6,8 +6,11 @@ import fcntl
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
+
+PATIENCE = 0.2  # seconds; a look by is_locked() takes microseconds and must not pass for a trainer
 
 
 class RunBusy(RuntimeError):
@@ -23,15 +26,24 @@ class RunLock:
 
     def __enter__(self) -> RunLock:
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not self._taken():
             owner = os.read(self.descriptor, 4096).decode("utf-8", "replace")
             os.close(self.descriptor)
-            raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it") from None
+            raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it")
         os.ftruncate(self.descriptor, 0)
         os.pwrite(self.descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
         return self
+
+    def _taken(self) -> bool:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.01)
 
     def __exit__(self, *exc: Any) -> None:
         os.close(self.descriptor)

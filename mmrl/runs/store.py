@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import shutil
 import time
 import uuid
@@ -16,7 +18,7 @@ from mmrl.config_sources import StoredConfig, dump_toml, load_toml, replaced
 from mmrl.runs.atomic import durable_write, sync_folder
 from mmrl.runs.lock import RunBusy, is_locked
 from mmrl.runs.names import BadRunName, free_name, generated_name, run_folder, valid_name
-from mmrl.runs.status import read_status
+from mmrl.runs.status import STATES, read_status
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run lies says nothing about what it computes
@@ -76,7 +78,10 @@ def read_config(folder: Path) -> StoredConfig:
     path = folder / CONFIG
     if path.stat().st_size > 1_000_000:
         raise ConfigError(f"{path} is too large to be a file of settings")
-    return load_toml(path.read_text(encoding="utf-8"), str(path))
+    try:
+        return load_toml(path.read_text(encoding="utf-8"), str(path))
+    except (UnicodeDecodeError, RecursionError):
+        raise ConfigError(f"{path} is not a file of settings") from None
 
 
 def find_run(name: str, results: str | Path) -> RunInfo:
@@ -111,25 +116,40 @@ def describe(folder: Path) -> RunInfo:
         stored = read_config(folder)
         market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
-    except (ConfigError, OSError, UnicodeDecodeError):
+    except (ConfigError, OSError):
         pass  # listed as broken
     status, last = read_status(folder), last_record(folder)
+    state = status.get("state", "starting" if identity else "broken")
     return RunInfo(
         name=folder.name,
         id=identity,
         folder=str(folder),
-        state=str(status.get("state", "broken" if not identity else "starting")),
-        epoch=int(last.get("epoch") or 0),
-        target=int(status.get("target") or target),
+        state=state if state in STATES else "broken",
+        epoch=int(_number(last, "epoch") or 0),
+        target=int(_number(status, "target") or target),
         market=market,
         algorithm=algorithm,
-        value_mean=last.get("value_mean"),
-        value_se=last.get("value_se"),
-        optimality=last.get("optimality"),
-        steps_per_second=last.get("steps_per_second"),
-        started=status.get("started"),
-        updated=status.get("updated"),
+        value_mean=_number(last, "value_mean"),
+        value_se=_number(last, "value_se"),
+        optimality=_number(last, "optimality"),
+        steps_per_second=_number(last, "steps_per_second"),
+        started=_moment(status, "started"),
+        updated=_moment(status, "updated"),
     )
+
+
+def _number(facts: Mapping[str, Any], key: str) -> float | None:
+    """A finite number of a file that anyone may have written, else None."""
+    value = facts.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and abs(value) < 1e300 else None
+
+
+def _moment(facts: Mapping[str, Any], key: str) -> float | None:
+    """A unix time that a calendar can show, else None."""
+    value = _number(facts, key)
+    return value if value is not None and 0 <= value < 2**37 else None
 
 
 def last_record(folder: Path) -> dict[str, Any]:
@@ -191,7 +211,7 @@ def expanded(folder: Path, epochs: int) -> Path:
     stored = read_config(folder)
     config = replaced(stored.config, {"training.ne": stored.config.training.ne + epochs})
     write_config(folder, config, stored.origins, stored.meta)
-    if not folder.name.startswith(generated_name(stored.config)):
+    if not re.fullmatch(re.escape(generated_name(stored.config)) + r"(_\d+)?", folder.name):
         return folder
     return rename(folder, free_name(folder.parent, generated_name(config)))
 
@@ -204,7 +224,13 @@ def promote(folder: Path) -> Path:
     if target.exists():
         raise ConfigError(f"{target} is there already: rename the run first")
     root.mkdir(exist_ok=True)
-    shutil.copytree(folder, target, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*"))
+    copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
+    try:
+        shutil.copytree(folder, copy, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*"))
+        copy.rename(target)
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
+    sync_folder(root)
     return target
 
 

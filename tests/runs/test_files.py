@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -91,23 +92,14 @@ def test_a_second_process_is_refused_and_told_by_whom_until_the_first_is_killed(
 
 
 def test_someone_looking_at_the_lock_does_not_keep_a_trainer_out(tmp_path: Path) -> None:
-    with RunLock(tmp_path):
-        pass
-    done = threading.Event()
-
-    def look() -> None:
-        while not done.is_set():
-            is_locked(tmp_path)
-
-    watcher = threading.Thread(target=look)
-    watcher.start()
-    try:
-        for _ in range(300):
-            with RunLock(tmp_path):
-                pass
-    finally:
-        done.set()
-        watcher.join()
+    (tmp_path / "lock").touch()
+    with (tmp_path / "lock").open() as looking:
+        fcntl.flock(looking, fcntl.LOCK_SH)  # what is_locked() holds for an instant
+        timer = threading.Timer(0.05, fcntl.flock, (looking, fcntl.LOCK_UN))
+        timer.start()
+        with RunLock(tmp_path):
+            pass
+        timer.join()
 
 
 def test_a_link_in_place_of_the_lock_is_not_written_through(tmp_path: Path) -> None:
