@@ -3,6 +3,8 @@
 Every trajectory has its own random stream from (seed, epoch, index), so the number of threads changes nothing.
 """
 
+from __future__ import annotations
+
 import math
 import os
 import time
@@ -108,6 +110,20 @@ def _brain(config: Any, quoter: Quoter) -> tuple[Any, ...]:
     return kind, int(quoter.deterministic), flat, sizes, head, choices, scale, mean, std, constant
 
 
+class Buffers:
+    """Arrays that rollouts write into again and again: fresh memory costs more than the steps themselves."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+        """The array of that name, made anew when shape or dtype have changed; its contents are arbitrary."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[name] = np.empty(shape, dtype)
+        return array
+
+
 def thread_count(threads: int) -> int:
     """Threads to use: as asked, or all cores this process may run on."""
     if threads > 0:
@@ -123,10 +139,12 @@ def rollout(
     first: int = 0,
     count: int | None = None,
     threads: int | None = None,
+    buffers: Buffers | None = None,
 ) -> Trajectories:
     """Simulate trajectories first .. first + count - 1 of (seed, epoch); count defaults to training.nb.
 
-    Non-learned quoters record their action in market units and log-probability 0.
+    Non-learned quoters record their action in market units and log-probability 0. With `buffers` the arrays of
+    the batch are overwritten by the next rollout into the same buffers.
     """
     if isinstance(quoter, PolicyWeights):
         quoter = learned(quoter)
@@ -135,12 +153,13 @@ def rollout(
     book, nt = config.market.name == "book", config.market.nt
     obs, width = observation_size(config), action_size(config)
     rows = count * nt
+    buffers = buffers or Buffers()
     flat = {
-        "ints": np.empty((rows, 2), np.int32),
-        "observation": np.empty((rows, obs), np.float32),
-        "action": np.empty((rows, width), np.float32),
-        "log_prob": np.empty(rows, np.float32),
-        "money": np.empty((rows, 6), np.float64),
+        "ints": buffers.array("ints", (rows, 2), np.int32),
+        "observation": buffers.array("observation", (rows, obs), np.float32),
+        "action": buffers.array("action", (rows, width), np.float32),
+        "log_prob": buffers.array("log_prob", (rows,), np.float32),
+        "money": buffers.array("money", (rows, 6), np.float64),
     }
     ends = (
         np.empty((count, 3), np.float64),
@@ -178,7 +197,9 @@ def rollout(
         keep = list(zip(starts, written, strict=True))
         flat = {name: np.concatenate([x[a * nt : a * nt + n] for a, n in keep]) for name, x in flat.items()}
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    money, final = np.ascontiguousarray(flat["money"].T), ends[0]
+    lived, final = int(offsets[-1]), ends[0]
+    money = buffers.array("columns", (6, lived), np.float64)
+    np.copyto(money, flat["money"].T)
     return Trajectories(
         offsets=offsets,
         step=np.ascontiguousarray(flat["ints"][:, 0]),

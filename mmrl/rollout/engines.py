@@ -8,7 +8,7 @@ import torch
 
 from mmrl.config import Config
 from mmrl.learn.policy import Policy, RunningNormaliser, policy_weights
-from mmrl.rollout.compiled import rollout, thread_count
+from mmrl.rollout.compiled import Buffers, rollout, thread_count
 from mmrl.rollout.devices import resolve_device, resolve_engine
 from mmrl.rollout.trajectories import Trajectories
 
@@ -38,6 +38,7 @@ class CompiledEngine:
     def __init__(self, config: Config, device: torch.device) -> None:
         self.config, self.device = config, device
         self.threads = thread_count(config.run.threads)
+        self.buffers = Buffers()
 
     def prepare(self) -> float:
         """Compile the market's kernel, or load it from the cache on disk; returns the seconds it took."""
@@ -48,9 +49,9 @@ class CompiledEngine:
     def rollout(
         self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
     ) -> Trajectories:
-        """`count` trajectories of (seed, epoch) as numpy arrays."""
+        """`count` trajectories of (seed, epoch) as numpy arrays, which the next rollout overwrites."""
         weights = policy_weights(policy, normaliser)
-        return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads)
+        return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads, buffers=self.buffers)
 
 
 class TorchEngine:

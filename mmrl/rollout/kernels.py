@@ -23,7 +23,7 @@ REWARD, VALUE, MID, BEST_BID, BEST_ASK, WEALTH = range(6)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@njit
+@njit(forceinline=True, error_model="numpy")
 def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, market_action):
     """Draw an action of the learned policy; fills `action` (policy units) and `market_action`.
 
@@ -66,7 +66,7 @@ def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic
     return log_prob
 
 
-@njit
+@njit(forceinline=True, error_model="numpy")
 def _normalise(raw, mean, std, hidden, out):
     for j in range(raw.shape[0]):
         x = (raw[j] - mean[j]) / std[j]
@@ -75,7 +75,7 @@ def _normalise(raw, mean, std, hidden, out):
         out[j] = x
 
 
-@njit
+@njit(forceinline=True, error_model="numpy")
 def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, dt):
     r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
     if w[W_SIGN] > 0.0 and d_inventory != 0:
@@ -84,7 +84,7 @@ def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, 
     return r + w[W_TIME] * time
 
 
-@njit
+@njit(forceinline=True, error_model="numpy")
 def _final_reward(w, value, terminated):
     if w[W_FINAL] == 0.0 or (terminated and w[W_ALWAYS] == 0.0):
         return 0.0
@@ -93,7 +93,7 @@ def _final_reward(w, value, terminated):
     return w[W_ALPHA] - math.exp(min(-w[W_RISK] * value, 600.0))
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def book_rollout(
     rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant,
     n_obs, extras, lot_count, seed, epoch, first, count,
@@ -204,7 +204,7 @@ def book_rollout(
     return at
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def game_rollout(
     p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant, table,
     seed, epoch, first, count,
