@@ -23,7 +23,7 @@ REWARD, VALUE, MID, BEST_BID, BEST_ASK, WEALTH = range(6)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(forceinline=True, error_model="numpy", _nrt=False)
 def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, market_action):
     """Draw an action of the learned policy; fills `action` (policy units) and `market_action`.
 
@@ -66,7 +66,7 @@ def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic
     return log_prob
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(forceinline=True, error_model="numpy", _nrt=False)
 def _normalise(raw, mean, std, hidden, out):
     for j in range(raw.shape[0]):
         x = (raw[j] - mean[j]) / std[j]
@@ -75,7 +75,7 @@ def _normalise(raw, mean, std, hidden, out):
         out[j] = x
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(forceinline=True, error_model="numpy", _nrt=False)
 def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, dt):
     r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
     if w[W_SIGN] > 0.0 and d_inventory != 0:
@@ -84,7 +84,7 @@ def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, 
     return r + w[W_TIME] * time
 
 
-@njit(forceinline=True, error_model="numpy")
+@njit(forceinline=True, error_model="numpy", _nrt=False)
 def _final_reward(w, value, terminated):
     if w[W_FINAL] == 0.0 or (terminated and w[W_ALWAYS] == 0.0):
         return 0.0

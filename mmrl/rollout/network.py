@@ -40,7 +40,7 @@ def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
     return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy", _nrt=False)
 def tanh_all(x, n):
     """tanh of the first n entries, in place."""
     for j in range(n):
@@ -50,7 +50,7 @@ def tanh_all(x, n):
         x[j] = top / (((_B6 * s + _B4) * s + _B2) * s + _B0)
 
 
-@njit(fastmath=True)
+@njit(fastmath=True, error_model="numpy", _nrt=False)
 def forward(flat, sizes, hidden):
     """Run the network on the input in row 0 of float32 `hidden` [2, width]; returns the row of the output."""
     at = 0

@@ -98,19 +98,35 @@ class TensorBook:
         shares *= due[:, None]
         rounds = int(due.any(1).sum())  # the one look from the host, before the first step
         # a seed beyond the mid eats the nearest orders of the other side; six deviations reach this far
-        depth = min(math.ceil(spread) + 2 * BLOCK, self.width // 2)
-        top = math.floor(max(self.start, self.width - 1 - self.start)) + 1
+        depth = min(math.ceil(spread) + 2 * BLOCK, self.width // 2 - BLOCK)
+        middle = math.floor(self.start)
+        low, high = middle - depth, middle + depth
+        marks = torch.arange(low, high, device=self.device)
+        near = s.total[:, low:high]  # a view
+        beyond = marks > mids[:, None]
+        held = torch.zeros(2 * count, dtype=torch.int32, device=self.device)  # shares of each row
+        refill = torch.floor(s.mid + 0.5).long()
+        refill = torch.cat([refill - 1, self.width - 1 - (refill + 1)])[:, None]
         for k in range(rounds):
             for side in (0, 1):
                 here, there = self._rows(s, side), self._rows(s, 1 - side)
                 limit = self.width - 1 - index[k, side]
-                near = s.total[there, top - depth : top + 1]
-                marks = torch.arange(top - depth, top + 1, device=self.device)
-                eaten = _best_first(near, shares[k, side], marks >= limit[:, None])
-                near -= eaten
-                left = shares[k, side] - eaten.sum(1, dtype=torch.int32)
-                left = torch.where(index[k, side] <= mids[here], left, 0)
+                eaten = _best_first(near[there], shares[k, side], marks >= limit[:, None])
+                near[there] -= eaten
+                taken = eaten.sum(1, dtype=torch.int32)
+                left = shares[k, side] - taken
                 s.total[here].scatter_add_(1, index[k, side][:, None], left[:, None])
+                held[here] += left
+                held[there] -= taken
+            both = ((held[:count] > 0) & (held[count:] > 0)).repeat(2)
+            crossed = near * (beyond & both[:, None])
+            near -= crossed
+            gone = crossed.sum(1, dtype=torch.int32)
+            held -= gone
+            if m.exhausted == "refilled":
+                back = torch.where((gone > 0) & (held == 0), _REFILL, 0).to(torch.int32)
+                s.total.scatter_add_(1, refill, back[:, None])
+                held += back
         if m.owner == "maker":
             s.own += s.total
         s.blocks += s.total.view(2 * count, -1, BLOCK).sum(2, dtype=torch.int32)
