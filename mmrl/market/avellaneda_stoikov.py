@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from mmrl.market.compilation import law
 from mmrl.market.random import next_word, uniform
 
 A_MID, A_JUMP, A_K, A_RATE, A_POISSON, A_DT, A_NT, A_HORIZON = range(8)
@@ -20,7 +20,7 @@ def parameters(market: Any) -> np.ndarray:
     return np.array([market.as_midprice, jump, market.k, market.arrival * dt, poisson, dt, market.nt, market.horizon])
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def fill_probability(p, delta):
     """Probability that a quote at distance delta is hit within one step."""
     rate = p[A_RATE] * math.exp(min(-p[A_K] * delta, 50.0))
@@ -29,7 +29,7 @@ def fill_probability(p, delta):
     return min(1.0, rate)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def step(p, state, mid, delta_bid, delta_ask):
     """One step: fills at mid -+ delta, then the mid moves +-sigma sqrt(dt).
 

@@ -6,7 +6,8 @@ asks, never both; `lots[N, 3]` the pool of lots (shares, owner, next lot); `meta
 """
 
 import numpy as np
-from numba import njit
+
+from mmrl.market.compilation import law
 
 BID, ASK = 0, 1
 OTHERS, MAKER = 0, 1
@@ -18,7 +19,7 @@ BEST, SIDE_TOTAL, SIDE_OWN, FREE, FRESH, PRIORITY = 0, 2, 4, 6, 7, 8
 META = 12
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def clear(ladder, lots, meta, priority):
     """Empty the book."""
     for i in range(ladder.shape[0]):
@@ -33,7 +34,7 @@ def clear(ladder, lots, meta, priority):
     meta[PRIORITY] = priority
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _new_lot(lots, meta, shares, owner):
     lot = meta[FREE]
     if lot >= 0:
@@ -49,7 +50,7 @@ def _new_lot(lots, meta, shares, owner):
     return lot
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _link(ladder, lots, meta, level, lot):
     """Insert a lot into its level: last under time priority, by size (smallest first) under size priority."""
     head = ladder[level, HEAD]
@@ -74,7 +75,7 @@ def _link(ladder, lots, meta, level, lot):
         ladder[level, TAIL] = lot
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _unlink(ladder, lots, level, lot, previous):
     after = lots[lot, NEXT]
     if previous < 0:
@@ -86,13 +87,13 @@ def _unlink(ladder, lots, level, lot, previous):
     lots[lot, NEXT] = -1
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _free_lot(lots, meta, lot):
     lots[lot, NEXT] = meta[FREE]
     meta[FREE] = lot
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _find_best(ladder, meta, side):
     """Move the best quote of a side outwards to the next level that holds shares."""
     if meta[SIDE_TOTAL + side] == 0:
@@ -105,7 +106,7 @@ def _find_best(ladder, meta, side):
     meta[BEST + side] = level
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def rest(ladder, lots, meta, side, level, shares, owner):
     """Let shares rest at a level (the caller has matched them against the other side)."""
     tail = ladder[level, TAIL]
@@ -123,7 +124,7 @@ def rest(ladder, lots, meta, side, level, shares, owner):
         meta[BEST + side] = level
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def take(ladder, lots, meta, side, shares, limit):
     """Remove up to `shares` of a side, best first and no further than level `limit`.
 
@@ -158,7 +159,7 @@ def take(ladder, lots, meta, side, shares, limit):
     return taken, own, cash, own_cash, whole
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def place(ladder, lots, meta, side, level, shares, owner):
     """Place a limit order: what it meets on the other side is taken, the remainder rests; returns as `take`."""
     result = take(ladder, lots, meta, 1 - side, shares, level)
@@ -167,7 +168,7 @@ def place(ladder, lots, meta, side, level, shares, owner):
     return result
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _cancel_level(ladder, lots, meta, side, level, shares):
     # Time priority gives up the newest lot first (it stands last), size priority the smallest.
     newest = meta[PRIORITY] == TIME
@@ -206,7 +207,7 @@ def _cancel_level(ladder, lots, meta, side, level, shares):
     return done
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def cancel(ladder, lots, meta, side, shares, limit):
     """Withdraw up to `shares` of the maker's own, best price first and no further than `limit`; returns how many."""
     done = np.int64(0)

@@ -1,11 +1,13 @@
-"""Where compiled kernels are cached: one folder per version of the sources they are built from."""
+"""How kernels are compiled, and where they are cached: one folder per version of the sources."""
 
 import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numba
+from numba import njit
 
 
 def _source_digest() -> str:
@@ -31,3 +33,12 @@ def use_versioned_cache() -> None:
     """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR)."""
     if "NUMBA_CACHE_DIR" not in os.environ:
         numba.config.CACHE_DIR = str(_cache_root() / "mmrl" / "kernels" / _source_digest())  # type: ignore[attr-defined]
+
+
+_UNCOUNTED: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": False}
+
+law: Any = njit(**_UNCOUNTED)
+"""Decorates a law of a market: always inlined, no reference counts, so it must not allocate arrays."""
+
+fast_law: Any = njit(fastmath=True, **_UNCOUNTED)
+"""The same for the arithmetic of networks, whose sums may be reordered."""

@@ -8,7 +8,6 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from mmrl.market.book import (
     ASK,
@@ -29,6 +28,7 @@ from mmrl.market.book import (
     rest,
     take,
 )
+from mmrl.market.compilation import law
 from mmrl.market.random import normal, poisson
 
 # Integer rules.
@@ -80,7 +80,7 @@ def lot_capacity(rules: np.ndarray) -> int:
     return 2 * _MAX_SEEDS + 4 * int(rules[R_NT]) + 16
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def intensity(p, delta, q):
     """Arrival rate in shares per ms of market orders against q shares at distance delta (currency)."""
     if q <= 0:
@@ -92,7 +92,7 @@ def intensity(p, delta, q):
     return math.exp(power + p[b + 5] * math.log1p(max(delta, 0.0) + q))
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def touch(ladder, lots, meta, rules, side):
     """Size at the best quote of a side: all its shares, or its first lot under the lineage rule."""
     if meta[SIDE_TOTAL + side] == 0:
@@ -103,7 +103,7 @@ def touch(ladder, lots, meta, rules, side):
     return ladder[level, TOTAL]
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def shown(ladder, meta, rules, side, size):
     """Size at the best quote that others show: a maker who mirrored its own shares would grow without bound."""
     if rules[R_OWNER] or meta[SIDE_TOTAL + side] == 0:
@@ -111,13 +111,13 @@ def shown(ladder, meta, rules, side, size):
     return np.float64(max(size - ladder[meta[BEST + side], OWN], 0))
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _look(ladder, lots, meta, rules):
     meta[SEEN_BID] = touch(ladder, lots, meta, rules, BID)
     meta[SEEN_ASK] = touch(ladder, lots, meta, rules, ASK)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def observe(ladder, lots, meta, rules, p, mid, out):
     """Write (q_b, delta_b, q_a, delta_a) to out[4], shares and currency; zeros if a side is empty."""
     if meta[SIDE_TOTAL + BID] == 0 or meta[SIDE_TOTAL + ASK] == 0:
@@ -131,7 +131,7 @@ def observe(ladder, lots, meta, rules, p, mid, out):
     out[3] = (meta[BEST + ASK] - mid) * p[P_TICK]
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _cross(ladder, lots, meta, rules, p, account, mid):
     """Orders that the mid has passed: the maker's are filled at their limit, or all are dropped (lineage)."""
     if meta[SIDE_TOTAL + BID] > 0 and meta[BEST + BID] > mid:
@@ -152,7 +152,7 @@ def _cross(ladder, lots, meta, rules, p, account, mid):
             rest(ladder, lots, meta, ASK, level, _REFILL, rules[R_OWNER])
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def seed(ladder, lots, meta, rules, p, state, account):
     """Clear the book and seed it around the initial mid; returns the mid. No seeded share moves cash."""
     clear(ladder, lots, meta, rules[R_PRIORITY])
@@ -184,7 +184,7 @@ def seed(ladder, lots, meta, rules, p, state, account):
     return mid
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _submit(ladder, lots, meta, rules, p, account, mid, side, n, delta):
     """The maker's order on one side: n whole shares at distance delta (currency); n < 0 withdraws shares."""
     if not abs(n) >= 0.5 or not delta == delta:  # also when n or delta is not a number
@@ -216,20 +216,20 @@ def _submit(ladder, lots, meta, rules, p, account, mid, side, n, delta):
             _look(ladder, lots, meta, rules)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def act(ladder, lots, meta, rules, p, account, mid, action):
     """The maker's action (n_b, delta_b, n_a, delta_a) in shares and currency, the bid first."""
     _submit(ladder, lots, meta, rules, p, account, mid, BID, action[0], action[1])
     _submit(ladder, lots, meta, rules, p, account, mid, ASK, action[2], action[3])
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def empty(meta):
     """Whether a side holds no shares."""
     return meta[SIDE_TOTAL + BID] == 0 or meta[SIDE_TOTAL + ASK] == 0
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def advance(ladder, lots, meta, rules, p, state, account, mid):
     """One step of the market after the action: mid, crossed orders, market orders; returns the new mid."""
     mid += p[P_DRIFT] + p[P_SCALE] * normal(state)

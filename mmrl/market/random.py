@@ -7,7 +7,8 @@ depend neither on the number of threads nor on its neighbours.
 import math
 
 import numpy as np
-from numba import njit
+
+from mmrl.market.compilation import law
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -35,7 +36,7 @@ def _ziggurat_tables() -> tuple[np.ndarray, np.ndarray]:
 _X, _RATIO = _ziggurat_tables()
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _splitmix(z):
     z = z + _GOLDEN
     z = (z ^ (z >> _S30)) * _MIX1
@@ -43,7 +44,7 @@ def _splitmix(z):
     return z ^ (z >> _S31)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def seed_stream(state, seed, epoch, index):
     """Fill uint64[4] `state` with the stream of (seed, epoch, index), three non-negative integers."""
     z = _splitmix(np.uint64(seed))
@@ -54,7 +55,7 @@ def seed_stream(state, seed, epoch, index):
         state[i] = z
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def next_word(state):
     """Next 64 random bits of a stream."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -73,13 +74,13 @@ def next_word(state):
     return result
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def uniform(state):
     """Uniform number in [0, 1) with 53 random bits."""
     return np.float64(next_word(state) >> _S11) * _INV53
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _normal_slow(state, layer, u):
     # Outside the layer's inner rectangle, about one draw in a hundred.
     while True:
@@ -101,7 +102,7 @@ def _normal_slow(state, layer, u):
             return u * _X[layer]
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def normal(state):
     """Standard normal number (ziggurat)."""
     word = next_word(state)
@@ -112,7 +113,7 @@ def normal(state):
     return _normal_slow(state, layer, u)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _poisson_part(state, rate, cap):
     # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
     u = uniform(state)
@@ -127,7 +128,7 @@ def _poisson_part(state, rate, cap):
     return k
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def poisson(state, rate, cap):
     """Draw min(Poisson(rate), cap); rates above 500 are split: exp(-rate) underflows near 745."""
     if not rate > 0.0 or cap <= 0:

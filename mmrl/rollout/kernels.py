@@ -12,6 +12,7 @@ from numba import njit
 from mmrl.market import avellaneda_stoikov as game
 from mmrl.market import diffusive as book_market
 from mmrl.market.book import ASK, BEST, BID, META, SIDE_TOTAL
+from mmrl.market.compilation import law
 from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
 from mmrl.market.random import normal, poisson, seed_stream, uniform
 from mmrl.rollout.network import forward
@@ -23,7 +24,7 @@ REWARD, VALUE, MID, BEST_BID, BEST_ASK, WEALTH = range(6)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, market_action):
     """Draw an action of the learned policy; fills `action` (policy units) and `market_action`.
 
@@ -66,7 +67,7 @@ def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic
     return log_prob
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _normalise(raw, mean, std, hidden, out):
     for j in range(raw.shape[0]):
         x = (raw[j] - mean[j]) / std[j]
@@ -75,7 +76,7 @@ def _normalise(raw, mean, std, hidden, out):
         out[j] = x
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, dt):
     r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
     if w[W_SIGN] > 0.0 and d_inventory != 0:
@@ -84,7 +85,7 @@ def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, 
     return r + w[W_TIME] * time
 
 
-@njit(forceinline=True, error_model="numpy", _nrt=False)
+@law
 def _final_reward(w, value, terminated):
     if w[W_FINAL] == 0.0 or (terminated and w[W_ALWAYS] == 0.0):
         return 0.0

@@ -5,8 +5,8 @@ accumulators stay in vector registers. Outputs are padded with zeros to a multip
 """
 
 import numpy as np
-from numba import njit
 
+from mmrl.market.compilation import fast_law
 from mmrl.rollout.weights import Float32, PolicyWeights
 
 BLOCK = 8
@@ -40,7 +40,7 @@ def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
     return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)
 
 
-@njit(fastmath=True, error_model="numpy", _nrt=False)
+@fast_law
 def tanh_all(x, n):
     """tanh of the first n entries, in place."""
     for j in range(n):
@@ -50,7 +50,7 @@ def tanh_all(x, n):
         x[j] = top / (((_B6 * s + _B4) * s + _B2) * s + _B0)
 
 
-@njit(fastmath=True, error_model="numpy", _nrt=False)
+@fast_law
 def forward(flat, sizes, hidden):
     """Run the network on the input in row 0 of float32 `hidden` [2, width]; returns the row of the output."""
     at = 0
