@@ -21,14 +21,15 @@ from numba import njit
 from torch import Tensor
 from torch.nn import functional
 
+from mmrl.market.compilation import fast_law
+
 BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose gradients are summed together
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
 _pools: dict[int, ThreadPoolExecutor] = {}
 _threads: list[int] = []  # innermost last: what own_threads() took over from torch
 
 
-@njit(cache=True, nogil=True, inline="always")
+@fast_law
 def _tanh(x: Any) -> Any:
     """tanh of a float32 by the rational fit that Eigen uses, within a few ulp."""
     one = np.float32(7.90531110763549805)
@@ -46,23 +47,24 @@ def _tanh(x: Any) -> Any:
     return p / q
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _affine(weight: Any, bias: Any, source: Any, target: Any, squash: bool) -> None:
-    """target[j, :] = bias[j] + sum_i weight[j, i] source[i, :], through tanh if asked."""
-    inputs = weight.shape[1]
-    for j in range(weight.shape[0]):
+@fast_law
+def _affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target: Any, squash: bool) -> None:
+    """target[j, :] = bias[j] + sum_i weight[j, i] source[i, :], through tanh if asked; weights from `at` on."""
+    for j in range(outputs):
         row = target[j]
+        bias = weights[at + inputs * outputs + j]
         for r in range(BLOCK):
-            row[r] = bias[j]
+            row[r] = bias
+        w = at + j * inputs
         i = 0
         while i + 4 <= inputs:
-            a, b, c, d = weight[j, i], weight[j, i + 1], weight[j, i + 2], weight[j, i + 3]
+            a, b, c, d = weights[w + i], weights[w + i + 1], weights[w + i + 2], weights[w + i + 3]
             s0, s1, s2, s3 = source[i], source[i + 1], source[i + 2], source[i + 3]
             for r in range(BLOCK):
                 row[r] += a * s0[r] + b * s1[r] + c * s2[r] + d * s3[r]
             i += 4
         while i < inputs:
-            a, s0 = weight[j, i], source[i]
+            a, s0 = weights[w + i], source[i]
             for r in range(BLOCK):
                 row[r] += a * s0[r]
             i += 1
@@ -71,81 +73,94 @@ def _affine(weight: Any, bias: Any, source: Any, target: Any, squash: bool) -> N
                 row[r] = _tanh(row[r])
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@fast_law
+def _forward_block(x: Any, weights: Any, sizes: Any, units: Any, result: Any, out: Any, start: int) -> None:
+    """One block of rows from `start`: activations into units [units, BLOCK], outputs into out [R, out]."""
+    rows = min(BLOCK, x.shape[0] - start)
+    layers = sizes.size - 1
+    for i in range(sizes[0]):
+        for r in range(rows):
+            units[i, r] = x[start + r, i]
+        for r in range(rows, BLOCK):
+            units[i, r] = np.float32(0.0)
+    at, base = 0, 0
+    for k in range(layers):
+        n_in, n_out = sizes[k], sizes[k + 1]
+        source = units[base : base + n_in]
+        if k + 1 < layers:
+            _affine(weights, at, n_in, n_out, source, units[base + n_in : base + n_in + n_out], True)
+        else:
+            _affine(weights, at, n_in, n_out, source, result, False)
+        at, base = at + (n_in + 1) * n_out, base + n_in
+    for r in range(rows):
+        for j in range(sizes[layers]):
+            out[start + r, j] = result[j, r]
+
+
+@njit(cache=True, nogil=True)
 def _forward(x: Any, weights: Any, sizes: Any, hidden: Any, out: Any, first: int, last: int) -> None:
     """Blocks first..last: outputs into out [R, out], activations into hidden [blocks, units, BLOCK]."""
-    layers = sizes.size - 1
-    result = np.zeros((sizes[layers], BLOCK), np.float32)
+    result = np.zeros((sizes[sizes.size - 1], BLOCK), np.float32)
     for block in range(first, last):
-        start = block * BLOCK
-        rows = min(BLOCK, x.shape[0] - start)
-        units = hidden[block]
-        for i in range(sizes[0]):
-            for r in range(rows):
-                units[i, r] = x[start + r, i]
-            for r in range(rows, BLOCK):
-                units[i, r] = np.float32(0.0)
-        at, base = 0, 0
-        for k in range(layers):
-            n_in, n_out = sizes[k], sizes[k + 1]
-            weight = weights[at : at + n_in * n_out].reshape(n_out, n_in)
-            bias = weights[at + n_in * n_out : at + (n_in + 1) * n_out]
-            source = units[base : base + n_in]
-            if k + 1 < layers:
-                _affine(weight, bias, source, units[base + n_in : base + n_in + n_out], True)
-            else:
-                _affine(weight, bias, source, result, False)
-            at, base = at + (n_in + 1) * n_out, base + n_in
+        _forward_block(x, weights, sizes, hidden[block], result, out, block * BLOCK)
+
+
+@fast_law
+def _backward_block(
+    upstream: Any, weights: Any, sizes: Any, units: Any, grads: Any, delta: Any, below: Any, start: int
+) -> None:
+    """One block of rows from `start`: adds the gradient of all weights, laid out as they are, to grads."""
+    layers = sizes.size - 1
+    rows = min(BLOCK, upstream.shape[0] - start)
+    for j in range(sizes[layers]):
         for r in range(rows):
-            for j in range(sizes[layers]):
-                out[start + r, j] = result[j, r]
+            delta[j, r] = upstream[start + r, j]
+        for r in range(rows, BLOCK):
+            delta[j, r] = np.float32(0.0)
+    at, base = weights.size, 0
+    for k in range(layers):
+        base += sizes[k]
+    for k in range(layers - 1, -1, -1):
+        n_in, n_out = sizes[k], sizes[k + 1]
+        at -= (n_in + 1) * n_out
+        base -= n_in
+        for j in range(n_out):
+            d = delta[j]
+            total = np.float32(0.0)
+            for r in range(BLOCK):
+                total += d[r]
+            grads[at + n_in * n_out + j] += total
+            for i in range(n_in):
+                source = units[base + i]
+                total = np.float32(0.0)
+                for r in range(BLOCK):
+                    total += d[r] * source[r]
+                grads[at + j * n_in + i] += total
+        if k > 0:
+            for i in range(n_in):
+                row, source = below[i], units[base + i]
+                for r in range(BLOCK):
+                    row[r] = np.float32(0.0)
+                for j in range(n_out):
+                    w, d = weights[at + j * n_in + i], delta[j]
+                    for r in range(BLOCK):
+                        row[r] += w * d[r]
+                for r in range(BLOCK):
+                    row[r] *= np.float32(1.0) - source[r] * source[r]
+            for i in range(n_in):
+                row, d = below[i], delta[i]
+                for r in range(BLOCK):
+                    d[r] = row[r]
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST)
+@njit(cache=True, nogil=True)
 def _backward(upstream: Any, weights: Any, sizes: Any, hidden: Any, grads: Any, first: int, last: int) -> None:
     """Blocks first..last: adds the gradient of all weights, laid out as they are, to grads."""
-    layers = sizes.size - 1
     widest = sizes.max()
     delta = np.zeros((widest, BLOCK), np.float32)
     below = np.zeros((widest, BLOCK), np.float32)
     for block in range(first, last):
-        start = block * BLOCK
-        rows = min(BLOCK, upstream.shape[0] - start)
-        units = hidden[block]
-        for j in range(sizes[layers]):
-            for r in range(rows):
-                delta[j, r] = upstream[start + r, j]
-            for r in range(rows, BLOCK):
-                delta[j, r] = np.float32(0.0)
-        at, base = weights.size, sizes[:layers].sum()
-        for k in range(layers - 1, -1, -1):
-            n_in, n_out = sizes[k], sizes[k + 1]
-            at -= (n_in + 1) * n_out
-            base -= n_in
-            for j in range(n_out):
-                d = delta[j]
-                total = np.float32(0.0)
-                for r in range(BLOCK):
-                    total += d[r]
-                grads[at + n_in * n_out + j] += total
-                for i in range(n_in):
-                    source = units[base + i]
-                    total = np.float32(0.0)
-                    for r in range(BLOCK):
-                        total += d[r] * source[r]
-                    grads[at + j * n_in + i] += total
-            if k > 0:
-                for i in range(n_in):
-                    row, source = below[i], units[base + i]
-                    for r in range(BLOCK):
-                        row[r] = np.float32(0.0)
-                    for j in range(n_out):
-                        w, d = weights[at + j * n_in + i], delta[j]
-                        for r in range(BLOCK):
-                            row[r] += w * d[r]
-                    for r in range(BLOCK):
-                        row[r] *= np.float32(1.0) - source[r] * source[r]
-                delta, below = below, delta
+        _backward_block(upstream, weights, sizes, hidden[block], grads, delta, below, block * BLOCK)
 
 
 @contextmanager
