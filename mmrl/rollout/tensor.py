@@ -166,6 +166,8 @@ def book_step(
 ) -> Record:
     """One step of N books with all its random draws; returns its record, `live` False where it did not happen."""
     discard = law.market.emptying_step == "discarded" and not law.market.uniform
+    if player.kind == "naive":  # a maker who mirrored its own shares would grow without bound
+        seen = law.of_others(s, seen)
     action, quote, log_prob = player.quote(observation, seen, 0, s.inventory)
     record = {
         "observation": observation,

@@ -155,6 +155,17 @@ class TensorBook:
         seen = torch.stack([size[:n], delta[:n], size[n:], delta[n:]], 1)
         return torch.where(empty[:, None], 0.0, seen), empty
 
+    def of_others(self, s: BookState, seen: Tensor) -> Tensor:
+        """`seen` [N, 4] with only the sizes that others show, unless the seeded shares are the maker's own."""
+        if self.market.owner == "maker":
+            return seen
+        n = s.mid.shape[0]
+        own = s.own.gather(1, self.best(s).clamp(min=0)[:, None])[:, 0]
+        shown = seen.clone()
+        shown[:, 0] = (seen[:, 0] - own[:n]).clamp(min=0)
+        shown[:, 2] = (seen[:, 2] - own[n:]).clamp(min=0)
+        return shown
+
     def quotes(self, s: BookState) -> tuple[Tensor, Tensor]:
         """Best bid and ask [N] in ticks above base; the mid where a side is empty."""
         best, n = self.best(s), s.mid.shape[0]

@@ -13,7 +13,7 @@ from mmrl.config import Config
 from mmrl.market.book import LimitOrderBook
 from mmrl.rollout import compiled
 from mmrl.rollout.devices import resolve_device, resolve_engine
-from mmrl.rollout.quoters import fixed, table
+from mmrl.rollout.quoters import fixed, naive, table
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.rollout.tensor_book import TensorBook
 from mmrl.rollout.tensor_random import device_generator, poisson_by_inversion
@@ -111,6 +111,16 @@ LINEAGE = {
     "emptying_step": "discarded",
     "rounding": "nearest",
 }
+
+
+def test_naive_agent_has_the_law_of_the_compiled_engine() -> None:
+    config = _config(nt=60, book_size=1000)
+    a = TensorEngine(config).rollout(naive(), None, 1, 1, 100).numpy()
+    b = compiled.rollout(config, naive(), 2, 1, 0, 100, 1)
+    assert stats.ks_2samp(a.final_value, b.final_value).pvalue > 1e-3
+    assert stats.ks_2samp(a.bid[a.step == 59], b.bid[b.step == 59]).pvalue > 1e-3
+    shares = [np.add.reduceat(x.action[:, 0], x.offsets[:-1]) for x in (a, b)]
+    assert stats.ks_2samp(*shares).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("rules", [{"nt": 100, "book_size": 2000}, {"nt": 60, "book_size": 60, **LINEAGE}])
