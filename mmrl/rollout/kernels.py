@@ -68,12 +68,12 @@ def _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic
 
 
 @law
-def _normalise(raw, mean, std, hidden, out):
+def _normalise(raw, mean, std, hidden, out, row):
     for j in range(raw.shape[0]):
         x = (raw[j] - mean[j]) / std[j]
         x = min(max(x, np.float32(-10.0)), np.float32(10.0))
-        hidden[j] = x
-        out[j] = x
+        hidden[0, j] = x
+        out[row, j] = x
 
 
 @law
@@ -143,9 +143,9 @@ def book_rollout(
                 raw[4 * n_obs + 2] = (mid - base_mid) * tick
                 raw[4 * n_obs + 3] = wealth
             if t == nt or over:
-                _normalise(raw, mean, std, hidden[0], last[trajectory])
+                _normalise(raw, mean, std, hidden, last, trajectory)
                 break
-            _normalise(raw, mean, std, hidden[0], observation[at])
+            _normalise(raw, mean, std, hidden, observation, at)
             if kind == FIXED:
                 for a in range(4):
                     action[a] = constant[a]
@@ -174,7 +174,7 @@ def book_rollout(
                 account[CASH] = cash
                 account[INVENTORY] = inventory
                 over = True
-                _normalise(raw, mean, std, hidden[0], last[trajectory])
+                _normalise(raw, mean, std, hidden, last, trajectory)
                 break
             d_inventory = account[INVENTORY] - inventory
             d_wealth = (account[CASH] - cash) * tick
@@ -232,7 +232,7 @@ def game_rollout(
         for t in range(nt):
             raw[0] = q
             raw[1] = (nt - t) / nt
-            _normalise(raw, mean, std, hidden[0], observation[at])
+            _normalise(raw, mean, std, hidden, observation, at)
             log_p = 0.0
             if kind == GAUSSIAN or kind == CATEGORICAL:
                 log_p = _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote)
@@ -267,7 +267,7 @@ def game_rollout(
             at += 1
         raw[0] = q
         raw[1] = 0.0
-        _normalise(raw, mean, std, hidden[0], last[trajectory])
+        _normalise(raw, mean, std, hidden, last, trajectory)
         final[trajectory, 0] = wealth + q * mid
         final[trajectory, 1] = wealth
         final[trajectory, 2] = mid
