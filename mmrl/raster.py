@@ -1,0 +1,403 @@
+"""Curves as characters, with numpy alone: for each pixel column the smallest and largest value, then cells.
+
+A curve is a polyline through its points in the order of x. NaN breaks it, an infinity breaks it and leaves an
+off-scale mark at the rim. Cells are braille (2 x 4 pixels), quadrant blocks (2 x 2) or ASCII (1 x 2). A picture
+is two arrays of the same shape, characters and colours, so that any terminal program can show it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+PLAIN = -1  # the terminal's own colour
+HUGE = 1e300  # beyond this the width of an axis overflows, so it counts as infinite
+MIN_WIDTH, MIN_HEIGHT = 16, 5
+
+
+@dataclass(frozen=True)
+class Charset:
+    """Which characters draw: `table[bits]` is the cell whose pixels weigh `weights` [rows, columns]."""
+
+    weights: NDArray[np.int64]
+    table: NDArray[np.str_]
+    up: str
+    down: str
+    dot: str
+    axes: str  # vertical, vertical with tick, corner, horizontal, horizontal with tick
+
+
+BRAILLE = Charset(
+    np.array([[1, 8], [2, 16], [4, 32], [64, 128]]),
+    np.array([" "] + [chr(0x2800 + bits) for bits in range(1, 256)]),
+    "▲",
+    "▼",
+    "●",
+    "│┤└─┬",
+)
+BLOCK = Charset(np.array([[1, 2], [4, 8]]), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", "│┤└─┬")
+ASCII = Charset(np.array([[1], [2]]), np.array(list(" '.:")), "^", "v", "*", "|++-+")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """y(x) [points], an optional band low..high [points], colours of both (0..255), a name, a mark on the line."""
+
+    x: ArrayLike
+    y: ArrayLike
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    colour: int = PLAIN
+    shade: int = PLAIN
+    label: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Characters and their colours [height, width]; colour -1 is the terminal's own."""
+
+    cells: NDArray[np.str_]
+    colours: NDArray[np.int16]
+
+    def runs(self) -> list[list[tuple[str, int]]]:
+        """Every row as stretches of one colour; blanks take the colour of their left neighbour."""
+        height, width = self.cells.shape
+        if not width:
+            return [[] for _ in range(height)]
+        hues = np.where(self.cells == " ", np.int16(-2), self.colours)
+        at = np.maximum.accumulate(np.where(hues != -2, np.arange(width), 0), axis=1)
+        hues = np.take_along_axis(hues, at, axis=1)
+        np.copyto(hues, np.int16(PLAIN), where=hues == -2)
+        rows = np.ascontiguousarray(self.cells).view(f"<U{width}")[:, 0].tolist()
+        changed = hues[:, 1:] != hues[:, :-1]
+        result = []
+        for text, row, cuts in zip(rows, hues, changed, strict=True):
+            edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
+            text = text.ljust(width)
+            result.append(
+                [(text[a:b], int(row[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)],
+            )
+        return result
+
+    def lines(self, colour: bool = True) -> list[str]:
+        """Every row as text, with escapes for 256 colours if wanted."""
+        if not colour:
+            return ["".join(text for text, _ in row) for row in self.runs()]
+        result = []
+        for row in self.runs():
+            parts = [text if hue < 0 else f"\x1b[38;5;{hue}m{text}\x1b[39m" for text, hue in row]
+            result.append("".join(parts))
+        return result
+
+
+def blank(width: int, height: int, text: str = "") -> Picture:
+    """An empty picture with a text in the middle."""
+    cells = np.full((height, width), " ", dtype="<U1")
+    if height and text:
+        write(cells, height // 2, 0, text[:width].center(width))
+    return Picture(cells, np.full((height, width), PLAIN, dtype=np.int16))
+
+
+def write(cells: NDArray[np.str_], row: int, column: int, text: str) -> None:
+    """Put a text into a row of cells; what does not fit is cut off."""
+    room = cells.shape[1] - column
+    if text and room > 0:
+        cells[row, column : column + len(text)] = list(text[:room])
+
+
+def beside(pictures: Sequence[Picture]) -> Picture:
+    """Pictures of equal height from left to right."""
+    return Picture(np.hstack([p.cells for p in pictures]), np.hstack([p.colours for p in pictures]))
+
+
+def below(pictures: Sequence[Picture]) -> Picture:
+    """Pictures of equal width from top to bottom."""
+    return Picture(np.vstack([p.cells for p in pictures]), np.vstack([p.colours for p in pictures]))
+
+
+def ordered(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
+    """Points with a finite x, sorted by x; values beyond 1e300 become infinite."""
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    good = np.abs(xs) < HUGE
+    if not good.all():
+        xs, ys = xs[good], ys[good]
+    if (xs[1:] < xs[:-1]).any():
+        order = np.argsort(xs, kind="stable")
+        xs, ys = xs[order], ys[order]
+    size = np.abs(ys)
+    large = size >= HUGE  # false for NaN
+    if large.any():
+        ys = np.where(large, np.copysign(np.inf, ys), ys)
+    return xs, ys
+
+
+def spans(x: Floats, y: Floats, left: float, right: float, width: int) -> tuple[Floats, Floats]:
+    """Smallest and largest value of a polyline in each of `width` columns of left..right; NaN where it is not.
+
+    x must be sorted and finite. The polyline is cut at the edges of the columns; a point on an edge belongs
+    to the column on its right, at `right` to the last one. A segment that ends in NaN or infinity is not drawn.
+    """
+    low, high = np.full(width, np.nan), np.full(width, np.nan)
+    count = len(x)
+    if not count:
+        return low, high
+    y = np.where(np.isfinite(y), y, np.nan)
+    edges = left + (right - left) * (np.arange(width + 1) / width)
+    first = np.searchsorted(x, edges, side="left")  # of the points on or after an edge
+    past = np.searchsorted(x, edges, side="right")
+    begin, end = first[:-1].copy(), first[1:].copy()
+    end[-1] = past[-1]
+    full = np.flatnonzero(end > begin)
+    if len(full):
+        inside = y[: end[-1]]
+        low[full] = np.fmin.reduceat(inside, begin[full])
+        high[full] = np.fmax.reduceat(inside, begin[full])
+    if count > 1:
+        for after, where, columns in (
+            (past[:-1], edges[:-1], slice(0, width)),
+            (first[1:], edges[1:], slice(0, width)),
+        ):
+            # the segment after-1 .. after crosses the edge
+            crosses = (after > 0) & (after < count)
+            b = np.clip(after, 1, count - 1)
+            a = b - 1
+            with np.errstate(all="ignore"):
+                value = y[a] + (y[b] - y[a]) * ((where - x[a]) / (x[b] - x[a]))
+            value = np.where(crosses, value, np.nan)
+            low[columns] = np.fmin(low[columns], value)
+            high[columns] = np.fmax(high[columns], value)
+    return low, high
+
+
+def off_scale(
+    x: Floats, y: Floats, left: float, right: float, width: int
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """In which columns a point is +infinity, and in which one is -infinity."""
+    edges = left + (right - left) * (np.arange(width + 1) / width)
+    marks = []
+    for sign in (np.inf, -np.inf):
+        at = x[(y == sign) & (x >= left) & (x <= right)]
+        column = np.minimum(np.searchsorted(edges, at, side="right") - 1, width - 1)
+        marks.append(np.bincount(column, minlength=width).astype(np.bool_))
+    return marks[0], marks[1]
+
+
+def pixels(low: Floats, high: Floats, bottom: float, top: float, height: int) -> NDArray[np.bool_]:
+    """Which pixels [height, columns], the first row on top, lie within low..high of their column."""
+    scale = height / (top - bottom)
+    with np.errstate(invalid="ignore"):
+        drawn = (high >= bottom) & (low <= top)
+        lowest = np.clip(np.floor((np.where(drawn, low, bottom) - bottom) * scale), 0, height - 1)
+        highest = np.clip(np.floor((np.where(drawn, high, bottom) - bottom) * scale), 0, height - 1)
+    level = np.arange(height - 1, -1, -1)[:, None]
+    return (level >= lowest) & (level <= highest) & drawn
+
+
+def bits(mask: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pixels [rows x cell height, columns x cell width] -> the number of each cell's pattern [rows, columns]."""
+    tall, wide = weights.shape
+    rows, columns = mask.shape[0] // tall, mask.shape[1] // wide
+    parts = mask.reshape(rows, tall, columns, wide)
+    found = np.zeros((rows, columns), dtype=np.int64)
+    for r in range(tall):
+        for c in range(wide):
+            found += parts[:, r, :, c] * weights[r, c]
+    return found
+
+
+def ticks(low: float, high: float, count: int) -> list[float]:
+    """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""
+    if not high > low:
+        return [low]
+    raw = (high - low) / max(count, 1)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [k * step for k in range(first, min(last, first + 4 * count) + 1)]
+
+
+def compact(number: float | int | None, digits: int = 4) -> str:
+    """A number in few characters: 12345678 -> 12.35M, 0.00001 -> 1e-05, nothing known -> -."""
+    if number is None or not math.isfinite(number):
+        return "-"
+    size = abs(number)
+    if size and (size < 1e-4 or size >= 1e15):
+        return f"{number:.{max(digits - 2, 0)}e}"
+    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")):
+        if size >= limit * 0.99995:
+            scale = 1e3 if letter == "k" else limit
+            return f"{number / scale:.{digits}g}{letter}"
+    return f"{number:.{max(digits, len(str(int(size))))}g}"
+
+
+def labels(places: Sequence[float]) -> list[str]:
+    """As many digits as tell neighbours apart, and no more."""
+    found: list[str] = []
+    for digits in range(3, 13):
+        found = [compact(0.0 if abs(p) < 1e-300 else p, digits) for p in places]
+        if len(set(found)) == len(found):
+            break
+    return found
+
+
+def limits(values: Sequence[Floats]) -> tuple[float, float] | None:
+    """Smallest and largest finite value, widened if they are equal; None without any."""
+    found = [v[np.isfinite(v)] for v in values]
+    found = [v for v in found if len(v)]
+    if not found:
+        return None
+    low, high = float(min(v.min() for v in found)), float(max(v.max() for v in found))
+    if not high - low > 1e-13 * max(abs(low), abs(high)):  # a constant still wants an axis around it
+        room = max(abs(low) * 0.01, 1e-9)
+        return low - room, high + room
+    return low, high
+
+
+def chart(
+    curves: Sequence[Curve],
+    title: str,
+    width: int,
+    height: int,
+    across: str = "",
+    charset: Charset = BRAILLE,
+    y_range: tuple[float, float] | None = None,
+) -> Picture:
+    """Curves with title, axes, 1-2-5 ticks and the name of the x axis, exactly width x height cells.
+
+    Without any finite point the picture says so. Where curves share a cell their pixels are merged and the
+    last curve gives the colour.
+    """
+    if width < MIN_WIDTH or height < MIN_HEIGHT:
+        return blank(width, height, title)
+    lines = [ordered(curve.x, curve.y) for curve in curves]
+    bands = []
+    for curve in curves:
+        if curve.low is not None and curve.high is not None:
+            bands.append((ordered(curve.x, curve.low), ordered(curve.x, curve.high), curve.shade))
+    heights = [y for _, y in lines]
+    x_range = limits([x[np.isfinite(y)] for x, y in lines])
+    y_range = y_range or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
+    if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
+        return blank(width, height, f"{title}: waiting for the first point")
+    if x_range[1] - x_range[0] <= 0.02 * abs(x_range[0]) and len(set(lines[0][0].tolist())) <= 1:
+        x_range = lines[0][0][0] - 0.5, lines[0][0][0] + 0.5
+
+    picture = blank(width, height)
+    cells, colours = picture.cells, picture.colours
+    rows = height - 3
+    upward = [p for p in ticks(*y_range, max(rows // 3, 2)) if y_range[0] <= p <= y_range[1]] or list(y_range)
+    names = labels(upward)
+    margin = min(max(map(len, names)), width // 3)
+    columns = width - margin - 1
+    _axes(cells, x_range, y_range, upward, names, margin, rows, across, charset)
+    _heading(cells, colours, title, [c for c in curves if c.label], charset.axes[3])
+
+    tall, wide = charset.weights.shape
+    area = cells[1 : 1 + rows, margin + 1 :]
+    hues = colours[1 : 1 + rows, margin + 1 :]
+    size = columns * wide
+    pattern = np.zeros((rows, columns), dtype=np.int64)
+    dither = (np.arange(rows * tall)[:, None] + 2 * np.arange(size)) % 4 == 0
+    for (x, low), (_, high), shade in bands:
+        floor, _ = spans(x, low, *x_range, size)
+        _, ceiling = spans(x, high, *x_range, size)
+        found = bits(pixels(floor, ceiling, *y_range, rows * tall) & dither, charset.weights)
+        pattern |= found
+        hues[found > 0] = shade
+    for curve, (x, y) in zip(curves, lines, strict=True):
+        low, high = spans(x, y, *x_range, size)
+        found = bits(pixels(low, high, *y_range, rows * tall), charset.weights)
+        pattern |= found
+        hues[found > 0] = curve.colour
+    area[:] = charset.table[pattern]
+    for curve, (x, y) in zip(curves, lines, strict=True):
+        _marks(area, hues, curve, x, y, x_range, y_range, charset)
+    return picture
+
+
+def _axes(
+    cells: NDArray[np.str_],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    upward: Sequence[float],
+    names: Sequence[str],
+    margin: int,
+    rows: int,
+    across: str,
+    charset: Charset,
+) -> None:
+    """Both axes with ticks; labels that would run into each other are left out."""
+    bar, bar_tick, corner, line, line_tick = charset.axes
+    columns = cells.shape[1] - margin - 1
+    cells[1 : 1 + rows, margin] = bar
+    for place, name in zip(upward, names, strict=True):
+        level = min(int((place - y_range[0]) / (y_range[1] - y_range[0]) * rows), rows - 1)
+        write(cells, rows - level, 0, name[:margin].rjust(margin))
+        cells[rows - level, margin] = bar_tick
+    cells[rows + 1, margin] = corner
+    cells[rows + 1, margin + 1 :] = line
+    places = [p for p in ticks(*x_range, max(columns // 12, 2)) if x_range[0] <= p <= x_range[1]]
+    free = 0
+    for place, name in zip(places, labels(places), strict=True):
+        column = margin + 1 + min(int((place - x_range[0]) / (x_range[1] - x_range[0]) * columns), columns - 1)
+        cells[rows + 1, column] = line_tick
+        start = min(max(column - len(name) // 2, 0), cells.shape[1] - len(name))
+        if start >= free:
+            write(cells, rows + 2, start, name)
+            free = start + len(name) + 1
+    if across and len(across) + 4 <= columns:
+        write(cells, rows + 1, cells.shape[1] - len(across) - 1, f" {across}")
+
+
+def _heading(
+    cells: NDArray[np.str_], colours: NDArray[np.int16], title: str, named: Sequence[Curve], line: str
+) -> None:
+    """Title and legend, above the curves."""
+    width = cells.shape[1]
+    room = width - sum(len(curve.label) + 4 for curve in named)
+    write(cells, 0, 1, title[: max(room, width // 2) - 1])
+    column = 1 + len(title[: max(room, width // 2) - 1])
+    for curve in named:
+        text = f"  {curve.mark or line} {curve.label}"
+        colours[0, column : column + len(text)] = curve.colour
+        write(cells, 0, column, text)
+        column += len(text)
+
+
+def _marks(
+    area: NDArray[np.str_],
+    hues: NDArray[np.int16],
+    curve: Curve,
+    x: Floats,
+    y: Floats,
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+    charset: Charset,
+) -> None:
+    """Off-scale marks at the rim, a dot for a lone point, and the curve's own mark along it."""
+    rows, columns = area.shape
+    low, high = spans(x, y, *x_range, columns)
+    with np.errstate(invalid="ignore"):
+        beyond_up, beyond_down = low > y_range[1], high < y_range[0]
+    above, under = off_scale(x, y, *x_range, columns)
+    for row, where, sign in ((0, above | beyond_up, charset.up), (rows - 1, under | beyond_down, charset.down)):
+        area[row, where] = sign
+        hues[row, where] = curve.colour
+    places = np.flatnonzero(np.isfinite(low) & ~beyond_up & ~beyond_down)
+    sign = curve.mark
+    if np.count_nonzero(np.isfinite(y)) == 1:
+        sign = sign or charset.dot
+    elif sign:
+        places = places[6::12] if len(places) > 6 else places[-1:]
+    if not sign:
+        return
+    level = ((low[places] + high[places]) / 2 - y_range[0]) / (y_range[1] - y_range[0]) * rows
+    row = rows - 1 - np.clip(level.astype(np.int64), 0, rows - 1)
+    area[row, places] = sign[0]
+    hues[row, places] = curve.colour
