@@ -264,6 +264,11 @@ class LimitOrderBook:
         level = self._meta[BEST + code]
         return int(level + self.low), int(self._ladder[level, TOTAL])
 
+    def shares(self, side: str) -> tuple[int, int]:
+        """All shares that rest on a side, and the maker's own among them."""
+        code = {"bid": BID, "ask": ASK}[side]
+        return int(self._meta[SIDE_TOTAL + code]), int(self._meta[SIDE_OWN + code])
+
     def depth(self, side: str) -> list[tuple[int, int, int]]:
         """Levels of a side, best first, as (price in ticks, shares, the maker's own shares)."""
         best = self.best(side)
