@@ -1,4 +1,4 @@
-"""Policies and value network: small tanh networks, and the running normalisation of what they see."""
+"""Policies and value network: small tanh networks of normalised observations."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmrl.learn.fused import tanh_network
-from mmrl.rollout.weights import OBSERVATION_CLIP, PolicyWeights
+from mmrl.learn.compiled_pass import Weights
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.rollout.weights import PolicyWeights
 
 LOG_STD_BOUNDS = (-5.0, 2.0)  # outside, exploration has died out or drowns every quote
 
@@ -31,11 +32,18 @@ class Network(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         """Outputs [rows, outputs] of normalised observations [rows, inputs]."""
-        return tanh_network(
-            observation,
-            [layer.weight for layer in self.linear],  # type: ignore[misc]
-            [layer.bias for layer in self.linear],  # type: ignore[misc]
-        )
+        hidden = observation
+        for layer in self.linear[:-1]:
+            hidden = torch.tanh(layer(hidden))
+        outputs: Tensor = self.linear[-1](hidden)
+        return outputs
+
+
+def network_weights(network: nn.Module) -> Weights:
+    """A network's numbers as one vector, in the order of its parameters."""
+    parameters = [p.detach().numpy() for p in network.parameters()]
+    sizes = [parameters[0].shape[1], *[p.shape[0] for p in parameters[::2]]]
+    return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(sizes, np.int64))
 
 
 class Policy(nn.Module):
@@ -139,69 +147,6 @@ class ValueNetwork(nn.Module):
         last = self.network.linear[-1]
         last.weight.mul_(old[1] / new[1])  # type: ignore[operator]
         last.bias.mul_(old[1]).add_(old[0] - new[0]).div_(new[1])  # type: ignore[operator]
-
-
-class RunningNormaliser:
-    """Running mean and variance of columns [size], merged batch by batch (Chan, Golub and LeVeque 1979).
-
-    `horizon` caps the weight of the past in rows (0: never forgets), for statistics that drift.
-    """
-
-    def __init__(self, size: int, horizon: float = 0.0) -> None:
-        self.count = 0.0
-        self.horizon = float(horizon)
-        self.mean = np.zeros(size)
-        self.var = np.ones(size)
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviation [size]; 1 for a column that has not varied yet."""
-        std = np.sqrt(self.var)
-        return np.where(std > 1e-8 * np.maximum(1.0, np.abs(self.mean)), std, 1.0)
-
-    def update(self, rows: Any) -> None:
-        """Merge raw rows [n, size]; non-finite input raises ValueError and changes nothing."""
-        rows = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
-        rows = rows.reshape(-1, self.mean.size)
-        if len(rows):
-            mean, var = rows.mean(0, dtype=np.float64), rows.var(0, dtype=np.float64)
-            self.merge(float(len(rows)), mean, var)
-
-    def merge(self, count: float, mean: np.ndarray, var: np.ndarray) -> None:
-        """Merge the statistics of `count` further rows, given their mean and variance [size]."""
-        if not (np.isfinite(mean).all() and np.isfinite(var).all()):
-            raise ValueError("statistics of non-finite observations cannot be merged")
-        if self.horizon and self.count > self.horizon:
-            self.count = self.horizon
-        total = self.count + count
-        delta = mean - self.mean
-        if self.count == 0:
-            self.mean, self.var = mean.copy(), var.copy()
-        else:
-            self.var = (self.count * self.var + count * var + delta**2 * self.count * count / total) / total
-            self.mean = self.mean + delta * count / total
-        self.count = total
-
-    def normalise(self, raw: Tensor) -> Tensor:
-        """Raw observations [rows, size] as the networks see them, float32, on their own device."""
-        mean = torch.as_tensor(self.mean, dtype=torch.float32, device=raw.device)
-        std = torch.as_tensor(self.std, dtype=torch.float32, device=raw.device)
-        return ((raw - mean) / std).clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
-
-    def raw(self, normalised: np.ndarray) -> np.ndarray:
-        """Undo normalise() [rows, size] for rows that were not clipped."""
-        return normalised * self.std.astype(np.float32) + self.mean.astype(np.float32)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        state = {"count": self.count, "horizon": self.horizon}
-        return {**state, "mean": self.mean.tolist(), "var": self.var.tolist()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what state_dict() gave."""
-        self.count, self.horizon = float(state["count"]), float(state["horizon"])
-        self.mean = np.asarray(state["mean"], dtype=np.float64)
-        self.var = np.asarray(state["var"], dtype=np.float64)
 
 
 def make_policy(config: Any, observations: int, actions: int) -> Policy:

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from numba import njit
 from torch import Tensor
 
-from mmrl.learn.policy import RunningNormaliser, ValueNetwork
+from mmrl.learn.compiled_pass import network_outputs
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import ValueNetwork, network_weights
+from mmrl.market.compilation import kernel
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]
-CHUNK = 16_384  # rows whose activations stay in the cache
 SCALE_MEMORY = 9.0  # batches that the running return scale remembers beside the newest
 
 
@@ -33,7 +34,7 @@ class Diverged(ArithmeticError):
         self.what = what
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lambda_returns(
     reward: Float64,
     value: Float64,
@@ -100,11 +101,12 @@ class LearningBatch:
     explained_variance: float  # of the residual returns by the value network, before the update
 
 
-def predict(network: ValueNetwork, observation: Tensor) -> Float64:
-    """The value network's outputs [rows] in units of the return scale, chunk by chunk."""
+def predict(network: ValueNetwork, observation: Tensor, threads: int = 1) -> Float64:
+    """The value network's outputs [rows] in units of the return scale."""
+    if observation.device.type == "cpu":
+        return network_outputs(observation.numpy(), network_weights(network.network), threads)[:, 0].astype(np.float64)
     with torch.no_grad():
-        parts = [network(chunk) for chunk in observation.split(CHUNK)]
-    return torch.cat(parts).cpu().numpy().astype(np.float64) if parts else np.zeros(0)
+        return network(observation).cpu().numpy().astype(np.float64)  # type: ignore[no-any-return]
 
 
 def normalised(advantage: Float64) -> Float64:
@@ -119,6 +121,7 @@ def learning_batch(
     network: ValueNetwork | None,
     scale: RunningNormaliser,
     device: torch.device | str = "cpu",
+    threads: int = 1,
 ) -> LearningBatch:
     """Returns, advantages and value targets of a batch; moves the return scale, and `network` with it.
 
@@ -132,8 +135,8 @@ def learning_batch(
     value, last_value = np.zeros(batch.nnz), np.zeros(batch.count)
     known = network is not None and scale.count > 0  # before the first batch the scale means nothing
     if network is not None and known:
-        value = scale.mean[0] + scale.std[0] * predict(network, observation)
-        last_value = scale.mean[0] + scale.std[0] * predict(network, last)
+        value = scale.mean[0] + scale.std[0] * predict(network, observation, threads)
+        last_value = scale.mean[0] + scale.std[0] * predict(network, last, threads)
     rewards = shaped_rewards(batch, potential(batch, config), discount)
     bootstrap = bootstrap_values(batch, config, last_value)
     returns = lambda_returns(rewards, value, batch.offsets, bootstrap, discount, lambd)

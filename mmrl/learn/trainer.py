@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from mmrl.config import Config
-from mmrl.learn.policy import RunningNormaliser, ValueNetwork, make_policy
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import ValueNetwork, make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.update import make_optimiser, update
@@ -96,10 +97,18 @@ class Trainer:
         batch = self._rollout(number, self.normaliser, self.config.training.nb)
         rolled = time.perf_counter()
         batch.require_live()
-        learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device)
-        stats = update(self.policy, self.value, self.optimiser, learning, self.config, self.minibatch_rng)
+        learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device, self.threads)
+        stats = update(
+            self.policy,
+            self.value,
+            self.optimiser,
+            learning,
+            self.config,
+            self.minibatch_rng,
+            threads=self.threads,
+        )
         host = batch.numpy()
-        self.normaliser.update(self.normaliser.raw(host.observation))
+        self.normaliser.update_normalised(host.observation)
         self.epoch = number
         updated = time.perf_counter()
         record = {

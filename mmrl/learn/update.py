@@ -1,13 +1,11 @@
 """One update of policy and value network from a batch: PPO's surrogate (Schulman et al. 2017) or REINFORCE.
 
-The loss is a mean over live steps. It is accumulated over chunks of rows that fit the processor's cache, so
-the result is that of the whole minibatch at a fraction of the memory traffic.
+The loss is a mean over live steps: no step that was not lived is ever touched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,14 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmrl.learn.fused import own_threads
+from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
 from mmrl.learn.policy import Policy, ValueNetwork
-from mmrl.learn.returns import CHUNK, Diverged, LearningBatch
+from mmrl.learn.returns import Diverged, LearningBatch
 
 __all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
-
-LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
-STATISTICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 
 
 @dataclass(frozen=True)
@@ -52,19 +47,6 @@ def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) ->
     return torch.optim.Adam(groups, eps=1e-5)
 
 
-def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Any) -> tuple[Tensor, Tensor]:
-    """Loss of each row [rows] and the log-ratio to the acting policy [rows], which carries no gradient."""
-    t = config.training
-    log_ratio = (log_prob - old_log_prob).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
-    if t.algorithm == "reinforce":
-        return -log_prob * advantage, log_ratio.detach()
-    ratio = log_ratio.exp()
-    gain = ratio * advantage
-    if not t.noclip:
-        gain = torch.minimum(gain, ratio.clamp(1.0 - t.clip, 1.0 + t.clip) * advantage)
-    return -gain, log_ratio.detach()
-
-
 def update(
     policy: Policy,
     network: ValueNetwork | None,
@@ -73,7 +55,7 @@ def update(
     config: Any,
     rng: np.random.Generator,
     entropy: float | None = None,
-    chunk: int = CHUNK,
+    threads: int = 1,
 ) -> UpdateStats:
     """Run the passes over a batch; `entropy` overrides the coefficient of the config.
 
@@ -96,8 +78,7 @@ def update(
         sums = np.zeros(len(STATISTICS))
         for part in _minibatches(rows, t.minibatches, rng, device):
             size = rows if part is None else int(part.shape[0])
-            with own_threads() if device.type == "cpu" else nullcontext():
-                numbers = _accumulate(policy, network, batch, part, config, coefficient, active, size, chunk)
+            numbers = accumulate(policy if active else None, network, batch, part, config, coefficient, threads)
             if active and t.target_kl and numbers[3] > 1.5 * t.target_kl:
                 active = False
                 _drop_gradients(policy)
@@ -133,45 +114,6 @@ def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.
         return
     order = torch.from_numpy(rng.permutation(rows)).to(device)
     yield from order.tensor_split(min(parts, rows))
-
-
-def _accumulate(
-    policy: Policy,
-    network: ValueNetwork | None,
-    batch: LearningBatch,
-    part: Tensor | None,
-    config: Any,
-    coefficient: float,
-    active: bool,
-    size: int,
-    chunk: int,
-) -> list[float]:
-    """Add the minibatch's gradient to the parameters, chunk by chunk; returns the means of STATISTICS."""
-    t = config.training
-    totals = torch.zeros(len(STATISTICS), device=batch.observation.device)
-    for start in range(0, size, chunk):
-        rows: Any = slice(start, min(start + chunk, size))
-        if part is not None:
-            rows = part[rows]
-        observation = batch.observation[rows]
-        loss = torch.zeros((), device=observation.device)
-        zero = loss.detach()
-        value_sum = policy_sum = entropy_sum = kl_sum = clipped = zero
-        if network is not None:
-            value_sum = 0.5 * (network(observation) - batch.target[rows]).square().sum()
-            loss = loss + value_sum / size
-        if active:
-            log_prob, entropies = policy.log_prob_entropy(observation, batch.action[rows])
-            each, log_ratio = policy_loss(log_prob, batch.log_prob[rows], batch.advantage[rows], config)
-            policy_sum, entropy_sum = each.sum(), entropies.sum()
-            loss = loss + (policy_sum - coefficient * entropy_sum) / size
-            ratio_less_one = log_ratio.expm1()
-            kl_sum = (ratio_less_one - log_ratio).sum()  # Schulman's low-variance estimator, never negative
-            clipped = (ratio_less_one.abs() > t.clip).sum()
-        loss.backward()
-        sums = (policy_sum, value_sum, entropy_sum, kl_sum, clipped.to(zero.dtype))
-        totals += torch.stack([s.detach() for s in sums])
-    return (totals.double() / size).tolist()  # the minibatch's only host round trip besides the norm
 
 
 def _clip(

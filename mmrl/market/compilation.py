@@ -14,7 +14,7 @@ def _source_digest() -> str:
     """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file)."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parent.parent
-    for folder in ("market", "rollout"):
+    for folder in ("market", "rollout", "learn"):
         for path in sorted((package / folder).glob("*.py")):
             digest.update(path.name.encode())
             digest.update(path.read_bytes())
@@ -34,6 +34,11 @@ def use_versioned_cache() -> None:
     if "NUMBA_CACHE_DIR" not in os.environ:
         numba.config.CACHE_DIR = str(_cache_root() / "mmrl" / "kernels" / _source_digest())  # type: ignore[attr-defined]
 
+
+use_versioned_cache()  # before anything is decorated
+
+kernel: Any = njit(cache=True, nogil=True, error_model="numpy")
+"""Decorates what Python calls: compiled once and kept on disk, running beside other threads."""
 
 _UNCOUNTED: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": False}
 

@@ -13,15 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.market.compilation import use_versioned_cache
-
-use_versioned_cache()  # before anything below is decorated
-
-from mmrl.market import avellaneda_stoikov, diffusive  # noqa: E402
-from mmrl.rollout import kernels, network  # noqa: E402
-from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned  # noqa: E402
-from mmrl.rollout.trajectories import Trajectories  # noqa: E402
-from mmrl.rollout.weights import PolicyWeights  # noqa: E402
+from mmrl.market import avellaneda_stoikov, diffusive
+from mmrl.rollout import kernels, network
+from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned
+from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.weights import PolicyWeights
 
 _EXTRAS = {"state": 0, "inventory": 1, "full": 2}
 _CHUNKS_PER_THREAD = 4
@@ -42,16 +38,16 @@ def action_size(config: Any) -> int:
 def reward_vector(config: Any) -> np.ndarray:
     """Coefficients float64[10] of the reward, in the order of `kernels.W_*`."""
     market, reward = config.market, config.reward
-    book = market.name == "book"
+    book, rewarded = market.name == "book", reward.immediate != "none"  # without it the bonuses go too
     total = market.nt * market.dt if book else market.horizon
     midprice = market.midprice if book else market.as_midprice
     return np.array(
         [
             1.0 / (midprice * market.max_dw) if reward.immediate == "wealth" else 0.0,
             reward.immediate == "pnl",
-            reward.add_inventory,
+            reward.add_inventory and rewarded,
             10.0 / total,
-            1.0 / total if reward.add_time else 0.0,
+            1.0 / total if reward.add_time and rewarded else 0.0,
             reward.inventory_penalty,
             {"none": 0, "value": 1, "cara": 2}[reward.final],
             reward.risk_aversion,

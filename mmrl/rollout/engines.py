@@ -7,7 +7,8 @@ from typing import Protocol
 import torch
 
 from mmrl.config import Config
-from mmrl.learn.policy import Policy, RunningNormaliser, policy_weights
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import Policy, policy_weights
 from mmrl.rollout.compiled import Buffers, rollout, thread_count
 from mmrl.rollout.devices import resolve_device, resolve_engine
 from mmrl.rollout.trajectories import Trajectories

@@ -7,12 +7,11 @@ mid, bid, ask, wealth; `ints[rows, 2]` are step and inventory; final columns are
 import math
 
 import numpy as np
-from numba import njit
 
 from mmrl.market import avellaneda_stoikov as game
 from mmrl.market import diffusive as book_market
 from mmrl.market.book import ASK, BEST, BID, META, SIDE_TOTAL
-from mmrl.market.compilation import law
+from mmrl.market.compilation import kernel, law
 from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
 from mmrl.market.random import normal, poisson, seed_stream, uniform
 from mmrl.rollout.network import forward
@@ -86,15 +85,15 @@ def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, 
 
 
 @law
-def _final_reward(w, value, terminated):
-    if w[W_FINAL] == 0.0 or (terminated and w[W_ALWAYS] == 0.0):
+def _final_reward(w, value, early):
+    if w[W_FINAL] == 0.0 or (early and w[W_ALWAYS] == 0.0):
         return 0.0
     if w[W_FINAL] == 1.0:
         return value
     return w[W_ALPHA] - math.exp(min(-w[W_RISK] * value, 600.0))
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def book_rollout(
     rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant,
     n_obs, extras, lot_count, seed, epoch, first, count,
@@ -201,11 +200,12 @@ def book_rollout(
         terminated[trajectory] = over
         lengths[trajectory] = at - start
         if at > start:
-            money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], over)
+            # a side that empties in the very last step does not end the episode before its time
+            money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], over and at - start < nt)
     return at
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel
 def game_rollout(
     p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant, table,
     seed, epoch, first, count,

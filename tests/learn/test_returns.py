@@ -10,7 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.learn.policy import RunningNormaliser, ValueNetwork
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import ValueNetwork
 from mmrl.learn.returns import (
     Diverged,
     bootstrap_values,

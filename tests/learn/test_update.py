@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import mmrl.learn.update as update_module
+from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import (
     CategoricalPolicy,
     GaussianPolicy,
     Policy,
-    RunningNormaliser,
     ValueNetwork,
     policy_weights,
 )
@@ -93,7 +94,7 @@ def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind
     config = settings_of(**options)
     learning = learning_batch(raw, config, network, RunningNormaliser(1))
     optimiser = Captured([*policy.parameters(), *network.parameters()])
-    stats = update(policy, network, optimiser, learning, config, rng, chunk=5)  # chunks end inside segments
+    stats = update(policy, network, optimiser, learning, config, rng)
 
     dense = {
         name: torch.as_tensor(raw.to_dense(column.numpy(), 9)[0])
@@ -131,13 +132,21 @@ def test_sampled_log_probabilities_are_those_of_the_loss(kind: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["gradient", "parameter"])
-def test_diverged_comes_before_the_step_and_names_the_tensor(where: str) -> None:
+def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     policy, network = networks()
     batch = simple_batch(policy)
     name = "network.linear.1.weight"
     parameter = dict(policy.named_parameters())[name]
     if where == "gradient":
-        parameter.register_hook(lambda grad: grad * float("nan"))
+        real = update_module.accumulate
+
+        def spoilt(*arguments: Any) -> list[float]:
+            numbers = real(*arguments)
+            assert parameter.grad is not None
+            parameter.grad[0, 0] = float("nan")
+            return numbers
+
+        monkeypatch.setattr(update_module, "accumulate", spoilt)
     else:
         parameter.data[0, 0] = float("nan")
     optimiser = Captured([*policy.parameters(), *network.parameters()])
