@@ -1,13 +1,13 @@
-"""Charts as text: data in, a string of exactly width x height cells out; only this module knows plotext.
+"""Charts as text: data in, a string of exactly width x height cells out.
 
-plotext paints a white canvas, escapes even into pipes, fails on infinities and slows down with every point;
-here the canvas is clear, colour is the caller's choice, only finite runs are drawn, and each pixel column
-gets at most its two extremes. plotext keeps one global figure, hence the lock.
+Training curves, live or not, are drawn by `mmrl.raster`; episodes and order books by plotext, which only this
+module knows. plotext paints a white canvas, escapes even into pipes, fails on infinities and slows down with
+every point; here the canvas is clear, colour is the caller's choice, only finite runs are drawn, and each pixel
+column gets at most its two extremes. plotext keeps one global figure, hence the lock.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,31 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from mmrl import raster
+from mmrl.raster import MIN_HEIGHT, MIN_WIDTH, Charset, Floats, compact, labels, ticks
+
 Record = Mapping[str, Any]
 
 # Okabe-Ito hues in the 256-colour cube, readable on dark and on light; the band is grey.
 BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 PANELS = ("reward", "inventory", "spread")
-MIN_WIDTH, MIN_HEIGHT = 16, 5
+UNITS = {
+    "reward": "currency",
+    "value": "currency",
+    "spread": "currency",
+    "inventory": "shares",
+    "inventory_abs": "shares",
+    "final_inventory": "shares",
+    "length": "steps",
+    "entropy": "nats",
+    "kl": "nats",
+    "seconds_rollout": "s",
+    "seconds_update": "s",
+    "wealth": "currency",
+}
 
 _lock = threading.Lock()
 
@@ -40,20 +55,6 @@ class Line:
     colour: int = BLUE
 
 
-def compact(number: float | int | None, digits: int = 4) -> str:
-    """A number in few characters: 12345678 -> 12.35M, 0.00001 -> 1e-05, nothing known -> -."""
-    if number is None or not math.isfinite(number):
-        return "-"
-    size = abs(number)
-    if size and (size < 1e-4 or size >= 1e15):
-        return f"{number:.{max(digits - 2, 0)}e}"
-    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")):
-        if size >= limit * 0.99995:
-            scale = 1e3 if letter == "k" else limit
-            return f"{number / scale:.{digits}g}{letter}"
-    return f"{number:.{max(digits, len(str(int(size))))}g}"
-
-
 def wants_colour(stream: TextIO) -> bool:
     """Whether escapes may be written to a stream: a terminal, and neither NO_COLOR nor TERM=dumb is set."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
@@ -61,8 +62,48 @@ def wants_colour(stream: TextIO) -> bool:
     return stream.isatty()
 
 
+def charset(stream: TextIO) -> Charset:
+    """The characters that a stream can show: braille, blocks on the Linux console, else ASCII."""
+    encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
+    if not encoding.startswith("utf"):
+        return raster.ASCII
+    return raster.BLOCK if os.environ.get("TERM") == "linux" else raster.BRAILLE
+
+
+class Columns(Sequence[Record]):
+    """Epoch records as columns that are read only once, for a list of records that only grows at its end."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self._count = len(records)
+        self._kept: dict[str, tuple[int, Floats]] = {}
+
+    def grow(self) -> int:
+        """Take in the records that were appended; returns how many there are now."""
+        self._count = len(self.records)
+        return self._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.records[at]
+
+    def column(self, key: str) -> Floats:
+        """One column [epochs] up to the last call of `grow`."""
+        known, values = self._kept.get(key, (0, np.empty(0)))
+        if self._count > len(values):
+            values = np.resize(values, 2 * self._count) if known else np.empty(2 * self._count)
+        if self._count > known:
+            values[known : self._count] = series(self.records[known : self._count], key)
+            self._kept[key] = self._count, values
+        return values[: self._count]
+
+
 def series(records: Sequence[Record], key: str) -> Floats:
     """One column of epoch records [epochs]; what is missing, null or no number becomes NaN."""
+    if isinstance(records, Columns):
+        return records.column(key)
     values = np.full(len(records), np.nan)
     for row, record in enumerate(records):
         value = record.get(key)
@@ -113,27 +154,6 @@ def finite_runs(x: ArrayLike, y: ArrayLike) -> list[tuple[Floats, Floats]]:
     return [(px, py) for px, py, ok in pieces if len(ok) and ok[0]]
 
 
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""
-    if not high > low:
-        return [low]
-    raw = (high - low) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [k * step for k in range(first, min(last, first + 4 * count) + 1)]
-
-
-def _labels(places: Sequence[float]) -> list[str]:
-    """As many digits as tell neighbours apart, and no more."""
-    labels: list[str] = []
-    for digits in range(3, 13):
-        labels = [compact(0.0 if abs(p) < 1e-300 else p, digits) for p in places]
-        if len(set(labels)) == len(labels):
-            break
-    return labels
-
-
 def blank(text: str, width: int, height: int) -> str:
     """A block of width x height cells with a text in the middle."""
     rows = [" " * width] * height
@@ -177,8 +197,8 @@ def _draw(runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, 
         plotext.ylim(low, high)
         across = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
         upward = [p for p in ticks(low, high, max((height - 2) // 3, 3)) if low <= p <= high] or [low, high]
-        plotext.xticks(across, _labels(across))
-        plotext.yticks(upward, _labels(upward))
+        plotext.xticks(across, labels(across))
+        plotext.yticks(upward, labels(upward))
         for x, y, hue, band in runs:
             columns = width
             # one colour cannot tell a band from its line: without colour its edges are sparse dots
@@ -224,21 +244,60 @@ def panels(drawn: Sequence[tuple[str, Sequence[Line]]], width: int, height: int,
     return "\n".join(blocks)
 
 
+def heading(metric: str, unit: str | None = None) -> str:
+    """Name and unit of a metric: reward_mean -> reward (currency)."""
+    name = metric.removesuffix("_mean")
+    unit = UNITS.get(name, "") if unit is None else unit
+    name = name.replace("_", " ")
+    return f"{name} ({unit})" if unit else name
+
+
+def training_picture(
+    records: Sequence[Record],
+    metrics: Sequence[str],
+    width: int,
+    height: int,
+    characters: Charset = raster.BRAILLE,
+) -> raster.Picture:
+    """Training curves over epochs on a grid of exactly width x height cells, a panel for each metric."""
+    if not metrics or width < 1 or height < 1:
+        return raster.blank(max(width, 0), max(height, 0), "nothing to draw")
+    columns, rows = grid(len(metrics), width, height)
+    stacked = []
+    for row in range(rows):
+        tall = height // rows + (row < height % rows)
+        chosen = range(row * columns, min((row + 1) * columns, len(metrics)))
+        side = []
+        for at, number in enumerate(chosen):
+            wide = width // len(chosen) + (at < width % len(chosen))
+            line = metric_line(records, metrics[number], COLOURS[number % len(COLOURS)])
+            y = np.asarray(line.y)
+            finite = y[np.isfinite(y)]
+            title = heading(metrics[number])
+            if len(finite):
+                error = np.asarray(line.high)[-1] - y[-1] if line.high is not None else np.nan
+                title += f"  {compact(float(finite[-1]))}"
+                sign = "+-" if characters is raster.ASCII else "±"
+                title += f" {sign} {compact(float(error), 2)}" if np.isfinite(error) else ""
+            if len(title) > wide - 2:
+                title = title.replace(heading(metrics[number]), heading(metrics[number], ""))
+            curve = raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY)
+            side.append(raster.chart([curve], title, wide, tall, "epoch", characters))
+        if side:
+            stacked.append(raster.beside(side))
+    return raster.below(stacked)
+
+
 def training_figure(
     records: Sequence[Record],
     metrics: Sequence[str] = PANELS,
     width: int = 80,
     height: int = 24,
     color: bool = True,
+    characters: Charset = raster.BRAILLE,
 ) -> str:
     """Training curves over epochs, a panel for each metric ("reward", "value", or any key of a record)."""
-    drawn = []
-    for number, metric in enumerate(metrics):
-        line = metric_line(records, metric, COLOURS[number % len(COLOURS)])
-        finite = np.asarray(line.y)[np.isfinite(line.y)]
-        last = f" {compact(finite[-1])}" if len(finite) else ""
-        drawn.append((f"{metric.removesuffix('_mean')}{last}", [line]))
-    return panels(drawn, width, height, color)
+    return "\n".join(training_picture(records, metrics, width, height, characters).lines(color))
 
 
 def episode_figure(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.charts import compact
+from mmrl.raster import compact
 
 
 def duration(seconds: float) -> str:
@@ -43,6 +43,7 @@ class Progress:
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
         self.begun = time.monotonic()
+        self._fresh = True  # no epoch of this process yet
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
 
     def start(self, config: Any, folder: Any, target: int) -> None:
@@ -54,16 +55,25 @@ class Progress:
         self.begun = time.monotonic()
         self._times.append((self.begun, self.epoch))
 
+    def past(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Take the records of a run that goes on; the speed is that of this process alone."""
+        for record in records:
+            self._take(record)
+
     def add(self, record: Mapping[str, Any]) -> None:
         """Take the record of one more epoch."""
+        self._take(record)
+        if self._fresh:  # a resumed run begins late, and its first epoch may have compiled
+            self._times.clear()
+        self._fresh = False
+        self._times.append((time.monotonic(), self.epoch))
+
+    def _take(self, record: Mapping[str, Any]) -> None:
         epoch = record.get("epoch")
         self.epoch = int(epoch) if isinstance(epoch, (int, float)) else self.epoch + 1
         value = _number(record.get("value_mean"))
         if math.isfinite(value) and not value <= self.best:
             self.best, self.best_epoch = value, self.epoch
-        if not self.records:  # a resumed run begins late, and its first epoch may have compiled
-            self._times.clear()
-        self._times.append((time.monotonic(), self.epoch))
         self.records.append(record)
 
     def say(self, text: str) -> None:
@@ -86,7 +96,7 @@ class Progress:
 
     def head(self) -> str:
         """The line above the progress line: the last note, or the title and the time spent."""
-        if self.note and (not self.records or time.monotonic() - self.noted < 8.0):
+        if self.note and (self._fresh or time.monotonic() - self.noted < 8.0):
             return f"{self.name}  {self.note}".strip()
         return f"{self.title()}  {duration(time.monotonic() - self.begun)}"
 

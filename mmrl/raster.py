@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +30,7 @@ class Charset:
     up: str
     down: str
     dot: str
-    axes: str  # vertical, vertical with tick, corner, horizontal, horizontal with tick
+    axes: tuple[str, ...]  # vertical, vertical with tick, corner, horizontal, horizontal with tick
 
 
 BRAILLE = Charset(
@@ -38,10 +39,10 @@ BRAILLE = Charset(
     "▲",
     "▼",
     "●",
-    "│┤└─┬",
+    tuple("│┤└─┬"),
 )
-BLOCK = Charset(np.array([[1, 2], [4, 8]]), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", "│┤└─┬")
-ASCII = Charset(np.array([[1], [2]]), np.array(list(" '.:")), "^", "v", "*", "|++-+")
+BLOCK = Charset(np.array([[1, 2], [4, 8]]), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", tuple("│┤└─┬"))
+ASCII = Charset(np.array([[1], [2]]), np.array(list(" '.:")), "^", "v", "*", tuple("|++-+"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Picture:
             edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
             text = text.ljust(width)
             result.append(
-                [(text[a:b], int(row[a])) for a, b in zip(edges[:-1], edges[1:], strict=True)],
+                [(text[a:b], int(row[a])) for a, b in pairwise(edges)],
             )
         return result
 
@@ -246,15 +247,15 @@ def labels(places: Sequence[float]) -> list[str]:
     return found
 
 
-def limits(values: Sequence[Floats]) -> tuple[float, float] | None:
-    """Smallest and largest finite value, widened if they are equal; None without any."""
+def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] | None:
+    """Smallest and largest finite value, `room` (or what floats can tell apart) more if equal; None without any."""
     found = [v[np.isfinite(v)] for v in values]
     found = [v for v in found if len(v)]
     if not found:
         return None
     low, high = float(min(v.min() for v in found)), float(max(v.max() for v in found))
     if not high - low > 1e-13 * max(abs(low), abs(high)):  # a constant still wants an axis around it
-        room = max(abs(low) * 0.01, 1e-9)
+        room = max(abs(low) * (1e-9 if room > 1e-9 else 0.01), room)
         return low - room, high + room
     return low, high
 
@@ -281,17 +282,14 @@ def chart(
         if curve.low is not None and curve.high is not None:
             bands.append((ordered(curve.x, curve.low), ordered(curve.x, curve.high), curve.shade))
     heights = [y for _, y in lines]
-    x_range = limits([x[np.isfinite(y)] for x, y in lines])
+    x_range = limits([x[np.isfinite(y)] for x, y in lines], 0.5)
     y_range = y_range or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
     if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
         return blank(width, height, f"{title}: waiting for the first point")
-    if x_range[1] - x_range[0] <= 0.02 * abs(x_range[0]) and len(set(lines[0][0].tolist())) <= 1:
-        x_range = lines[0][0][0] - 0.5, lines[0][0][0] + 0.5
-
     picture = blank(width, height)
     cells, colours = picture.cells, picture.colours
     rows = height - 3
-    upward = [p for p in ticks(*y_range, max(rows // 3, 2)) if y_range[0] <= p <= y_range[1]] or list(y_range)
+    upward = _upward(y_range, rows)
     names = labels(upward)
     margin = min(max(map(len, names)), width // 3)
     columns = width - margin - 1
@@ -319,6 +317,15 @@ def chart(
     for curve, (x, y) in zip(curves, lines, strict=True):
         _marks(area, hues, curve, x, y, x_range, y_range, charset)
     return picture
+
+
+def _upward(y_range: tuple[float, float], rows: int) -> list[float]:
+    """Ticks of the y axis, about one in three rows, and two of them if there is room."""
+    for count in range(max(rows // 3, 2), rows + 2):
+        places = [p for p in ticks(*y_range, count) if y_range[0] <= p <= y_range[1]]
+        if len(places) > 1:
+            return places
+    return places or list(y_range)
 
 
 def _axes(

@@ -23,6 +23,9 @@ class View(Protocol):
     def start(self, config: Config, folder: Path, target: int) -> None:
         """Called once, before the first epoch."""
 
+    def past(self, records: list[dict[str, Any]]) -> None:
+        """Called once after start when a run goes on, with the epochs that it has done."""
+
     def epoch(self, record: dict[str, Any]) -> None:
         """Called after every epoch."""
 
@@ -135,7 +138,7 @@ class _Process:
         from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import remove_temporaries
-        from mmrl.runs.history import History
+        from mmrl.runs.history import History, read_metrics
 
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
             remove_temporaries(place)
@@ -150,6 +153,8 @@ class _Process:
             self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
         history.truncate_after(number)
+        if number:
+            self.view.past(read_metrics(history.path))
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best = float(state["best"])

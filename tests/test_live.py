@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,10 +39,7 @@ def progress(count: int, name: str = "run") -> Progress:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36), (200, 60), (20, 4), (10, 1)])
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_frame_fits(width: int, height: int, count: int) -> None:
-    console = Console(width=width, height=height, file=io.StringIO(), color_system=None)
-    frame = _Frame(progress(count))
-    text = "".join(segment.text for segment in console.render(frame))
-    rows = text.split("\n")
+    rows = _Frame(progress(count)).rows(width, height, colour=False)
     assert len(rows) == height
     assert {len(row) for row in rows} == {width}
 
@@ -56,9 +54,7 @@ def test_progress_line() -> None:
 
 
 def test_hostile_name_is_text() -> None:
-    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, color_system="256")
-    frame = _Frame(progress(3, HOSTILE))
-    text = "".join(segment.text for segment in console.render(frame))
+    text = "\n".join(_Frame(progress(3, HOSTILE)).rows(80, 24, colour=False))
     assert "[red]x[bold] [2J" in text
     assert "\x1b" not in text
 
@@ -81,6 +77,65 @@ def test_live_view_draws_and_restores(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "epoch 3/3" in drawn
     assert "\x1b[38" not in drawn
     assert out.getvalue().startswith("run: finished after epoch 3")
+
+
+def test_only_changed_lines_are_written() -> None:
+    screen = io.StringIO()
+    console = Console(width=80, height=24, file=screen, force_terminal=True, color_system="256")
+    view = LiveView(console, out=io.StringIO())
+    for epoch in range(1, 9):
+        view.epoch(record(epoch))
+    view.paint()
+    length = len(screen.getvalue())
+    view.paint()
+    assert len(screen.getvalue()) == length
+    view.note("paused")
+    view.paint()
+    assert "paused" in screen.getvalue()[length:]
+    assert len(screen.getvalue()) - length < 150
+
+
+def test_past_epochs_are_drawn_but_not_timed() -> None:
+    view = LiveView(Console(width=80, height=24, file=io.StringIO()), out=io.StringIO())
+    view.past([record(epoch, 100.0 + epoch) for epoch in range(1, 31)])
+    assert len(view.progress.records) == 30
+    assert view.progress.best == 130.0
+    assert math.isnan(view.progress.left())
+    view.epoch(record(31))
+    assert view.progress.epoch == 31
+    assert len(view.progress._times) == 1
+    out = io.StringIO()
+    with JsonView(out, io.StringIO()) as other:
+        other.past([record(1)])
+    assert out.getvalue() == ""
+
+
+def test_an_ascii_terminal_gets_ascii() -> None:
+    raw = io.BytesIO()
+    screen = io.TextIOWrapper(raw, encoding="ascii")
+    view = LiveView(Console(width=80, height=24, file=screen), out=io.StringIO())
+    for epoch in range(1, 9):
+        view.epoch(record(epoch))
+    view.paint()
+    assert b"epoch 8" in raw.getvalue()
+    assert b"+--" in raw.getvalue()
+
+
+def test_prints_appear_when_the_terminal_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    console = Console(width=80, height=24, file=screen, force_terminal=True)
+    with LiveView(console, out=io.StringIO()) as view:
+        view.start(CONFIG, Path("run"), 10)
+        print("a warning", file=sys.stderr)
+        assert sys.stderr is not screen
+        assert "a warning" in view.progress.head()
+    assert sys.stderr is screen
+    assert screen.getvalue().endswith("\x1b[?1049la warning\n")
 
 
 def test_epochs_never_wait_for_the_terminal() -> None:
@@ -117,11 +172,10 @@ def test_plain_lines_are_rare_and_last_is_shown() -> None:
         for epoch in range(1, 51):
             view.epoch(record(epoch))
         view.finish({"state": "finished", "epochs": 50})
-    lines = err.getvalue().splitlines()
-    assert len(lines) == 3  # title, first and last epoch
-    assert "epoch 50/50" in lines[-1]
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 4  # title, first and last epoch, outcome
+    assert "epoch 50/50" in lines[-2]
     assert "\x1b" not in err.getvalue() + out.getvalue()
-    assert len(out.getvalue().splitlines()) == 1
 
 
 def test_duration_and_finite() -> None:
