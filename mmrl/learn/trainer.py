@@ -70,6 +70,10 @@ class Trainer:
         batch = self._rollout(0, wide, WARM_UP_TRAJECTORIES)
         self.normaliser.update(wide.raw(batch.numpy().observation))
 
+    def rollout(self, epoch: int) -> Trajectories:
+        """The batch of an epoch under the present policy; learns nothing."""
+        return self._rollout(epoch, self.normaliser, self.config.training.nb)
+
     def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
         seed = stream_seed(self.config.run.seed, "market")
         return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
@@ -94,7 +98,7 @@ class Trainer:
         """Roll out one batch, learn from it, and say what happened."""
         number = self.epoch + 1
         began = time.perf_counter()
-        batch = self._rollout(number, self.normaliser, self.config.training.nb)
+        batch = self.rollout(number)
         rolled = time.perf_counter()
         batch.require_live()
         learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device, self.threads)
