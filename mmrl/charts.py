@@ -26,6 +26,7 @@ Record = Mapping[str, Any]
 BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 PANELS = ("reward", "inventory", "spread")
+QUOTES = (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
 UNITS = {
     "reward": "currency",
     "value": "currency",
@@ -162,8 +163,19 @@ def blank(text: str, width: int, height: int) -> str:
     return "\n".join(rows)
 
 
-def chart(lines: Sequence[Line], title: str, width: int, height: int, colour: bool = True) -> str:
+def chart(
+    lines: Sequence[Line],
+    title: str,
+    width: int,
+    height: int,
+    colour: bool = True,
+    across: str = "",
+    characters: Charset = raster.BRAILLE,
+) -> str:
     """One chart of exactly width x height cells; without any finite point it says so."""
+    if characters is not raster.BRAILLE:  # plotext draws with braille and boxes only
+        curves = [raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY) for line in lines]
+        return "\n".join(raster.chart(curves, title, width, height, across, characters).lines(colour))
     runs: list[tuple[Floats, Floats, int, bool]] = []
     for line in lines:
         for bound in (line.low, line.high):
@@ -175,10 +187,12 @@ def chart(lines: Sequence[Line], title: str, width: int, height: int, colour: bo
         return blank(title, width, height)
     if not any(not band for *_, band in runs):
         return blank(f"{title}: waiting for the first point", width, height)
-    return _draw(runs, title[: width - 2], width, height, colour)
+    return _draw(runs, title[: width - 2], width, height, colour, across)
 
 
-def _draw(runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool) -> str:
+def _draw(
+    runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool, across: str
+) -> str:
     import plotext  # 0.1 s that `mmrl --help` need not pay
 
     left, right = min(r[0].min() for r in runs), max(r[0].max() for r in runs)
@@ -193,17 +207,18 @@ def _draw(runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, 
         plotext.limit_size(False, False)
         plotext.plot_size(width, height)
         plotext.title(title)
+        if across and height >= 9:
+            plotext.xlabel(across)
         plotext.xlim(left, right)
         plotext.ylim(low, high)
-        across = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
+        across_at = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
         upward = [p for p in ticks(low, high, max((height - 2) // 3, 3)) if low <= p <= high] or [low, high]
-        plotext.xticks(across, labels(across))
+        plotext.xticks(across_at, labels(across_at))
         plotext.yticks(upward, labels(upward))
         for x, y, hue, band in runs:
-            columns = width
             # one colour cannot tell a band from its line: without colour its edges are sparse dots
             sparse = band and not colour
-            px, py = decimate(x, y, width // 2 if sparse else columns)
+            px, py = decimate(x, y, width // 2 if sparse else width)
             draw = plotext.scatter if sparse or len(px) == 1 else plotext.plot
             draw(px.tolist(), py.tolist(), marker="·" if sparse else "braille", color=hue)
         text: str = plotext.build()
@@ -225,7 +240,14 @@ def grid(count: int, width: int, height: int) -> tuple[int, int]:
     return 1, count
 
 
-def panels(drawn: Sequence[tuple[str, Sequence[Line]]], width: int, height: int, colour: bool) -> str:
+def panels(
+    drawn: Sequence[tuple[str, Sequence[Line]]],
+    width: int,
+    height: int,
+    colour: bool,
+    across: str = "",
+    characters: Charset = raster.BRAILLE,
+) -> str:
     """Titled charts on a grid of exactly width x height cells."""
     if not drawn or width < 1 or height < 1:
         return blank("nothing to draw", max(width, 0), max(height, 0))
@@ -239,7 +261,7 @@ def panels(drawn: Sequence[tuple[str, Sequence[Line]]], width: int, height: int,
         parts = []
         for at, (title, lines) in enumerate(cells):
             wide = width // len(cells) + (at < width % len(cells))
-            parts.append(chart(lines, title, wide, tall, colour).split("\n"))
+            parts.append(chart(lines, title, wide, tall, colour, across, characters).split("\n"))
         blocks += ["".join(pieces) for pieces in zip(*parts, strict=True)]
     return "\n".join(blocks)
 
@@ -300,29 +322,83 @@ def training_figure(
     return "\n".join(training_picture(records, metrics, width, height, characters).lines(color))
 
 
+def comparison_figure(
+    runs: Mapping[str, Sequence[Record]],
+    metrics: Sequence[str] = PANELS,
+    width: int = 80,
+    height: int = 24,
+    color: bool = True,
+    characters: Charset = raster.BRAILLE,
+) -> str:
+    """Training curves of several runs in the same panels, with a line for each run's name, colour and letter."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    hues = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(runs)}
+    # letters on the curves where colours cannot tell them apart
+    signs = {
+        name: letters[at % len(letters)] if not color or len(runs) > len(COLOURS) else ""
+        for at, name in enumerate(runs)
+    }
+    key = []
+    for name, records in runs.items():
+        text = f" {signs[name] or characters.axes[3] * 2} {name}" + ("" if records else ": no epoch is finished yet")
+        text = text[:width].ljust(width)
+        key.append(f"\x1b[38;5;{hues[name]}m{text}\x1b[39m" if color else text)
+    rest = max(height - len(key), MIN_HEIGHT)
+    columns, rows = grid(len(metrics), width, rest)
+    stacked = []
+    for row in range(rows):
+        tall = rest // rows + (row < rest % rows)
+        chosen = metrics[row * columns : (row + 1) * columns]
+        side = []
+        for at, metric in enumerate(chosen):
+            wide = width // len(chosen) + (at < width % len(chosen))
+            curves = []
+            for name, records in runs.items():
+                line = metric_line(records, metric, hues[name])
+                curves.append(raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY, mark=signs[name]))
+            side.append(raster.chart(curves, heading(metric), wide, tall, "epoch", characters))
+        if side:
+            stacked.append(raster.beside(side))
+    return "\n".join([*key, *raster.below(stacked).lines(color)])
+
+
 def episode_figure(
     arrays: Mapping[str, ArrayLike],
     width: int = 80,
     height: int = 24,
     color: bool = True,
     replay: bool = False,
+    unit: str = "",
+    characters: Charset = raster.BRAILLE,
 ) -> str:
-    """Wealth, inventory, value and order book over time [T]: a batch (5 % to 95 % band) or a replay."""
+    """Wealth, inventory, value and order book over time: a batch (mean, 5 % to 95 % band) or a replay."""
+    names = {"wealth": "wealth W (currency)", "inventory": "inventory I (shares)", "value": "value W + I·S (currency)"}
     drawn: list[tuple[str, Sequence[Line]]] = []
-    for number, name in enumerate(("wealth", "inventory", "value")):
-        drawn.append((name, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
-    quotes = [episode_line(arrays, name, hue, replay) for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))]
-    drawn.append(("order book: bid, mid, ask", quotes))
-    return panels(drawn, width, height, color)
+    for number, (name, title) in enumerate(names.items()):
+        drawn.append((title, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
+    quotes = [episode_line(arrays, name, hue, replay) for name, hue in QUOTES]
+    drawn.append(("order book (currency): ask, mid, bid", quotes))
+    return panels(drawn, width, height, color, time_axis(unit), characters)
 
 
-def book_figure(arrays: Mapping[str, ArrayLike], width: int = 80, height: int = 24, color: bool = True) -> str:
-    """The order book of one replayed trajectory over time [T]: quotes with midprice, and inventory."""
-    quotes = [
-        episode_line(arrays, name, hue, replay=True) for name, hue in (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
-    ]
+def book_figure(
+    arrays: Mapping[str, ArrayLike],
+    width: int = 80,
+    height: int = 24,
+    color: bool = True,
+    unit: str = "",
+    characters: Charset = raster.BRAILLE,
+) -> str:
+    """The order book of one replayed trajectory over time: quotes with midprice, and inventory."""
+    quotes = [episode_line(arrays, name, hue, replay=True) for name, hue in QUOTES]
     inventory = episode_line(arrays, "inventory", PURPLE, replay=True)
-    return panels([("order book: bid, mid, ask", quotes), ("inventory", [inventory])], width, height, color)
+    drawn = [("order book (currency): ask, mid, bid", quotes), ("inventory I (shares)", [inventory])]
+    return panels(drawn, width, height, color, time_axis(unit), characters)
+
+
+def time_axis(unit: str) -> str:
+    """Name of the time axis with its unit: ms on the book, T (the horizon) in the textbook game."""
+    return f"time ({unit})" if unit else "time"
 
 
 def episode_line(

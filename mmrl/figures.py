@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from mmrl import charts
+from mmrl import charts, plotting
+from mmrl.config import ConfigError
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
 LABELS = {
-    "reward": "reward per trajectory",
-    "inventory": "inventory (shares)",
-    "spread": "quoted spread",
-    "value": "final value $W_T + I_T S_T$",
-    "wealth": "wealth $W_t$",
+    "reward": "reward per trajectory (currency)",
+    "inventory": "mean inventory (shares)",
+    "spread": "quoted spread (currency)",
+    "value": "final value $W_T + I_T S_T$ (currency)",
 }
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLE: dict[str, Any] = {
@@ -56,12 +56,12 @@ def save_figure(
     if plain and path.suffix.lower() != ".svg":
         raise PlotsMissing(INSTALL)
     if what == "training":
-        from mmrl.runs.history import read_metrics
-
-        runs = {folder.name: read_metrics(folder / "metrics.jsonl") for folder in folders}
+        runs = plotting.records_of(folders, metrics)
+        if not any(runs.values()):
+            raise ConfigError(f"{folders[0].name}: no epoch is finished yet")
         if plain:
-            picture = [charts.training_figure(r, list(metrics or charts.PANELS), *size) for r in runs.values()]
-            path.write_text(terminal_svg("\n".join(picture), size[0], " · ".join(runs)), encoding="utf-8")
+            picture = plotting.drawing(folders, what, metrics, *size, True)
+            path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
             training_plot(runs, list(metrics or charts.PANELS), path)
         return
@@ -70,14 +70,15 @@ def save_figure(
     for folder in folders:
         arrays = latest_episode(folder)
         if arrays is None:
-            raise ValueError(f"{folder.name}: no episode is written yet (see --plot-after)")
+            raise ConfigError(f"{folder.name}: no episode is written yet (see --plot-after)")
         # several runs become several files, since one page shows one episode
         target = path if len(folders) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
         if plain:
-            draw = charts.episode_figure if what == "episode" else charts.book_figure
-            target.write_text(terminal_svg(draw(arrays, *size), size[0], folder.name), encoding="utf-8")
+            picture = plotting.drawing([folder], what, (), *size, True)
+            target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
-            episode_plot(arrays, folder.name, target, book_only=what == "book")
+            unit = plotting.time_unit(folder)
+            episode_plot(arrays, folder.name, target, book_only=what == "book", unit=unit)
 
 
 def terminal_svg(text: str, width: int, title: str) -> str:
@@ -116,7 +117,8 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
                 line = charts.metric_line(records, metric)
                 _curve(axis, line, HUES[number % len(HUES)], _plain(name))
             key = metric.removesuffix("_mean")
-            axis.set(xlabel="epoch", ylabel=LABELS.get(key, key.replace("_", " ")))
+            axis.set(xlabel="epoch", ylabel=LABELS.get(key, charts.heading(key)))
+            axis.xaxis.get_major_locator().set_params(integer=True)
         for axis in axes[len(metrics) :]:
             axis.set_visible(False)
         if len(runs) > 1:
@@ -127,28 +129,31 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
         _write(figure, path)
 
 
-def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False) -> None:
-    """Wealth, inventory, value and order book over time [T]: mean, 5 % to 95 % band, one replay in grey."""
+def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False, unit: str = "") -> None:
+    """Wealth, inventory, value and order book over time: mean, 5 % to 95 % band, one trajectory in grey."""
+    names = {"wealth": "wealth $W_t$ (currency)", "inventory": "inventory $I_t$ (shares)"}
+    names["value"] = "value $W_t + I_t S_t$ (currency)"
     rc_context, Figure = _matplotlib()
     with rc_context(STYLE):
-        names = ("inventory",) if book_only else ("wealth", "inventory", "value")
+        shown = ("inventory",) if book_only else tuple(names)
         rows, columns = (2, 1) if book_only else (2, 2)
-        figure = Figure(figsize=(7.2, 5.0), layout="constrained")
+        figure = Figure(figsize=(7.6, 5.4), layout="constrained")
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
-        for axis, name, hue in zip(axes, names, HUES, strict=False):
-            _curve(axis, charts.episode_line(arrays, name, charts.BLUE, band=True), hue, "mean, 5–95 %")
+        panels, book = (axes[1:], axes[0]) if book_only else (axes[:-1], axes[-1])
+        for axis, name, hue in zip(panels, shown, HUES, strict=False):
+            _curve(axis, charts.episode_line(arrays, name, charts.BLUE, band=True), hue, "mean, 5–95 % of the batch")
             replay = charts.episode_line(arrays, name, charts.GREY, replay=True)
-            axis.plot(replay.x, replay.y, color="0.4", lw=0.6, label="one trajectory")
-            axis.set(ylabel=LABELS.get(name, name) if name != "value" else "value $W_t + I_t S_t$")
+            axis.plot(replay.x, replay.y, color="0.4", lw=0.7, label="one trajectory")
+            axis.set(ylabel=names[name])
             axis.legend(fontsize=7)
-        book = axes[-1]
-        for name, hue in (("bid", HUES[0]), ("ask", HUES[1]), ("mid", "0.3")):
+        for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
             line = charts.episode_line(arrays, name, charts.BLUE, replay=True)
             book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
-        book.set(ylabel="order book, one trajectory")
+        book.set(ylabel="order book of one trajectory (currency)")
+        book.ticklabel_format(axis="y", useOffset=False)
         book.legend(fontsize=7)
         for axis in axes[-columns:]:
-            axis.set(xlabel="time")
+            axis.set(xlabel=charts.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
         _write(figure, path)
 

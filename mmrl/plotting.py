@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -36,14 +35,16 @@ def plot(
         print(f"wrote {save}")
         return
     terminal = shutil.get_terminal_size((100, 30))
-    color = save is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     size = width or terminal.columns, height or max(terminal.lines - 2, 16)
-    text = "\n".join(drawing(folder, what, metrics, *size, color) for folder in folders)
-    if save is None:
-        print(text)
-    else:
-        Path(save).write_text(text + "\n", encoding="utf-8")
+    if save is not None:
+        Path(save).write_text(drawing(folders, what, metrics, *size, False) + "\n", encoding="utf-8")
         print(f"wrote {save}")
+        return
+    from mmrl.charts import charset, wants_colour
+
+    text = drawing(folders, what, metrics, *size, wants_colour(sys.stdout), charset(sys.stdout))
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
 
 
 def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> list[Path]:
@@ -61,25 +62,70 @@ def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> li
     return [Path(info.folder) for info in found]
 
 
-def drawing(folder: Path, what: str, metrics: Sequence[str], width: int, height: int, color: bool) -> str:
-    """One run as text for a terminal of `width` columns and `height` lines."""
+def time_unit(folder: Path) -> str:
+    """Unit of a run's time axis: ms on the book, T in the textbook game, nothing if the run does not say."""
+    import tomllib
+
+    try:
+        market = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("market", {}).get("name", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return {"book": "ms", "avellaneda-stoikov": "T"}.get(market, "")
+
+
+def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Epoch records of runs by name; refuses a metric that none of them has."""
+    from mmrl.progress import printable
+    from mmrl.runs.history import read_metrics
+
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for folder in folders:
+        name = printable(folder.name)
+        runs[f"{name} ({folder.parent})" if name in runs else name] = read_metrics(folder / "metrics.jsonl")
+    rows = [row for records in runs.values() for row in records]
+    unknown = [name for name in metrics if not any(name in row or f"{name}_mean" in row for row in rows)]
+    if rows and unknown:
+        known = ", ".join(key for key in rows[-1] if key not in ("epoch", "wall"))
+        raise ConfigError(f"unknown metric '{unknown[0]}': there are {known}")
+    return runs
+
+
+def drawing(
+    folders: Sequence[Path],
+    what: str,
+    metrics: Sequence[str],
+    width: int,
+    height: int,
+    color: bool,
+    characters: Any = None,
+) -> str:
+    """Runs as text for a terminal of `width` columns and `height` lines."""
     from mmrl import charts
+    from mmrl.progress import printable
+    from mmrl.raster import BRAILLE
 
+    characters = characters or BRAILLE
     if what == "training":
-        from mmrl.runs.history import read_metrics
-
-        rows = read_metrics(folder / "metrics.jsonl")
-        if not rows:
-            return f"{folder.name}: no epoch is finished yet"
-        unknown = [name for name in metrics if not any(name in row for row in rows)]
-        if unknown:
-            raise ConfigError(f"unknown metric '{unknown[0]}': there are {', '.join(rows[-1])}")
-        chart = charts.training_figure(rows, list(metrics or METRICS), width=width, height=height, color=color)
-        return f"{folder.name}\n{chart}"
+        runs = records_of(folders, metrics)
+        chosen = list(metrics or METRICS)
+        if len(runs) > 1:
+            return charts.comparison_figure(runs, chosen, width, height, color, characters)
+        [(name, records)] = runs.items()
+        if not records:
+            return f"{name}: no epoch is finished yet"
+        return f"{name}\n{charts.training_figure(records, chosen, width, height, color, characters)}"
     from mmrl.runs.episodes import latest_episode
 
-    episode = latest_episode(folder)
-    if episode is None:
-        return f"{folder.name}: no episode is written yet (see --plot-after)"
-    draw = charts.episode_figure if what == "episode" else charts.book_figure
-    return f"{folder.name}\n{draw(episode, width=width, height=height, color=color)}"
+    parts = []
+    for folder in folders:
+        name, unit = printable(folder.name), time_unit(folder)
+        episode = latest_episode(folder)
+        if episode is None:
+            parts.append(f"{name}: no episode is written yet (see --plot-after)")
+        elif what == "episode":
+            picture = charts.episode_figure(episode, width, height, color, unit=unit, characters=characters)
+            parts.append(f"{name}: mean and 5 to 95 % of a sampled batch\n{picture}")
+        else:
+            picture = charts.book_figure(episode, width, height, color, unit=unit, characters=characters)
+            parts.append(f"{name}: the longest trajectory of a sampled batch\n{picture}")
+    return "\n".join(parts)

@@ -96,7 +96,7 @@ class Progress:
 
     def head(self) -> str:
         """The line above the progress line: the last note, or the title and the time spent."""
-        if self.note and (self._fresh or time.monotonic() - self.noted < 8.0):
+        if self.note and (self._fresh or time.monotonic() - self.noted < 4.0):
             return f"{self.name}  {self.note}".strip()
         return f"{self.title()}  {duration(time.monotonic() - self.begun)}"
 

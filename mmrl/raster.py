@@ -285,7 +285,9 @@ def chart(
     x_range = limits([x[np.isfinite(y)] for x, y in lines], 0.5)
     y_range = y_range or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
     if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
-        return blank(width, height, f"{title}: waiting for the first point")
+        picture = blank(width, height, "waiting for the first point" if width > 28 else "waiting")
+        write(picture.cells, 0, 1, title[: width - 2])
+        return picture
     picture = blank(width, height)
     cells, colours = picture.cells, picture.colours
     rows = height - 3
