@@ -88,6 +88,20 @@ class Market(Group):
 class Reward(Group):
     """What the market maker is rewarded for."""
 
+    utility: Literal[
+        "custom",
+        "linear",
+        "cara",
+        "mean-variance",
+        "inventory-penalty",
+        "damped",
+        "damped-symmetric",
+        "guo-lin-huang",
+    ] = option(
+        "custom",
+        "What is maximised: a utility from the literature, or custom: what immediate and final say",
+        "--utility",
+    )
     immediate: Literal["wealth", "pnl", "none"] = option(
         "wealth",
         "Reward of a step: scaled change of wealth, mark-to-market profit, or none",
@@ -100,6 +114,9 @@ class Reward(Group):
     inventory_penalty: float = option(
         0.0, "Subtract this times inventory squared times the length of the step", ge=0, le=1e9
     )
+    final_penalty: float = option(0.0, "Subtract this times the final inventory squared", ge=0, le=1e9)
+    damping: float = option(0.5, "damped, guo-lin-huang: share of inventory gains that is taken away", ge=0, le=1e3)
+    size_penalty: float = option(0.01, "guo-lin-huang: subtract this times inventory squared each step", ge=0, le=1e9)
     final: Literal["value", "cara", "none"] = option("value", "Reward at the end: value, its CARA utility, or none")
     risk_aversion: float = option(0.1, "r of the final utility alpha - exp(-r V)", gt=0, le=1e3)
     cara_alpha: float = option(0.0, "alpha of the final utility alpha - exp(-r V)", ge=-1e12, le=1e12)
@@ -110,6 +127,20 @@ class Reward(Group):
         "ends", "Reaching the last step ends the game, or only cuts it off: then what follows is estimated"
     )
     discount: float = option(0.9999, "Discount factor of a step", gt=0, le=1)
+
+    @property
+    def step_kind(self) -> str:
+        """What a step pays before any penalty: wealth, pnl or none."""
+        if self.utility == "custom":
+            return self.immediate
+        return "none" if self.utility == "cara" else "pnl"
+
+    @property
+    def final_kind(self) -> str:
+        """What the end pays: value, cara or none."""
+        if self.utility == "custom":
+            return self.final
+        return "cara" if self.utility == "cara" else "none"
 
 
 class Policy(Group):
@@ -189,6 +220,11 @@ class Config(Group):
     training: Training = Training()
     run: Run = Run()
 
+    @property
+    def aversion(self) -> float:
+        """Risk aversion of the mean-variance utility: the game's own gamma, on the book the reward's."""
+        return self.reward.risk_aversion if self.market.name == "book" else self.market.gamma
+
     @model_validator(mode="after")
     def _agreement(self) -> Self:
         contradiction = _contradiction(self)
@@ -201,13 +237,20 @@ def _contradiction(config: Config) -> str | None:
     market, reward, training, run = config.market, config.reward, config.training, config.run
     if training.td and training.noadv:
         return "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
-    if reward.immediate == "none" and reward.final == "none" and reward.inventory_penalty == 0:
-        return "reward.immediate = 'none' with reward.final = 'none' leaves nothing to learn: set one of them"
-    if reward.always_final and reward.final == "none":
-        return "reward.always_final = true needs a final reward: set reward.final to 'value' or 'cara'"
-    if reward.time_limit == "cuts" and reward.final != "none":
+    if reward.utility == "inventory-penalty" and reward.inventory_penalty == 0:
+        return "reward.utility = 'inventory-penalty' needs reward.inventory_penalty > 0: set it"
+    if reward.utility not in ("custom", "inventory-penalty") and reward.inventory_penalty > 0:
         return (
-            f"reward.time_limit = 'cuts' means that the game goes on, reward.final = '{reward.final}' that it is "
+            f"reward.inventory_penalty = {reward.inventory_penalty} is no part of reward.utility = '{reward.utility}': "
+            "drop it, or use --utility inventory-penalty"
+        )
+    if reward.step_kind == "none" and reward.final_kind == "none" and reward.inventory_penalty == 0:
+        return "reward.immediate = 'none' with reward.final = 'none' leaves nothing to learn: set one of them"
+    if reward.always_final and reward.final_kind == "none":
+        return "reward.always_final = true needs a final reward: set reward.final to 'value' or 'cara'"
+    if reward.time_limit == "cuts" and reward.final_kind != "none":
+        return (
+            f"reward.time_limit = 'cuts' means that the game goes on, reward.final = '{reward.final_kind}' that it is "
             "settled: choose reward.final = 'none' or reward.time_limit = 'ends'"
         )
     if market.name != "book" and market.uniform:

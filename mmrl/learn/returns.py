@@ -60,7 +60,7 @@ def lambda_returns(
 
 def potential(batch: Trajectories, config: Any) -> Float64:
     """Phi_t [nnz]: the final reward if the position stayed as it is, discounted; 0 without one."""
-    kind, discount = config.reward.final, config.reward.discount
+    kind, discount = config.reward.final_kind, config.reward.discount
     if kind == "none":
         return np.zeros(batch.nnz)
     worth = batch.value

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.market import avellaneda_stoikov, diffusive
-from mmrl.rollout import kernels, network
+from mmrl.rollout import kernels, network, utilities
 from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
@@ -36,23 +36,29 @@ def action_size(config: Any) -> int:
 
 
 def reward_vector(config: Any) -> np.ndarray:
-    """Coefficients float64[10] of the reward, in the order of `kernels.W_*`."""
+    """Coefficients float64[16] of the reward, in the order of `kernels.W_*`."""
     market, reward = config.market, config.reward
-    book, rewarded = market.name == "book", reward.immediate != "none"  # without it the bonuses go too
+    book, rewarded = market.name == "book", reward.step_kind != "none"  # without it the bonuses go too
     total = market.nt * market.dt if book else market.horizon
     midprice = market.midprice if book else market.as_midprice
     return np.array(
         [
-            1.0 / (midprice * market.max_dw) if reward.immediate == "wealth" else 0.0,
-            reward.immediate == "pnl",
+            1.0 / (midprice * market.max_dw) if reward.step_kind == "wealth" else 0.0,
+            reward.step_kind == "pnl",
             reward.add_inventory and rewarded,
             10.0 / total,
             1.0 / total if reward.add_time and rewarded else 0.0,
             reward.inventory_penalty,
-            {"none": 0, "value": 1, "cara": 2}[reward.final],
+            {"none": 0, "value": 1, "cara": 2}[reward.final_kind],
             reward.risk_aversion,
             reward.cara_alpha,
             reward.always_final,
+            utilities.CODES[reward.utility],
+            reward.risk_aversion if book else market.gamma,
+            (market.volatility if book else market.sigma) ** 2,
+            reward.damping,
+            reward.size_penalty,
+            reward.final_penalty,
         ],
         np.float64,
     )
@@ -101,9 +107,19 @@ def _brain(config: Any, quoter: Quoter) -> tuple[Any, ...]:
             constant = np.array(quoter.constant, np.float64)
             if constant.size != width:
                 raise ValueError(f"a fixed quoter needs {width} numbers, not {constant.size}")
-        if kind == (TABLE if config.market.name == "book" else NAIVE):
+        if kind == NAIVE and config.market.name != "book":
             raise ValueError(f"the {quoter.kind} quoter is not for the market {config.market.name!r}")
     return kind, int(quoter.deterministic), flat, sizes, head, choices, scale, mean, std, constant
+
+
+def _table(quoter: Quoter, rows: int | None, width: int) -> np.ndarray:
+    """The quoter's table, checked; without one a table that is never read."""
+    if quoter.table is None:
+        return np.zeros((1, 1, width))
+    shape = quoter.table.shape
+    if len(shape) != 3 or shape[0] != (rows or shape[0]) or 0 in shape or shape[1] % 2 == 0 or shape[2] != width:
+        raise ValueError(f"a table must be [{rows or 'rows'}, 2 Q + 1, {width}], not {list(shape)}")
+    return quoter.table
 
 
 class Buffers:
@@ -168,13 +184,10 @@ def rollout(
     if book:
         rules, numbers = diffusive.parameters(config.market)
         extras, lots = _EXTRAS[config.market.observation], diffusive.lot_capacity(rules)
-        head = (rules, numbers, reward, *brain, config.market.n_obs, extras, lots)
+        head = (rules, numbers, reward, *brain, _table(quoter, None, 4), config.market.n_obs, extras, lots)
         kernel = kernels.book_rollout
     else:
-        table = np.zeros((nt, 1, 2)) if quoter.table is None else quoter.table
-        if table.shape[0] != nt or table.ndim != 3 or table.shape[1] % 2 == 0 or table.shape[2] != 2:
-            raise ValueError(f"a table must be [{nt}, 2 Q + 1, 2], not {list(table.shape)}")
-        head = (avellaneda_stoikov.parameters(config.market), reward, *brain, table)
+        head = (avellaneda_stoikov.parameters(config.market), reward, *brain, _table(quoter, nt, 2))
         kernel = kernels.game_rollout
 
     def part(a: int, b: int) -> int:

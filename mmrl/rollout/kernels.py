@@ -14,11 +14,13 @@ from mmrl.market.book import ASK, BEST, BID, META, SIDE_TOTAL
 from mmrl.market.compilation import kernel, law
 from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
 from mmrl.market.random import normal, poisson, seed_stream, uniform
+from mmrl.rollout import utilities
 from mmrl.rollout.network import forward
-from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE
+from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE
 
 # Reward vector.
 W_SCALE, W_PNL, W_SIGN, W_SIGN_RATE, W_TIME, W_PENALTY, W_FINAL, W_RISK, W_ALPHA, W_ALWAYS = range(10)
+W_UTILITY, W_GAMMA, W_VARIANCE, W_DAMPING, W_SIZE_PENALTY, W_FINAL_PENALTY = range(10, 16)
 REWARD, VALUE, MID, BEST_BID, BEST_ASK, WEALTH = range(6)
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -76,8 +78,29 @@ def _normalise(raw, mean, std, hidden, out, row):
 
 
 @law
-def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, dt):
-    r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
+def _utility(w, psi, exposed, d_mid, held, dt):
+    code = w[W_UTILITY]
+    if code == 1.0:
+        return utilities.linear(psi)
+    if code == 3.0:
+        return utilities.mean_variance(psi, held, w[W_GAMMA], w[W_VARIANCE], dt)
+    if code == 4.0:
+        return utilities.inventory_penalty(psi, held, w[W_PENALTY], dt)
+    if code == 5.0:
+        return utilities.damped(psi, exposed, d_mid, w[W_DAMPING])
+    if code == 6.0:
+        return utilities.damped_symmetric(psi, exposed, d_mid, w[W_DAMPING])
+    if code == 7.0:
+        return utilities.guo_lin_huang(psi, exposed, d_mid, held, w[W_DAMPING], w[W_SIZE_PENALTY])
+    return 0.0
+
+
+@law
+def _step_reward(w, d_wealth, d_value, d_inventory, inventory, exposed, d_mid, time_left, time, dt):
+    if w[W_UTILITY] > 0.0:
+        r = _utility(w, d_value, exposed, d_mid, inventory, dt)
+    else:
+        r = w[W_SCALE] * d_wealth + w[W_PNL] * d_value - w[W_PENALTY] * inventory * inventory * dt
     if w[W_SIGN] > 0.0 and d_inventory != 0:
         weight = math.exp(-w[W_SIGN_RATE] * time_left)
         r += weight if d_inventory > 0 else -weight
@@ -85,22 +108,24 @@ def _step_reward(w, d_wealth, d_value, d_inventory, inventory, time_left, time, 
 
 
 @law
-def _final_reward(w, value, early):
+def _final_reward(w, value, inventory, early):
+    r = -w[W_FINAL_PENALTY] * inventory * inventory
     if w[W_FINAL] == 0.0 or (early and w[W_ALWAYS] == 0.0):
-        return 0.0
+        return r
     if w[W_FINAL] == 1.0:
-        return value
-    return w[W_ALPHA] - math.exp(min(-w[W_RISK] * value, 600.0))
+        return r + value
+    return r + utilities.cara(value, w[W_RISK], w[W_ALPHA])
 
 
 @kernel
 def book_rollout(
-    rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant,
+    rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant, table,
     n_obs, extras, lot_count, seed, epoch, first, count,
     lengths, ints, observation, actions, log_prob, money, final, final_inventory, terminated, last,
 ):  # fmt: skip
     """Roll out `count` trajectories of the book market from number `first`; returns the rows written."""
     nt = rules[R_NT]
+    reach = (table.shape[1] - 1) // 2
     obs = last.shape[1]
     ladder = np.empty((rules[R_LEVELS], 4), np.int64)
     lots = np.empty((lot_count, 3), np.int64)
@@ -150,6 +175,13 @@ def book_rollout(
                     action[a] = constant[a]
                     quote[a] = constant[a]
                 log_p = 0.0
+            elif kind == TABLE:  # its rows are spread over the trajectory
+                row = t * table.shape[0] // nt
+                column = min(max(inventory, -reach), reach) + reach
+                for a in range(4):
+                    quote[a] = table[row, column, a]
+                    action[a] = quote[a]
+                log_p = 0.0
             elif kind == NAIVE:
                 for a in range(0, 4, 2):
                     shown = book_market.shown(ladder, meta, rules, a // 2, seen[a])
@@ -185,8 +217,9 @@ def book_rollout(
                 actions[at, a] = action[a]
             log_prob[at] = log_p
             money[at, REWARD] = _step_reward(
-                w, d_wealth, new_value - value, d_inventory, held, (nt - t) * dt, t * dt, dt
-            )
+                w, d_wealth, new_value - value, d_inventory, held, np.float64(inventory), (mid - before) * tick,
+                (nt - t) * dt, t * dt, dt,
+            )  # fmt: skip
             money[at, VALUE] = value
             money[at, MID] = (before + p[P_BASE]) * tick
             money[at, BEST_BID] = (bid + p[P_BASE]) * tick
@@ -201,7 +234,9 @@ def book_rollout(
         lengths[trajectory] = at - start
         if at > start:
             # a side that empties in the very last step does not end the episode before its time
-            money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], over and at - start < nt)
+            money[at - 1, REWARD] += _final_reward(
+                w, final[trajectory, 0], np.float64(account[INVENTORY]), over and at - start < nt
+            )
     return at
 
 
@@ -256,8 +291,8 @@ def game_rollout(
             log_prob[at] = log_p
             time = t * dt
             money[at, REWARD] = _step_reward(
-                w, wealth - paid, wealth + q * mid - value, q - held, np.float64(q), p[game.A_HORIZON] - time,
-                time, dt,
+                w, wealth - paid, wealth + q * mid - value, q - held, np.float64(q), np.float64(q), mid - before,
+                p[game.A_HORIZON] - time, time, dt,
             )  # fmt: skip
             money[at, VALUE] = value
             money[at, MID] = before
@@ -274,5 +309,5 @@ def game_rollout(
         final_inventory[trajectory] = q
         terminated[trajectory] = False
         lengths[trajectory] = nt
-        money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], False)
+        money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], np.float64(q), False)
     return at

@@ -19,7 +19,7 @@ class Quoter:
     weights: PolicyWeights | None = None
     deterministic: bool = False  # learned: the mean, or the most likely choice
     constant: tuple[float, ...] = ()  # fixed: (n_b, delta_b, n_a, delta_a), or (delta_b, delta_a)
-    table: npt.NDArray[np.float64] | None = None  # avellaneda-stoikov: [nt, 2 Q + 1, 2], q from -Q to Q
+    table: npt.NDArray[np.float64] | None = None  # q from -Q to Q; game [nt, 2 Q + 1, 2], book [rows, 2 Q + 1, 4]
 
 
 def learned(weights: PolicyWeights, deterministic: bool = False) -> Quoter:
@@ -38,5 +38,8 @@ def fixed(*action: float) -> Quoter:
 
 
 def table(deltas: npt.NDArray[np.float64]) -> Quoter:
-    """Distances (bid, ask) by time step and inventory [nt, 2 Q + 1, 2], in currency."""
+    """Distances (bid, ask) by time step and inventory [nt, 2 Q + 1, 2], in currency.
+
+    On the book (n_b, delta_b, n_a, delta_a) [rows, 2 Q + 1, 4], the rows spread evenly over the trajectory.
+    """
     return Quoter("table", table=np.ascontiguousarray(deltas, np.float64))

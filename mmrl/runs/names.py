@@ -41,9 +41,11 @@ def generated_name(config: Config) -> str:
     else:
         learner += ["reinforce"]
     learner += ["norm"] + ([] if training.noadv else ["adv"])
-    parts = [] if reward.immediate == "none" else [{"wealth": "W", "pnl": "PnL"}[reward.immediate]]
+    parts = [] if reward.step_kind == "none" else [{"wealth": "W", "pnl": "PnL"}[reward.step_kind]]
+    if reward.utility != "custom":
+        parts = [reward.utility]
     parts += ["I"] * reward.add_inventory + ["T"] * reward.add_time
-    parts += ["Q"] * (reward.inventory_penalty > 0) + ["U"] * (reward.final == "cara")
+    parts += ["Q"] * (reward.inventory_penalty > 0) + ["U"] * (reward.final_kind == "cara")
     parts += ["F"] * reward.always_final
     market = "" if config.market.name == "book" else "AS_"
     size = f"{training.ne}-{training.nb}-{config.market.nt}"

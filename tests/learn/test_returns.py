@@ -25,7 +25,7 @@ from mmrl.rollout.trajectories import NoLiveSteps
 
 
 def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends", td: bool = False) -> Any:
-    reward = Space(final=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1)
+    reward = Space(final_kind=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1)
     return Space(reward=reward, training=Space(td=td, lambd=0.5), market=Space(nt=3))
 
 
