@@ -17,8 +17,7 @@ from torch import Tensor
 
 BLOCK = 64
 MAX_SHARES = 1_000_000
-_MAX_SEEDS = 1000
-_REFILL = 100
+REFILL = 100
 _SIGMAS = 10.0  # noise is clamped there, which bounds the levels that one step can cross
 
 
@@ -49,7 +48,7 @@ class BookState:
 
 
 class TensorBook:
-    """The law: seeding, the maker's action, the move of the mid, market orders; all numbers of the rules."""
+    """The law: the maker's action, the move of the mid, market orders; all numbers of the rules."""
 
     def __init__(self, market: Any, device: torch.device) -> None:
         refuse_unsupported(market)
@@ -82,57 +81,6 @@ class TensorBook:
         mid = torch.full((count,), self.start, dtype=self.real, device=device)
         return BookState(counts[0], counts[1], sums[0], sums[1], mid, account[0], account[1])
 
-    def seed(self, count: int, generator: torch.Generator, poisson: Any) -> BookState:
-        """N seeded books: normal distances, Poisson sizes, in rounds until book_size shares are placed."""
-        s, m = self.empty_books(count), self.market
-        spread, size = m.seed_spread / m.tick, (_MAX_SEEDS, 2, count)
-        noise = torch.empty(size, dtype=self.real, device=self.device).normal_(generator=generator)
-        # in ticks inside the mid, the same for both sides thanks to the mirrored layout
-        distance = 0.5 * spread + 0.25 * spread * noise
-        mids = self._mids(s.mid)
-        index = torch.floor(mids.view(2, -1) - distance + 0.5).long().clamp(0, self.width - 1)
-        shares = poisson(torch.full(size, 2.0 * m.book_size / 1000.0, dtype=self.real, device=self.device))
-        shares = shares.to(torch.int32)
-        placed = shares.sum(1).cumsum(0)  # [rounds, N]
-        due = torch.cat([torch.zeros_like(placed[:1]), placed[:-1]]) < m.book_size
-        shares *= due[:, None]
-        rounds = int(due.any(1).sum())  # the one look from the host, before the first step
-        # a seed beyond the mid eats the nearest orders of the other side; six deviations reach this far
-        depth = min(math.ceil(spread) + 2 * BLOCK, self.width // 2 - BLOCK)
-        middle = math.floor(self.start)
-        low, high = middle - depth, middle + depth
-        marks = torch.arange(low, high, device=self.device)
-        near = s.total[:, low:high]  # a view
-        beyond = marks > mids[:, None]
-        held = torch.zeros(2 * count, dtype=torch.int32, device=self.device)  # shares of each row
-        refill = torch.floor(s.mid + 0.5).long()
-        refill = torch.cat([refill - 1, self.width - 1 - (refill + 1)])[:, None]
-        for k in range(rounds):
-            for side in (0, 1):
-                here, there = self._rows(s, side), self._rows(s, 1 - side)
-                limit = self.width - 1 - index[k, side]
-                eaten = _best_first(near[there], shares[k, side], marks >= limit[:, None])
-                near[there] -= eaten
-                taken = eaten.sum(1, dtype=torch.int32)
-                left = shares[k, side] - taken
-                s.total[here].scatter_add_(1, index[k, side][:, None], left[:, None])
-                held[here] += left
-                held[there] -= taken
-            both = ((held[:count] > 0) & (held[count:] > 0)).repeat(2)
-            crossed = near * (beyond & both[:, None])
-            near -= crossed
-            gone = crossed.sum(1, dtype=torch.int32)
-            held -= gone
-            if m.exhausted == "refilled":
-                back = torch.where((gone > 0) & (held == 0), _REFILL, 0).to(torch.int32)
-                s.total.scatter_add_(1, refill, back[:, None])
-                held += back
-        if m.owner == "maker":
-            s.own += s.total
-        s.blocks += s.total.view(2 * count, -1, BLOCK).sum(2, dtype=torch.int32)
-        s.own_blocks += s.own.view(2 * count, -1, BLOCK).sum(2, dtype=torch.int32)
-        return s
-
     def best(self, s: BookState) -> Tensor:
         """Best index of every row [R], -1 where the row is empty: first the best block, then the level in it."""
         block = torch.where(s.blocks > 0, self._of_block, -1).amax(1)
@@ -149,7 +97,7 @@ class TensorBook:
         """(q_b, delta_b, q_a, delta_a) [N, 4] in shares and currency, zeros where a side is empty; and that [N]."""
         best = self.best(s)
         size = s.total.gather(1, best.clamp(min=0)[:, None])[:, 0].to(self.real)
-        delta = (self._mids(s.mid) - best) * self.market.tick
+        delta = (self.mids(s.mid) - best) * self.market.tick
         n = s.mid.shape[0]
         empty = (best[:n] < 0) | (best[n:] < 0)
         seen = torch.stack([size[:n], delta[:n], size[n:], delta[n:]], 1)
@@ -198,13 +146,13 @@ class TensorBook:
         """Move the mid by standard normal noise [N], settle crossed orders; rates [R] of market orders against
         each row: asks' rows are bought from."""
         noise = noise.clamp(-_SIGMAS, _SIGMAS)
-        moved = (s.mid + self.drift + self.scale * noise).clamp(1.0, self.levels - 2.0)
+        moved = (s.mid + (self.drift + self.scale * noise)).clamp(1.0, self.levels - 2.0)
         s.mid = torch.where(alive, moved, s.mid)
         # the lineage leaves the orders of a book alone once a side of it is empty
         self._cross(s, ~self.empty(s).repeat(2) if self.market.crossed == "dropped" else None)
         best = self.best(s)
         size = s.total.gather(1, best.clamp(min=0)[:, None])[:, 0].to(self.real)
-        delta = ((self._mids(s.mid) - best) * self.market.tick).clamp(min=0.0)
+        delta = ((self.mids(s.mid) - best) * self.market.tick).clamp(min=0.0)
         b = self.market.intensity
         x, y = torch.log1p(delta), torch.log1p(size).clamp(max=self.market.log_size_limit)
         power = b[0] + b[1] * x + b[2] * x * x + b[3] * y + b[4] * y * y + b[5] * torch.log1p(delta + size)
@@ -216,7 +164,7 @@ class TensorBook:
         counts = counts.clamp(max=2.0**30).to(torch.int32)
         n = s.mid.shape[0]
         if self.market.market_order == "walk":
-            taken = _best_first(s.total, counts, None)
+            taken = best_first(s.total, counts, None)
             own = (taken - (s.total - s.own)).clamp(min=0)
             ticks = (own.long() * self._prices(n)).sum(1)
             s.total -= taken
@@ -233,11 +181,11 @@ class TensorBook:
         self._add(s, slice(None), index, -taken[:, None], -own[:, None])
         self._settle(s, own.long(), own.long() * self._price(index[:, 0], n))
 
-    def _mids(self, mid: Tensor) -> Tensor:
+    def mids(self, mid: Tensor) -> Tensor:
         """The mid as an index of every row [R]."""
         return torch.cat([mid, self.width - 1 - mid])
 
-    def _rows(self, s: BookState, side: int) -> slice:
+    def rows(self, s: BookState, side: int) -> slice:
         n = s.mid.shape[0]
         return slice(side * n, side * n + n)
 
@@ -271,7 +219,7 @@ class TensorBook:
 
     def _place(self, s: BookState, side: int, shares: Tensor, index: Tensor) -> None:
         """Orders of shares [N] at indices [N]. The mid keeps the sides apart: an order can meet one level at most."""
-        here, there = self._rows(s, side), self._rows(s, 1 - side)
+        here, there = self.rows(s, side), self.rows(s, 1 - side)
         at = index.clamp(0, self.width - 1)[:, None]
         across = self.width - 1 - at
         total, own = s.total[there].gather(1, across)[:, 0], s.own[there].gather(1, across)[:, 0]
@@ -287,7 +235,7 @@ class TensorBook:
 
     def _cancel(self, s: BookState, side: int, shares: Tensor, limit: Tensor) -> None:
         """Withdraw up to shares [N] of the maker's own, best first and no further than index `limit` [N]."""
-        rows = self._rows(s, side)
+        rows = self.rows(s, side)
         total, own = s.total[rows], s.own[rows]
         blocks, own_blocks = s.blocks[rows], s.own_blocks[rows]
         n = shares.shape[0]
@@ -301,7 +249,7 @@ class TensorBook:
         part = self._block(own, last.clamp(min=0))
         index = last.clamp(min=0)[:, None] * BLOCK + self._in_block
         allowed = (index >= limit[:, None]) & (last >= 0)[:, None]
-        taken = _best_first(part, left, allowed)
+        taken = best_first(part, left, allowed)
         if not self.may_branch or bool((gone > 0).any()):
             cleared = (own.view(n, -1, BLOCK) * whole[:, :, None]).view(n, -1)
             total -= cleared
@@ -313,7 +261,7 @@ class TensorBook:
     def _cross(self, s: BookState, allowed: Tensor | None = None) -> None:
         """Orders that the mid has passed: the maker's are filled at their limit, or all are dropped (lineage)."""
         n = s.mid.shape[0]
-        index = torch.floor(self._mids(s.mid)).long()[:, None] + 1 + self._window
+        index = torch.floor(self.mids(s.mid)).long()[:, None] + 1 + self._window
         inside = index < self.width
         if allowed is not None:
             inside &= allowed[:, None]
@@ -326,13 +274,13 @@ class TensorBook:
             self._settle(s, own.sum(1), (own.long() * level).sum(1))
         if self.market.exhausted == "refilled":
             bare = (total.sum(1) > 0) & (s.blocks.sum(1) == 0)
-            shares = torch.where(bare, _REFILL, 0).to(torch.int32)[:, None]
+            shares = torch.where(bare, REFILL, 0).to(torch.int32)[:, None]
             near = torch.floor(s.mid + 0.5).long()
             at = torch.cat([near - 1, self.width - 1 - (near + 1)])[:, None]
             self._add(s, slice(None), at, shares, shares if self.market.owner == "maker" else shares * 0)
 
 
-def _best_first(levels: Tensor, shares: Tensor, allowed: Tensor | None) -> Tensor:
+def best_first(levels: Tensor, shares: Tensor, allowed: Tensor | None) -> Tensor:
     """How many of the levels' shares [R, K] an order of shares [R] takes, the highest index first."""
     open_ = levels if allowed is None else torch.where(allowed, levels, 0)
     upto = open_.flip(1).cumsum(1, dtype=torch.int32).flip(1)

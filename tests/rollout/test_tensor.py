@@ -9,14 +9,31 @@ import torch
 from scipy import stats
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmrl.config import Config
+from mmrl.config import Config, build
+from mmrl.learn.policy import RunningNormaliser, make_policy
+from mmrl.market import avellaneda_stoikov as game
+from mmrl.market import book as compiled_book
+from mmrl.market import diffusive
 from mmrl.market.book import LimitOrderBook
-from mmrl.rollout import compiled
+from mmrl.market.random import next_word, normal, poisson, seed_stream, uniform
+from mmrl.rollout import compiled, tensor
 from mmrl.rollout.devices import resolve_device, resolve_engine
 from mmrl.rollout.quoters import fixed, naive, table
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.rollout.tensor_book import TensorBook
+from mmrl.rollout.tensor_avellaneda_stoikov import TensorGame
+from mmrl.rollout.tensor_book import BLOCK, TensorBook
 from mmrl.rollout.tensor_random import device_generator, poisson_by_inversion
+
+CPU = torch.device("cpu")
+
+LINEAGE = {
+    "owner": "maker",
+    "crossed": "dropped",
+    "market_order": "walk",
+    "exhausted": "refilled",
+    "emptying_step": "discarded",
+    "rounding": "nearest",
+}
 
 
 def _config(**market: Any) -> Config:
@@ -27,7 +44,7 @@ def _config(**market: Any) -> Config:
 @pytest.mark.parametrize("branch", [True, False])
 def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> None:
     rng, n = np.random.default_rng(3), 4
-    law = TensorBook(_config(market_order=market_order, nt=300, seed_spread=1.0).market, torch.device("cpu"))
+    law = TensorBook(_config(market_order=market_order, nt=300, seed_spread=1.0).market, CPU)
     law.may_branch = branch
     s = law.empty_books(n)
     books = [LimitOrderBook(law.base, law.base + law.levels - 1) for _ in range(n)]
@@ -78,61 +95,226 @@ def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> N
     assert int(s.inventory.abs().sum()) > 0
 
 
-class _NoWaiting(TorchDispatchMode):
-    forbidden = ("_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "_to_copy_host")
+class CompiledBook:
+    """The compiled law of one book, step by step, with what it draws."""
+
+    def __init__(self, config: Config, index: int) -> None:
+        self.rules, self.p = diffusive.parameters(config.market)
+        self.ladder = np.empty((self.rules[diffusive.R_LEVELS], 4), np.int64)
+        self.lots = np.empty((diffusive.lot_capacity(self.rules), 3), np.int64)
+        self.meta, self.account = np.zeros(compiled_book.META, np.int64), np.zeros(2, np.int64)
+        self.stream = np.empty(4, np.uint64)
+        seed_stream(self.stream, 11, 0, index)
+        self.book = (self.ladder, self.lots, self.meta, self.rules, self.p)
+        self.mid = diffusive.seed(*self.book, self.stream, self.account)
+        self.over = False
+
+    def side(self, side: int) -> np.ndarray:
+        """(shares, the maker's) of every level of a side, int64 [L, 2]."""
+        best, level = self.meta[compiled_book.BEST + side], np.arange(len(self.ladder))
+        mine = (level <= best) if side == 0 else (level >= best)
+        return self.ladder[:, :2] * mine[:, None]
+
+    def step(self, quote: np.ndarray) -> None:
+        diffusive.act(*self.book, self.account, self.mid, quote)
+        self.before = self.stream.copy()
+        if not (self.rules[diffusive.R_DISCARD] and diffusive.empty(self.meta)):
+            self.mid = diffusive.advance(*self.book, self.stream, self.account, self.mid)
+        self.over = bool(diffusive.empty(self.meta))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [{}, {"market_order": "walk", "owner": "maker"}, {"exhausted": "refilled", "rounding": "nearest"}, LINEAGE],
+    ids=["default", "walk", "refilled", "lineage"],
+)
+def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
+    """Action, move of the mid, crossed and market orders: level by level, share by share, tick by tick."""
+    n, calm = 6, (3.0, -2.13, -0.8, -2.3, 0.167, -0.1)  # so that the books last
+    wide = {"seed_spread": 0.4, "volatility": 0.02, "book_size": 2000, "nt": 100, "intensity": calm}
+    config = _config(**wide, **rules)
+    law = TensorBook(config.market, CPU)
+    books, s = [CompiledBook(config, k) for k in range(n)], law.empty_books(n)
+    for k, book in enumerate(books):
+        for row, levels in ((k, book.side(0)), (n + k, book.side(1)[::-1])):
+            at = 0 if row < n else law.width - law.levels
+            s.total[row, at : at + law.levels] = torch.tensor(levels[:, 0].copy())
+            s.own[row, at : at + law.levels] = torch.tensor(levels[:, 1].copy())
+    s.blocks += s.total.view(2 * n, -1, BLOCK).sum(2)
+    s.own_blocks += s.own.view(2 * n, -1, BLOCK).sum(2)
+    rng, traded, steps = np.random.default_rng(5), 0, 0
+    for _ in range(100):
+        alive = np.array([not book.over for book in books])
+        quote = np.stack([rng.integers(-6, 12, n), rng.exponential(0.1, n)] * 2, 1).astype(float)
+        quote[:, 2] = rng.integers(-6, 12, n)
+        quote[:, 3] = rng.exponential(0.1, n)
+        noise, streams = np.zeros(n), []
+        for k, book in enumerate(books):
+            if alive[k]:
+                book.step(quote[k])
+                streams.append(book.before)
+                noise[k] = normal(book.before)
+            else:
+                streams.append(None)
+        law.act(s, torch.tensor(quote), torch.tensor(alive))
+        going = torch.tensor(alive)
+        if config.market.emptying_step == "discarded":
+            going &= ~law.empty(s)
+        rate = law.move(s, torch.tensor(noise), going)
+        counts = np.zeros(2 * n, np.int64)
+        for k, stream in enumerate(streams):
+            if stream is not None:
+                counts[n + k] = poisson(stream, float(rate[n + k]), 10**6)
+                counts[k] = poisson(stream, float(rate[k]), 10**6)
+        law.trade(s, torch.tensor(counts))
+        for k, book in enumerate(books):
+            assert float(s.mid[k]) == book.mid
+            assert (int(s.cash[k]), int(s.inventory[k])) == tuple(book.account)
+            for side, row in ((0, s.total[k]), (1, s.total[n + k].flip(0))):
+                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 0])
+            for side, row in ((0, s.own[k]), (1, s.own[n + k].flip(0))):
+                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 1])
+            assert bool(law.empty(s)[k]) == bool(diffusive.empty(book.meta))
+        steps += int(alive.sum())
+        traded += int((counts > 0).sum())
+    assert steps > 100 and traded > 50 and int(s.inventory.abs().sum()) > 0
+
+
+@pytest.mark.parametrize("fill", ["linear", "poisson"])
+def test_steps_of_the_game_equal_the_compiled_law(fill: str) -> None:
+    market = _config(name="avellaneda-stoikov", nt=200, fill=fill).market
+    p, law, n = game.parameters(market), TensorGame(market, CPU), 50
+    s, rng = law.start(n), np.random.default_rng(1)
+    mid, wealth, q = np.full(n, market.as_midprice), np.zeros(n), np.zeros(n, np.int64)
+    for t in range(40):
+        delta = rng.normal(0.3, 0.5, (n, 2))  # negative distances too
+        draws, up = np.zeros((n, 2)), np.zeros(n, bool)
+        for k in range(n):
+            stream = np.empty(4, np.uint64)
+            seed_stream(stream, 1, t, k)
+            copy = stream.copy()
+            draws[k] = uniform(copy), uniform(copy)
+            up[k] = next_word(copy) >> np.uint64(63)
+            bid, ask, moved = game.step(p, stream, mid[k], delta[k, 0], delta[k, 1])
+            wealth[k] += -bid * (mid[k] - delta[k, 0]) + ask * (mid[k] + delta[k, 1])
+            q[k] += int(bid) - int(ask)
+            mid[k] = moved
+        law.step(s, torch.tensor(delta), torch.tensor(draws), torch.tensor(up))
+        np.testing.assert_array_equal(s.inventory, q)
+        np.testing.assert_array_equal(s.mid, mid)
+        np.testing.assert_allclose(s.wealth, wealth, rtol=0, atol=1e-9)
+    assert np.abs(q).max() > 3
+
+
+class _NoCopies(TorchDispatchMode):
+    """Refuses what makes an accelerator wait, and numbers that a step would send to it from the host."""
+
+    forbidden = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh", "unique", "equal.default")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        assert not any(word in str(func) for word in self.forbidden), func
-        if "aten.index.Tensor" in str(func):
-            assert all(i is None or i.dtype != torch.bool for i in args[1]), "boolean mask"
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        assert not any(word in str(func) for word in self.forbidden), f"a step waits: {func}"
+        tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, torch.Tensor)]
+        assert all(x.device.type == "meta" for x in tensors), f"a step reads the host: {func}"
+        assert torch.device(kwargs.get("device") or "meta").type == "meta", f"a step goes to the host: {func}"
+        return func(*args, **kwargs)
 
 
-def test_a_step_never_waits_for_the_host() -> None:
-    law = TensorBook(_config(book_size=200).market, torch.device("cpu"))
-    law.may_branch = False
-    generator = device_generator(law.device, 1, 1)
-    s = law.seed(3, generator, lambda r: torch.poisson(r, generator=generator))
-    quote, alive = torch.tensor([[3.0, 0.5, -2.0, 0.5]] * 3), torch.ones(3, dtype=torch.bool)
-    with _NoWaiting():
-        law.observe(s)
-        law.act(s, quote, alive)
-        law.quotes(s)
-        law.trade(s, torch.poisson(law.move(s, torch.zeros(3), alive), generator=generator))
-    with pytest.raises(AssertionError), _NoWaiting():
-        bool(alive.all())
+def _refuse(*_: Any, **__: Any) -> None:
+    raise AssertionError("a step sends numbers from the host")
 
 
-LINEAGE = {
-    "owner": "maker",
-    "crossed": "dropped",
-    "market_order": "walk",
-    "exhausted": "refilled",
-    "emptying_step": "discarded",
-    "rounding": "nearest",
-}
+def _steps_on_meta(monkeypatch: pytest.MonkeyPatch, config: Config, quoter: Any, steps: int = 3) -> Any:
+    """Whole steps on the device without data, where nothing that looks at numbers can work."""
+    monkeypatch.setattr(tensor, "device_generator", lambda *_: None)
+    monkeypatch.setattr(tensor, "seed_books", lambda law, count, _: law.empty_books(count))
+    obs = compiled.observation_size(config)
+    with torch.no_grad():
+        if quoter is None:
+            with torch.device("meta"):
+                quoter = make_policy(config, obs, compiled.action_size(config))
+        run = TensorEngine(config, "meta").start(quoter, RunningNormaliser(obs), 1, 1, 3)
+        with _NoCopies(), monkeypatch.context() as patch:
+            for name in ("tensor", "as_tensor", "from_numpy", "scalar_tensor"):  # their copies are not dispatched
+                patch.setattr(torch, name, _refuse)
+            for t in range(steps):
+                run.step(t)
+    assert run.records.written == steps
+    return run
+
+
+BOOKS = [{}, {"market_order": "walk", "n_obs": 3, "observation": "full"}, {"uniform": True}, LINEAGE]
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+@pytest.mark.parametrize("market", [*BOOKS, {"name": "avellaneda-stoikov"}, {"name": "avellaneda-stoikov", "k": 2.0}])
+def test_a_whole_step_never_waits_for_the_host(monkeypatch: Any, market: dict[str, Any], kind: str) -> None:
+    """Policy, market and records of the learned policy."""
+    _steps_on_meta(monkeypatch, build({"market": {"nt": 8, **market}, "policy": {"kind": kind}}), None)
+
+
+def test_quoters_that_do_not_learn_never_wait_either(monkeypatch: Any) -> None:
+    _steps_on_meta(monkeypatch, _config(nt=8), naive())
+    _steps_on_meta(monkeypatch, _config(nt=8), fixed(1, 1, -1, 1))
+    _steps_on_meta(monkeypatch, _config(name="avellaneda-stoikov", nt=8), table(np.zeros((8, 3, 2))))
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda x: bool((x > 0).all()),
+        lambda x: x.sum().item(),
+        lambda x: x[x > 0],
+        lambda x: x.tolist(),
+        lambda x: x.cpu(),
+        lambda x: x + torch.ones(3, 1),
+        lambda x: x * torch.tensor([1.0], device=x.device),
+    ],
+    ids=["bool", "item", "mask", "tolist", "cpu", "host tensor", "host number"],
+)
+def test_a_step_that_waits_is_found_out(monkeypatch: Any, wait: Any) -> None:
+    original = tensor.Player.normalise
+
+    def waiting(self: Any, raw: torch.Tensor) -> torch.Tensor:
+        if raw.device.type == "meta" and torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
+            wait(raw)
+        return original(self, raw)
+
+    monkeypatch.setattr(tensor.Player, "normalise", waiting)
+    with pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
+        _steps_on_meta(monkeypatch, _config(nt=8), None)
 
 
 def test_naive_agent_has_the_law_of_the_compiled_engine() -> None:
-    config = _config(nt=60, book_size=1000)
+    config = _config(nt=60, book_size=1000, seed_spread=2.0)
     a = TensorEngine(config).rollout(naive(), None, 1, 1, 100).numpy()
-    b = compiled.rollout(config, naive(), 2, 1, 0, 100, 1)
+    b = compiled.rollout(config, naive(), 2, 1, 0, 400, 1)
     assert stats.ks_2samp(a.final_value, b.final_value).pvalue > 1e-3
-    assert stats.ks_2samp(a.bid[a.step == 59], b.bid[b.step == 59]).pvalue > 1e-3
+    last = [x.bid[x.offsets[1:] - 1] for x in (a, b)]
+    assert stats.ks_2samp(*last).pvalue > 1e-3
     shares = [np.add.reduceat(x.action[:, 0], x.offsets[:-1]) for x in (a, b)]
     assert stats.ks_2samp(*shares).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("rules", [{"nt": 100, "book_size": 2000}, {"nt": 60, "book_size": 60, **LINEAGE}])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"nt": 60, "book_size": 2000, "seed_spread": 2.0},
+        {"nt": 60, "book_size": 60, "seed_spread": 2.0, **LINEAGE},
+        {"nt": 60, "book_size": 60, "seed_spread": 2.0, "uniform": True, "n_obs": 2, "observation": "full"},
+    ],
+)
 def test_book_has_the_law_of_the_compiled_engine(rules: dict[str, Any]) -> None:
     config = _config(**rules)
     quoter = fixed(3, 1.5, 3, 1.5)
     a = TensorEngine(config).rollout(quoter, None, 1, 1, 150).validate().numpy()
-    b = compiled.rollout(config, quoter, 2, 1, 0, 150, 1)
+    b = compiled.rollout(config, quoter, 2, 1, 0, 600, 1)
     for x, y in (
         (a.final_value, b.final_value),
         (a.final_inventory, b.final_inventory),
         (a.lengths, b.lengths),
+        (a.segment_sum(a.reward), b.segment_sum(b.reward)),
+        *((a.last_observation[:, k], b.last_observation[:, k]) for k in range(a.observation.shape[1])),
     ):
         assert stats.ks_2samp(x, y).pvalue > 1e-3
 
