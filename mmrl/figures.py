@@ -15,6 +15,7 @@ import numpy as np
 
 from mmrl import charts, plotting
 from mmrl.config import ConfigError
+from mmrl.progress import printable
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
 LABELS = {
@@ -110,7 +111,7 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
     with rc_context(STYLE):
         columns = min(len(metrics), 3)
         rows = -(-len(metrics) // columns)
-        figure = Figure(figsize=(3.4 * columns, 2.7 * rows), layout="constrained")
+        figure = Figure(figsize=(max(3.4 * columns, 5.2), 2.9 * rows), layout="constrained")
         axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
         for axis, metric in zip(axes, metrics, strict=False):
             for number, (name, records) in enumerate(runs.items()):
@@ -122,10 +123,15 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
         for axis in axes[len(metrics) :]:
             axis.set_visible(False)
         if len(runs) > 1:
-            handles, labels = axes[0].get_legend_handles_labels()
-            figure.legend(handles, labels, loc="outside upper center", ncols=min(len(runs), 3))
+            handles, names = axes[0].get_legend_handles_labels()
+            # about 16 letters an inch, and room for the sample of each line
+            fitting = int(figure.get_figwidth() * 16 / (max(map(len, names)) + 9))
+            across = min(max(fitting, 1), len(names))
+            tall = 0.2 * -(-len(names) // across)
+            figure.set_figheight(figure.get_figheight() + tall)
+            figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
         elif runs:
-            figure.suptitle(_plain(next(iter(runs))), fontsize=10)
+            figure.suptitle(f"{_plain(next(iter(runs)))}: mean ± standard error", fontsize=10)
         _write(figure, path)
 
 
@@ -149,9 +155,11 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
             line = charts.episode_line(arrays, name, charts.BLUE, replay=True)
             book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
-        book.set(ylabel="order book of one trajectory (currency)")
+        book.set(ylabel="order book (currency)")
         book.ticklabel_format(axis="y", useOffset=False)
-        book.legend(fontsize=7)
+        # above the axes, since quotes of a whole trajectory leave no free corner
+        book.legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
+        book.set_title("one trajectory", fontsize=7, loc="left")
         for axis in axes[-columns:]:
             axis.set(xlabel=charts.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
@@ -167,8 +175,9 @@ def _curve(axis: Any, line: charts.Line, hue: str, label: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """A run's name as it stands: a dollar sign would start a formula."""
-    return name.replace("$", r"\$")
+    """A run's name as it stands, shortened in its middle: a dollar sign would start a formula."""
+    name = name if len(name) <= 64 else f"{name[:40]}…{name[-23:]}"
+    return printable(name).replace("$", r"\$")
 
 
 def _matplotlib() -> tuple[Any, Any]:
