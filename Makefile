@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: quickstart test check lint types imports bench good-results clean help
+.PHONY: quickstart test check lint types imports bench good-results screenshots clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -41,6 +41,9 @@ imports: $(VENV)/test.stamp    ## the arrows between the packages
 
 bench: $(VENV)/run.stamp       ## speed of every engine on this machine
 	$(BIN)/mmrl bench
+
+screenshots: $(VENV)/run.stamp ## draw docs/live.svg and docs/episode.svg from the shipped run
+	$(BIN)/python docs/screenshots.py
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,13 +1,12 @@
 """Figures for papers and pages: PNG, PDF and SVG through matplotlib, SVG also without it.
 
-matplotlib is optional (the extra `plots`); without it an SVG is the terminal's picture, exported by rich.
+matplotlib is optional (the extra `plots`); without it an SVG shows what the terminal shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from mmrl import charts, plotting
 from mmrl.config import ConfigError
 from mmrl.progress import printable
+from mmrl.svg import terminal_svg as terminal_svg
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
 LABELS = {
@@ -48,8 +48,8 @@ def save_figure(
     path: Path,
     width: int | None = None,
     height: int | None = None,
-) -> None:
-    """Write training curves, an episode or a book of runs to a file; width and height in terminal cells."""
+) -> list[Path]:
+    """Write training curves, an episode or a book of runs; width and height in terminal cells. Returns the files."""
     if not folders:
         raise ValueError("no run to draw")
     size = width or 110, height or 34
@@ -65,9 +65,10 @@ def save_figure(
             path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
             training_plot(runs, list(metrics or charts.PANELS), path)
-        return
+        return [path]
     from mmrl.runs.episodes import latest_episode
 
+    written = []
     for folder in folders:
         arrays = latest_episode(folder)
         if arrays is None:
@@ -80,23 +81,8 @@ def save_figure(
         else:
             unit = plotting.time_unit(folder)
             episode_plot(arrays, folder.name, target, book_only=what == "book", unit=unit)
-
-
-def terminal_svg(text: str, width: int, title: str) -> str:
-    """An SVG picture of a terminal that shows a text with colour escapes."""
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(
-        width=width,
-        record=True,
-        file=StringIO(),
-        force_terminal=True,
-        color_system="truecolor",
-        no_color=False,
-    )
-    console.print(Text.from_ansi(text), no_wrap=True, crop=True)
-    return console.export_svg(title=title)
+        written.append(target)
+    return written
 
 
 def _write(figure: Any, path: Path) -> None:

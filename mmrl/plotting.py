@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.config import ConfigError
+from mmrl.progress import printable
 
 SUFFIXES = (".txt", ".svg", ".png", ".pdf")
 METRICS = ("reward_mean", "inventory_mean", "spread_mean")
@@ -27,18 +28,20 @@ def plot(
     """Draw the named runs, every shipped one, or the newest; print, or write a file by its suffix."""
     if save is not None and Path(save).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--save {save}: the name must end in one of {', '.join(SUFFIXES)}")
+    if save is not None and not Path(save).parent.is_dir():
+        raise ConfigError(f"--save {save}: there is no folder {Path(save).parent}")
     folders = chosen_folders(names, good_results, results)
     if save is not None and Path(save).suffix.lower() != ".txt":
         from mmrl import figures
 
-        figures.save_figure(folders, what, list(metrics), Path(save), width, height)
-        print(f"wrote {save}")
+        for path in figures.save_figure(folders, what, list(metrics), Path(save), width, height):
+            print(f"wrote {printable(path)}")
         return
     terminal = shutil.get_terminal_size((100, 30))
     size = width or terminal.columns, height or max(terminal.lines - 2, 16)
     if save is not None:
         Path(save).write_text(drawing(folders, what, metrics, *size, False) + "\n", encoding="utf-8")
-        print(f"wrote {save}")
+        print(f"wrote {printable(save)}")
         return
     from mmrl.charts import charset, wants_colour
 
@@ -75,7 +78,6 @@ def time_unit(folder: Path) -> str:
 
 def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Epoch records of runs by name; refuses a metric that none of them has."""
-    from mmrl.progress import printable
     from mmrl.runs.history import read_metrics
 
     runs: dict[str, list[dict[str, Any]]] = {}
@@ -101,7 +103,6 @@ def drawing(
 ) -> str:
     """Runs as text for a terminal of `width` columns and `height` lines."""
     from mmrl import charts
-    from mmrl.progress import printable
     from mmrl.raster import BRAILLE
 
     characters = characters or BRAILLE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,14 @@ def _number(value: Any) -> float:
 class Progress:
     """Epoch records of a run and what they say; written by the training thread, read by the drawing one."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.records: list[Mapping[str, Any]] = []
         self.name, self.market, self.note = "", "", ""
         self.noted = 0.0
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
-        self.begun = time.monotonic()
+        self.begun = self.clock()
         self._fresh = True  # no epoch of this process yet
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
 
@@ -52,7 +53,7 @@ class Progress:
         market = getattr(getattr(config, "market", None), "name", "")
         algorithm = getattr(getattr(config, "training", None), "algorithm", "")
         self.market = printable(", ".join(str(part) for part in (market, algorithm) if part))
-        self.begun = time.monotonic()
+        self.begun = self.clock()
         self._times.append((self.begun, self.epoch))
 
     def past(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -66,7 +67,7 @@ class Progress:
         if self._fresh:  # a resumed run begins late, and its first epoch may have compiled
             self._times.clear()
         self._fresh = False
-        self._times.append((time.monotonic(), self.epoch))
+        self._times.append((self.clock(), self.epoch))
 
     def _take(self, record: Mapping[str, Any]) -> None:
         epoch = record.get("epoch")
@@ -78,7 +79,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Show a note until the first epoch, and at least for some seconds."""
-        self.note, self.noted = printable(text), time.monotonic()
+        self.note, self.noted = printable(text), self.clock()
 
     def left(self) -> float:
         """Seconds until the target, from the speed of the last epochs; NaN while it is unknown."""
@@ -88,7 +89,7 @@ class Progress:
         if last <= first:
             return math.nan
         expected = (self.target - last) * (now - then) / (last - first)
-        return max(expected - (time.monotonic() - now), 0.0)
+        return max(expected - (self.clock() - now), 0.0)
 
     def title(self) -> str:
         """Name of the run, market and algorithm."""
@@ -96,9 +97,9 @@ class Progress:
 
     def head(self) -> str:
         """The line above the progress line: the last note, or the title and the time spent."""
-        if self.note and (self._fresh or time.monotonic() - self.noted < 4.0):
+        if self.note and (self._fresh or self.clock() - self.noted < 4.0):
             return f"{self.name}  {self.note}".strip()
-        return f"{self.title()}  {duration(time.monotonic() - self.begun)}"
+        return f"{self.title()}  {duration(self.clock() - self.begun)}"
 
     def line(self, width: int = 200) -> str:
         """The progress line; parts that do not fit into `width` cells are left out from the right."""
@@ -134,7 +135,7 @@ class Progress:
         state = summary.get("state", "ended")
         where = summary.get("folder") or summary.get("run") or self.name
         text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
-        text += f" in {duration(time.monotonic() - self.begun)}"
+        text += f" in {duration(self.clock() - self.begun)}"
         if self.records:
             last = self.records[-1]
             error = compact(_number(last.get("value_se")), 2)

@@ -291,7 +291,7 @@ def chart(
     picture = blank(width, height)
     cells, colours = picture.cells, picture.colours
     rows = height - 3
-    upward = _upward(y_range, rows)
+    upward = _places(y_range, max(rows // 3, 2), rows + 1) or list(y_range)
     names = labels(upward)
     margin = min(max(map(len, names)), width // 3)
     columns = width - margin - 1
@@ -321,13 +321,14 @@ def chart(
     return picture
 
 
-def _upward(y_range: tuple[float, float], rows: int) -> list[float]:
-    """Ticks of the y axis, about one in three rows, and two of them if there is room."""
-    for count in range(max(rows // 3, 2), rows + 2):
-        places = [p for p in ticks(*y_range, count) if y_range[0] <= p <= y_range[1]]
-        if len(places) > 1:
-            return places
-    return places or list(y_range)
+def _places(limits: tuple[float, float], fewest: int, most: int) -> list[float]:
+    """Ticks within an axis, about `fewest` of them; more finely spaced as long as there is only one."""
+    found: list[float] = []
+    for count in range(fewest, max(most, fewest) + 1):
+        found = [p for p in ticks(*limits, count) if limits[0] <= p <= limits[1]]
+        if len(found) > 1:
+            break
+    return found
 
 
 def _axes(
@@ -351,7 +352,7 @@ def _axes(
         cells[rows - level, margin] = bar_tick
     cells[rows + 1, margin] = corner
     cells[rows + 1, margin + 1 :] = line
-    places = [p for p in ticks(*x_range, max(columns // 12, 2)) if x_range[0] <= p <= x_range[1]]
+    places = _places(x_range, max(columns // 12, 2), columns // 6)
     free = 0
     for place, name in zip(places, labels(places), strict=True):
         column = margin + 1 + min(int((place - x_range[0]) / (x_range[1] - x_range[0]) * columns), columns - 1)

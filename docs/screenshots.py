@@ -1,0 +1,43 @@
+"""Draws the pictures of README from the shipped run: `make screenshots`."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from mmrl.charts import episode_figure
+from mmrl.live import _Frame
+from mmrl.progress import Progress
+from mmrl.runs.episodes import read_episode
+from mmrl.runs.history import read_metrics
+from mmrl.svg import terminal_svg
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = ROOT / "good-results" / "quickstart"
+
+
+def live(width: int = 120, height: int = 32) -> str:
+    """The live view as it stands after two thirds of the run."""
+    records = read_metrics(RUN / "metrics.jsonl")
+    now = records[len(records) * 2 // 3]["wall"]
+    times = iter(record["wall"] - now for record in records)
+    progress = Progress(clock=lambda: 0.0)
+    market = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
+    progress.start(market, RUN, len(records))
+    progress.begun = next(times)
+    for record in records[: len(records) * 2 // 3 + 1]:
+        progress.clock = lambda then=record["wall"] - now: then
+        progress.add(record)
+    rows = _Frame(progress).rows(width, height, colour=True)
+    return terminal_svg("\n".join(rows), width, "mmrl train --preset quickstart")
+
+
+def episode(width: int = 120, height: int = 36) -> str:
+    """`mmrl plot --what episode` of the last epoch."""
+    picture = episode_figure(read_episode(RUN), width, height, unit="ms")
+    return terminal_svg(picture, width, "mmrl plot good-results/quickstart --what episode")
+
+
+if __name__ == "__main__":
+    for name, draw in (("live", live), ("episode", episode)):
+        path = ROOT / "docs" / f"{name}.svg"
+        path.write_text(draw(), encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
