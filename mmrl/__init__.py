@@ -1,3 +1,18 @@
 """Market making by reinforcement learning: simulate, train, watch."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmrl.market.book import LimitOrderBook
+
 __version__ = "0.1.0"
+__all__ = ["LimitOrderBook", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public classes when they are asked for: numba takes its time."""
+    if name == "LimitOrderBook":
+        from mmrl.market.book import LimitOrderBook
+
+        return LimitOrderBook
+    raise AttributeError(f"module 'mmrl' has no attribute {name!r}")

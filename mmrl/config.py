@@ -185,7 +185,7 @@ class Training(Group):
     td: bool = option(False, "TD(lambda) returns instead of Monte Carlo", "-td", "--td")
     lambd: float = option(0.95, "lambda of TD(lambda)", "--lambd", ge=0, le=1)
     update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
-    minibatches: int = option(1, "Parts that a pass is cut into", ge=1, le=10_000)
+    minibatches: int = option(4, "Parts that a pass is cut into, at most one a step", ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
     target_kl: float = option(0.0, "Stop the passes above this KL divergence, 0: never", ge=0, le=100)
@@ -261,11 +261,6 @@ def _contradiction(config: Config) -> str | None:
         return (
             f"run.engine = 'compiled' runs on the CPU, run.device = '{run.device}' does not: "
             "use --engine tensor or --device cpu"
-        )
-    if training.minibatches > training.nb * market.nt:
-        return (
-            f"training.minibatches = {training.minibatches} is more than the {training.nb * market.nt} steps "
-            "of an epoch: lower it"
         )
     if market.name == "book" and min(config.policy.delta_grid) < 0:
         return f"policy.delta_grid = {list(config.policy.delta_grid)}: distances must be >= 0 in the book"

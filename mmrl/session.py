@@ -143,10 +143,11 @@ class _Process:
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
             remove_temporaries(place)
         self.view.start(self.config, self.folder, self.target)
-        if self._compiles():
+        compiles = self._compiles()
+        if compiles:
             self.view.note("compiling the market for this machine, once (up to 15 s) ...")
         trainer = Trainer(self.config)
-        if trainer.seconds_compiling > 1:
+        if compiles:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
         number, state, faults = checkpoint.load(self.folder)
         for fault in faults:

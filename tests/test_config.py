@@ -81,7 +81,6 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(spec: Fiel
         ({"market": "avellaneda-stoikov", "uniform": True}, "market.uniform"),
         ({"market": "avellaneda-stoikov", "n_obs": 2}, "market.n_obs = 2"),
         ({"engine": "compiled", "device": "cuda"}, "--engine tensor"),
-        ({"nt": 1, "nb": 2, "minibatches": 3}, "training.minibatches = 3"),
         ({"delta_grid": (-1.0, 1.0)}, "policy.delta_grid"),
     ],
 )
@@ -96,7 +95,6 @@ def test_neighbours_of_the_contradictions_are_fine() -> None:
         {"algorithm": "reinforce", "noclip": True},
         {"immediate": "none", "final": "none", "inventory_penalty": 0.1},
         {"engine": "tensor", "device": "cuda"},
-        {"nt": 1, "nb": 3, "minibatches": 3},
     ):
         resolve(flags)
 

@@ -9,6 +9,7 @@ import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -231,15 +232,22 @@ def rollout(
     )
 
 
+def _kernel(config: Any) -> Any:
+    return kernels.book_rollout if config.market.name == "book" else kernels.game_rollout
+
+
 def compile_needed(config: Any) -> bool:
-    """Whether the market's kernel is not yet in memory (it may still come from the cache on disk)."""
-    kernel = kernels.book_rollout if config.market.name == "book" else kernels.game_rollout
-    return not kernel.signatures
+    """Whether the market's kernel is neither in memory nor in the cache on disk, so that it must be compiled."""
+    kernel = _kernel(config)
+    if kernel.signatures:
+        return False
+    cache, name = kernel.stats.cache_path, kernel.py_func.__name__
+    return cache is None or not any(Path(cache).glob(f"kernels.{name}-*.nbi"))
 
 
 def prepare(config: Any) -> float:
     """Compile the market's kernel, or load it from the cache; returns the seconds it took."""
-    if not compile_needed(config):
+    if _kernel(config).signatures:
         return 0.0
     began = time.perf_counter()
     from types import SimpleNamespace
