@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mmrl.options import complete_preset, complete_run, with_settings
+from mmrl.options import complete_agent, complete_preset, complete_run, with_settings
 
 app = typer.Typer(
     name="mmrl",
@@ -159,6 +159,48 @@ def trash(run: Run, results: Results = "results", json_: Json = False, debug: De
     from mmrl import steering
 
     steering.trash(run, results, json_)
+
+
+@app.command(
+    epilog="Example: mmrl evaluate --market avellaneda-stoikov --set fill=linear "
+    "--agent avellaneda-stoikov --agent symmetric --trajectories 100000"
+)
+def evaluate(
+    runs: Runs = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="naive, symmetric, avellaneda-stoikov, glft, glft-asymptotic, cartea-jaimungal, optimum, or "
+            "fixed:DELTA (book: fixed:SIZE@DELTA); may be repeated.",
+            autocompletion=complete_agent,
+        ),
+    ] = None,
+    market: Annotated[str | None, typer.Option(help="Market to play in; that of the run if left out.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a market or reward setting.")
+    ] = None,
+    trajectories: Annotated[int, typer.Option(min=1, max=100_000_000, help="Trajectories of each row.")] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the evaluation stream, which no training uses.")] = 0,
+    stochastic: Annotated[bool, typer.Option("--stochastic", help="Runs draw their actions.")] = False,
+    max_inventory: Annotated[
+        int | None, typer.Option(min=1, metavar="Q", help="Exact values are of the game with |q| <= Q.")
+    ] = None,
+    quotes: Annotated[bool, typer.Option("--quotes", help="Draw the quotes over inventory instead.")] = False,
+    save: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --quotes: write .svg, .png, .pdf or .txt.")
+    ] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compare runs and classical agents on the same seeds, with the exact optimum where it is known."""
+    from mmrl.evaluate import report
+
+    report.evaluate(
+        runs or [], agent or [], market, set_ or [], trajectories, seed, results, json_, stochastic, max_inventory,
+        quotes, save,
+    )  # fmt: skip
 
 
 @app.command()

@@ -69,6 +69,13 @@ def complete_preset(incomplete: str) -> list[str]:
     return [name for name in presets() if name.startswith(incomplete)]
 
 
+def complete_agent(incomplete: str) -> list[str]:
+    """Agents whose names begin with what is typed."""
+    from mmrl.agents import AGENTS
+
+    return [name for name in AGENTS if name.startswith(incomplete)]
+
+
 def complete_run(incomplete: str) -> list[str]:
     """Runs in the results folder whose names begin with what is typed."""
     root = Path(os.environ.get("MMRL_RESULTS", "results"))

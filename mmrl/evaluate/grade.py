@@ -1,0 +1,40 @@
+"""The grade of a policy while it trains: exact value of its deterministic quotes / exact optimum of its market."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmrl.config import Config
+
+
+class Grader:
+    """Grades the policies of one run; the optimum is computed once, at the first grade."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._best: tuple[float, int] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether the run's market has an optimum to be graded by."""
+        return self.config.market.name == "avellaneda-stoikov"
+
+    def optimality(self, policy: Any, normaliser: Any) -> float | None:
+        """Value of the policy's quotes as a share of the optimum; None where no optimum is known."""
+        if not self.known:
+            return None
+        from mmrl.agents.learned import quote_table
+        from mmrl.evaluate.objective import objective_of
+        from mmrl.evaluate.optimum import REACH, TooNarrow, optimum, value_of_quotes
+        from mmrl.learn.policy import policy_weights
+
+        market, objective = self.config.market, objective_of(self.config)
+        if self._best is None:
+            try:
+                solution = optimum(market, objective)
+            except TooNarrow:
+                return None
+            self._best = solution.value, max(solution.reach, REACH)
+        best, reach = self._best
+        table = quote_table(self.config, policy_weights(policy, normaliser), reach)
+        return value_of_quotes(market, objective, table, reach) / best
