@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mmrl.config import Config, build
 from mmrl.rollout.compiled import action_size, observation_size, rollout
@@ -40,6 +42,73 @@ def test_threads_and_splits_change_nothing(name: str) -> None:
     np.testing.assert_array_equal(part.final_value, one.final_value[5:8])
     assert not np.array_equal(one.final_value, rollout(config, policy, 5, 2, count=12).final_value)
     assert not np.array_equal(one.final_value, rollout(config, policy, 4, 3, count=12).final_value)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.sampled_from(["book", "avellaneda-stoikov"]),
+    st.integers(1, 9),
+    st.integers(1, 5),
+    st.lists(st.integers(0, 8), max_size=3),
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 1000),
+)
+def test_no_split_and_no_thread_count_shows(
+    name: str, count: int, threads: int, cuts: list[int], seed: int, first: int
+) -> None:
+    """Any number of threads, and any cut of first .. first + count - 1 into parts, gives the same rows."""
+    config = build({"market": {"name": name, "nt": 25, **({"book_size": 60} if name == "book" else {})}})
+    policy = weights(config)
+    whole = rollout(config, policy, seed, 7, first, count, threads=1)
+    assert_equal(whole, rollout(config, policy, seed, 7, first, count, threads=threads))
+    edges = sorted({0, count, *(c for c in cuts if c < count)})
+    parts = [rollout(config, policy, seed, 7, first + a, b - a, threads=threads) for a, b in pairwise(edges)]
+    np.testing.assert_array_equal(whole.lengths, np.concatenate([part.lengths for part in parts]))
+    for field in fields(whole):
+        if field.name not in ("live", "offsets"):
+            joined = np.concatenate([getattr(part, field.name)[: part.nnz or None] for part in parts if part.nnz])
+            np.testing.assert_array_equal(getattr(whole, field.name)[: len(joined)], joined, err_msg=field.name)
+
+
+RAW = 1e4  # observations are divided by it, so that nothing is clipped
+
+
+def watcher(config: Config, bias: tuple[float, ...]) -> PolicyWeights:
+    """A policy that always does the same and whose observations can be read off."""
+    obs = observation_size(config)
+    layers = [(np.zeros((obs, 4), np.float32), np.array(bias, np.float32))]
+    return PolicyWeights(layers, np.full(4, -60, np.float32), np.zeros(obs, np.float32), np.full(obs, RAW, np.float32))
+
+
+def test_columns_of_the_observation() -> None:
+    """The last three states, newest first, then time left, inventory, S - S_0 and W."""
+    config = build({"market": {"nt": 30, "n_obs": 3, "observation": "full", "volatility": 0.05}})
+    assert observation_size(config) == 3 * 4 + 1 + 3
+    batch = rollout(config, watcher(config, (0.0, -1.4, 0.0, -1.4)), 1, 0, count=3, threads=1)
+    for n in range(3):
+        rows = slice(batch.offsets[n], batch.offsets[n + 1])
+        seen = RAW * batch.observation[rows].astype(float)
+        assert not seen[0, 4:12].any() and not seen[1, 8:12].any()
+        np.testing.assert_array_equal(seen[1:, 4:8], seen[:-1, :4])
+        np.testing.assert_array_equal(seen[2:, 8:12], seen[:-2, :4])
+        np.testing.assert_allclose(seen[:, 12], 1 - np.arange(30) / 30, atol=1e-6)
+        np.testing.assert_allclose(seen[:, 13], batch.inventory[rows], atol=1e-5)
+        np.testing.assert_allclose(seen[:, 14], batch.mid[rows] - 533, atol=1e-5)
+        np.testing.assert_allclose(seen[:, 15], batch.wealth[rows], rtol=1e-6, atol=1e-3)
+        assert batch.inventory[rows].any() and np.all(seen[:, 0] >= 1) and np.all(seen[:, 2] >= 1)
+        last = RAW * batch.last_observation[n].astype(float)
+        np.testing.assert_array_equal(last[4:12], seen[[-1, -2], :4].ravel())
+        np.testing.assert_allclose(last[12:14], [0, batch.final_inventory[n]], atol=1e-5)
+
+
+def test_distances_are_seen_before_the_action() -> None:
+    config = build({"market": {"nt": 30, "observation": "state"}})
+    far = (0.0, 90.0, 0.0, 90.0)  # orders far from the touch: the best quotes stay what they are
+    batch = rollout(config, watcher(config, far), 1, 0, count=3, threads=1)
+    seen = RAW * batch.observation.astype(float)
+    assert observation_size(config) == 5
+    np.testing.assert_allclose(seen[:, 1], batch.mid - batch.bid, atol=1e-5)
+    np.testing.assert_allclose(seen[:, 3], batch.ask - batch.mid, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["book", "avellaneda-stoikov"])
