@@ -285,6 +285,9 @@ def training_picture(
     if not metrics or width < 1 or height < 1:
         return raster.blank(max(width, 0), max(height, 0), "nothing to draw")
     columns, rows = grid(len(metrics), width, height)
+    if rows * MIN_HEIGHT > height:  # the first metrics that have room rather than all of them without a chart
+        metrics = metrics[: columns * max(height // MIN_HEIGHT, 1)]
+        columns, rows = grid(len(metrics), width, height)
     stacked = []
     for row in range(rows):
         tall = height // rows + (row < height % rows)
