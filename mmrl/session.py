@@ -139,6 +139,7 @@ class _Process:
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import remove_temporaries
         from mmrl.runs.history import History, read_metrics
+        from mmrl.runs.recorder import Recorder
 
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
             remove_temporaries(place)
@@ -154,47 +155,56 @@ class _Process:
             self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
         history.truncate_after(number)
-        if number:
-            self.view.past(read_metrics(history.path))
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best = float(state["best"])
+            self.view.past(read_metrics(history.path))
+            self._compare_versions(_versions(trainer))
         self.epoch = number
         self._status("running", epoch=number)
-        for epoch in trainer.run(self.target):
-            self._keep(trainer, history, epoch)
-            if self.interruption.signal or not self._steer(trainer):
-                return "interrupted" if epoch.number < self.target else "finished"
-        return "finished"
+        recorder = Recorder(self.folder, history)
+        try:
+            stopped = self._loop(trainer, recorder)
+            recorder.flush()
+        finally:
+            recorder.close()
+        return "interrupted" if stopped and self.epoch < self.target else "finished"
 
-    def _keep(self, trainer: Any, history: Any, epoch: Any) -> None:
-        """Write one epoch down: metrics, now and then an episode, then the checkpoint that commits it."""
+    def _loop(self, trainer: Any, recorder: Any) -> bool:
+        """One epoch after the other; True when it was told to stop."""
+        events = self._steer(trainer, recorder)
+        while self.epoch < self.target:
+            if events is None or self.interruption.signal:
+                return True
+            epoch = next(trainer.run(self.target))
+            record = {**epoch.record, **events, "wall": time.time()}
+            self._keep(trainer, recorder, epoch, record)
+            self.view.epoch(record)
+            events = self._steer(trainer, recorder)
+        return False
+
+    def _keep(self, trainer: Any, recorder: Any, epoch: Any, record: dict[str, Any]) -> None:
+        """Hand one epoch to the recorder, with an episode profile now and then."""
         from mmrl.learn.record import episode_profile
-        from mmrl.runs import checkpoint
-        from mmrl.runs.episodes import write_episode
 
-        record = {**epoch.record, "wall": time.time()}
-        value = record["value_mean"]
-        better = value > self.best
-        self.best = max(self.best, value)
-        history.append(record)
-        every = self.config.run.plot_after
+        self.epoch, every, profile = epoch.number, self.config.run.plot_after, None
+        better = record["value_mean"] > self.best
+        self.best = max(self.best, record["value_mean"])
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             profile = episode_profile(epoch.batch, self.config.market.step_length)
-            write_episode(self.folder, epoch.number, profile)
         state = {"trainer": trainer.state_dict(), "best": self.best}
-        checkpoint.save(self.folder, epoch.number, state, best=better, versions=_versions(trainer))
-        self.epoch = epoch.number
-        self._status("running", epoch=epoch.number)
-        self.view.epoch(record)
+        recorder.keep(record, profile, state, best=better, versions=_versions(trainer))
 
-    def _steer(self, trainer: Any) -> bool:
-        """Obey control.json: live settings, pause (sleeping until told otherwise), stop. False to stop."""
+    def _steer(self, trainer: Any, recorder: Any) -> dict[str, Any] | None:
+        """Obey control.json: live settings, pause (sleeping until told otherwise), stop.
+
+        Returns what to note in the next epoch's record about changed settings; None to stop.
+        """
         from mmrl.runs.control import read_control
 
         control = read_control(self.folder)
-        trainer.set_live(**control["set"])
         if control["want"] == "pause":
+            recorder.flush()
             self._status("paused", epoch=self.epoch)
             self.view.note("paused")
             while control["want"] == "pause" and not self.interruption.signal:
@@ -202,10 +212,21 @@ class _Process:
                 control = read_control(self.folder)
             if control["want"] == "run":
                 self._status("running", epoch=self.epoch)
+                self.view.note("going on")
         if control["want"] == "stop":
             (self.folder / "control.json").unlink(missing_ok=True)  # the wish is fulfilled: a resume may run
-            return False
-        return True
+            return None
+        changed = trainer.set_live(**control["set"])
+        return {"event": changed} if changed else {}
+
+    def _compare_versions(self, versions: dict[str, Any]) -> None:
+        """Say in one line what differs from the process that made the checkpoint."""
+        from mmrl.runs.manifest import sound_manifest
+
+        before = sound_manifest(self.folder)[0].get("versions", {})
+        other = [f"{key} {before[key]} -> {now}" for key, now in versions.items() if before.get(key, now) != now]
+        if other:
+            self.view.note("not bit for bit the run it would have been: " + ", ".join(other))
 
     def _compiles(self) -> bool:
         from mmrl.rollout.compiled import compile_needed

@@ -78,16 +78,23 @@ class Trainer:
         seed = stream_seed(self.config.run.seed, "market")
         return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
 
-    def set_live(self, lr: float | None = None, entropy: float | None = None) -> None:
-        """Change what may be changed while training: learning rate and entropy coefficient."""
-        training = self.config.training
-        training = training.model_copy(
-            update={k: v for k, v in {"lr": lr, "entropy": entropy}.items() if v is not None}
-        )
+    def set_live(self, **values: float) -> dict[str, float]:
+        """Change what may be changed while training, `lr` and `entropy`; returns those that were different."""
+        changed = {name: value for name, value in values.items() if getattr(self.config.training, name) != value}
+        training = self.config.training.model_copy(update=changed)
         self.config = self.config.model_copy(update={"training": training})
-        rates = (training.lr, training.value_lr or training.lr)
+        self._set_rates()
+        return changed
+
+    def _set_rates(self) -> float:
+        """Learning rates of the next epoch, from the share of the run that is over; returns the policy's."""
+        training = self.config.training
+        over = min(self.epoch / max(training.ne - 1, 1), 1.0)
+        share = 1.0 + (training.lr_end - 1.0) * over
+        rates = (training.lr * share, (training.value_lr or training.lr) * share)
         for group, rate in zip(self.optimiser.param_groups, rates, strict=False):
             group["lr"] = rate
+        return rates[0]
 
     def run(self, target: int) -> Iterator[Epoch]:
         """Train until epoch `target`, yielding each finished Epoch. Raises Diverged before a bad update."""
@@ -97,6 +104,7 @@ class Trainer:
     def step(self) -> Epoch:
         """Roll out one batch, learn from it, and say what happened."""
         number = self.epoch + 1
+        rate = self._set_rates()
         began = time.perf_counter()
         batch = self.rollout(number)
         rolled = time.perf_counter()
@@ -119,7 +127,7 @@ class Trainer:
             "epoch": number,
             **batch_record(host),
             **stats.record(),
-            "learning_rate": self.config.training.lr,
+            "learning_rate": rate,
             "seconds_rollout": rolled - began,
             "seconds_update": updated - rolled,
             "steps_per_second": host.nnz / (updated - began),

@@ -45,7 +45,22 @@ def join(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
     return [join(value, tensors) for value in tree] if isinstance(tree, list) else tree
 
 
+def encode(epoch: int, state: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a checkpoint by name; a copy, so that training may go on while they are written."""
+    tensors: dict[str, torch.Tensor] = {}
+    tree = split(state, "", tensors)
+    return {
+        f"{epoch:06d}.safetensors": safetensors.torch.save(tensors),
+        f"{epoch:06d}.json": json.dumps(tree, allow_nan=False).encode(),
+    }
+
+
 def save(folder: Path, epoch: int, state: dict[str, Any], best: bool, versions: dict[str, Any]) -> None:
+    """Encode and commit the checkpoint of an epoch."""
+    commit(folder, epoch, encode(epoch, state), best, versions)
+
+
+def commit(folder: Path, epoch: int, files: dict[str, bytes], best: bool, versions: dict[str, Any]) -> None:
     """Write the checkpoint of an epoch, commit it in the manifest, then remove those no longer kept.
 
     Raises OSError; a sound checkpoint that the manifest names is never overwritten, and entries of this epoch
@@ -53,12 +68,6 @@ def save(folder: Path, epoch: int, state: dict[str, Any], best: bool, versions: 
     """
     place = folder / "checkpoints"
     place.mkdir(exist_ok=True)
-    tensors: dict[str, torch.Tensor] = {}
-    tree = split(state, "", tensors)
-    files = {
-        f"{epoch:06d}.safetensors": safetensors.torch.save(tensors),
-        f"{epoch:06d}.json": json.dumps(tree, allow_nan=False).encode(),
-    }
     manifest, _ = sound_manifest(folder)
     entries = [e for e in _entries(manifest) if e["epoch"] < epoch]
     for name, data in files.items():

@@ -46,6 +46,15 @@ class History:
         finally:
             os.close(descriptor)
 
+    def sync(self) -> None:
+        """Make what was appended survive a power cut."""
+        if self.path.exists():
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
     def truncate_after(self, epoch: int) -> None:
         """Drop records of epochs beyond `epoch`: what a resumed run is about to do again."""
         records = read_metrics(self.path)

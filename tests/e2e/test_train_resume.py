@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,41 @@ def test_without_its_random_state_a_resumed_run_differs(straight: Path, tmp_path
     same, other = trained(forget=False), trained(forget=True)
     assert all(torch.equal(same[k], expected[k]) for k in expected)
     assert any(not torch.equal(other[k], expected[k]) for k in expected)
+
+
+def test_live_edits_pause_and_stop_through_the_control_file(tmp_path: Path) -> None:
+    from mmrl.runs.control import request
+
+    run = tmp_path / "run"
+    arguments = ["train", *SETTINGS, "-ne", "1000000", "--results", str(tmp_path), "--name", "run"]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cli", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+    def wait_for(what: str, holds: Callable[[], bool]) -> None:
+        deadline = time.time() + 120
+        while not holds():
+            assert time.time() < deadline and child.poll() is None, what
+            time.sleep(0.05)
+
+    def state() -> str:
+        return json.loads((run / "status.json").read_text())["state"]
+
+    try:
+        wait_for("first epoch", lambda: (run / "metrics.jsonl").exists())
+        request(run, "pause", lr=0.001)
+        wait_for("pause", lambda: state() == "paused")
+        epochs = len(records(run))
+        time.sleep(0.5)
+        assert len(records(run)) == epochs
+        request(run, "run")
+        wait_for("going on", lambda: len(records(run)) > epochs + 2)
+        request(run, "stop")
+        assert child.wait(60) == 0
+    finally:
+        child.kill()
+    assert state() == "interrupted"
+    changed = [r for r in records(run) if "event" in r]
+    assert [r["event"] for r in changed] == [{"lr": 0.001}]
+    assert changed[0]["learning_rate"] == 0.001
+    assert records(run)[0]["learning_rate"] != 0.001
