@@ -189,6 +189,9 @@ class Training(Group):
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
     target_kl: float = option(0.0, "Stop the passes above this KL divergence, 0: never", ge=0, le=100)
+    lr_end: float = option(
+        1.0, "The learning rates fall in a straight line to this share of themselves at the last epoch", gt=0, le=1
+    )
     value_lr: float = option(0.0, "Learning rate of the value network, 0: as the policy", ge=0, le=1)
 
 

@@ -199,7 +199,7 @@ def _batch(
     inventory, over, last = inventory.to(where), over.to(where), last.to(where)
     value = wealth + inventory * mid
     rows["value"] = rows["wealth"] + rows["inventory"] * rows["mid"]
-    rows["reward"] = rewards(config, rows, offsets, value, wealth, inventory, over)
+    rows["reward"] = rewards(config, rows, offsets, value, wealth, mid, inventory, over)
     rows["inventory"] = rows["inventory"].int()
     return Trajectories(
         offsets=offsets,

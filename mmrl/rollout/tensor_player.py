@@ -36,7 +36,7 @@ class Player:
         self.grids = [tensor(g) for g in ([[float(x) for x in p.size_grid], grid] * 2 if book else [grid] * 2)]
         self.kind = policy.kind if isinstance(policy, Quoter) else "learned"
         if isinstance(policy, Quoter):
-            if self.kind == "learned" or self.kind == ("table" if book else "naive"):
+            if self.kind == "learned" or (self.kind == "naive" and not book):
                 raise ValueError(f"the {self.kind} quoter is not for the tensor engine in this market")
             self.constant = tensor(policy.constant)
             self.table = None if policy.table is None else tensor(policy.table.tolist())
@@ -69,5 +69,6 @@ class Player:
         else:
             assert self.table is not None
             reach = (self.table.shape[1] - 1) // 2
-            quote = self.table[t][inventory.clamp(-reach, reach) + reach]
+            row = t * self.table.shape[0] // self.config.market.nt
+            quote = self.table[row][inventory.clamp(-reach, reach) + reach]
         return quote.float(), quote, torch.zeros_like(observation[:, 0])
