@@ -294,13 +294,13 @@ def chart(
     upward = _places(y_range, max(rows // 3, 2), rows + 1) or list(y_range)
     names = labels(upward)
     margin = min(max(map(len, names)), width // 3)
-    columns = width - margin - 1
+    columns = width - margin - 2  # the last column keeps neighbouring charts apart
     _axes(cells, x_range, y_range, upward, names, margin, rows, across, charset)
     _heading(cells, colours, title, [c for c in curves if c.label], charset.axes[3])
 
     tall, wide = charset.weights.shape
-    area = cells[1 : 1 + rows, margin + 1 :]
-    hues = colours[1 : 1 + rows, margin + 1 :]
+    area = cells[1 : 1 + rows, margin + 1 : -1]
+    hues = colours[1 : 1 + rows, margin + 1 : -1]
     size = columns * wide
     pattern = np.zeros((rows, columns), dtype=np.int64)
     dither = (np.arange(rows * tall)[:, None] + 2 * np.arange(size)) % 4 == 0
@@ -344,14 +344,14 @@ def _axes(
 ) -> None:
     """Both axes with ticks; labels that would run into each other are left out."""
     bar, bar_tick, corner, line, line_tick = charset.axes
-    columns = cells.shape[1] - margin - 1
+    columns = cells.shape[1] - margin - 2
     cells[1 : 1 + rows, margin] = bar
     for place, name in zip(upward, names, strict=True):
         level = min(int((place - y_range[0]) / (y_range[1] - y_range[0]) * rows), rows - 1)
         write(cells, rows - level, 0, name[:margin].rjust(margin))
         cells[rows - level, margin] = bar_tick
     cells[rows + 1, margin] = corner
-    cells[rows + 1, margin + 1 :] = line
+    cells[rows + 1, margin + 1 : -1] = line
     places = _places(x_range, max(columns // 12, 2), columns // 6)
     free = 0
     for place, name in zip(places, labels(places), strict=True):
@@ -362,7 +362,7 @@ def _axes(
             write(cells, rows + 2, start, name)
             free = start + len(name) + 1
     if across and len(across) + 4 <= columns:
-        write(cells, rows + 1, cells.shape[1] - len(across) - 1, f" {across}")
+        write(cells, rows + 1, cells.shape[1] - len(across) - 2, f" {across} ")
 
 
 def _heading(
