@@ -12,7 +12,7 @@ from typing import Any
 
 from mmrl.runs.store import RunInfo
 
-COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "steps/s", "updated")
+COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "optimality", "steps/s", "updated")
 
 
 def as_row(info: RunInfo) -> dict[str, Any]:
@@ -63,6 +63,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["market"] or ""),
         str(row["algorithm"] or ""),
         shown,
+        "" if row.get("optimality") is None else f"{100 * row['optimality']:.2f} %",
         "" if speed is None else f"{speed:,.0f}",
         _time(row["updated"]),
     )

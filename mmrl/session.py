@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 from mmrl.config import Config
+from mmrl.evaluate.grade import Grader
 
 EXIT_OK, EXIT_FAILED, EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 5, 130, 143
 
@@ -110,6 +111,7 @@ class _Process:
         self.folder, self.view, self.interruption = folder, view, interruption
         self.best = float("-inf")
         self.target = config.training.ne
+        self.grader = Grader(config)
 
     def work(self) -> int:
         """Train; whatever ends it is written to status.json. Returns the exit code."""
@@ -192,6 +194,9 @@ class _Process:
         self.best = max(self.best, record["value_mean"])
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             profile = episode_profile(epoch.batch, self.config.market.step_length)
+            grade = self.grader.optimality(trainer.policy, trainer.normaliser)
+            if grade is not None:
+                record["optimality"] = grade
         state = {"trainer": trainer.state_dict(), "best": self.best}
         recorder.keep(record, profile, state, best=better, versions=_versions(trainer))
 

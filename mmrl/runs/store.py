@@ -131,7 +131,7 @@ def describe(folder: Path) -> RunInfo:
         algorithm=algorithm,
         value_mean=_number(last, "value_mean"),
         value_se=_number(last, "value_se"),
-        optimality=_number(last, "optimality"),
+        optimality=_number(last_record(folder, "optimality"), "optimality"),
         steps_per_second=_number(last, "steps_per_second"),
         started=_moment(status, "started"),
         updated=_moment(status, "updated"),
@@ -152,8 +152,8 @@ def _moment(facts: Mapping[str, Any], key: str) -> float | None:
     return value if value is not None and 0 <= value < 2**37 else None
 
 
-def last_record(folder: Path) -> dict[str, Any]:
-    """The last whole line of metrics.jsonl, read from its end; empty when there is none."""
+def last_record(folder: Path, key: str = "epoch") -> dict[str, Any]:
+    """The last whole line of metrics.jsonl that has a key, among its last 64 KiB; empty when there is none."""
     import json
 
     try:
@@ -164,11 +164,13 @@ def last_record(folder: Path) -> dict[str, Any]:
     except OSError:
         return {}
     for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
+        if key.encode() not in line:
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict) and "epoch" in record:
+        if isinstance(record, dict) and key in record:
             return record
     return {}
 
