@@ -104,7 +104,7 @@ class Reward(Group):
     )
     immediate: Literal["wealth", "pnl", "none"] = option(
         "wealth",
-        "Reward of a step: scaled change of wealth, mark-to-market profit, or none",
+        "Reward of a step: scaled change of wealth, mark-to-market profit, or none, which drops the bonuses too",
         switches={"--no-immediate": "none", "-ni": "none"},
     )
     add_inventory: bool = option(

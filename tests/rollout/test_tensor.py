@@ -125,14 +125,20 @@ class CompiledBook:
 
 @pytest.mark.parametrize(
     "rules",
-    [{}, {"market_order": "walk", "owner": "maker"}, {"exhausted": "refilled", "rounding": "nearest"}, LINEAGE],
-    ids=["default", "walk", "refilled", "lineage"],
+    [
+        {},
+        {"market_order": "walk", "owner": "maker"},
+        {"exhausted": "refilled", "rounding": "nearest"},
+        LINEAGE,
+        {"owner": "maker", "crossed": "dropped", "book_size": 60, "volatility": 0.04},  # ends by cancelling too
+    ],
+    ids=["default", "walk", "refilled", "lineage", "small"],
 )
 def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
     """Action, move of the mid, crossed and market orders: level by level, share by share, tick by tick."""
     n, calm = 6, (3.0, -2.13, -0.8, -2.3, 0.167, -0.1)  # so that the books last
     wide = {"seed_spread": 0.4, "volatility": 0.02, "book_size": 2000, "nt": 100, "intensity": calm}
-    config = _config(**wide, **rules)
+    config = _config(**{**wide, **rules})
     law = TensorBook(config.market, CPU)
     books, s = [CompiledBook(config, k) for k in range(n)], law.empty_books(n)
     for k, book in enumerate(books):
@@ -177,7 +183,8 @@ def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
             assert bool(law.empty(s)[k]) == bool(diffusive.empty(book.meta))
         steps += int(alive.sum())
         traded += int((counts > 0).sum())
-    assert steps > 100 and traded > 50 and int(s.inventory.abs().sum()) > 0
+    least = 10 if config.market.book_size == 60 else 100
+    assert steps > least and traded > least // 2 and int(s.inventory.abs().sum()) > 0
 
 
 @pytest.mark.parametrize("fill", ["linear", "poisson"])
