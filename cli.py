@@ -36,6 +36,23 @@ Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
 Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder of the run folders.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        import mmrl
+
+        print(f"mmrl {mmrl.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def mmrl_(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train a market maker in a terminal and watch it learn."""
+
+
 @app.command(epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni")
 @with_settings
 def train(

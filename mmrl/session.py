@@ -10,7 +10,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from mmrl.config import Config
+from mmrl.config import Config, ConfigError
+from mmrl.config_fields import fields, value_of
+from mmrl.config_sources import replaced
 from mmrl.evaluate.grade import Grader
 
 EXIT_OK, EXIT_FAILED, EXIT_DIVERGED, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 1, 5, 130, 143
@@ -78,21 +80,36 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     folder = Path(load) if load else store.matching(config)
     if load and folder:
         store.resting(folder)
+        check_changes(store.read_config(folder).config, config)
         if expand:
             folder = store.expanded(folder, expand)
-        config = store.read_config(folder).config if expand else config
+            config = replaced(config, {"training.ne": store.read_config(folder).config.training.ne})
     resumed = folder is not None
     if folder is None:
         folder = store.create(config, origins)
     with RunLock(folder), Interruption().installed() as interruption, view:
         if resumed:
             view.note(f"going on with {folder.name}")
+            stored = store.read_config(folder)
+            if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
+                store.write_config(folder, config, origins, stored.meta)
         return _Process(config, origins, folder, view, interruption).work()
+
+
+SHAPE = ("market.name", "market.n_obs", "market.observation", "reward.time_limit", "training.noadv")
+"""Settings beside those of the policy that decide which tensors a run has."""
+
+
+def check_changes(stored: Config, wanted: Config) -> None:
+    """Refuse changes of a run that has begun where its networks would no longer fit."""
+    for spec in fields():
+        before, now = value_of(stored, spec), value_of(wanted, spec)
+        if before != now and (spec.group == "policy" or spec.key in SHAPE):
+            raise ConfigError(f"{spec.key} = {now} cannot change in a run that began with {before}: start a new run")
 
 
 def check_engine(config: Config) -> None:
     """Refuse a device or engine that is not there, before anything is created."""
-    from mmrl.config import ConfigError
     from mmrl.rollout.devices import resolve_device, resolve_engine
 
     try:

@@ -168,3 +168,19 @@ def test_live_edits_pause_and_stop_through_the_control_file(tmp_path: Path) -> N
     assert [r["event"] for r in changed] == [{"lr": 0.001}]
     assert changed[0]["learning_rate"] == 0.001
     assert records(run)[0]["learning_rate"] != 0.001
+
+
+def test_a_loaded_run_takes_new_settings_but_not_other_networks(straight: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from mmrl.runs.store import read_config
+
+    shutil.copytree(straight, tmp_path / "run")
+    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--layers", "3")
+    assert done.returncode == 2 and "policy.layers = 3" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "1", "-lr", "0.001")
+    assert done.returncode == 0, done.stderr
+    assert [r["learning_rate"] for r in records(tmp_path / "run")][-2:] == [0.003, 0.001]
+    stored = read_config(tmp_path / "run")
+    assert stored.config.training.lr == 0.001 and stored.config.training.ne == 7
