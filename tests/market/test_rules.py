@@ -165,9 +165,12 @@ def test_rounding_of_quotes() -> None:
     s = Stage()
     s.act(1, 0.29, 1, 0.29)  # 0.29 / 0.01 is 28.999...: it stays on its own tick
     assert (s.levels(BID)[0][0], s.levels(ASK)[0][0]) == (9971, 10029)
-    s = Stage()
-    s.act(1, 0.07, 1, 0.07)  # and 0.07 / 0.01 is 7.000...1
-    assert (s.levels(BID)[0][0], s.levels(ASK)[0][0]) == (9993, 10007)
+    for tenths in range(1, 10):  # the same for asks: from 100.00f to every cent above
+        for cents in range(1, 60):
+            s = Stage()
+            s.mid += tenths / 10
+            s.act(0, 0, 1, (cents - tenths / 10) / 100)
+            assert s.levels(ASK)[0][0] == 10000 + cents
 
 
 def test_sizes_are_rounded_and_distances_clipped_at_the_mid() -> None:
