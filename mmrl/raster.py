@@ -268,6 +268,7 @@ def chart(
     across: str = "",
     charset: Charset = BRAILLE,
     y_range: tuple[float, float] | None = None,
+    x_range: tuple[float, float] | None = None,
 ) -> Picture:
     """Curves with title, axes, 1-2-5 ticks and the name of the x axis, exactly width x height cells.
 
@@ -282,7 +283,7 @@ def chart(
         if curve.low is not None and curve.high is not None:
             bands.append((ordered(curve.x, curve.low), ordered(curve.x, curve.high), curve.shade))
     heights = [y for _, y in lines]
-    x_range = limits([x[np.isfinite(y)] for x, y in lines], 0.5)
+    x_range = x_range or limits([x[np.isfinite(y)] for x, y in lines], 0.5)
     y_range = y_range or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
     if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
         picture = blank(width, height, "waiting for the first point" if width > 28 else "waiting")
