@@ -13,7 +13,7 @@ from typing import Any
 
 from mmrl.config import Config, ConfigError
 from mmrl.config_fields import fields, shown, value_of
-from mmrl.config_sources import dump_toml, load_toml, replaced, resolve
+from mmrl.config_sources import dump_toml, replaced, resolve
 
 
 def prepare(
@@ -31,12 +31,12 @@ def prepare(
         return *resolve(settings, config_file, preset, environ), None
     if config_file or preset:
         raise ConfigError("--load takes the settings of the run: drop --config and --preset")
-    from mmrl.runs.store import find_run
+    from mmrl.runs.store import find_run, read_config
 
     # The results folder is where to look, not a setting to change in the run found there.
     root = settings.get("run.results") or environ.get("MMRL_RESULTS") or "results"
     folder = Path(find_run(load, root).folder)
-    stored = load_toml((folder / "config.toml").read_text(encoding="utf-8"), str(folder / "config.toml"))
+    stored = read_config(folder)
     changes = {key: value for key, value in settings.items() if key not in ("run.results", "run.name")}
     config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder

@@ -74,26 +74,27 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     Raises RunBusy, ConfigError and BrokenRun before anything is changed.
     """
     from mmrl.runs import store
+    from mmrl.runs.atomic import refuse_links
     from mmrl.runs.lock import RunLock
 
     check_engine(config)
     folder = Path(load) if load else store.matching(config)
-    if load and folder:
-        store.resting(folder)
-        check_changes(store.read_config(folder).config, config)
-        if expand:
-            folder = store.expanded(folder, expand)
-            config = replaced(config, {"training.ne": store.read_config(folder).config.training.ne})
     resumed = folder is not None
-    if folder is None:
-        folder = store.create(config, origins)
-    with RunLock(folder), Interruption().installed() as interruption, view:
+    # held from here to the end: of two processes that want the same run, one gets it and the other is told so
+    with RunLock(folder).take() if folder else store.begin(config, origins) as lock:
         if resumed:
-            view.note(f"going on with {folder.name}")
-            stored = store.read_config(folder)
-            if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
-                store.write_config(folder, config, origins, stored.meta)
-        return _Process(config, origins, folder, view, interruption).work()
+            refuse_links(lock.folder)
+            check_changes(store.read_config(lock.folder).config, config)
+            if expand:
+                store.expand_held(lock, expand)
+                config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
+        with Interruption().installed() as interruption, view:
+            if resumed:
+                view.note(f"going on with {lock.folder.name}")
+                stored = store.read_config(lock.folder)
+                if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
+                    store.write_config(lock.folder, config, origins, stored.meta)
+            return _Process(config, origins, lock.folder, view, interruption).work()
 
 
 SHAPE = ("market.name", "market.n_obs", "market.observation", "reward.time_limit", "training.noadv")
@@ -158,6 +159,7 @@ class _Process:
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import remove_temporaries
         from mmrl.runs.history import History, read_metrics
+        from mmrl.runs.manifest import mark_of
         from mmrl.runs.recorder import Recorder
 
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
@@ -173,7 +175,9 @@ class _Process:
         for fault in faults:
             self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
-        history.truncate_after(number)
+        damage = history.go_back(number, mark_of(self.folder, number))
+        if damage:
+            self.view.note(damage)
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best = float(state["best"])
@@ -181,7 +185,7 @@ class _Process:
             self._compare_versions(_versions(trainer))
         self.epoch = number
         self._status("running", epoch=number)
-        recorder = Recorder(self.folder, history)
+        recorder = Recorder(self.folder, history, [damage] if damage else [])
         try:
             stopped = self._loop(trainer, recorder)
             recorder.flush()

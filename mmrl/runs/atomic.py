@@ -1,10 +1,26 @@
-"""Durable writes: a reader sees the old file or the new one, whatever happens in between."""
+"""Durable writes and wary reads: a reader sees the old file or the new one, and never anything but a plain file."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+import threading
+import time
 from pathlib import Path
+
+READ_LIMIT = 64 * 2**20
+"""Bytes that a file of a run may have at most, unless its reader says otherwise: a stranger's file fills no memory."""
+
+FOLDERS = ("checkpoints", "episodes")
+"""The folders inside a run."""
+
+SHARED = "control.json"
+"""The one file of a run that others than its trainer write."""
+
+
+class BrokenRun(ValueError):
+    """A run folder whose files cannot be trusted or understood."""
 
 
 def durable_write(path: Path, data: bytes) -> None:
@@ -12,7 +28,7 @@ def durable_write(path: Path, data: bytes) -> None:
 
     Raises OSError with the path; the old file then stands untouched and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
         try:
@@ -41,7 +57,59 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
+    """The bytes of a plain file of a run.
+
+    Raises FileNotFoundError, and BrokenRun on a link, a pipe, a device, or a file of more than `limit` bytes.
+    """
+    descriptor = open_plain(path)
+    with os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_size > limit:
+            raise BrokenRun(f"{path} has more than {limit // 2**20} MB: it is refused")
+        return file.read(limit)
+
+
+def open_plain(path: Path) -> int:
+    """A descriptor to read a plain file of a run, as wary as read_plain() but for the size."""
+    if path.parent.name in FOLDERS and path.parent.is_symlink():
+        raise BrokenRun(f"{path.parent} is a link: links inside a run are not followed")
+    try:  # without O_NONBLOCK a pipe in place of a file would hold the reader up for ever
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        if path.is_symlink():
+            raise BrokenRun(f"{path} is a link: links inside a run are not followed") from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BrokenRun(f"{path} is not a plain file")
+    return descriptor
+
+
+def inner_folder(folder: Path, name: str) -> Path:
+    """A folder inside a run, made if it is not there; raises BrokenRun when a link stands in its place."""
+    place = folder / name
+    place.mkdir(exist_ok=True)
+    if place.is_symlink():
+        raise BrokenRun(f"{place} is a link: links inside a run are not followed")
+    return place
+
+
+def refuse_links(folder: Path) -> None:
+    """Raise BrokenRun naming the first link inside a run; what is written there must stay there."""
+    for place in (folder, *(folder / name for name in FOLDERS)):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    raise BrokenRun(f"{entry.path} is a link: links inside a run are not followed")
+
+
 def remove_temporaries(folder: Path) -> None:
-    """Remove what interrupted writes of dead processes left in a folder; call only while holding its lock."""
+    """Remove what interrupted writes left in a folder; call only while holding the lock of its run.
+
+    The lock's holder is the only writer of every file but one: a watcher may be writing that this very moment.
+    """
     for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            watchers = path.name.startswith(f".{SHARED}.")
+            if not watchers or time.time() - path.lstat().st_mtime > 60:
+                path.unlink(missing_ok=True)

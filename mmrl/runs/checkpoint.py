@@ -11,10 +11,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from mmrl.runs.atomic import durable_write
-from mmrl.runs.manifest import BrokenRun, sha256, sound_manifest, write_manifest
-
-KEPT = 2  # newest checkpoints kept beside the best
+from mmrl.runs.commit import commit
+from mmrl.runs.manifest import BrokenRun, entries_of, files_of, sound_manifest
 
 
 def split(state: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
@@ -60,40 +58,16 @@ def save(folder: Path, epoch: int, state: dict[str, Any], best: bool, versions: 
     commit(folder, epoch, encode(epoch, state), best, versions)
 
 
-def commit(folder: Path, epoch: int, files: dict[str, bytes], best: bool, versions: dict[str, Any]) -> None:
-    """Write the checkpoint of an epoch, commit it in the manifest, then remove those no longer kept.
-
-    Raises OSError; a sound checkpoint that the manifest names is never overwritten, and entries of this epoch
-    or later ones, left over where training went back to an older checkpoint, are forgotten.
-    """
-    place = folder / "checkpoints"
-    place.mkdir(exist_ok=True)
-    manifest, _ = sound_manifest(folder)
-    entries = [e for e in _entries(manifest) if e["epoch"] < epoch]
-    for name, data in files.items():
-        durable_write(place / name, data)
-    entries.append({"epoch": epoch, "files": {name: sha256(data) for name, data in files.items()}})
-    best_epoch = epoch if best else manifest.get("best_epoch")
-    if best_epoch not in [e["epoch"] for e in entries]:
-        best_epoch = None
-    entries = [e for k, e in enumerate(entries) if k >= len(entries) - KEPT or e["epoch"] == best_epoch]
-    write_manifest(folder, {"versions": versions, "best_epoch": best_epoch, "checkpoints": entries})
-    named = {name for entry in entries for name in entry["files"]}
-    for path in place.iterdir():
-        if path.name not in named:
-            path.unlink(missing_ok=True)
-
-
 def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], list[str]]:
     """The newest sound checkpoint (or that of `epoch`): its epoch, state, and what was wrong with newer ones.
 
     Epoch 0 and an empty state when the run has none. Raises BrokenRun when none of those named is sound.
     """
     manifest, faults = sound_manifest(folder)
-    entries = [e for e in _entries(manifest) if epoch is None or e["epoch"] == epoch]
+    entries = [e for e in entries_of(manifest) if epoch is None or e["epoch"] == epoch]
     for entry in reversed(entries):
         try:
-            return int(entry["epoch"]), _read(folder / "checkpoints", entry), faults
+            return int(entry["epoch"]), _read(folder, entry), faults
         except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             faults.append(f"checkpoint {entry.get('epoch')} is damaged ({error})")
     if faults:
@@ -101,27 +75,8 @@ def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], l
     return 0, {}, faults
 
 
-def _entries(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = manifest.get("checkpoints", [])
-    if not isinstance(entries, list):
-        return []
-    return [
-        e
-        for e in entries
-        if isinstance(e, dict) and isinstance(e.get("epoch"), int) and isinstance(e.get("files"), dict)
-    ]
-
-
-def _read(place: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    stem, contents = f"{entry['epoch']:06d}", {}
-    if set(entry["files"]) != {f"{stem}.safetensors", f"{stem}.json"}:
-        raise ValueError(f"its files are named {sorted(entry['files'])}")
-    for name, digest in entry["files"].items():
-        if (place / name).is_symlink():
-            raise ValueError(f"{name} is a link")
-        contents[name.rpartition(".")[2]] = data = (place / name).read_bytes()
-        if sha256(data) != digest:
-            raise ValueError(f"{name} does not match its SHA-256")
+def _read(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
+    contents = files_of(folder, entry)
     tensors = safetensors.torch.load(contents["safetensors"])
     state = join(json.loads(contents["json"]), tensors)
     if not isinstance(state, dict):

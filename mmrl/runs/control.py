@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write
+from mmrl.runs.atomic import durable_write, read_plain
+from mmrl.runs.sealed import seal, unseal
 
 WANTED = ("run", "pause", "stop")
 LIVE = {"lr": (0.0, 1.0), "entropy": (0.0, 10.0)}
@@ -24,16 +24,14 @@ def request(folder: Path, want: str, **live: float) -> None:
         if not (math.isfinite(value) and low <= value <= high):
             raise ValueError(f"{name} = {value} is not between {low} and {high}")
     values = {**read_control(folder)["set"], **live}
-    durable_write(folder / "control.json", json.dumps({"want": want, "set": values}).encode())
+    durable_write(folder / "control.json", seal({"want": want, "set": values}))
 
 
 def read_control(folder: Path) -> dict[str, Any]:
     """The wanted state and values; a missing or broken file, or a value out of bounds, wants nothing."""
     try:
-        control = json.loads((folder / "control.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        control = {}
-    if not isinstance(control, dict):
+        control = unseal(read_plain(folder / "control.json"))
+    except (OSError, ValueError):
         control = {}
     want = control.get("want") if control.get("want") in WANTED else "run"
     given: Any = control.get("set")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
-from mmrl.runs.atomic import durable_write
+from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain
+
+LIMIT = 2**28  # bytes of an episode, packed or unpacked
 
 
 def write_episode(folder: Path, epoch: int, arrays: dict[str, np.ndarray]) -> None:
     """Write the arrays of an epoch durably."""
-    place = folder / "episodes"
-    place.mkdir(exist_ok=True)
+    place = inner_folder(folder, "episodes")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     durable_write(place / f"{epoch:06d}.npz", buffer.getvalue())
@@ -30,10 +33,35 @@ def latest_episode(folder: Path) -> dict[str, np.ndarray] | None:
 
 
 def read_episode(folder: Path, epoch: int | None = None) -> dict[str, np.ndarray]:
-    """The arrays of an epoch (default: the newest). Raises FileNotFoundError when there is none."""
+    """The arrays of an epoch (default: the newest). Raises FileNotFoundError or BrokenRun."""
     epochs = episode_epochs(folder)
     if not epochs or (epoch is not None and epoch not in epochs):
         raise FileNotFoundError(f"{folder.name} has no episode{'' if epoch is None else f' of epoch {epoch}'} yet")
     path = folder / "episodes" / f"{epochs[-1] if epoch is None else epoch:06d}.npz"
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    try:
+        return unpacked(read_plain(path, LIMIT))
+    except BrokenRun:
+        raise
+    except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, SyntaxError) as error:
+        raise BrokenRun(f"{path} is damaged ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, MemoryError, RecursionError, TypeError) as error:
+        raise BrokenRun(f"{path} is damaged ({error})") from None
+
+
+def unpacked(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, no larger than what its directory says and never objects."""
+    arrays: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if sum(member.file_size for member in members) > LIMIT:
+            raise ValueError("it unpacks to more than an episode can have")
+        for member in members:
+            content = io.BytesIO(archive.read(member))  # checks the CRC
+            read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+            shape, columns_first, kind = read_header[np.lib.format.read_magic(content)](content)
+            body = memoryview(content.getbuffer())[content.tell() :]
+            if kind.hasobject:
+                raise ValueError("it holds objects")
+            flat = np.frombuffer(body, kind)
+            arrays[member.filename.removesuffix(".npy")] = flat.reshape(shape, order="F" if columns_first else "C")
+    return arrays

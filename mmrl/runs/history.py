@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import json
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write
+from mmrl.runs.atomic import durable_write, open_plain, read_plain
+
+METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
+LINE_LIMIT = 2**20
 
 
 def plain(value: Any) -> Any:
@@ -25,26 +32,31 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if path.exists():
-            data = path.read_bytes()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                os.truncate(path, whole)
+        self._bytes, self._hash = _whole(path)
+        with contextlib.suppress(FileNotFoundError):
+            if path.lstat().st_size > self._bytes:
+                os.truncate(path, self._bytes)
 
     def append(self, record: dict[str, Any]) -> None:
         """Append one record; after a failed or short write the file is cut back and OSError is raised."""
-        line = json.dumps(plain(record), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        line = _line(record)
         descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             size = os.fstat(descriptor).st_size
             try:
                 if os.write(descriptor, line) != len(line):
-                    raise OSError(28, "No space left on device", str(self.path))
-            except OSError:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
                 os.ftruncate(descriptor, size)
-                raise
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
         finally:
             os.close(descriptor)
+        self._bytes += len(line)
+        self._hash.update(line)
+
+    def mark(self) -> dict[str, Any]:
+        """Length and SHA-256 of what is written so far."""
+        return {"bytes": self._bytes, "sha256": self._hash.hexdigest()}
 
     def sync(self) -> None:
         """Make what was appended survive a power cut."""
@@ -55,23 +67,82 @@ class History:
             finally:
                 os.close(descriptor)
 
+    def go_back(self, epoch: int, mark: dict[str, Any] | None) -> str | None:
+        """Cut off what a run resumed from `epoch` is about to do again; `mark` is that of the epoch's checkpoint.
+
+        Returns what is wrong with the rows that stay, None if they are as they were written.
+        """
+        if not mark:  # an early version wrote none
+            self.truncate_after(epoch)
+            return None
+        if matches(self.path, mark):
+            if self._bytes > mark["bytes"]:
+                os.truncate(self.path, mark["bytes"])
+                self._bytes, self._hash = _whole(self.path)
+            return None
+        self.truncate_after(epoch)
+        return f"{self.path.name} is not as it was written up to epoch {epoch}: rows may be wrong or missing"
+
     def truncate_after(self, epoch: int) -> None:
         """Drop records of epochs beyond `epoch`: what a resumed run is about to do again."""
         records = read_metrics(self.path)
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
-            lines = (json.dumps(plain(r), allow_nan=False, separators=(",", ":")) for r in kept)
-            durable_write(self.path, "".join(line + "\n" for line in lines).encode())
+            durable_write(self.path, b"".join(_line(r) for r in kept))
+        self._bytes, self._hash = _whole(self.path)
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return json.dumps(plain(record), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """A file in pieces of bounded size; none if it is missing."""
+    try:
+        descriptor = open_plain(path)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        while piece := file.read(2**20):
+            yield piece
+
+
+def _whole(path: Path) -> tuple[int, Any]:
+    """Length and running SHA-256 of a file up to its last newline."""
+    length, digest, rest = 0, hashlib.sha256(), b""
+    for piece in _pieces(path):
+        end = piece.rfind(b"\n") + 1
+        if end:
+            digest.update(rest + piece[:end])
+            length, rest = length + len(rest) + end, b""
+        rest += piece[end:]
+    return length, digest
+
+
+def matches(path: Path, mark: dict[str, Any]) -> bool:
+    """Whether the beginning of metrics.jsonl is what the mark of a checkpoint says."""
+    left, digest = mark.get("bytes"), hashlib.sha256()
+    if not isinstance(left, int) or left < 0:
+        return False
+    for piece in _pieces(path):
+        digest.update(piece[:left])
+        left = max(left - len(piece), 0)
+    return left == 0 and digest.hexdigest() == mark.get("sha256")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole records; unreadable lines and an unfinished tail are left out, a missing file is empty."""
+    """All whole records; unreadable lines and an unfinished tail are left out, a missing file is empty.
+
+    Raises BrokenRun on what is no plain file, or too large for one.
+    """
     try:
-        data = path.read_bytes()
+        data = read_plain(path, METRICS_LIMIT)
     except FileNotFoundError:
         return []
     records = []
     for line in data[: data.rfind(b"\n") + 1].splitlines():
+        if len(line) > LINE_LIMIT:
+            continue
         try:
             record = json.loads(line)
         except (ValueError, RecursionError):

@@ -21,18 +21,44 @@ class RunLock:
     """Holds the lock of a run folder for the length of a with block. Raises RunBusy when it is taken."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "lock"
+        self.folder = folder  # whoever renames the folder says so here; the lock goes with it
         self.descriptor = -1
 
     def __enter__(self) -> RunLock:
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        if not self._taken():
-            owner = os.read(self.descriptor, 4096).decode("utf-8", "replace")
-            os.close(self.descriptor)
-            raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it")
-        os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        return self if self.descriptor >= 0 else self.take()
+
+    def take(self) -> RunLock:
+        """Take the lock, to be given back by release() or by the end of a with block."""
+        self.path = self.folder / "lock"
+        try:
+            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        except FileNotFoundError:
+            raise RunBusy(f"run {self.path.parent.name} was moved by another process") from None
+        try:
+            if not self._taken():
+                owner = os.read(self.descriptor, 4096).decode("utf-8", "replace")
+                raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it")
+            if not self._still_there():
+                raise RunBusy(f"run {self.path.parent.name} was moved by another process")
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode(), 0)
+        except BaseException:
+            self.release()
+            raise
         return self
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+        self.descriptor = -1
+
+    def _still_there(self) -> bool:
+        """Whether the path still leads to the file that was locked: its run may have been renamed meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), os.lstat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _taken(self) -> bool:
         deadline = time.monotonic() + PATIENCE
@@ -46,7 +72,7 @@ class RunLock:
                 time.sleep(0.01)
 
     def __exit__(self, *exc: Any) -> None:
-        os.close(self.descriptor)
+        self.release()
 
 
 def _named(owner: str) -> str:

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write
+from mmrl.runs.atomic import BrokenRun, durable_write, read_plain
+from mmrl.runs.sealed import seal, sha256, unseal
+
+__all__ = ["BrokenRun", "FutureRun", "read_manifest", "sha256", "sound_manifest", "write_manifest"]
 
 SCHEMA = 1
+CHECKPOINT_LIMIT = 2**29  # bytes; the largest networks allowed take 400 MB
 CURRENT, PREVIOUS = "manifest.json", "manifest.previous.json"
-
-
-class BrokenRun(ValueError):
-    """A run folder whose files cannot be trusted or understood."""
 
 
 class FutureRun(BrokenRun):
     """A run folder written by a later version."""
 
 
-def sha256(data: bytes) -> str:
-    """Hexadecimal SHA-256."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Commit: from here on the manifest's newest checkpoint is the run's; the manifest before it is kept too."""
-    body = {"schema": SCHEMA, **manifest}
-    body["digest"] = _digest(body)
     _keep_previous(folder)
-    durable_write(folder / CURRENT, json.dumps(body, allow_nan=False, indent=1).encode())
-
-
-def _digest(body: dict[str, Any]) -> str:
-    rest = {key: value for key, value in body.items() if key != "digest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode())
+    durable_write(folder / CURRENT, seal({"schema": SCHEMA, **manifest}))
 
 
 def _keep_previous(folder: Path) -> None:
     try:
         read_manifest(folder)
-        data = (folder / CURRENT).read_bytes()
+        data = read_plain(folder / CURRENT)
     except (BrokenRun, FileNotFoundError):
         return  # a damaged manifest must not replace a sound previous one
     temporary = folder / f".{PREVIOUS}.{os.getpid()}.tmp"
@@ -83,15 +69,47 @@ def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
 def read_manifest(folder: Path, name: str = CURRENT) -> dict[str, Any]:
     """The manifest, empty when there is none yet; raises BrokenRun on a broken one or one of the future."""
     try:
-        manifest = json.loads((folder / name).read_bytes())
+        manifest = unseal(read_plain(folder / name))
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):
-        raise BrokenRun(f"{folder / name} is not readable JSON: restore it from a copy") from None
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("schema"), int):
+    except BrokenRun:
+        raise
+    except ValueError as error:
+        raise BrokenRun(f"{folder / name} cannot be trusted ({error}): restore it from a copy") from None
+    if not isinstance(manifest.get("schema"), int):
         raise BrokenRun(f"{folder / name} names no schema version: it is not a run of mmrl")
-    if manifest.get("digest", "") not in ("", _digest(manifest)):
-        raise BrokenRun(f"{folder / name} does not match its SHA-256: restore it from a copy")
     if manifest["schema"] > SCHEMA:
         raise FutureRun(f"{folder.name} has schema {manifest['schema']}, this mmrl reads up to {SCHEMA}: update mmrl")
     return manifest
+
+
+def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The checkpoints that a manifest names, oldest first; what does not look like one is left out."""
+    entries = manifest.get("checkpoints", [])
+    if not isinstance(entries, list):
+        return []
+    return [
+        e
+        for e in entries
+        if isinstance(e, dict) and isinstance(e.get("epoch"), int) and isinstance(e.get("files"), dict)
+    ]
+
+
+def mark_of(folder: Path, epoch: int) -> dict[str, Any] | None:
+    """Length and SHA-256 of metrics.jsonl when the checkpoint of an epoch was committed, if it says so."""
+    for entry in entries_of(sound_manifest(folder)[0]):
+        if entry["epoch"] == epoch and isinstance(entry.get("metrics"), dict):
+            return dict(entry["metrics"])
+    return None
+
+
+def files_of(folder: Path, entry: dict[str, Any]) -> dict[str, bytes]:
+    """The files of a checkpoint by their suffix. Raises OSError or ValueError unless all match their SHA-256."""
+    stem, contents = f"{entry['epoch']:06d}", {}
+    if set(entry["files"]) != {f"{stem}.safetensors", f"{stem}.json"}:
+        raise ValueError(f"its files are named {sorted(entry['files'])}")
+    for name, expected in entry["files"].items():
+        contents[name.rpartition(".")[2]] = data = read_plain(folder / "checkpoints" / name, CHECKPOINT_LIMIT)
+        if sha256(data) != expected:
+            raise ValueError(f"{name} does not match its SHA-256")
+    return contents

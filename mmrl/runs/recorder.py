@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.runs import checkpoint
+from mmrl.runs.commit import commit
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
 from mmrl.runs.status import write_status
@@ -21,8 +23,8 @@ class Recorder:
     resumed run cuts off is at most the epoch that was being written.
     """
 
-    def __init__(self, folder: Path, history: History) -> None:
-        self.folder, self.history = folder, history
+    def __init__(self, folder: Path, history: History, noticed: Sequence[str] = ()) -> None:
+        self.folder, self.history, self.noticed = folder, history, noticed
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._last: Future[None] | None = None
 
@@ -62,5 +64,5 @@ class Recorder:
         if episode is not None:
             write_episode(self.folder, epoch, episode)
         self.history.sync()  # the checkpoint must not count rows that a power cut could still take
-        checkpoint.commit(self.folder, epoch, files, best, versions)
+        commit(self.folder, epoch, files, best, versions, self.history.mark(), self.noticed)
         write_status(self.folder, "running", epoch=epoch)

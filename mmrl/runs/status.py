@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write
+from mmrl.runs.atomic import durable_write, read_plain
 from mmrl.runs.history import plain
 from mmrl.runs.lock import is_locked
+from mmrl.runs.sealed import seal, unseal
 
 UNFINISHED = ("starting", "running", "pausing", "paused", "stopping")
 STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed")
@@ -22,16 +22,15 @@ def write_status(folder: Path, state: str, **facts: Any) -> None:
     status = {**read_raw(folder), "state": state, "pid": os.getpid(), "host": socket.gethostname(), **facts}
     status.setdefault("started", time.time())
     status["updated"] = time.time()
-    durable_write(folder / "status.json", json.dumps(plain(status), allow_nan=False, indent=1).encode())
+    durable_write(folder / "status.json", seal(plain(status)))
 
 
 def read_raw(folder: Path) -> dict[str, Any]:
     """The file as it stands; empty when missing or broken."""
     try:
-        status = json.loads((folder / "status.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return unseal(read_plain(folder / "status.json"))
+    except (OSError, ValueError):
         return {}
-    return status if isinstance(status, dict) else {}
 
 
 def read_status(folder: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
 import os
 import re
@@ -15,10 +17,13 @@ from typing import Any
 
 from mmrl.config import Config, ConfigError
 from mmrl.config_sources import StoredConfig, dump_toml, load_toml, replaced
-from mmrl.runs.atomic import durable_write, sync_folder
-from mmrl.runs.lock import RunBusy, is_locked
+from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, refuse_links, sync_folder
+from mmrl.runs.history import METRICS_LIMIT, matches, plain
+from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, run_folder, valid_name
-from mmrl.runs.status import STATES, read_status
+from mmrl.runs.sealed import seal, sha256
+from mmrl.runs.status import STATES, read_raw, read_status
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run lies says nothing about what it computes
@@ -50,36 +55,79 @@ class RunInfo:
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
     """Make the folder of a new run, with its settings and a new id; a given name must be free."""
+    with begin(config, origins) as lock:
+        return lock.folder
+
+
+def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
+    """A new run whose lock is held from the first moment that anyone can see it; close it or use it in a with block.
+
+    The folder gets its name when it is complete: a process killed before that leaves nothing that looks like a run.
+    """
     root = Path(config.run.results)
     name = config.run.name
+    taken = ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}")
     if name and run_folder(root, name).exists():
-        raise ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}")
+        raise taken
     root.mkdir(parents=True, exist_ok=True)
-    while True:
-        folder = run_folder(root, name or free_name(root, generated_name(config)))
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:  # another process was faster: take the next suffix
-            if name:
-                raise
-    write_config(folder, config, origins, {"id": uuid.uuid4().hex, "created": time.time()})
-    sync_folder(root)
-    return folder
+    _sweep(root)
+    hidden = root / f".new-{uuid.uuid4().hex}.tmp"
+    hidden.mkdir()
+    lock = RunLock(hidden)
+    try:
+        lock.take()
+        write_config(hidden, config, origins, {"id": uuid.uuid4().hex, "created": time.time()})
+        while True:
+            folder = run_folder(root, name or free_name(root, generated_name(config)))
+            try:
+                os.rename(hidden, folder)
+                break
+            except OSError as error:  # another process was faster: take the next suffix
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise
+                if name:
+                    raise taken from None
+        sync_folder(root)
+    except BaseException:
+        lock.release()
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    lock.folder = folder
+    return lock
+
+
+def _sweep(root: Path) -> None:
+    """Remove what processes left that were killed while they made a run."""
+    for path in root.glob(".new-*.tmp"):
+        with contextlib.suppress(OSError, RunBusy):
+            if time.time() - path.lstat().st_mtime > 60:
+                with RunLock(path):
+                    shutil.rmtree(path, ignore_errors=True)
+
+
+_SEAL = re.compile(rb"# sha256 ([0-9a-f]{64}): [^\n]*\n?$")
 
 
 def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
-    """Write config.toml durably."""
-    durable_write(folder / CONFIG, dump_toml(config, origins, meta).encode())
+    """Write config.toml durably, with its SHA-256 on the last line."""
+    text = dump_toml(config, origins, meta).encode()
+    line = f"# sha256 {sha256(text)}: of all lines above; after an edit by hand remove this line\n"
+    durable_write(folder / CONFIG, text + line.encode())
 
 
 def read_config(folder: Path) -> StoredConfig:
     """The settings of a run; raises ConfigError naming the file when they cannot be used."""
     path = folder / CONFIG
-    if path.stat().st_size > 1_000_000:
-        raise ConfigError(f"{path} is too large to be a file of settings")
     try:
-        return load_toml(path.read_text(encoding="utf-8"), str(path))
+        data = read_plain(path, 1_000_000)
+        found = _SEAL.search(data)
+        if found and sha256(data[: found.start()]).encode() != found[1]:
+            raise ConfigError(
+                f"{path} does not match its SHA-256: restore it, or remove its last line if you edited it"
+            )
+        return load_toml(data.decode("utf-8"), str(path))
+    except BrokenRun as error:
+        raise ConfigError(str(error)) from None
     except (UnicodeDecodeError, RecursionError):
         raise ConfigError(f"{path} is not a file of settings") from None
 
@@ -92,6 +140,8 @@ def find_run(name: str, results: str | Path) -> RunInfo:
         folder = Path(name)
         if not valid_name(folder.resolve().name):
             raise BadRunName(f"{name!r} does not end in the name of a run")
+        if folder.is_symlink():
+            raise BadRunName(f"run {name!r} is a link: links are not followed")
     else:
         folder = run_folder(results, name)
     if not (folder / CONFIG).is_file():
@@ -116,10 +166,10 @@ def describe(folder: Path) -> RunInfo:
         stored = read_config(folder)
         market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
-    except (ConfigError, OSError):
+    except (ValueError, OSError):
         pass  # listed as broken
     status, last = read_status(folder), last_record(folder)
-    state = status.get("state", "starting" if identity else "broken")
+    state = status.get("state", ("starting" if is_locked(folder) else "crashed") if identity else "broken")
     return RunInfo(
         name=folder.name,
         id=identity,
@@ -157,11 +207,11 @@ def last_record(folder: Path, key: str = "epoch") -> dict[str, Any]:
     import json
 
     try:
-        with (folder / METRICS).open("rb") as file:
+        with os.fdopen(open_plain(folder / METRICS), "rb") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - 65_536))
             tail = file.read()
-    except OSError:
+    except (OSError, BrokenRun):
         return {}
     for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
         if key.encode() not in line:
@@ -182,7 +232,7 @@ def matching(config: Config) -> Path | None:
         if info.state in ("interrupted", "crashed", "failed") and (not config.run.name or config.run.name == info.name):
             try:
                 stored = read_config(folder).config
-            except (ConfigError, OSError):
+            except (ValueError, OSError):
                 continue
             place = {key: getattr(config.run, key.split(".")[1]) for key in PLACE_SETTINGS}
             if replaced(stored, place) == config:
@@ -190,15 +240,13 @@ def matching(config: Config) -> Path | None:
     return None
 
 
-def resting(folder: Path) -> None:
-    """Raise RunBusy when a process trains the run."""
-    if is_locked(folder):
-        raise RunBusy(f"run {folder.name} is being trained: stop it first with mmrl runs stop {folder.name}")
-
-
 def rename(folder: Path, name: str) -> Path:
-    """Give a resting run another name, by one rename."""
-    resting(folder)
+    """Give a resting run another name, by one rename. Raises RunBusy."""
+    with RunLock(folder):
+        return _renamed(folder, name)
+
+
+def _renamed(folder: Path, name: str) -> Path:
     target = run_folder(folder.parent, name)
     if target.exists():
         raise ConfigError(f"name {name!r} is taken in {folder.parent}: choose another")
@@ -208,39 +256,90 @@ def rename(folder: Path, name: str) -> Path:
 
 
 def expanded(folder: Path, epochs: int) -> Path:
-    """Raise the target of a resting run by `epochs`; a generated name follows the new target."""
-    resting(folder)
+    """Raise the target of a resting run by `epochs`; a generated name follows the new target. Raises RunBusy."""
+    with RunLock(folder) as lock:
+        return expand_held(lock, epochs)
+
+
+def expand_held(lock: RunLock, epochs: int) -> Path:
+    """What expanded() does, for whoever holds the lock of the run and goes on holding it."""
+    folder = lock.folder
     stored = read_config(folder)
     config = replaced(stored.config, {"training.ne": stored.config.training.ne + epochs})
     write_config(folder, config, stored.origins, stored.meta)
-    if not re.fullmatch(re.escape(generated_name(stored.config)) + r"(_\d+)?", folder.name):
-        return folder
-    return rename(folder, free_name(folder.parent, generated_name(config)))
+    size = f"-{config.training.nb}-{config.market.nt}_"
+    pattern = re.escape(generated_name(config)).replace(
+        re.escape(f"_{config.training.ne}{size}"), rf"_\d+{re.escape(size)}"
+    )
+    if re.fullmatch(pattern + r"(_\d+)?", folder.name):  # any target: a crash may have come between the two steps
+        lock.folder = _renamed(folder, free_name(folder.parent, generated_name(config)))
+    return lock.folder
 
 
 def promote(folder: Path) -> Path:
-    """Copy a resting run into good-results beside the results folder."""
-    resting(folder)
+    """Copy a resting run into good-results beside the results folder: what shows it and what it has learned.
+
+    Of its checkpoints the last and the best are taken, verified by the manifest on both sides; who made it where
+    is left out. Raises RunBusy, and BrokenRun when the run is damaged.
+    """
     root = folder.resolve().parent.parent / "good-results"
     target = run_folder(root, folder.name)
     if target.exists():
         raise ConfigError(f"{target} is there already: rename the run first")
-    root.mkdir(exist_ok=True)
-    copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
-    try:
-        shutil.copytree(folder, copy, symlinks=True, ignore=shutil.ignore_patterns("lock", "control.json", ".*"))
-        copy.rename(target)
-    finally:
-        shutil.rmtree(copy, ignore_errors=True)
-    sync_folder(root)
+    with RunLock(folder):
+        refuse_links(folder)
+        root.mkdir(exist_ok=True)
+        copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
+        try:
+            _copy_shown(folder, copy)
+            os.rename(copy, target)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+        sync_folder(root)
     return target
 
 
+def _copy_shown(folder: Path, copy: Path) -> None:
+    from mmrl.runs.episodes import LIMIT, episode_epochs
+
+    copy.mkdir()
+    stored = read_config(folder)
+    config = replaced(stored.config, {"run.results": "good-results"})
+    write_config(copy, config, {k: v for k, v in stored.origins.items() if k not in PLACE_SETTINGS}, stored.meta)
+    manifest = read_manifest(folder)
+    entries = entries_of(manifest)
+    entries = [e for e in entries if e is entries[-1] or e["epoch"] == manifest.get("best_epoch")]
+    if entries:
+        for entry in entries:
+            try:
+                for suffix, data in files_of(folder, entry).items():
+                    durable_write(inner_folder(copy, "checkpoints") / f"{entry['epoch']:06d}.{suffix}", data)
+            except (OSError, ValueError) as error:
+                raise BrokenRun(f"checkpoint {entry['epoch']} is damaged ({error}): go on with the run first") from None
+    with contextlib.suppress(FileNotFoundError):
+        durable_write(copy / METRICS, read_plain(folder / METRICS, METRICS_LIMIT))
+    mark = entries[-1].get("metrics") if entries else None
+    if isinstance(mark, dict) and not matches(copy / METRICS, mark):
+        raise BrokenRun(f"{folder / METRICS} is not as it was written: see mmrl runs doctor {folder.name}")
+    for epoch in episode_epochs(folder):
+        name = f"{epoch:06d}.npz"
+        durable_write(inner_folder(copy, "episodes") / name, read_plain(folder / "episodes" / name, LIMIT))
+    status = {key: value for key, value in read_raw(folder).items() if key not in ("pid", "host")}
+    if status:
+        durable_write(copy / "status.json", seal(plain(status)))
+    if entries:
+        body: dict[str, Any] = {key: manifest[key] for key in ("versions", "best_epoch", "noticed") if key in manifest}
+        write_manifest(copy, {**body, "checkpoints": entries})
+        for entry in entries_of(read_manifest(copy)):
+            files_of(copy, entry)
+
+
 def trash(folder: Path) -> Path:
-    """Move a resting run into the .trash folder of its results folder."""
-    resting(folder)
-    place = folder.parent / ".trash"
-    place.mkdir(exist_ok=True)
-    target = place / f"{folder.name}.{time.time_ns()}"
-    folder.rename(target)
+    """Move a resting run into the .trash folder of its results folder. Raises RunBusy."""
+    with RunLock(folder):
+        place = inner_folder(folder.parent, ".trash")
+        target = place / f"{folder.name}.{time.time_ns()}"
+        folder.rename(target)
+        sync_folder(place)
+        sync_folder(folder.parent)
     return target

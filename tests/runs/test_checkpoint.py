@@ -175,14 +175,14 @@ def test_a_run_of_a_later_version_is_refused_with_both_versions(tmp_path: Path) 
 
 
 def test_a_failed_commit_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mmrl.runs import checkpoint
+    from mmrl.runs import commit
 
     run_of(tmp_path, 2)
 
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint, "write_manifest", fail)
+    monkeypatch.setattr(commit, "write_manifest", fail)
     with pytest.raises(OSError):
         save(tmp_path, 3, state(3), best=True, versions=VERSIONS)
     assert load(tmp_path)[0] == 2
