@@ -84,7 +84,7 @@ def _affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, targe
 def _forward(weights: Any, sizes: Any, units: Any) -> int:
     """Run a block through the network: inputs in the first rows of units; returns where the outputs stand."""
     layers = sizes.size - 1
-    at, base = 0, 0
+    at = base = np.int64(0)
     for k in range(layers):
         n_in, n_out = sizes[k], sizes[k + 1]
         _affine(weights, at, n_in, n_out, units[base : base + n_in], units[base + n_in :], k + 1 < layers)

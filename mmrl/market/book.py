@@ -9,8 +9,9 @@ import numpy as np
 
 from mmrl.market.compilation import law
 
-BID, ASK = 0, 1
-OTHERS, MAKER = 0, 1
+# Typed, since a kernel would be compiled once more for every plain constant that it is called with.
+BID, ASK = np.int64(0), np.int64(1)
+OTHERS, MAKER = np.int64(0), np.int64(1)
 TIME, SIZE = 0, 1
 TOTAL, OWN, HEAD, TAIL = 0, 1, 2, 3
 SHARES, OWNER, NEXT = 0, 1, 2

@@ -41,8 +41,8 @@ CASH, INVENTORY = 0, 1
 # What is seen of the touch: sizes that the lineage rule leaves stale until a whole lot is gone.
 SEEN_BID, SEEN_ASK = 9, 10  # places in the book's meta
 
-MAX_SHARES = 1_000_000
-_REFILL = 100
+MAX_SHARES = np.int64(1_000_000)
+_REFILL = np.int64(100)
 _MAX_SEEDS = 1000
 
 
