@@ -81,7 +81,7 @@ def _affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, targe
 
 
 @fast_law
-def _forward(weights: Any, sizes: Any, units: Any) -> int:
+def _forward(weights: Any, sizes: Any, units: Any) -> Any:
     """Run a block through the network: inputs in the first rows of units; returns where the outputs stand."""
     layers = sizes.size - 1
     at = base = np.int64(0)

@@ -5,13 +5,17 @@ Compiled functions work on three int64 arrays:
 asks, never both; `lots[N, 3]` the pool of lots (shares, owner, next lot); `meta[12]` the rest of the state.
 """
 
+from typing import Any
+
 import numpy as np
 
 from mmrl.market.compilation import law
 
 # Typed, since a kernel would be compiled once more for every plain constant that it is called with.
-BID, ASK = np.int64(0), np.int64(1)
-OTHERS, MAKER = np.int64(0), np.int64(1)
+BID: Any = np.int64(0)
+ASK: Any = np.int64(1)
+OTHERS: Any = np.int64(0)
+MAKER: Any = np.int64(1)
 TIME, SIZE = 0, 1
 TOTAL, OWN, HEAD, TAIL = 0, 1, 2, 3
 SHARES, OWNER, NEXT = 0, 1, 2
