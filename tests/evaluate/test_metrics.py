@@ -1,0 +1,102 @@
+"""Figures of merit by hand, on small batches made for the purpose."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mmrl.config import build
+from mmrl.evaluate.metrics import certainty_equivalent, figures, joined, mean_interval, objective_value, summarise
+from mmrl.evaluate.optimum import Objective, cara
+from mmrl.rollout.compiled import rollout
+from mmrl.rollout.quoters import fixed
+from mmrl.rollout.trajectories import Trajectories
+
+
+def two_games() -> Trajectories:
+    """Trajectory 0: buys at 99, both sides fill, then nothing; trajectory 1: one step, sells at 101."""
+    rows = 4
+    wealth = np.array([0.0, -99.0, -97.0, 0.0])
+    inventory = np.array([0, 1, 1, 0], np.int32)
+    mid = np.array([100.0, 102.0, 100.0, 100.0])
+    return Trajectories(
+        offsets=np.array([0, 3, 4]),
+        step=np.array([0, 1, 2, 0], np.int32),
+        observation=np.zeros((rows, 2), np.float32),
+        action=np.zeros((rows, 2), np.float32),
+        log_prob=np.zeros(rows, np.float32),
+        reward=np.zeros(rows),
+        value=wealth + inventory * mid,
+        inventory=inventory,
+        mid=mid,
+        bid=mid - 1,
+        ask=mid + 1,
+        wealth=wealth,
+        final_value=np.array([-97 + 101.0, 101 - 103.0]),
+        final_wealth=np.array([-97.0, 101.0]),
+        final_inventory=np.array([1, -1], np.int32),
+        final_mid=np.array([101.0, 103.0]),
+        terminated=np.zeros(2, bool),
+        last_observation=np.zeros((2, 2), np.float32),
+    )
+
+
+def test_summary_by_hand() -> None:
+    s = summarise(two_games(), exposed_after=True)
+    np.testing.assert_array_equal(s.value, [4, -2])
+    np.testing.assert_array_equal(s.fills, [3, 1])
+    np.testing.assert_array_equal(s.steps, [3, 1])
+    np.testing.assert_array_equal(s.spread_sum, [6, 2])
+    np.testing.assert_array_equal(s.inventory_abs_sum, [2, 0])
+    np.testing.assert_array_equal(s.square_sum, [3, 1])
+    np.testing.assert_array_equal(s.revaluation, [2 - 2 + 1, -3])
+    np.testing.assert_array_equal(s.drawdown, [0, 2])  # 0, 3, 3, 4 and 0, -2
+    before = summarise(two_games(), exposed_after=False)
+    np.testing.assert_array_equal(before.revaluation, [0 - 2 + 1, 0])
+
+
+def test_figures_by_hand() -> None:
+    row = figures(summarise(two_games(), True), cara(0.5), 0.1)
+    assert row["value_mean"] == 1 and row["value_std"] == pytest.approx(np.sqrt(18))
+    assert row["value_ci"][1] - 1 == pytest.approx(1.96 * 3, rel=1e-4)
+    assert row["ce"] == pytest.approx(-np.log((np.exp(-2) + np.exp(1)) / 2) / 0.5)
+    assert row["pnl_inventory"] == -1 and row["pnl_spread"] + row["pnl_inventory"] == row["value_mean"]
+    assert (row["spread_mean"], row["inventory_abs_mean"], row["fills_mean"], row["cvar_01"]) == (2, 0.5, 2, -2)
+    assert row["sharpe"] == pytest.approx(1 / np.sqrt(18)) and row["max_drawdown"] == 1
+    penalty = objective_value(summarise(two_games(), True), Objective(phi=2.0, alpha=0.25), 0.1)[0]
+    assert penalty == pytest.approx(1 - 0.25 - 2 * 0.1 * 2)
+
+
+def test_a_single_trajectory_has_no_deviation() -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 20}})
+    row = figures(summarise(rollout(config, fixed(0.5, 0.5), 1, 0, count=1), True), cara(0.1), 0.05)
+    assert row["value_ci"] is row["value_std"] is row["sharpe"] is row["ce_ci"] is None
+    assert row["ce"] == pytest.approx(row["value_mean"])
+
+
+def test_certainty_equivalent_of_a_normal_value() -> None:
+    value = np.random.default_rng(0).normal(1000.0, 2.0, 200_000)
+    ce, interval = certainty_equivalent(value, 0.3)
+    assert interval is not None and interval[0] < 1000 - 0.3 * 4 / 2 < interval[1]
+    assert interval[1] - interval[0] < 0.1
+    assert certainty_equivalent(-1e6 * np.ones(3), 5.0)[0] == pytest.approx(-1e6)  # nothing overflows
+    assert mean_interval(np.ones(5)) == (1.0, [1.0, 1.0]) and ce < 1000
+
+
+def test_the_split_adds_up_on_both_markets_and_fills_are_counted() -> None:
+    for name, action in (("book", (1, 0.3, 1, 0.3)), ("avellaneda-stoikov", (0.4, 0.6))):
+        config = build({"market": {"name": name, "nt": 100}})
+        batch = rollout(config, fixed(*action), 3, 0, count=30)
+        s = summarise(batch, name != "book")
+        row = figures(s, cara(0.1), config.market.step_length)
+        assert row["pnl_spread"] + row["pnl_inventory"] == pytest.approx(row["value_mean"], abs=1e-12)
+        assert (s.fills >= np.abs(s.inventory)).all() and s.fills.max() > np.abs(s.inventory).max()
+        if name != "book":  # every fill earns its distance: 0.4 a purchase, 0.6 a sale
+            bought, sold = (s.fills + s.inventory) / 2, (s.fills - s.inventory) / 2
+            np.testing.assert_allclose(s.value - s.revaluation, 0.4 * bought + 0.6 * sold, atol=1e-9)
+
+
+def test_parts_join() -> None:
+    s = summarise(two_games(), True)
+    twice = joined([s, s])
+    assert twice.value.tolist() == [4, -2, 4, -2] and twice.fills.sum() == 8
