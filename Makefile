@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: quickstart test check lint types imports bench good-results screenshots clean help
+.PHONY: quickstart test faults check lint types imports bench good-results screenshots clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -26,6 +26,9 @@ quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market ma
 
 test: $(VENV)/test.stamp       ## run the tests
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures; takes long
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults
 
 check: lint types imports test ## everything that must be green
 

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 READ_LIMIT = 64 * 2**20
@@ -48,13 +49,25 @@ def durable_write(path: Path, data: bytes) -> None:
         raise
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of calls on open files, which do not say on which file, get its name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and removals inside a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with naming(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
@@ -63,7 +76,7 @@ def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
     Raises FileNotFoundError, and BrokenRun on a link, a pipe, a device, or a file of more than `limit` bytes.
     """
     descriptor = open_plain(path)
-    with os.fdopen(descriptor, "rb") as file:
+    with naming(path), os.fdopen(descriptor, "rb") as file:
         if os.fstat(descriptor).st_size > limit:
             raise BrokenRun(f"{path} has more than {limit // 2**20} MB: it is refused")
         return file.read(limit)

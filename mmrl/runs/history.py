@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write, open_plain, read_plain
+from mmrl.runs.atomic import durable_write, naming, open_plain, read_plain
 
 METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
 LINE_LIMIT = 2**20
@@ -40,17 +40,18 @@ class History:
     def append(self, record: dict[str, Any]) -> None:
         """Append one record; after a failed or short write the file is cut back and OSError is raised."""
         line = _line(record)
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            size = os.fstat(descriptor).st_size
+        with naming(self.path):
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             try:
-                if os.write(descriptor, line) != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError as error:
-                os.ftruncate(descriptor, size)
-                raise OSError(error.errno, error.strerror, str(self.path)) from error
-        finally:
-            os.close(descriptor)
+                size = os.fstat(descriptor).st_size
+                try:
+                    if os.write(descriptor, line) != len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    os.ftruncate(descriptor, size)
+                    raise
+            finally:
+                os.close(descriptor)
         self._bytes += len(line)
         self._hash.update(line)
 
@@ -61,11 +62,12 @@ class History:
     def sync(self) -> None:
         """Make what was appended survive a power cut."""
         if self.path.exists():
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with naming(self.path):
+                descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def go_back(self, epoch: int, mark: dict[str, Any] | None) -> str | None:
         """Cut off what a run resumed from `epoch` is about to do again; `mark` is that of the epoch's checkpoint.
@@ -102,7 +104,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
         descriptor = open_plain(path)
     except FileNotFoundError:
         return
-    with os.fdopen(descriptor, "rb") as file:
+    with naming(path), os.fdopen(descriptor, "rb") as file:
         while piece := file.read(2**20):
             yield piece
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.runs import checkpoint
 from mmrl.runs.commit import commit
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
@@ -37,7 +36,9 @@ class Recorder:
         versions: dict[str, Any],
     ) -> None:
         """Write an epoch down in the background, once the one before is on disk; raises what went wrong with that."""
-        files = checkpoint.encode(record["epoch"], state)
+        from mmrl.runs.checkpoint import encode
+
+        files = encode(record["epoch"], state)
         self.flush()
         self._last = self._pool.submit(self._write, record, episode, files, best, versions)
 

@@ -1,0 +1,124 @@
+"""Processes to do harm to: forked from a warm nursery, signalled, traced, and asked how they ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--set", "minibatches=2", "--threads", "1"]
+MEASURED = ("seconds_rollout", "seconds_update", "steps_per_second", "wall")
+
+
+class Child:
+    """A forked process."""
+
+    def __init__(self, nursery: Nursery, pid: int, out: Path) -> None:
+        self.nursery, self.pid, self.out = nursery, pid, out
+        self.code: int | None = None
+
+    def poll(self) -> int | None:
+        """Exit code, negative signal, or None while it runs."""
+        if self.code is None:
+            self.code = self.nursery.ask(poll=self.pid)["status"]
+        return self.code
+
+    def wait(self, seconds: float = 120) -> int:
+        """The exit code; kills the process when it takes too long."""
+        deadline = time.monotonic() + seconds
+        pause = 0.001
+        while self.poll() is None:
+            if time.monotonic() > deadline:
+                self.signal(signal.SIGKILL)
+                raise AssertionError(f"process {self.pid} did not end: {self.text()[-2000:]}")
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        assert self.code is not None
+        return self.code
+
+    def signal(self, number: int) -> None:
+        """Send a signal unless the process has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def text(self) -> str:
+        """What it printed."""
+        return self.out.read_text(errors="replace") if self.out.exists() else ""
+
+
+class Nursery:
+    """The process that forks the children."""
+
+    def __init__(self, *modules: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.nursery", *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert self.process.stdout and json.loads(self.process.stdout.readline())["ready"]
+        self.count = 0
+
+    def ask(self, **task: Any) -> dict[str, Any]:
+        """One task, one answer."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(task) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())  # type: ignore[no-any-return]
+
+    def start(self, place: Path, kind: str = "command", **task: Any) -> Child:
+        """Fork a child; its output goes to a file in `place`."""
+        self.count += 1
+        out = place / f"out-{self.count}.txt"
+        return Child(self, self.ask(kind=kind, out=str(out), **task)["pid"], out)
+
+    def mmrl(self, place: Path, *arguments: str, **task: Any) -> Child:
+        """The command line in a child."""
+        return self.start(place, arguments=list(arguments), **task)
+
+    def close(self) -> None:
+        """End the nursery."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    """The metrics of a run without what a clock measured."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in MEASURED} for line in lines]
+
+
+def newest(folder: Path) -> int:
+    """Epoch of the newest checkpoint that the manifest commits, 0 before the first."""
+    try:
+        return int(json.loads((folder / "manifest.json").read_text())["checkpoints"][-1]["epoch"])
+    except (OSError, IndexError, KeyError):
+        return 0
+
+
+def weights(folder: Path) -> str:
+    """SHA-256 of the newest checkpoint's tensors, random state included in the JSON beside it."""
+    import hashlib
+
+    stem = folder / "checkpoints" / f"{newest(folder):06d}"
+    return hashlib.sha256(
+        stem.with_suffix(".safetensors").read_bytes() + stem.with_suffix(".json").read_bytes()
+    ).hexdigest()
+
+
+def wait_until(true: Any, seconds: float = 120, pause: float = 0.01) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(pause)

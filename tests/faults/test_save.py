@@ -1,0 +1,212 @@
+"""A kill or an error at every system call of one save: the run is as before or as after, never in between."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import Nursery, wait_until
+from tests.faults.saving import save_epoch, state_of, torn
+
+STRACE = shutil.which("strace")
+pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed: no system call can be made to fail")
+
+CHANGING = ("openat", "write", "fsync", "rename", "link", "unlink", "mkdir", "ftruncate", "close")
+LOOKING = ("newfstatat", "getdents64", "lseek", "read")
+OLD, NEW = 3, 4
+HARMLESS = r"manifest\.previous|link\("
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base") / "run"
+    folder.mkdir()
+    for epoch in range(1, OLD + 1):
+        save_epoch(folder, epoch)
+    assert state_of(folder) == OLD
+    return folder
+
+
+def saved_under(
+    nursery: Nursery, base: Path, place: Path, inject: str, mutant: str = "", env: dict[str, str] | None = None
+) -> tuple[Path, int, str]:
+    """Save one epoch with faults injected: the folder, the exit code, and what strace wrote."""
+    folder = place / "run"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(base, folder)
+    log = place / "trace.txt"
+    child = nursery.start(place, "save", folder=str(folder), epoch=NEW, mutant=mutant, env=env or {})
+    ready = Path(f"{child.out}.ready")
+    wait_until(ready.exists, pause=0.001)
+    ready.unlink()
+    trace = ",".join((*CHANGING, *LOOKING, "renameat2", "sendfile"))
+    command = [str(STRACE), "-f", "-y", "-o", str(log), "-p", str(child.pid), "-e", f"trace={trace}"]
+    tracer = subprocess.Popen(
+        [*command, *(["-e", f"inject={inject}"] if inject else [])], stderr=subprocess.PIPE, text=True
+    )
+    assert tracer.stderr is not None
+    line = tracer.stderr.readline()
+    if "attached" not in line:
+        child.signal(signal.SIGKILL)
+        pytest.skip(f"strace may not trace here: {line.strip()}")
+    time.sleep(0.001)
+    os.kill(child.pid, signal.SIGUSR1)
+    code = child.wait(60)
+    tracer.wait(60)
+    tracer.stderr.close()
+    return folder, code, log.read_text()
+
+
+def every_point(
+    nursery: Nursery,
+    base: Path,
+    place: Path,
+    calls: tuple[str, ...],
+    how: str,
+    mutant: str = "",
+    env: dict | None = None,
+) -> Iterator[tuple[str, int, Path, int, str]]:
+    """One save for each system call, with the fault at that call."""
+    for call in calls:
+        for number in range(1, 500):
+            folder, code, log = saved_under(nursery, base, place, f"{call}:{how}:when={number}", mutant, env)
+            if not ("INJECTED" in log or "killed by SIGKILL" in log):
+                assert code == 0 or mutant
+                break
+            yield call, number, folder, code, log
+
+
+def test_killed_at_every_call(nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None]) -> None:
+    seen: dict[int, int] = {}
+    calls = CHANGING
+    for call, number, folder, code, _ in every_point(nursery, base, tmp_path, calls, "signal=KILL"):
+        assert code == -signal.SIGKILL
+        fault = torn(folder)
+        assert fault is None, f"{call} {number}: {fault}"
+        seen[state_of(folder)] = seen.get(state_of(folder), 0) + 1
+    assert set(seen) == {OLD, NEW} and sum(seen.values()) > 30
+    figure("2", "SIGKILL at every system call of a save: points, torn", f"{sum(seen.values())}, 0")
+
+
+def test_a_naive_save_is_caught(nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None]) -> None:
+    points = list(
+        torn(folder) for _, _, folder, _, _ in every_point(nursery, base, tmp_path, ("write",), "signal=KILL", "naive_save")
+    )
+    assert any(points)
+    figure(
+        "2",
+        "the same with files written in place (mutant): points, torn",
+        f"{len(points)}, {len(points) - points.count(None)}",
+    )
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO"])
+def test_an_error_at_every_call(
+    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], error: str, complete: bool
+) -> None:
+    points = 0
+    calls = CHANGING if complete else ("write", "fsync")
+    for call, number, folder, code, log in every_point(nursery, base, tmp_path, calls, f"error={error}"):
+        points += 1
+        message = next((os.readlink(p) for p in tmp_path.glob("*.error")), "")
+        for path in tmp_path.glob("*.error"):
+            path.unlink()
+        assert code in (0, 1), f"{call} {number}"
+        fault = torn(folder)
+        assert fault is None, f"{call} {number}: {fault}"
+        if code == 0:  # it says that it is saved: then it is, and only what is not needed may have failed
+            assert state_of(folder) == NEW, f"{call} {number}"
+            injected = next(line for line in log.splitlines() if "INJECTED" in line)
+            assert re.search(HARMLESS, injected), f"{call} {number} failed unnoticed: {injected}"
+        else:
+            assert str(folder) in message, f"{call} {number}: {message!r} names no file"
+    assert points > 5
+    figure("3", f"{error} at every system call of a save: points, torn or falsely saved", f"{points}, 0")
+
+
+def test_swallowed_errors_are_caught(nursery: Nursery, base: Path, tmp_path: Path) -> None:
+    false = [
+        code == 0 and (torn(folder) is not None or state_of(folder) != NEW)
+        for _, _, folder, code, _ in every_point(nursery, base, tmp_path, ("fsync",), "error=EIO", "careless")
+    ]
+    assert any(false)
+
+
+def order_of(log: str, name: str) -> list[str]:
+    """The calls that made the file `name` durable, in order."""
+    calls = []
+    for line in log.splitlines():
+        found = re.search(r"\b(fsync|rename|renameat2)\((.*)", line)
+        if not found:
+            continue
+        call, rest = found.groups()
+        if call == "fsync" and f"/.{name}." in rest:
+            calls.append("fsync file")
+        elif call.startswith("rename") and rest.count(f"{name}"):
+            source, target = re.findall(r'"([^"]+)"', rest)[:2]
+            if target.endswith(f"/{name}"):
+                assert os.path.dirname(source) == os.path.dirname(target)
+                calls.append("rename")
+        elif call == "fsync" and calls[-1:] == ["rename"]:
+            calls.append("fsync folder")
+    return calls
+
+
+def test_synced_then_renamed_then_the_folder_synced(
+    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None]
+) -> None:
+    _, code, log = saved_under(nursery, base, tmp_path, "")
+    assert code == 0
+    for name in (f"{NEW:06d}.safetensors", f"{NEW:06d}.json", "manifest.json", "status.json", f"{NEW:06d}.npz"):
+        assert order_of(log, name) == ["fsync file", "rename", "fsync folder"], name
+    commits = [log.index(f'/{name}")') for name in (f"{NEW:06d}.safetensors", f"{NEW:06d}.json", "manifest.json")]
+    synced = re.search(r"fsync\(\d+<[^>]*/metrics\.jsonl>", log)
+    assert synced
+    metrics = synced.start()
+    assert [metrics, *commits] == sorted([metrics, *commits])
+    _, _, log = saved_under(nursery, base, tmp_path, "", "no_sync")
+    assert order_of(log, "manifest.json") == ["rename"]
+    figure("5", "order of one save, for each of 5 files", "fsync < rename < fsync folder")
+
+
+@pytest.mark.parametrize("run_in_memory", [False, True])
+def test_a_temporary_folder_on_another_disk(
+    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], run_in_memory: bool, complete: bool
+) -> None:
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system")
+    other = memory / f"mmrl-faults-{os.getpid()}"
+    other.mkdir(exist_ok=True)
+    place, temporary = (other, tmp_path) if run_in_memory else (tmp_path, other)
+    try:
+        calls = CHANGING if complete else ("rename",)
+        env = {"TMPDIR": str(temporary)}
+        faults = [torn(folder) for _, _, folder, _, _ in every_point(nursery, base, place, calls, "signal=KILL", env=env)]
+        assert faults and not any(faults)
+        assert run_in_memory or not list(temporary.iterdir())
+        mutants = every_point(nursery, base, place, ("write", "sendfile"), "signal=KILL", "far_temporary", env)
+        caught = [torn(folder) for _, _, folder, _, _ in mutants]
+        assert any(caught)
+    finally:
+        shutil.rmtree(other, ignore_errors=True)
+    figure(
+        "6",
+        f"TMPDIR on another disk, run in {'memory' if run_in_memory else 'ext4'}: points, torn",
+        f"{len(faults)}, 0",
+    )
