@@ -221,6 +221,17 @@ def evaluate(
 
 
 @app.command()
+def tui(results: Results = "results", debug: Debug = False) -> None:
+    """Watch, steer, start and compare runs in the terminal."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+        print("mmrl: mmrl tui needs a terminal: mmrl runs list and mmrl plot work without one", file=sys.stderr)
+        raise typer.Exit(2)
+    from tui.app import run
+
+    run(results)
+
+
+@app.command()
 def bench(json_: Json = False, debug: Debug = False) -> None:
     """Measure steps per second of every engine and device present."""
     from mmrl.bench import bench as measure

@@ -1,0 +1,58 @@
+"""Start training as a process of its own; what it prints goes to the run's log, never to this terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+class NotStarted(RuntimeError):
+    """The command refused; the message is its one line of reason."""
+
+
+def program() -> list[str]:
+    """How to call mmrl with this very interpreter."""
+    spec = importlib.util.find_spec("cli")
+    if spec is None or spec.origin is None:
+        raise NotStarted("the command mmrl is not installed beside the terminal UI")
+    return [sys.executable, spec.origin]
+
+
+def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
+    """Run `mmrl train ... --detach`; returns what it says of the new process. Raises NotStarted."""
+    command = [*program(), "train", *arguments, "--results", str(results), "--detach", "--json"]
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            start_new_session=True,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotStarted(str(error)) from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"mmrl train ended with {done.returncode}"]
+        raise NotStarted(lines[-1].removeprefix("mmrl: "))
+    try:
+        told = json.loads(done.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def shown(arguments: Sequence[str], results: Path | str = "results") -> str:
+    """The command as one would type it."""
+    place = [] if str(results) == "results" else ["--results", str(results)]
+    return shlex.join(["mmrl", "train", *arguments, *place])

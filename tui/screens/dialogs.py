@@ -1,0 +1,127 @@
+"""Small questions: yes or no, one line of text, a few values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets.option_list import Option
+
+
+class Confirm(ModalScreen[bool]):
+    """A question; Enter or y agrees, Esc or n does not."""
+
+    BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
+
+    def __init__(self, question: str, detail: str = "", yes: str = "Yes") -> None:
+        super().__init__()
+        self.question, self.detail, self.yes = question, detail, yes
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self.question), classes="question")
+            if self.detail:
+                yield Label(Text(self.detail), classes="detail")
+            with Horizontal(classes="buttons"):
+                yield Button(Text(f"{self.yes} (y)"), id="yes", variant="primary")
+                yield Button("No (Esc)", id="no")
+
+    def on_mount(self) -> None:
+        self.query_one("#yes").focus()
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+    @on(Button.Pressed)
+    def _pressed(self, event: Button.Pressed) -> None:
+        self.dismiss(event.button.id == "yes")
+
+
+@dataclass(frozen=True)
+class Blank:
+    """One value to fill in: its name, what stands there first, a check that returns the reason of a refusal."""
+
+    name: str
+    label: str
+    value: str = ""
+    check: Callable[[str], str | None] = lambda text: None
+
+
+class Ask(ModalScreen[Mapping[str, str] | None]):
+    """A few values with the errors below them; Enter takes them, Esc leaves things as they are."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, question: str, blanks: list[Blank], detail: str = "") -> None:
+        super().__init__()
+        self.question, self.blanks, self.detail = question, blanks, detail
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self.question), classes="question")
+            if self.detail:
+                yield Label(Text(self.detail), classes="detail")
+            for blank in self.blanks:
+                if blank.label:
+                    yield Label(Text(blank.label))
+                yield Input(blank.value, id=f"ask-{blank.name}")
+                yield Label("", id=f"error-{blank.name}", classes="error")
+            yield Label("Enter: take over · Esc: leave", classes="hint")
+
+    def on_mount(self) -> None:
+        self.query(Input).first().focus()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(Input.Changed)
+    def _changed(self) -> None:
+        self._faults()
+
+    def _faults(self) -> int:
+        faults = 0
+        for blank in self.blanks:
+            fault = blank.check(self.query_one(f"#ask-{blank.name}", Input).value)
+            faults += fault is not None
+            self.query_one(f"#error-{blank.name}", Label).update(Text(fault or ""))
+        return faults
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        if not self._faults():
+            self.dismiss({b.name: self.query_one(f"#ask-{b.name}", Input).value for b in self.blanks})
+
+
+class Choose(ModalScreen[Any]):
+    """One of several; Enter takes, Esc does not."""
+
+    BINDINGS = [("escape", "cancel", "Cancel")]
+
+    def __init__(self, question: str, choices: list[str], current: str = "") -> None:
+        super().__init__()
+        self.question, self.choices, self.current = question, choices, current
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self.question), classes="question")
+            yield OptionList(*[Option(Text(choice)) for choice in self.choices])
+
+    def on_mount(self) -> None:
+        options = self.query_one(OptionList)
+        options.focus()
+        if self.current in self.choices:
+            options.highlighted = self.choices.index(self.current)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self.choices[event.option_index])

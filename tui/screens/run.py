@@ -1,0 +1,208 @@
+"""One run: live charts, episodes, book, quotes, settings and log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
+
+from mmrl.progress import printable
+from mmrl.raster import compact
+from mmrl.runs import store
+from mmrl.runs.status import read_status
+from tui.screens.base import Steering
+from tui.themes import SIGNS, word
+from tui.watch import Metrics
+from tui.widgets.cells import bar
+from tui.widgets.chart import Chart
+from tui.widgets.documents import ConfigTable, LogTail
+from tui.widgets.episode import BookView, EpisodeView, QuotesView
+from tui.widgets.training import TrainingCharts
+
+TABS = ("charts", "episode", "book", "quotes", "config", "log")
+RATE = 0.25
+
+
+class RunScreen(Steering):
+    """A run while it trains, or afterwards."""
+
+    HELP_TITLE = "Run"
+    BINDINGS = [
+        *(Binding(str(n), f"tab('{name}')", name.title(), show=False) for n, name in enumerate(TABS, 1)),
+        Binding("escape,q", "leave", "Back"),
+        Binding("p", "pause", "Pause"),
+        Binding("r", "resume", "Resume"),
+        Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
+        Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate and entropy while it trains"),
+        Binding("d", "duplicate", "Duplicate", show=False),
+        Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
+        Binding("R", "rename", "Rename", show=False),
+        Binding("Y", "copy_path", "Copy path", show=False),
+    ]
+
+    def __init__(self, folder: Path, tab: str = "charts") -> None:
+        super().__init__()
+        self.folder, self.first_tab = folder, tab
+        self.metrics = Metrics(folder / "metrics.jsonl")
+        self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
+        self.seed = ""
+        self.epoch_seconds = 0.0
+
+    def compose(self) -> ComposeResult:
+        settings = self.mmrl.settings
+        yield Static(id="head", classes="bar", markup=False)
+        with TabbedContent(initial=self.first_tab, id="tabs"):
+            with TabPane("1 Charts", id="charts"):
+                yield TrainingCharts(self.metrics, settings["metric"], settings["smoothing"])
+            with TabPane("2 Episode", id="episode"):
+                yield EpisodeView(self.folder)
+            with TabPane("3 Book", id="book"):
+                yield BookView(self.folder)
+            with TabPane("4 Quotes", id="quotes"):
+                yield QuotesView(self.folder)
+            with TabPane("5 Config", id="config"):
+                yield ConfigTable(self.folder)
+            with TabPane("6 Log", id="log"):
+                yield LogTail(self.folder)
+        yield Footer(show_command_palette=False)
+        yield from self.too_small()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._enter, self.first_tab)
+        self.look()
+        self.tick()
+        self.set_interval(RATE, self.tick)
+        self.set_interval(RATE * 2, self.look)
+
+    def tick(self) -> None:
+        """Read new epochs and draw what can be seen."""
+        if self.metrics.poll() and self.metrics.behind:
+            self.set_timer(0.02, self.tick)
+        if self.app.screen is not self:
+            return
+        tab = self.query_one("#tabs", TabbedContent).active
+        if tab == "charts":
+            self.query_one(TrainingCharts).update()
+        elif tab == "log":
+            self.query_one(LogTail).poll()
+        else:
+            for view in (EpisodeView, BookView, QuotesView):
+                if tab == view.TAB:
+                    self.query_one(view).poll()
+        self._head()
+
+    def look(self) -> None:
+        """State of the run; a folder that was renamed is followed by the id of the run."""
+        entry = self.mmrl.catalogue.entries.get(str(self.folder))
+        before = self.info.state
+        if (self.folder / "config.toml").is_file():
+            if entry is not None:
+                self.info = entry.info
+            else:
+                found = self.attempt(lambda: store.describe(self.folder))
+                self.info = found if isinstance(found, store.RunInfo) else self.info
+            if not self.seed and self.info.state != "broken":
+                self._read_seed()
+        else:
+            twin = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
+            if twin:
+                self.moved(self.folder, Path(twin[0].info.folder))
+                return
+            self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
+        if before != self.info.state:
+            self.refresh_bindings()
+        self._head()
+
+    def _read_seed(self) -> None:
+        try:
+            self.seed = str(store.read_config(self.folder).config.run.seed)
+        except Exception:
+            self.seed = "?"
+
+    def _head(self) -> None:
+        info, colours = self.info, self.app.theme_variables
+        sign, colour = SIGNS.get(info.state, ("?", "error"))
+        epoch = max(int(self.metrics.last("epoch")) if self.metrics.count else 0, info.epoch)
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"◀ {printable(info.name)}  ", style="bold")
+        text.append(f"{sign} {word(info.state)}", style=colours.get(colour, ""))
+        text.append(f" {epoch}/{info.target or '?'} ")
+        text.append(bar(epoch, info.target, 16 if self.size.width >= 100 else 8), style=colours["primary"])
+        if info.state == "running":
+            seconds = self.metrics.last("seconds_rollout") + self.metrics.last("seconds_update")
+            if seconds == seconds and info.target > epoch:
+                text.append(f"  {_duration((info.target - epoch) * seconds)} left")
+        speed = self.metrics.last("steps_per_second")
+        if speed == speed:
+            text.append(f"  {compact(speed, 3)} steps/s")
+        if self.seed:
+            text.append(f"  seed {self.seed}")
+        error = None if info.state not in ("failed", "diverged", "crashed") else self._error()
+        if error:
+            text.append(f"  {error}", style=colours["error"])
+        self.query_one("#head", Static).update(text)
+
+    def _error(self) -> str:
+        status = read_status(self.folder)
+        return printable(status.get("error") or ("its process is gone" if self.info.state == "crashed" else ""))[:200]
+
+    def runs_changed(self, changed: set[str], gone: set[str]) -> None:
+        """The catalogue looked again."""
+        self.look()
+
+    def subject(self) -> store.RunInfo | None:
+        return None if self.info.state == "vanished" else self.info
+
+    def moved(self, old: Path, new: Path | None) -> None:
+        self.mmrl.poke()
+        if new is None:
+            self.action_leave()
+        else:
+            tab = self.query_one("#tabs", TabbedContent).active
+            self.app.switch_screen(RunScreen(new, tab))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote"):
+            return bool(self.allows(action))
+        if action == "duplicate":
+            return False
+        return True
+
+    def action_tab(self, name: str) -> None:
+        self.query_one("#tabs", TabbedContent).active = name
+
+    @on(TabbedContent.TabActivated)
+    def _activated(self, event: TabbedContent.TabActivated) -> None:
+        self._enter(event.pane.id or "charts")
+        self.tick()
+
+    def _enter(self, tab: str) -> None:
+        """The first thing of a tab that takes keys gets them."""
+        kinds = {"charts": Chart, "config": DataTable, "log": Log}
+        pane = self.query_one("#tabs", TabbedContent).get_pane(tab)
+        target = pane.query(kinds[tab]).first() if tab in kinds else pane.children[0]
+        target.focus()
+
+    def action_leave(self) -> None:
+        box = self.query_one("#tabs", TabbedContent)
+        grid = self.query_one(TrainingCharts).query_one("#charts-grid")
+        if box.active == "charts" and grid.has_class("-one"):
+            self.query_one(TrainingCharts).action_maximise()
+        elif self.app.screen is self:
+            self.app.pop_screen()
+
+    def action_duplicate(self) -> None:
+        from tui.screens.new_run import NewRun
+
+        self.app.push_screen(NewRun(self.folder))
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(min(seconds, 3.6e8)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,351 @@
+"""All runs in one table that changes only where something changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.fuzzy import Matcher
+from textual.widgets import DataTable, Footer, Input, Static
+
+from mmrl.progress import printable
+from mmrl.raster import compact
+from mmrl.runs.store import RunInfo
+from tui.catalogue import Entry
+from tui.screens.base import Steering
+from tui.screens.dialogs import Choose
+from tui.widgets.cells import row
+
+COLUMNS = {
+    "mark": (" ", 1),
+    "state": ("STATE", 10),
+    "name": ("NAME", 24),
+    "market": ("MARKET", 6),
+    "algorithm": ("LEARNER", 9),
+    "epoch": ("EPOCH", 20),
+    "value": ("FINAL VALUE", 14),
+    "trend": ("TREND", 12),
+    "optimality": ("OPTIMUM", 7),
+    "speed": ("STEPS/S", 7),
+    "age": ("AGE", 6),
+}
+LAYOUTS = (
+    (138, tuple(COLUMNS)),
+    (100, ("mark", "state", "name", "market", "epoch", "value", "trend", "optimality", "age")),
+    (0, ("mark", "state", "name", "epoch", "value", "age")),
+)
+BARS_FROM = 100  # columns of the terminal from which progress is drawn as a bar
+SORTS: dict[str, Callable[[Entry], Any]] = {
+    "updated": lambda e: -(e.info.updated or 0),
+    "name": lambda e: e.info.name.lower(),
+    "state": lambda e: (not e.active, e.info.state),
+    "value": lambda e: -(e.info.value_mean if e.info.value_mean is not None else float("-inf")),
+    "epoch": lambda e: -e.info.epoch,
+    "speed": lambda e: -(e.info.steps_per_second or 0),
+    "optimality": lambda e: -(e.info.optimality or -1),
+}
+STATES: dict[str, Callable[[Entry], bool]] = {
+    "all": lambda e: True,
+    "active": lambda e: e.active,
+    "finished": lambda e: e.info.state == "finished",
+    "stopped": lambda e: e.info.state == "interrupted",
+    "failed": lambda e: e.info.state in ("failed", "diverged", "crashed", "broken"),
+    "good": lambda e: e.good,
+}
+EMPTY = "No runs yet in {}.\n\nn starts one, and so does\nmmrl train --preset quickstart"
+
+
+class RunsScreen(Steering):
+    """The list of runs."""
+
+    HELP_TITLE = "Runs"
+    BINDINGS = [
+        Binding("enter", "open", "Open", priority=False),
+        Binding("n", "new", "New"),
+        Binding("d", "duplicate", "Duplicate", show=False),
+        Binding("space", "mark", "Mark", tooltip="Mark for comparing, at most 8"),
+        Binding("c", "compare", "Compare", tooltip="Compare the marked runs"),
+        Binding("p", "pause", "Pause"),
+        Binding("r", "resume", "Resume"),
+        Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
+        Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate and entropy while it trains"),
+        Binding("R", "rename", "Rename", show=False),
+        Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
+        Binding("delete", "trash", "Trash", show=False, tooltip="Move to the trash"),
+        Binding("u", "undo", "Undo", show=False, tooltip="Take the last run back from the trash"),
+        Binding("Y", "copy_path", "Copy path", show=False),
+        Binding("l", "log", "Log", show=False, tooltip="Open the log"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("o", "sort", "Sort", show=False, tooltip="Sort by the next column"),
+        Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+        Binding("w", "states", "States", show=False, tooltip="Show only some states"),
+        Binding("escape", "clear", "Clear filter", show=False),
+        Binding("j", "move(1)", "Down", show=False),
+        Binding("k", "move(-1)", "Up", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marked: list[str] = []
+        self.state_filter = "all"
+        self._shown: dict[str, dict[str, Text]] = {}
+        self._order: list[str] = []
+        self._ticks = 0
+        self._columns: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="top", classes="bar", markup=False)
+        yield Input(placeholder="filter by name, market or learner", id="filter", select_on_focus=False)
+        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
+        yield Static(id="nothing", classes="empty", markup=False)
+        yield Footer(show_command_palette=False)
+        yield from self.too_small()
+
+    def on_mount(self) -> None:
+        self._lay_out()
+        self.table.focus()
+        self.mmrl.poke()
+
+    @property
+    def table(self) -> DataTable:
+        """The table itself."""
+        return self.query_one("#table", DataTable)
+
+    def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
+        self._lay_out()
+        self.runs_changed(set(), set())
+
+    def _lay_out(self) -> None:
+        """Columns and their widths for the room there is."""
+        width = self.size.width or 120
+        names = list(next(found for least, found in LAYOUTS if width >= least))
+        widths = {name: COLUMNS[name][1] for name in names}
+        if width < BARS_FROM:
+            widths["epoch"] = 9
+        widths["name"] = max(width - 2 - sum(widths.values()) - 2 * len(names) + widths["name"], 10)
+        shape = list(widths.items())
+        if getattr(self, "_shape", None) == shape:
+            return
+        self._shape = shape
+        self.table.clear(columns=True)
+        for name, columns in shape:
+            self.table.add_column(COLUMNS[name][0], width=columns, key=name)
+        self._columns = names
+        self._order, self._shown = [], {}
+
+    def runs_changed(self, changed: set[str], gone: set[str]) -> None:
+        """Show what the catalogue knows now: only cells that differ are touched."""
+        if not self.is_mounted or not self._columns:
+            return
+        entries = self.mmrl.catalogue.entries
+        self.marked = [key for key in self.marked if key in entries]
+        order = self._wanted()
+        colours = self.app.theme_variables
+        wide = self.size.width >= BARS_FROM
+        table = self.table
+        if order != self._order:
+            self._reorder(order, wide, colours)
+        else:
+            self._ticks += 1
+            everything = not (changed or gone) or self._ticks % 20 == 0
+            for key in order:
+                if not everything and key not in changed and not entries[key].active:
+                    continue
+                cells = row(entries[key], self._mark(key), colours, wide)
+                for name in self._columns:
+                    if self._shown[key].get(name) != cells[name]:
+                        table.update_cell(key, name, cells[name])
+                self._shown[key] = cells
+        self._top(len(order))
+        nothing = not order
+        table.display = not nothing
+        note = self.query_one("#nothing", Static)
+        note.display = nothing
+        if nothing:
+            catalogue = self.mmrl.catalogue
+            text = "Reading the runs ..." if catalogue.loading else EMPTY.format(catalogue.results)
+            if catalogue.fault:
+                text = catalogue.fault
+            elif entries:
+                text = "No run matches. Esc clears the filter."
+            note.update(printable(text) if "\n" not in text else text)
+
+    def _mark(self, key: str) -> int | None:
+        return self.marked.index(key) if key in self.marked else None
+
+    def _wanted(self) -> list[str]:
+        """Keys in the order in which they are shown."""
+        entries = self.mmrl.catalogue.entries
+        kept = [e for e in entries.values() if STATES[self.state_filter](e)]
+        text = self.query_one("#filter", Input).value.strip()
+        if text:
+            matcher = Matcher(text)
+            fields = {e.key: f"{e.info.name} {e.info.market} {e.info.algorithm} {e.info.state}" for e in kept}
+            kept = [e for e in kept if matcher.match(fields[e.key]) > 0]
+        kept.sort(key=lambda e: e.info.name)
+        kept.sort(key=SORTS.get(self.mmrl.settings["sort"], SORTS["name"]), reverse=self.mmrl.settings["reverse"])
+        kept.sort(key=lambda e: e.good)
+        return [e.key for e in kept]
+
+    def _reorder(self, order: list[str], wide: bool, colours: dict[str, str]) -> None:
+        """Rows came, went or changed places: the cursor stays on its run."""
+        table, entries = self.table, self.mmrl.catalogue.entries
+        current, line = self._current(), table.cursor_row
+        with self.app.batch_update():
+            if len(order) > len(self._order) and order[: len(self._order)] == self._order:
+                new = order[len(self._order) :]
+            else:
+                table.clear()
+                self._shown, new = {}, order
+            for key in new:
+                self._shown[key] = cells = row(entries[key], self._mark(key), colours, wide)
+                table.add_row(*[cells[name] for name in self._columns], key=key)
+            self._order = order
+            if order:
+                at = order.index(current) if current in order else min(max(line, 0), len(order) - 1)
+                table.move_cursor(row=at, animate=False)
+
+    def _current(self) -> str | None:
+        at = self.table.cursor_row
+        return self._order[at] if 0 <= at < len(self._order) else None
+
+    def _top(self, count: int) -> None:
+        entries = self.mmrl.catalogue.entries.values()
+        good = sum(e.good for e in entries)
+        active = [e for e in entries if e.active]
+        speed = sum(e.info.steps_per_second or 0 for e in active if e.info.state == "running")
+        left = f"mmrl  {self.mmrl.catalogue.results}/ {len(entries) - good} · good-results/ {good}"
+        right = f"{len(active)} training" + (f" · {compact(speed, 3)} steps/s" if speed else "")
+        arrow = "▴" if self.mmrl.settings["reverse"] else "▾"
+        order = f"{count} shown · sort: {self.mmrl.settings['sort']} {arrow} · state: {self.state_filter}"
+        room = max(self.size.width - 2, 20)
+        text = f"{left}   {order}" if room >= 100 else left
+        self.query_one("#top", Static).update(
+            printable(text + right.rjust(max(room - len(text), len(right) + 2)))[:room]
+        )
+
+    def subject(self) -> RunInfo | None:
+        key = self._current()
+        entry = self.mmrl.catalogue.entries.get(key) if key else None
+        return entry.info if entry else None
+
+    def moved(self, old: Path, new: Path | None) -> None:
+        self.mmrl.poke()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("new", "duplicate", "compare"):
+            return False
+        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate"):
+            return True if self.allows(action) else None if action in ("trash", "rename") else False
+        if action in ("open", "mark", "copy_path", "log"):
+            return self.subject() is not None
+        if action == "compare":
+            return len(self.marked) > 1
+        if action == "undo":
+            return bool(self.mmrl.trashed)
+        return True
+
+    @on(DataTable.RowHighlighted)
+    def _highlighted(self) -> None:
+        self.refresh_bindings()
+
+    @on(DataTable.RowSelected)
+    def _selected(self) -> None:
+        self.action_open()
+
+    @on(Input.Changed, "#filter")
+    def _filtered(self) -> None:
+        self.runs_changed(set(), set())
+
+    @on(Input.Submitted, "#filter")
+    def _submitted(self) -> None:
+        self.table.focus()
+
+    def action_filter(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.add_class("-shown")
+        field.focus()
+
+    def action_clear(self) -> None:
+        field = self.query_one("#filter", Input)
+        field.value, self.state_filter = "", "all"
+        field.remove_class("-shown")
+        self.table.focus()
+        self.runs_changed(set(), set())
+
+    def action_sort(self) -> None:
+        names = list(SORTS)
+        at = names.index(self.mmrl.settings["sort"]) if self.mmrl.settings["sort"] in names else -1
+        self.mmrl.remember(sort=names[(at + 1) % len(names)])
+        self.runs_changed(set(), set())
+
+    def action_reverse(self) -> None:
+        self.mmrl.remember(reverse=not self.mmrl.settings["reverse"])
+        self.runs_changed(set(), set())
+
+    def action_states(self) -> None:
+        def chosen(state: str | None) -> None:
+            if state:
+                self.state_filter = state
+                self.runs_changed(set(), set())
+
+        self.app.push_screen(Choose("Show which runs?", list(STATES), self.state_filter), chosen)
+
+    def action_move(self, by: int) -> None:
+        self.table.move_cursor(row=self.table.cursor_row + by)
+
+    def action_mark(self) -> None:
+        key = self._current()
+        if key in self.marked:
+            self.marked.remove(key)
+        elif key and len(self.marked) < 8:
+            self.marked.append(key)
+        elif key:
+            self.tell("8 runs are marked already", "warning")
+        self.runs_changed(set(), set())
+        self.refresh_bindings()
+
+    def action_open(self, tab: str = "charts") -> None:
+        run = self.subject()
+        if run:
+            from tui.screens.run import RunScreen
+
+            self.app.push_screen(RunScreen(Path(run.folder), tab))
+
+    def action_log(self) -> None:
+        self.action_open("log")
+
+    def action_new(self) -> None:
+        from tui.screens.new_run import NewRun
+
+        self.app.push_screen(NewRun())
+
+    def action_duplicate(self) -> None:
+        run = self.subject()
+        if run and self.allows("duplicate"):
+            from tui.screens.new_run import NewRun
+
+            self.app.push_screen(NewRun(Path(run.folder)))
+
+    def action_compare(self) -> None:
+        if len(self.marked) > 1:
+            from tui.screens.compare import Compare
+
+            self.app.push_screen(Compare([Path(key) for key in self.marked]))
+
+    def action_undo(self) -> None:
+        if not self.mmrl.trashed:
+            return
+        place, folder = self.mmrl.trashed[-1]
+        if folder.exists():
+            self.tell(f"{folder.name} is taken: rename that run first", "error")
+        elif self.attempt(lambda: place.rename(folder), f"{folder.name} is back"):
+            self.mmrl.trashed.pop()
+            self.mmrl.poke()

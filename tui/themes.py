@@ -1,0 +1,78 @@
+"""Themes, and colours of series that colour-blind eyes tell apart, each with a mark of its own."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+SERIES_DARK = ("#56B4E9", "#E69F00", "#00B98A", "#CC79A7", "#F0E442", "#D55E00", "#9AA5FF", "#BBBBBB")
+SERIES_LIGHT = ("#0072B2", "#B87500", "#007A5A", "#A2487A", "#8A7A00", "#B84A00", "#4B4FC4", "#555555")
+MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
+ASCII_MARKS = ("o", "x", "+", "*", "#", "@", "%", "=")
+
+THEMES = (
+    Theme(
+        name="mmrl-dark",
+        primary="#56B4E9",
+        secondary="#8FA3B3",
+        accent="#56B4E9",
+        warning="#E69F00",
+        error="#F0776C",
+        success="#00B98A",
+        foreground="#D8DEE4",
+        background="#101418",
+        surface="#151A20",
+        panel="#1D242C",
+        dark=True,
+    ),
+    Theme(
+        name="mmrl-light",
+        primary="#0072B2",
+        secondary="#5A6872",
+        accent="#0072B2",
+        warning="#9A6200",
+        error="#B3261E",
+        success="#00704F",
+        foreground="#1B2126",
+        background="#FBFBF9",
+        surface="#F3F3F0",
+        panel="#E7E7E2",
+        dark=False,
+    ),
+    Theme(
+        name="mmrl-high-contrast",
+        primary="#FFFF00",
+        secondary="#FFFFFF",
+        accent="#00FFFF",
+        warning="#FFB000",
+        error="#FF6060",
+        success="#40FF40",
+        foreground="#FFFFFF",
+        background="#000000",
+        surface="#000000",
+        panel="#202020",
+        dark=True,
+    ),
+)
+
+SIGNS = {
+    "starting": ("…", "secondary"),
+    "running": ("▶", "success"),
+    "pausing": ("‖", "warning"),
+    "paused": ("‖", "warning"),
+    "stopping": ("■", "warning"),
+    "finished": ("✓", "primary"),
+    "failed": ("✗", "error"),
+    "diverged": ("✗", "error"),
+    "interrupted": ("■", "warning"),
+    "crashed": ("!", "error"),
+    "broken": ("?", "error"),
+    "vanished": ("?", "error"),
+}
+"""State -> sign and the theme's colour of it; the word always stands beside the sign."""
+
+WORDS = {"running": "training", "interrupted": "stopped"}
+
+
+def word(state: str) -> str:
+    """A state as people say it."""
+    return WORDS.get(state, state)

@@ -1,0 +1,161 @@
+"""One run as its folder tells it: metrics as columns that grow, events, state; nothing is ever written here."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrl.progress import printable
+from mmrl.raster import Floats
+
+BATCH = 2_000  # rows parsed in one go, so that a long history never holds the screen up
+CHUNK = 1 << 20
+
+
+def open_plain(path: Path) -> int:
+    """A descriptor of a plain file; OSError for pipes, devices and links, which could hang or lead elsewhere."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path} is not a plain file")
+    return descriptor
+
+
+@dataclass
+class Tail:
+    """Whole lines that were appended to a file since the last look; starts anew when the file is another one."""
+
+    path: Path
+    offset: int = 0
+    inode: int = -1
+    rest: bytes = b""
+
+    def lines(self, limit: int = CHUNK) -> tuple[list[bytes], bool]:
+        """New lines of the next `limit` bytes, and whether what came before them is no longer true."""
+        try:
+            descriptor = open_plain(self.path)
+        except OSError:
+            reset = self.inode != -1
+            self.offset, self.inode, self.rest = 0, -1, b""
+            return [], reset
+        try:
+            facts = os.fstat(descriptor)
+            reset = self.inode != -1 and (facts.st_ino != self.inode or facts.st_size < self.offset)
+            if reset:
+                self.offset, self.rest = 0, b""
+            self.inode = facts.st_ino
+            if facts.st_size == self.offset:
+                return [], reset
+            data = os.pread(descriptor, limit, self.offset)
+        finally:
+            os.close(descriptor)
+        self.offset += len(data)
+        data = self.rest + data
+        whole = data.rfind(b"\n") + 1
+        self.rest = data[whole:][-CHUNK:]
+        return data[:whole].splitlines(), reset
+
+
+@dataclass
+class Metrics:
+    """metrics.jsonl as columns [epochs]; what is missing, null or no number is NaN."""
+
+    path: Path
+    count: int = 0
+    version: int = 0
+    events: list[tuple[float, str]] = field(default_factory=list)
+    _columns: dict[str, Floats] = field(default_factory=dict)
+    _waiting: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.tail = Tail(self.path)
+
+    def poll(self) -> bool:
+        """Read what is new, at most BATCH rows; True when something changed."""
+        if not self._waiting:
+            self._waiting, reset = self.tail.lines()
+            if reset:
+                self.count, self._columns = 0, {}
+                self.events.clear()
+                self.version += 1
+        else:
+            reset = False
+        batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+        before = self.count
+        for line in batch:
+            self._take(line)
+        self.version += self.count != before
+        return reset or self.count != before
+
+    @property
+    def behind(self) -> bool:
+        """Whether more is known to wait."""
+        return bool(self._waiting)
+
+    def column(self, key: str) -> Floats:
+        """One metric over the epochs read so far."""
+        found = self._columns.get(key)
+        return np.full(self.count, np.nan) if found is None else found[: self.count]
+
+    def keys(self) -> list[str]:
+        """Names of all metrics that ever had a value."""
+        return list(self._columns)
+
+    def last(self, key: str) -> float:
+        """The newest finite value of a metric, or NaN."""
+        values = self.column(key)[-512:]
+        good = values[np.isfinite(values)]
+        return float(good[-1]) if len(good) else math.nan
+
+    def _take(self, line: bytes) -> None:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(record, dict) or _number(record.get("epoch")) is None:
+            return
+        row = self.count
+        for key, value in record.items():
+            number = _number(value)
+            if number is None:
+                continue
+            column = self._columns.get(key)
+            if column is None or row >= len(column):
+                grown = np.full(max(256, 2 * row), np.nan)
+                if column is not None:
+                    grown[: len(column)] = column
+                self._columns[key] = column = grown
+            column[row] = number
+        self.count = row + 1
+        if isinstance(record.get("event"), dict):
+            names = {"lr": "learning rate"}
+            text = ", ".join(f"{names.get(k, k)} {v}" for k, v in list(record["event"].items())[:4])
+            self.events.append((float(record["epoch"]), printable(text)[:80]))
+
+    def value_and_error(self, metric: str) -> tuple[Floats, Floats | None]:
+        """A metric and its standard error: its own where it is written down, else std / sqrt(trajectories)."""
+        if f"{metric}_mean" not in self._columns:
+            return self.column(metric), None
+        middle = self.column(f"{metric}_mean")
+        with np.errstate(all="ignore"):
+            error = self.column(f"{metric}_std") / np.sqrt(self.column("trajectories"))
+        own = self.column(f"{metric}_se")
+        error = np.where(np.isfinite(own), own, error)
+        return middle, error if np.isfinite(error).any() else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number

@@ -1,0 +1,94 @@
+"""What stands in the cells of the list of runs: plain text with a few colours."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from itertools import pairwise
+
+from rich.text import Text
+
+from mmrl.progress import printable
+from mmrl.raster import compact
+from tui.catalogue import Entry
+from tui.themes import SIGNS, word
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The trend of some values in `width` characters; a gap where nothing is known."""
+    values = list(values)
+    if not values:
+        return ""
+    if len(values) > width:
+        edges = [round(i * len(values) / width) for i in range(width + 1)]
+        parts = [[v for v in values[a:b] if math.isfinite(v)] for a, b in pairwise(edges)]
+        values = [sum(part) / len(part) if part else math.nan for part in parts]
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return " " * len(values)
+    low, span = min(finite), (max(finite) - min(finite)) or 1.0
+    return "".join(BLOCKS[min(int((v - low) / span * 8), 7)] if math.isfinite(v) else " " for v in values)
+
+
+def bar(done: int, target: int, width: int) -> str:
+    """Progress in `width` characters, in eighths."""
+    share = min(max(done / target, 0.0), 1.0) if target > 0 else 0.0
+    eighths = round(share * width * 8)
+    full, part = divmod(eighths, 8)
+    return ("█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")).ljust(width, "░")[:width]
+
+
+def age(seconds: float | None) -> str:
+    """How long ago, in one unit."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    seconds = max(seconds, 0.0)
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def state_text(state: str, colours: dict[str, str]) -> Text:
+    """Sign and word of a state."""
+    sign, colour = SIGNS.get(state, ("?", "error"))
+    return Text(f"{sign} {word(state)}", style=colours.get(colour, ""), no_wrap=True)
+
+
+def value_text(entry: Entry) -> str:
+    """Value with its standard error."""
+    info = entry.info
+    if info.value_mean is None:
+        return "NaN" if info.state == "diverged" else "-"
+    error = "" if info.value_se is None else f" ± {compact(info.value_se, 2)}"
+    return compact(info.value_mean, 4) + error
+
+
+def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -> dict[str, Text]:
+    """All cells of a run, by column."""
+    info = entry.info
+    seen = None if info.updated is None else time.time() - info.updated
+    progress = f"{bar(info.epoch, info.target, 10)} {info.epoch}/{info.target}" if info.target else "-"
+    if not wide:
+        progress = f"{info.epoch}/{info.target}" if info.target else "-"
+    mark = "" if marked is None else str(marked + 1)
+    right = {
+        "value": value_text(entry),
+        "optimality": "-" if info.optimality is None else f"{100 * info.optimality:.1f} %",
+        "speed": compact(info.steps_per_second, 3),
+        "age": age(seen),
+    }
+    cells = {
+        "mark": Text(mark, style=colours.get("accent", "")),
+        "state": state_text(info.state, colours),
+        "name": Text(("★ " if entry.good else "") + printable(info.name), no_wrap=True, overflow="ellipsis"),
+        "market": Text({"avellaneda-stoikov": "a-s"}.get(info.market, printable(info.market)), no_wrap=True),
+        "algorithm": Text(printable(info.algorithm), no_wrap=True),
+        "epoch": Text(progress, no_wrap=True),
+        "trend": Text(sparkline(entry.trend, 12), style=colours.get("primary", ""), no_wrap=True),
+    }
+    cells.update({key: Text(text, justify="right", no_wrap=True) for key, text in right.items()})
+    return cells

@@ -1,0 +1,315 @@
+"""A chart that redraws itself only when its points, its view or its size changed."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+
+import numpy as np
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.color import Color
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from mmrl import raster
+from mmrl.raster import ASCII, BLOCK, BRAILLE, Curve, Floats, compact
+from tui.themes import SERIES_DARK, SERIES_LIGHT
+
+DIM, BAND, EVENT, CURSOR = 16, 24, 40, 41  # colours beyond the series: raw line, band, event mark, cursor
+
+
+def charset() -> raster.Charset:
+    """What the terminal can show: MMRL_CHARS=braille|block|ascii decides, else the kind of terminal."""
+    wanted = os.environ.get("MMRL_CHARS", "")
+    named = {"braille": BRAILLE, "block": BLOCK, "ascii": ASCII}
+    if wanted in named:
+        return named[wanted]
+    return BLOCK if os.environ.get("TERM") == "linux" else BRAILLE
+
+
+@dataclass
+class View:
+    """What part of the x axis is seen, and how; charts side by side share one."""
+
+    span: tuple[float, float] | None = None  # None: everything
+    follow: bool = True
+    log: bool = False
+    cursor: float | None = None
+
+    def window(self, full: tuple[float, float]) -> tuple[float, float]:
+        """The visible part of the axis; a followed window sticks to the newest point."""
+        if self.span is None:
+            return full
+        left, right = self.span
+        if self.follow:
+            left, right = full[1] - (right - left), full[1]
+        return left, right
+
+    def zoom(self, full: tuple[float, float], factor: float, centre: float | None = None) -> None:
+        """Show `factor` times as much of the axis, around a place that stays where it is."""
+        left, right = self.window(full)
+        width, whole = (right - left) * factor, full[1] - full[0]
+        if width >= whole or whole <= 0:
+            self.span, self.follow = None, True
+            return
+        width = max(width, min(whole, 4.0))
+        if centre is None:
+            centre = right if self.follow else (left + right) / 2
+        share = (centre - left) / (right - left) if right > left else 0.5
+        self._place(full, centre - share * width, width)
+
+    def pan(self, full: tuple[float, float], by: float) -> None:
+        """Move by a share of what is seen."""
+        left, right = self.window(full)
+        if self.span is not None:
+            self._place(full, left + by * (right - left), right - left)
+
+    def _place(self, full: tuple[float, float], left: float, width: float) -> None:
+        left = min(max(left, full[0]), full[1] - width)
+        self.span = left, left + width
+        self.follow = left + width >= full[1] - 1e-9 * max(abs(full[1]), 1)
+
+    def reset(self) -> None:
+        """Everything, linear, no cursor."""
+        self.span, self.follow, self.log, self.cursor = None, True, False, None
+
+
+@dataclass
+class Series:
+    """y(x) [points], a band around it, the raw values behind a smoothed line; hue counts through the palette."""
+
+    x: Floats
+    y: Floats
+    low: Floats | None = None
+    high: Floats | None = None
+    raw: Floats | None = None
+    hue: int = 0
+    label: str = ""
+    mark: str = ""
+
+
+@dataclass
+class Content:
+    """All that a chart shows."""
+
+    series: list[Series] = field(default_factory=list)
+    title: str = ""
+    across: str = "epoch"
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    empty: str = "waiting for the first point"
+
+
+class Chart(Widget, can_focus=True):
+    """Curves in cells; wheel zooms, drag pans, the pointer reads values."""
+
+    DEFAULT_CSS = "Chart { height: 1fr; width: 1fr; }"
+
+    class Moved(Message):
+        """The view was changed by the mouse."""
+
+    class Maximise(Message):
+        """The chart was double-clicked."""
+
+        def __init__(self, chart: Chart) -> None:
+            super().__init__()
+            self.chart = chart
+
+    def __init__(self, view: View | None = None, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.view = view or View()
+        self.content = Content()
+        self.characters = charset()
+        self._strips: list[Strip] | None = None
+        self._place = (0, 1, (0.0, 1.0))  # first column, columns, x range
+        self._drag: int | None = None
+
+    def show(self, content: Content) -> None:
+        """Draw something else."""
+        self.content = content
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw again at the next paint."""
+        self._strips = None
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        """A new theme: no cached line is right any more."""
+        super().notify_style_update()
+        self._strips = None
+
+    def full(self) -> tuple[float, float]:
+        """The whole range of x that there is."""
+        ends = [(s.x[0], s.x[-1]) for s in self.content.series if len(s.x)]
+        if not ends:
+            return 0.0, 1.0
+        return float(min(e[0] for e in ends)), float(max(e[1] for e in ends))
+
+    def render_line(self, y: int) -> Strip:
+        if self._strips is None or len(self._strips) != self.size.height:
+            self._strips = self._draw(self.size)
+        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+
+    def _draw(self, size: Size) -> list[Strip]:
+        picture = self._picture(size.width, size.height)
+        styles: dict[int, Style] = {}
+        strips = []
+        for row in picture.runs():
+            segments = []
+            for text, hue in row:
+                if hue not in styles:
+                    styles[hue] = self._style(hue)
+                segments.append(Segment(text, styles[hue]))
+            strips.append(Strip(segments, size.width))
+        return strips
+
+    def _style(self, hue: int) -> Style:
+        dark = self.app.current_theme.dark
+        base = self.rich_style
+        ground, front = self.background_colors[1], Color.parse(self.app.theme_variables["foreground"])
+        palette = SERIES_DARK if dark else SERIES_LIGHT
+        if hue == raster.PLAIN:
+            return base + Style(color=ground.blend(front, 0.55).rich_color)
+        if hue == EVENT:
+            return base + Style(color=Color.parse(self.app.theme_variables["warning"]).rich_color)
+        if hue == CURSOR:
+            return base + Style(color=front.rich_color)
+        colour = Color.parse(palette[hue % 8])
+        share = 1.0 if hue < DIM else 0.5 if hue < BAND else 0.38
+        return base + Style(color=ground.blend(colour, share).rich_color)
+
+    def _picture(self, width: int, height: int) -> raster.Picture:
+        content, view = self.content, self.view
+        left, right = view.window(self.full())
+        if right <= left:
+            left, right = left - 0.5, right + 0.5
+        curves, lows, highs = [], [], []
+        for s in content.series:
+            a, b = np.searchsorted(s.x, (left, right)) if len(s.x) else (0, 0)
+            part = slice(max(int(a) - 1, 0), int(b) + 1)
+            x, y = s.x[part], self._scaled(s.y[part])
+            low = None if s.low is None else self._scaled(s.low[part])
+            high = None if s.high is None else self._scaled(s.high[part])
+            if s.raw is not None:
+                raw = self._scaled(s.raw[part])
+                curves.append(Curve(x, raw, low, high, DIM + s.hue, BAND + s.hue))
+                curves.append(Curve(x, y, None, None, s.hue, label=s.label, mark=s.mark))
+            else:
+                raw = y
+                curves.append(Curve(x, y, low, high, s.hue, BAND + s.hue, s.label, s.mark))
+            inside = slice(int(a) - part.start, int(b) - part.start + 1)
+            for values in (raw[inside], y[inside]):
+                lows.append(values)
+            for values in (low, high):
+                if values is not None:
+                    highs.append(values[inside])
+        y_range = raster.limits(lows + highs)
+        title = self._title()
+        if y_range is None or width < raster.MIN_WIDTH or height < raster.MIN_HEIGHT:
+            picture = raster.blank(width, height, content.empty if width > len(content.empty) else "…")
+            raster.write(picture.cells, 0, 1, title[: max(width - 2, 0)])
+            return picture
+        picture = raster.chart(curves, title, width, height, content.across, self.characters, y_range, (left, right))
+        corner = np.flatnonzero(picture.cells[height - 2] == self.characters.axes[2])
+        first = int(corner[0]) + 1 if len(corner) else 0
+        self._place = first, max(width - first - 1, 1), (left, right)
+        self._verticals(picture)
+        return picture
+
+    def _scaled(self, y: Floats) -> Floats:
+        if not self.view.log:
+            return y
+        with np.errstate(all="ignore"):
+            return np.where(y > 0, np.log10(y), np.nan)
+
+    def _title(self) -> str:
+        title = self.content.title
+        if self.view.log:
+            name, gap, rest = title.partition("  ")
+            title = f"log10 {name}{gap}{rest}"
+        return title
+
+    def _verticals(self, picture: raster.Picture) -> None:
+        """Event marks and the cursor, where no curve is drawn."""
+        first, columns, (left, right) = self._place
+        area = picture.cells[1 : picture.cells.shape[0] - 2]
+        hues = picture.colours[1 : picture.cells.shape[0] - 2]
+        plain = self.characters is ASCII
+        marks = [(x, text, EVENT, "!" if plain else "┊") for x, text in self.content.marks]
+        if self.view.cursor is not None:
+            marks.append((self.view.cursor, "", CURSOR, "|" if plain else "│"))
+        for x, text, hue, sign in marks:
+            if not left <= x <= right:
+                continue
+            column = first + min(int((x - left) / (right - left) * columns), columns - 1)
+            free = area[:, column] == " "
+            area[free, column] = sign
+            hues[free, column] = hue
+            room = picture.cells.shape[1] - column - 2
+            if text and len(text) <= room and (area[0, column + 1 : column + 2 + len(text)] == " ").all():
+                raster.write(area, 0, column + 1, text)
+                hues[0, column + 1 : column + 1 + len(text)] = hue
+
+    def x_at(self, column: int) -> float:
+        """The place on the x axis under a column of the widget."""
+        first, columns, (left, right) = self._place
+        share = (column - first + 0.5) / columns
+        return left + min(max(share, 0.0), 1.0) * (right - left)
+
+    def reading(self) -> str:
+        """Values under the cursor, as text; empty without a cursor."""
+        if self.view.cursor is None:
+            return ""
+        parts = []
+        for s in self.content.series:
+            if not len(s.x):
+                continue
+            at = int(np.argmin(np.abs(s.x - self.view.cursor)))
+            text = f"{s.label} {compact(float(s.y[at]))}".strip()
+            if s.high is not None and math.isfinite(s.high[at]) and math.isfinite(s.y[at]):
+                middle = float(s.raw[at] if s.raw is not None else s.y[at])
+                text += f" ± {compact(abs(float(s.high[at]) - middle), 2)}"
+            parts.append(text)
+        return "  ".join(parts)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.view.zoom(self.full(), 0.8, self.x_at(event.x))
+        self.post_message(self.Moved())
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.view.zoom(self.full(), 1.25, self.x_at(event.x))
+        self.post_message(self.Moved())
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._drag = event.x
+        self.capture_mouse()
+
+    def on_mouse_up(self, event: events.MouseUp) -> None:
+        self._drag = None
+        self.release_mouse()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if self._drag is not None:
+            if event.x != self._drag:
+                self.view.pan(self.full(), (self._drag - event.x) / self._place[1])
+                self._drag = event.x
+                self.post_message(self.Moved())
+            return
+        self.view.cursor = self.x_at(event.x)
+        self.post_message(self.Moved())
+
+    def on_leave(self) -> None:
+        if self.view.cursor is not None and self._drag is None:
+            self.view.cursor = None
+            self.post_message(self.Moved())
+
+    def on_click(self, event: events.Click) -> None:
+        if event.chain == 2:
+            self.post_message(self.Maximise(self))

@@ -1,0 +1,214 @@
+"""Four live charts of a run on one axis of epochs: reward, inventory, spread and a fourth that is chosen."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container, Horizontal, Vertical
+from textual.widgets import Static
+
+from mmrl.charts import heading
+from mmrl.raster import compact
+from tui.smoothing import LEVELS, Ema
+from tui.themes import MARKS
+from tui.watch import Metrics
+from tui.widgets.chart import Chart, Content, Series, View
+
+FIXED = ("reward", "inventory", "spread")
+HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
+
+
+def choices(metrics: Metrics) -> list[str]:
+    """Metrics that a chart can show, the means under their plain names."""
+    keys = metrics.keys()
+    means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
+    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se")}
+    return [*means, *(key for key in keys if key not in parts and key not in HIDDEN)]
+
+
+class TrainingCharts(Vertical):
+    """The charts, their shared view, and a line that reads the values under the cursor."""
+
+    BINDINGS = [
+        Binding("left", "pan(-0.2)", "Pan left", show=False),
+        Binding("right", "pan(0.2)", "Pan right", show=False),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
+        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
+        Binding("0", "reset", "Reset", show=False, tooltip="Everything, linear, no cursor"),
+        Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
+        Binding("S", "smooth(-1)", "Smooth less", show=False),
+        Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
+        Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
+        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
+        Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
+        Binding("full_stop", "cursor(1)", "Cursor right", show=False, key_display="."),
+        Binding("less_than_sign", "cursor(-10)", "Cursor far left", show=False, key_display="<"),
+        Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
+    ]
+
+    def __init__(self, metrics: Metrics, metric: str, smoothing: float) -> None:
+        super().__init__()
+        self.metrics, self.metric = metrics, metric
+        self.smoothing = min(LEVELS, key=lambda level: abs(level - smoothing))
+        self.view = View()
+        self._averages: dict[tuple[str, float], Ema] = {}
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal(id="charts-tab"):
+            with Container(id="charts-grid"):
+                for number in range(4):
+                    yield Chart(self.view, id=f"chart-{number}")
+            yield Static(id="facts", markup=False)
+        yield Static(id="reading", markup=False)
+
+    def charts(self) -> list[Chart]:
+        """The four charts in order."""
+        return [self.query_one(f"#chart-{number}", Chart) for number in range(4)]
+
+    def names(self) -> list[str]:
+        """What the charts show, in order."""
+        return [*FIXED, self.metric]
+
+    def update(self, force: bool = False) -> None:
+        """Draw what is new; nothing happens when nothing is."""
+        state = (self.metrics.version, self.metric, self.smoothing, self.app.theme)
+        if not force and state == self._drawn:
+            return
+        self._drawn = state
+        for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
+            chart.show(self._content(name, number))
+        self._read()
+        self._facts()
+
+    def _content(self, name: str, number: int) -> Content:
+        x = self.metrics.column("epoch")
+        y, error = self.metrics.value_and_error(name)
+        low, high = (None, None) if error is None else (y - error, y + error)
+        raw = None
+        if self.smoothing:
+            raw = y
+            average = self._averages.setdefault((name, self.smoothing), Ema(self.smoothing))
+            y = average.extended(y)
+        good = np.flatnonzero(np.isfinite(y[-512:]))
+        title = heading(name)
+        if len(good):
+            title += f"  {compact(float(y[-512:][good[-1]]))}"
+            if error is not None and math.isfinite(error[-1]):
+                title += f" ± {compact(float(error[-1]), 2)}"
+        mark = MARKS[number] if self.app.no_color else ""
+        series = [Series(x, y, low, high, raw, number, mark=mark)] if len(x) else []
+        return Content(series, title, "epoch", list(self.metrics.events[-50:]))
+
+    def _read(self) -> None:
+        """The line below the charts: the view, or what the cursor points at."""
+        view, count = self.view, self.metrics.count
+        if view.cursor is not None and count:
+            x = self.metrics.column("epoch")
+            at = int(np.argmin(np.abs(x - view.cursor)))
+            parts = [f"epoch {x[at]:.0f}"]
+            for chart, name in zip(self.charts(), self.names(), strict=True):
+                parts.append(f"{name.replace('_', ' ')} {chart.reading() or '-'}")
+            text = "  ".join(parts)
+        else:
+            smooth = f"smooth {self.smoothing:g}" if self.smoothing else "raw"
+            left, right = view.window(self.charts()[0].full())
+            where = "all epochs" if view.span is None else f"epochs {left:.0f} to {right:.0f}"
+            follow = " · follow" if view.follow else ""
+            text = f"{smooth} · {'log' if view.log else 'linear'} · {where}{follow}"
+        self.query_one("#reading", Static).update(text)
+
+    def _facts(self) -> None:
+        """Newest value of every metric, beside the charts of a wide terminal."""
+        panel = self.query_one("#facts", Static)
+        if not panel.display:
+            return
+        rows = []
+        for name in choices(self.metrics):
+            mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
+            rows.append(f"{name.replace('_', ' ')[:20]:<21}{compact(self.metrics.last(mean)):>11}")
+        panel.update("\n".join(["newest", *rows]))
+
+    def _changed(self) -> None:
+        for chart in self.charts():
+            chart.redraw()
+        self._read()
+
+    @on(Chart.Moved)
+    def _moved(self, event: Chart.Moved) -> None:
+        event.stop()
+        self._changed()
+
+    @on(Chart.Maximise)
+    def _maximised(self, event: Chart.Maximise) -> None:
+        self._big(event.chart)
+
+    def action_pan(self, by: float) -> None:
+        self.view.pan(self.charts()[0].full(), by)
+        self._changed()
+
+    def action_zoom(self, factor: float) -> None:
+        self.view.zoom(self.charts()[0].full(), factor, self.view.cursor)
+        self._changed()
+
+    def action_follow(self) -> None:
+        self.view.follow = not self.view.follow
+        full = self.charts()[0].full()
+        if not self.view.follow and self.view.span is None:
+            self.view.span = full
+        elif self.view.span is not None and self.view.follow:
+            self.view.span = self.view.window(full)
+        self._changed()
+
+    def action_reset(self) -> None:
+        self.view.reset()
+        self._changed()
+
+    def action_log(self) -> None:
+        self.view.log = not self.view.log
+        self._changed()
+
+    def action_smooth(self, by: int) -> None:
+        at = LEVELS.index(self.smoothing) + by
+        self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
+        self.app.remember(smoothing=self.smoothing)  # type: ignore[attr-defined]
+        self.update()
+
+    def action_cursor(self, by: int) -> None:
+        if not self.metrics.count:
+            return
+        x = self.metrics.column("epoch")
+        if self.view.cursor is None:
+            at = len(x) - 1
+        else:
+            at = min(max(int(np.argmin(np.abs(x - self.view.cursor))) + by, 0), len(x) - 1)
+        self.view.cursor = float(x[at])
+        self._changed()
+
+    def action_maximise(self) -> None:
+        focused = self.app.focused
+        self._big(focused if isinstance(focused, Chart) else self.charts()[0])
+
+    def _big(self, chart: Chart) -> None:
+        box = self.query_one("#charts-grid")
+        one = not box.has_class("-one")
+        box.set_class(one, "-one")
+        for each in self.charts():
+            each.set_class(one and each is chart, "-big")
+
+    def action_metric(self) -> None:
+        from tui.screens.dialogs import Choose
+
+        def chosen(name: str | None) -> None:
+            if name:
+                self.metric = name
+                self.app.remember(metric=name)  # type: ignore[attr-defined]
+                self.update()
+
+        found = choices(self.metrics) or ["value"]
+        self.app.push_screen(Choose("Fourth chart", found, self.metric), chosen)
