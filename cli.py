@@ -178,6 +178,19 @@ def trash(run: Run, results: Results = "results", json_: Json = False, debug: De
     steering.trash(run, results, json_)
 
 
+@runs_app.command()
+def doctor(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", autocompletion=complete_run)] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Verify every checksum of a run, or of all; repair what loses nothing, delete nothing."""
+    from mmrl.runs.doctor import report
+
+    raise typer.Exit(report(run, results, json_))
+
+
 @app.command(
     epilog="Example: mmrl evaluate --market avellaneda-stoikov --set fill=linear "
     "--agent avellaneda-stoikov --agent symmetric --trajectories 100000"
