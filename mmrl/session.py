@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -40,10 +42,17 @@ class View(Protocol):
 
 
 class Interruption:
-    """The first SIGINT or SIGTERM asks to stop after the epoch; a second one leaves at once."""
+    """The first SIGINT or SIGTERM asks to stop after the epoch; a second one leaves at once.
 
-    def __init__(self) -> None:
+    Python runs handlers only between its own instructions, and a long epoch spends seconds in compiled code:
+    there a thread sees the second signal and ends the process. What is on disk is whole at any moment.
+    """
+
+    PATIENCE = 1.0  # seconds that the main thread gets to leave in order
+
+    def __init__(self, last_words: Callable[[], None] = lambda: None) -> None:
         self.signal = 0
+        self._last_words, self._gone = last_words, threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
@@ -53,12 +62,32 @@ class Interruption:
     @contextmanager
     def installed(self) -> Iterator[Interruption]:
         """Handle both signals for the length of a with block, then put the old handlers back."""
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
         old = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        watcher = threading.Thread(target=self._watch, args=(reading,), name="signals", daemon=True)
+        watcher.start()
         try:
             yield self
         finally:
+            self._gone.set()
+            signal.set_wakeup_fd(before)
             for number, handler in old.items():
                 signal.signal(number, handler)
+            os.close(writing)  # ends the watcher
+            watcher.join(1.0)
+            os.close(reading)
+
+    def _watch(self, reading: int) -> None:
+        """Count the signals as they come in; runs in a thread of its own."""
+        seen = 0
+        while data := os.read(reading, 1):
+            seen += data[0] in (signal.SIGINT, signal.SIGTERM)
+            if seen == 2 and not self._gone.wait(self.PATIENCE):
+                with suppress(Exception):
+                    self._last_words()
+                os._exit(128 + data[0])
 
     @property
     def exit_code(self) -> int:
@@ -76,6 +105,7 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     from mmrl.runs import store
     from mmrl.runs.atomic import refuse_links
     from mmrl.runs.lock import RunLock
+    from mmrl.runs.status import write_status
 
     check_engine(config)
     folder = Path(load) if load else store.matching(config)
@@ -88,7 +118,12 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
             if expand:
                 store.expand_held(lock, expand)
                 config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
-        with Interruption().installed() as interruption, view:
+
+        def last_words() -> None:
+            write_status(lock.folder, "interrupted")
+            view.__exit__(None, None, None)
+
+        with Interruption(last_words).installed() as interruption, view:
             if resumed:
                 view.note(f"going on with {lock.folder.name}")
                 stored = store.read_config(lock.folder)

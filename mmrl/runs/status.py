@@ -19,7 +19,7 @@ STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed
 
 def write_status(folder: Path, state: str, **facts: Any) -> None:
     """Write the state with pid, host and time; facts already there are kept unless given anew."""
-    status = {**read_raw(folder), "state": state, "pid": os.getpid(), "host": socket.gethostname(), **facts}
+    status = {**_facts(folder), "state": state, "pid": os.getpid(), "host": socket.gethostname(), **facts}
     status.setdefault("started", time.time())
     status["updated"] = time.time()
     durable_write(folder / "status.json", seal(plain(status)))
@@ -28,8 +28,16 @@ def write_status(folder: Path, state: str, **facts: Any) -> None:
 def read_raw(folder: Path) -> dict[str, Any]:
     """The file as it stands; empty when missing or broken."""
     try:
+        return _facts(folder)
+    except OSError:
+        return {}
+
+
+def _facts(folder: Path) -> dict[str, Any]:
+    """What the file says; raises OSError when the disk fails, for then nothing may be written over it."""
+    try:
         return unseal(read_plain(folder / "status.json"))
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
 
 

@@ -49,4 +49,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     terminalreporter.write_sep("-", "figures")
     for check, what, value in sorted(rows, key=lambda row: (int("".join(filter(str.isdigit, row[0])) or 0), row)):
-        terminalreporter.write_line(f"{check:<8}{what:<72}{value}")
+        terminalreporter.write_line(f"{check:<8}{what:<76} {value}")

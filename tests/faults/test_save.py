@@ -105,7 +105,8 @@ def test_killed_at_every_call(nursery: Nursery, base: Path, tmp_path: Path, figu
 
 def test_a_naive_save_is_caught(nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None]) -> None:
     points = list(
-        torn(folder) for _, _, folder, _, _ in every_point(nursery, base, tmp_path, ("write",), "signal=KILL", "naive_save")
+        torn(folder)
+        for _, _, folder, _, _ in every_point(nursery, base, tmp_path, ("write",), "signal=KILL", "naive_save")
     )
     assert any(points)
     figure(
@@ -197,7 +198,9 @@ def test_a_temporary_folder_on_another_disk(
     try:
         calls = CHANGING if complete else ("rename",)
         env = {"TMPDIR": str(temporary)}
-        faults = [torn(folder) for _, _, folder, _, _ in every_point(nursery, base, place, calls, "signal=KILL", env=env)]
+        faults = [
+            torn(folder) for _, _, folder, _, _ in every_point(nursery, base, place, calls, "signal=KILL", env=env)
+        ]
         assert faults and not any(faults)
         assert run_in_memory or not list(temporary.iterdir())
         mutants = every_point(nursery, base, place, ("write", "sendfile"), "signal=KILL", "far_temporary", env)
