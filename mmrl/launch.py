@@ -44,11 +44,15 @@ def prepare(
 
 def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
+    from mmrl.detached import VARIABLE, LoggedView
     from mmrl.live import JsonView, LiveView, PlainView
     from mmrl.session import train as run_session
 
-    if as_json:
-        view: Any = JsonView()
+    early = os.environ.pop(VARIABLE, "")
+    if early:
+        view: Any = LoggedView(Path(early))
+    elif as_json:
+        view = JsonView()
     elif sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         view = LiveView()
     else:
@@ -58,20 +62,28 @@ def train(config: Config, origins: dict[str, str], folder: Path | None, expand: 
 
 
 def detach(program: Sequence[str], arguments: Sequence[str], config: Config, as_json: bool) -> None:
-    """Start the same command as a process of its own session and return at once."""
-    root = Path(config.run.results)
+    """Start the same command as a process of its own session and return at once.
+
+    It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
+    stays therefore says why a run could not begin.
+    """
+    from mmrl.detached import VARIABLE
+
+    root = Path(config.run.results).resolve()
     root.mkdir(parents=True, exist_ok=True)
     log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    command = [*program, *(argument for argument in arguments if argument != "--detach")]
+    command = [*program, *(argument for argument in arguments if argument not in ("--detach", "--json"))]
     with log.open("ab") as out:
         # A session of its own: closing the terminal must not end the training.
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
-        )
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, VARIABLE: str(log)},
+        )  # fmt: skip
     if as_json:
         print(json.dumps({"pid": child.pid, "results": str(root), "log": str(log)}))
     else:
-        print(f"training in process {child.pid}, output in {log}; see: mmrl runs list --results {root}")
+        shown = config.run.results
+        print(f"training in process {child.pid}, output in log.txt of the run; see: mmrl runs list --results {shown}")
 
 
 def show_settings(config: Config, origins: Mapping[str, str], as_json: bool) -> None:

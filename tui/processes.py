@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +51,37 @@ def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
         told = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         return {}
-    return told if isinstance(told, dict) else {}
+    if not isinstance(told, dict):
+        return {}
+    _await_run(told)
+    return told
+
+
+def _await_run(told: dict[str, Any], patience: float = 20.0) -> None:
+    """Wait until the new process prints into its run's own log, or raise NotStarted with its last words."""
+    pid, log = told.get("pid"), Path(str(told.get("log", "")))
+    deadline = time.monotonic() + patience
+    while isinstance(pid, int) and log.is_file() and time.monotonic() < deadline:
+        if not _alive(pid):
+            try:
+                lines = log.read_text(errors="replace").strip().splitlines()
+                log.unlink()
+            except OSError:
+                return
+            raise NotStarted(lines[-1].removeprefix("mmrl: ") if lines else "training ended before it began")
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    with contextlib.suppress(OSError, IndexError):  # a dead process that nobody has asked after still has a pid
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True
 
 
 def shown(arguments: Sequence[str], results: Path | str = "results") -> str:

@@ -169,9 +169,7 @@ class RunScreen(Steering):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote"):
             return bool(self.allows(action))
-        if action == "duplicate":
-            return False
-        return True
+        return action != "duplicate"
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tabs", TabbedContent).active = name
