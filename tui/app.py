@@ -10,6 +10,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from tui.catalogue import Catalogue
+from tui.screens.help import owners
 from tui.settings import load_settings, save_settings
 from tui.themes import THEMES, word
 
@@ -34,6 +35,7 @@ class MmrlApp(App[None]):
         self.settings = load_settings()
         self.catalogue = Catalogue(results)
         self.trashed: list[tuple[Path, Path]] = []
+        self.watch_next = False
         self._states: dict[str, str] = {}
         for theme in THEMES:
             self.register_theme(theme)
@@ -94,9 +96,9 @@ class MmrlApp(App[None]):
 
     def get_system_commands(self, screen: Screen) -> Iterable[SystemCommand]:
         yield from super().get_system_commands(screen)
-        for node in (screen, self):
+        for node in owners(screen):
             for _, binding in node._bindings:
-                if binding.description and not binding.system:
+                if binding.description and not binding.system and "." not in binding.action.partition("(")[0]:
                     key = self.get_key_display(binding)
                     action = binding.action
                     yield SystemCommand(

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
+from mmrl.runs.status import read_raw
 from tui import processes
 from tui.screens.dialogs import Ask, Blank, Confirm
 from tui.screens.help import Help
@@ -235,9 +236,16 @@ class Steering(Base):
         self.app.call_from_thread(self.launched, told)
 
     def launched(self, told: dict[str, Any]) -> None:
-        """Training was started."""
-        self.tell(f"training {told.get('run', '')} in process {told.get('pid', '?')}")
+        """Training was started: show it if that was wished for, once its folder is there."""
+        self.tell(f"training in process {told.get('pid', '?')}")
         self.mmrl.poke()
+        watch, self.mmrl.watch_next = self.mmrl.watch_next, False
+        for entry in self.mmrl.catalogue.entries.values() if watch else ():
+            if read_raw(Path(entry.info.folder)).get("pid") == told.get("pid"):
+                from tui.screens.run import RunScreen
+
+                self.app.push_screen(RunScreen(Path(entry.info.folder)))
+                break
 
 
 def plain(text: object, style: str = "") -> Text:

@@ -7,23 +7,34 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
+from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
 
+def owners(screen: Screen) -> list[DOMNode]:
+    """Whoever of this application binds keys on a screen now: the focused part, the screen, the application."""
+    nodes: list[DOMNode] = []
+    if screen.focused is not None:
+        nodes = [n for n in screen.focused.ancestors if type(n).__module__.startswith("tui.") and n is not screen]
+        if type(screen.focused).__module__.startswith("tui."):
+            nodes.insert(0, screen.focused)
+    return [*(n for n in nodes if n is not screen.app), screen, screen.app]
+
+
 def described(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of (keys, description) of everything that a screen and the application bind."""
+    """Groups of (keys, description) of everything that the owners bind."""
     groups: list[tuple[str, list[tuple[str, str]]]] = []
-    focus_chain = [screen, screen.app]
-    seen: set[str] = set()
-    for node in focus_chain:
+    for node in owners(screen):
         rows: dict[str, list[str]] = {}
-        for key, binding in node._bindings:
-            if binding.description and f"{key}{binding.action}" not in seen:
-                seen.add(f"{key}{binding.action}")
+        for _, binding in node._bindings:
+            if binding.description and not binding.system and not binding.action.startswith("app."):
+                if binding.action.startswith("screen."):
+                    continue
                 rows.setdefault(binding.tooltip or binding.description, []).append(shown_key(screen, binding))
-        title = getattr(node, "HELP_TITLE", "Everywhere")
-        groups.append((title, [(" ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
+        if rows:
+            title = getattr(node, "HELP_TITLE", "This part")
+            groups.append((title, [(" ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
     return groups
 
 

@@ -167,9 +167,9 @@ class RunScreen(Steering):
             self.app.switch_screen(RunScreen(new, tab))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote"):
+        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "duplicate"):
             return bool(self.allows(action))
-        return action != "duplicate"
+        return True
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tabs", TabbedContent).active = name

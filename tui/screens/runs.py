@@ -240,8 +240,6 @@ class RunsScreen(Steering):
         self.mmrl.poke()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("new", "duplicate", "compare"):
-            return False
         if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate"):
             return True if self.allows(action) else None if action in ("trash", "rename") else False
         if action in ("open", "mark", "copy_path", "log"):

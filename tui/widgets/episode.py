@@ -117,6 +117,7 @@ class EpisodeView(_Saved):
     """Quotes, spread, inventory, wealth and total value over time: mean and 5 % to 95 % of the batch."""
 
     TAB = "episode"
+    HELP_TITLE = "Episode"
     BINDINGS = [
         Binding("left", "epoch(-1)", "Earlier epoch", show=False),
         Binding("right", "epoch(1)", "Later epoch", show=False),
@@ -168,6 +169,7 @@ class BookView(_Saved):
     """One trajectory step by step: the maker's quotes around the mid, its trades, and where it stands."""
 
     TAB = "book"
+    HELP_TITLE = "Book"
     SPEEDS: ClassVar = (1, 2, 5, 10, 30, 100)
     BINDINGS = [
         Binding("space", "play", "Play/pause"),
@@ -267,6 +269,7 @@ class QuotesView(_Saved):
     """Distance of bid and ask from the mid over the inventory: the policy's surface, or what a replay shows of it."""
 
     TAB = "quotes"
+    HELP_TITLE = "Quotes"
     BINDINGS = [
         Binding("left", "epoch(-1)", "Earlier epoch", show=False),
         Binding("right", "epoch(1)", "Later epoch", show=False),

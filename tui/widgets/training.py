@@ -33,6 +33,7 @@ def choices(metrics: Metrics) -> list[str]:
 class TrainingCharts(Vertical):
     """The charts, their shared view, and a line that reads the values under the cursor."""
 
+    HELP_TITLE = "Charts"
     BINDINGS = [
         Binding("left", "pan(-0.2)", "Pan left", show=False),
         Binding("right", "pan(0.2)", "Pan right", show=False),

@@ -1,0 +1,230 @@
+"""Up to eight runs on shared axes, what differs in their settings, and where they ended."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+
+from mmrl.charts import heading
+from mmrl.config_fields import fields, shown, value_of
+from mmrl.progress import printable
+from mmrl.raster import ASCII, Floats, compact
+from mmrl.runs import store
+from tui.screens.base import Base
+from tui.screens.dialogs import Choose
+from tui.smoothing import LEVELS, Ema
+from tui.themes import ASCII_MARKS, MARKS
+from tui.watch import Metrics
+from tui.widgets.chart import Chart, Content, Series, View
+from tui.widgets.training import choices
+
+AXES = ("epoch", "steps", "wall time (s)")
+RATE = 0.5
+FINAL = ("value", "reward", "inventory", "spread", "length", "optimality", "steps_per_second")
+
+
+class Compare(Base):
+    """Runs side by side, while they train or afterwards."""
+
+    HELP_TITLE = "Compare"
+    BINDINGS = [
+        Binding("escape,q", "leave", "Back"),
+        Binding("v", "metric", "Metric", tooltip="Choose the metric"),
+        Binding("a", "axis", "Axis", tooltip="By epoch, by steps, by wall time"),
+        Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
+        Binding("S", "smooth(-1)", "Smooth less", show=False),
+        Binding("left", "pan(-0.2)", "Pan left", show=False),
+        Binding("right", "pan(0.2)", "Pan right", show=False),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
+        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("0", "reset", "Reset", show=False),
+        Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
+        Binding("1", "tab('curves')", "Curves", show=False),
+        Binding("2", "tab('differences')", "Differences", show=False),
+        Binding("3", "tab('final')", "Final values", show=False),
+    ]
+
+    def __init__(self, folders: list[Path]) -> None:
+        super().__init__()
+        self.folders = folders[:8]
+        self.metrics = [Metrics(folder / "metrics.jsonl") for folder in self.folders]
+        self.metric, self.axis, self.smoothing = "value", 0, 0.0
+        self.view = View(follow=False)
+        self._averages: dict[tuple[int, str, float], Ema] = {}
+        self._drawn: object = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(f"Compare {len(self.folders)} runs", classes="bar", markup=False)
+        with TabbedContent(id="tabs"):
+            with TabPane("1 Curves", id="curves"):
+                yield Chart(self.view, id="overlay")
+                yield Static(id="legend", markup=False)
+            with TabPane("2 Differences", id="differences"):
+                yield DataTable(id="diff", cursor_type="row")
+            with TabPane("3 Final values", id="final"):
+                yield DataTable(id="final-table", cursor_type="row")
+        yield Footer(show_command_palette=False)
+        yield from self.too_small()
+
+    def on_mount(self) -> None:
+        self.metric = self.mmrl.settings["metric"]
+        self._differences()
+        self.tick()
+        self.set_interval(RATE, self.tick)
+        self.query_one(Chart).focus()
+
+    def tick(self) -> None:
+        """Read what is new and draw it."""
+        behind = False
+        for metrics in self.metrics:
+            metrics.poll()
+            behind = behind or metrics.behind
+        if behind:
+            self.set_timer(0.05, self.tick)
+        versions = [m.version for m in self.metrics]
+        state = (versions, self.metric, self.axis, self.smoothing, self.app.theme)
+        if state != self._drawn:
+            self._drawn = state
+            self._curves()
+            self._final()
+
+    def _x(self, metrics: Metrics) -> Floats:
+        """The axis that was chosen, never running backwards."""
+        if self.axis == 1:
+            return np.nancumsum(metrics.column("steps"))
+        if self.axis == 2:
+            spent = metrics.column("seconds_rollout") + metrics.column("seconds_update")
+            return np.nancumsum(spent)
+        return metrics.column("epoch")
+
+    def _mark(self, number: int) -> str:
+        return (ASCII_MARKS if self.query_one(Chart).characters is ASCII else MARKS)[number]
+
+    def _curves(self) -> None:
+        series = []
+        for number, metrics in enumerate(self.metrics):
+            if not metrics.count:
+                continue
+            y, error = metrics.value_and_error(self.metric)
+            low, high, raw = None, None, None
+            if error is not None and len(self.metrics) <= 3:
+                low, high = y - error, y + error
+            if self.smoothing:
+                key = (number, self.metric, self.smoothing)
+                raw, y = y, self._averages.setdefault(key, Ema(self.smoothing)).extended(y)
+            series.append(Series(self._x(metrics), y, low, high, raw, number, "", self._mark(number)))
+        title = heading(self.metric) + (f"  smooth {self.smoothing:g}" if self.smoothing else "")
+        self.query_one(Chart).show(Content(series, title, AXES[self.axis], []))
+        legend = Text()
+        for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
+            y, error = metrics.value_and_error(self.metric)
+            last = float(y[-1]) if len(y) else math.nan
+            legend.append(f" {self._mark(number)} ", self.query_one(Chart)._style(number))
+            legend.append(f"{printable(folder.name)}  {compact(last)}")
+            if error is not None and len(error) and math.isfinite(error[-1]):
+                legend.append(f" ± {compact(float(error[-1]), 2)}")
+            legend.append("\n")
+        legend.rstrip()
+        self.query_one("#legend", Static).update(legend)
+
+    def _differences(self) -> None:
+        """Settings in which the runs are not all alike."""
+        table = self.query_one("#diff", DataTable)
+        table.add_column("SETTING", width=26)
+        for number, folder in enumerate(self.folders):
+            table.add_column(Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True), width=22)
+        configs = []
+        for folder in self.folders:
+            try:
+                configs.append(store.read_config(folder).config)
+            except Exception:
+                configs.append(None)
+        found = sum(config is None for config in configs)
+        if found:
+            texts = ["cannot be read" if config is None else "" for config in configs]
+            table.add_row(Text("config.toml"), *map(Text, texts))
+        for spec in fields():
+            if spec.key in ("run.name", "run.results"):
+                continue
+            texts = ["?" if config is None else shown(value_of(config, spec)) for config in configs]
+            if len(set(texts)) > 1:
+                found += 1
+                table.add_row(Text(spec.key), *(Text(printable(text)) for text in texts))
+        if not found:
+            table.add_row(Text("no difference"))
+
+    def _final(self) -> None:
+        """Newest values with their standard errors."""
+        table = self.query_one("#final-table", DataTable)
+        table.clear(columns=True)
+        table.add_column("RUN", width=30)
+        table.add_column("EPOCH", width=8)
+        for name in FINAL:
+            table.add_column(heading(name).upper(), width=20)
+        for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
+            cells = [Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True)]
+            cells.append(Text(compact(metrics.last("epoch"), 8), justify="right"))
+            for name in FINAL:
+                y, error = metrics.value_and_error(name)
+                text = compact(float(y[-1]) if len(y) else math.nan)
+                if name == "optimality":
+                    text = compact(metrics.last(name))
+                if error is not None and len(error) and math.isfinite(error[-1]):
+                    text += f" ± {compact(float(error[-1]), 2)}"
+                cells.append(Text(text, justify="right"))
+            table.add_row(*cells)
+
+    def _redraw(self) -> None:
+        self.query_one(Chart).redraw()
+
+    @on(Chart.Moved)
+    def _moved(self, event: Chart.Moved) -> None:
+        event.stop()
+        self._redraw()
+
+    def action_pan(self, by: float) -> None:
+        self.view.pan(self.query_one(Chart).full(), by)
+        self._redraw()
+
+    def action_zoom(self, factor: float) -> None:
+        self.view.zoom(self.query_one(Chart).full(), factor, self.view.cursor)
+        self._redraw()
+
+    def action_reset(self) -> None:
+        self.view.reset()
+        self._redraw()
+
+    def action_log(self) -> None:
+        self.view.log = not self.view.log
+        self._redraw()
+
+    def action_smooth(self, by: int) -> None:
+        self.smoothing = LEVELS[min(max(LEVELS.index(self.smoothing) + by, 0), len(LEVELS) - 1)]
+        self.tick()
+
+    def action_axis(self) -> None:
+        self.axis = (self.axis + 1) % len(AXES)
+        self.view.span = None
+        self.tick()
+
+    def action_metric(self) -> None:
+        def chosen(name: str | None) -> None:
+            if name:
+                self.metric = name
+                self.tick()
+
+        names = list(dict.fromkeys(name for metrics in self.metrics for name in choices(metrics)))
+        self.app.push_screen(Choose("Metric", names or ["value"], self.metric), chosen)
+
+    def action_tab(self, name: str) -> None:
+        self.query_one("#tabs", TabbedContent).active = name
+
+    def action_leave(self) -> None:
+        self.app.pop_screen()

@@ -1,0 +1,219 @@
+"""A form for a new run, generated from the declarations of the settings."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, VerticalScroll
+from textual.fuzzy import Matcher
+from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from mmrl.config import GROUPS
+from mmrl.config_sources import presets
+from mmrl.raster import compact
+from mmrl.runs import store
+from tui import processes
+from tui.form import Draft, steps
+from tui.screens.base import Steering
+from tui.screens.dialogs import Choose
+from tui.widgets.fields import FieldRow
+
+NO_PRESET = "(defaults)"
+
+
+class NewRun(Steering):
+    """Choose settings, see the command they make, start it detached."""
+
+    HELP_TITLE = "New run"
+    BINDINGS = [
+        Binding("ctrl+s", "start(False)", "Start", priority=True),
+        Binding("ctrl+w", "start(True)", "Start and watch", priority=True),
+        Binding("ctrl+o", "preset", "Preset", priority=True),
+        Binding("ctrl+f", "search", "Search", priority=True),
+        Binding("ctrl+y", "copy", "Copy command", priority=True),
+        Binding("escape", "leave", "Back"),
+        Binding("f1", "help", "Help", show=False),
+    ]
+
+    def __init__(self, source: Path | None = None) -> None:
+        super().__init__()
+        self.draft = Draft()
+        self.source = source
+        self.group = "market"
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="form-head", classes="bar", markup=False)
+        yield Input(placeholder="search settings by name or meaning", id="search", compact=True)
+        with Horizontal(id="form"):
+            yield OptionList(id="groups")
+            yield VerticalScroll(id="fields")
+        yield Static(id="command", markup=False)
+        yield Static(id="estimate", classes="bar", markup=False)
+        yield Footer(show_command_palette=False)
+        yield from self.too_small()
+
+    def subject(self) -> store.RunInfo | None:
+        return None
+
+    async def on_mount(self) -> None:
+        if self.source is not None:
+            stored = self.attempt(lambda: store.read_config(self.source))  # type: ignore[arg-type]
+            if isinstance(stored, bool) or stored is None:
+                self.draft.start_from("quickstart")
+            else:
+                self.draft.start_from_run(stored.config)
+        else:
+            self.draft.start_from("quickstart")
+        self._list_groups()
+        await self._show()
+        self.query_one("#groups", OptionList).focus()
+
+    def _list_groups(self) -> None:
+        """Groups with the number of their changes and errors."""
+        errors, changed = self.draft.errors(), self.draft.changed()
+        options = self.query_one("#groups", OptionList)
+        prompts = []
+        for group in GROUPS:
+            count = sum(key.startswith(f"{group}.") for key in changed)
+            faults = sum(key.startswith(f"{group}.") for key in errors)
+            text = Text(f"{group.title():<9}")
+            text.append(f" {count}" if count else "")
+            text.append(f" !{faults}" if faults else "", style=self.app.theme_variables["error"])
+            prompts.append(text)
+        if options.option_count != len(prompts):
+            options.clear_options()
+            options.add_options([Option(prompt, id=group) for prompt, group in zip(prompts, GROUPS, strict=True)])
+            options.highlighted = 0
+        else:
+            for number, prompt in enumerate(prompts):
+                options.replace_option_prompt_at_index(number, prompt)
+
+    async def _show(self) -> None:
+        """The fields of the group, or those that the search finds."""
+        wanted = self.query_one("#search", Input).value.strip()
+        if wanted:
+            matcher = Matcher(wanted)
+            rated = [(max(matcher.match(s.key), matcher.match(s.help)), s) for s in self.draft.specs]
+            best = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
+            specs = [spec for _, spec in best[:20]]
+        else:
+            specs = [spec for spec in self.draft.specs if spec.group == self.group]
+        box = self.query_one("#fields", VerticalScroll)
+        rows = [FieldRow(spec, self.draft.texts[spec.key]) for spec in specs]
+        with self.app.batch_update():
+            await box.remove_children()
+            if rows:
+                await box.mount(*rows)
+            else:
+                await box.mount(Static(Text("no setting matches"), classes="hint"))
+            box.scroll_home(animate=False)
+        self._judge()
+
+    def _judge(self) -> None:
+        """Errors, fields that do not apply, the command, the estimate."""
+        errors, inactive, changed = self.draft.errors(), self.draft.inactive(), self.draft.changed()
+        for row in self.query(FieldRow):
+            key = row.spec.key
+            row.judge(errors.get(key), inactive.get(key), key in changed)
+        self._list_groups()
+        command = processes.shown(self.draft.arguments(), self.mmrl.catalogue.results)
+        self.query_one("#command", Static).update(f"$ {command}")
+        source = self.draft.preset or (f"copy of {self.source.name}" if self.source else NO_PRESET)
+        self.query_one("#form-head", Static).update(f"New run  ·  from {source}  ·  {len(changed)} changed")
+        text = self._estimate()
+        if errors:
+            key, fault = next(iter(errors.items()))
+            text = f"{key}: {fault}"
+        self.query_one("#estimate", Static).update(text)
+
+    def _estimate(self) -> str:
+        """Time from the speed of runs on the same market here; nothing is promised without one."""
+        total = steps(self.draft)
+        if total != total:
+            return ""
+        market = self.draft.texts["market.name"]
+        speeds = [
+            entry.info.steps_per_second
+            for entry in self.mmrl.catalogue.entries.values()
+            if entry.info.market == market and entry.info.steps_per_second
+        ]
+        text = f"at most {compact(total)} steps"
+        if speeds:
+            seconds = total / statistics.median(speeds)
+            text += f", about {seconds / 60:.0f} min" if seconds >= 90 else f", about {seconds:.0f} s"
+            text += " at the speed of the runs here"
+        return text
+
+    @on(OptionList.OptionHighlighted, "#groups")
+    async def _group(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option.id and (event.option.id != self.group or self.query_one("#search", Input).value):
+            self.group = event.option.id
+            search = self.query_one("#search", Input)
+            if search.value:
+                search.value = ""
+            else:
+                await self._show()
+
+    @on(OptionList.OptionSelected, "#groups")
+    def _into(self) -> None:
+        first = self.query("FieldRow Input, FieldRow Select")
+        if first:
+            first.first().focus()
+
+    @on(Input.Changed, "#search")
+    async def _searched(self) -> None:
+        await self._show()
+
+    @on(Input.Submitted, "#search")
+    def _found(self) -> None:
+        self._into()
+
+    @on(FieldRow.Edited)
+    def _edited(self, event: FieldRow.Edited) -> None:
+        self.draft.texts[event.key] = event.text
+        self._judge()
+
+    def action_search(self) -> None:
+        self.query_one("#search", Input).focus()
+
+    def action_copy(self) -> None:
+        self.app.copy_to_clipboard(processes.shown(self.draft.arguments(), self.mmrl.catalogue.results))
+        self.tell("copied the command")
+
+    def action_preset(self) -> None:
+        async def chosen(name: str | None) -> None:
+            if name:
+                self.source = None
+                self.draft.start_from("" if name == NO_PRESET else name)
+                await self._show()
+
+        self.app.push_screen(Choose("Start from", [*presets(), NO_PRESET], self.draft.preset), chosen)
+
+    def action_start(self, watch: bool) -> None:
+        errors = self.draft.errors()
+        if errors:
+            key, fault = next(iter(errors.items()))
+            self.tell(f"{key}: {fault}", "error")
+            return
+        under = [screen for screen in self.app.screen_stack if isinstance(screen, Steering) and screen is not self]
+        results = self.mmrl.catalogue.results
+        self.mmrl.watch_next = watch
+        self.app.pop_screen()
+        if under:
+            under[-1].launch(self.draft.arguments(), results)
+
+    def action_leave(self) -> None:
+        search = self.query_one("#search", Input)
+        focused = self.app.focused
+        if search.value:
+            search.value = ""
+        elif focused is not None and focused.id != "groups":
+            self.query_one("#groups", OptionList).focus()
+        else:
+            self.app.pop_screen()
