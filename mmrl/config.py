@@ -67,6 +67,12 @@ class Market(Group):
     gamma: float = option(0.1, "avellaneda-stoikov: risk aversion of the closed-form agents", gt=0, le=1e3)
     fill: Literal["linear", "poisson"] = option("poisson", "avellaneda-stoikov: law of a fill within a step")
     horizon: float = option(1.0, "avellaneda-stoikov: length of a trajectory", gt=0, le=1e6)
+    start_inventory: int = option(
+        0,
+        "avellaneda-stoikov: every other training trajectory starts with up to so many shares, long or short",
+        ge=0,
+        le=10_000,
+    )
 
     @property
     def step_length(self) -> float:
@@ -156,6 +162,9 @@ class Policy(Group):
     delta_scale: float = option(1.0, "book: distance per unit of action", gt=0, le=1e6)
     as_delta_centre: float = option(0.7, "avellaneda-stoikov: distance at action 0", ge=-1e6, le=1e6)
     as_delta_scale: float = option(0.3, "avellaneda-stoikov: distance per unit of action", gt=0, le=1e6)
+    as_tilt: Literal["none", "risk"] = option(
+        "none", "avellaneda-stoikov, gaussian: at action 0 quotes ignore inventory, or lean as gamma and sigma imply"
+    )
     size_grid: tuple[int, ...] = option(
         (-2, 0, 1, 2, 3, 4, 5, 8),
         "categorical: sizes to choose from, in shares",

@@ -49,15 +49,20 @@ def test_avellaneda_stoikov_is_the_published_game() -> None:
         100,
     )
     assert (market.sigma, market.k, market.arrival, market.horizon) == (2.0, 1.5, 140.0, 1.0)
-    assert config.training.nb == 1000
-    assert (reward.immediate, reward.final, reward.discount) == ("pnl", "none", 1.0)
-    assert reward.inventory_penalty == pytest.approx(market.gamma * market.sigma**2 / 2)
+    assert (reward.utility, reward.discount) == ("mean-variance", 1.0)
+
+
+def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
+    one, two = (resolve({}, preset=name)[0] for name in ("avellaneda-stoikov", "cartea-jaimungal"))
+    assert one.market.model_copy(update={"start_inventory": 0}) == two.market
+    reward = two.reward
+    assert (reward.utility, reward.inventory_penalty, reward.final_penalty) == ("inventory-penalty", 0.01, 0.001)
 
 
 def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
     with pytest.raises(ConfigError, match="unknown preset 'linage': did you mean 'lineage'"):
         resolve({}, preset="linage")
-    with pytest.raises(ConfigError, match="there are avellaneda-stoikov, default"):
+    with pytest.raises(ConfigError, match="there are avellaneda-stoikov, cartea-jaimungal, default"):
         resolve({}, preset="zzz")
     with pytest.raises(ConfigError):
         resolve({}, preset="../presets/default")

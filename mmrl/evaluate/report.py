@@ -89,12 +89,13 @@ def playing_field(
             market if market in presets() else None,
             {},
         )
-    return replaced(base, changes) if changes else base
+    base = replaced(base, changes) if changes else base
+    return base.model_copy(update={"market": base.market.model_copy(update={"start_inventory": 0})})
 
 
 def _law(config: Config) -> Any:
     """The market without what is only seen of it."""
-    return config.market.model_copy(update={"n_obs": 1, "observation": "state"})
+    return config.market.model_copy(update={"n_obs": 1, "observation": "state", "start_inventory": 0})
 
 
 def print_table(result: dict[str, Any]) -> None:

@@ -8,16 +8,39 @@ import numpy as np
 from mmrl.market.compilation import law
 from mmrl.market.random import next_word, uniform
 
-A_MID, A_JUMP, A_K, A_RATE, A_POISSON, A_DT, A_NT, A_HORIZON = range(8)
+A_MID, A_JUMP, A_K, A_RATE, A_POISSON, A_DT, A_NT, A_HORIZON, A_START = range(9)
 _ONE = np.uint64(1)
 
 
 def parameters(market: Any) -> np.ndarray:
-    """Numbers float64[8] of a market configuration; time in units of the horizon's."""
+    """Numbers float64[9] of a market configuration; time in units of the horizon's."""
     dt = market.horizon / market.nt
     jump = market.sigma * math.sqrt(dt)
     poisson = float(market.fill == "poisson")
-    return np.array([market.as_midprice, jump, market.k, market.arrival * dt, poisson, dt, market.nt, market.horizon])
+    clock = [dt, market.nt, market.horizon]
+    return np.array([market.as_midprice, jump, market.k, market.arrival * dt, poisson, *clock, market.start_inventory])
+
+
+@law
+def start_inventory(reach, number):
+    """Inventory that trajectory `number` starts with: none if even, else one of -reach .. reach in turn.
+
+    Starts where the game seldom leads let rare positions be learned (exploring starts: Sutton & Barto 2018, ch. 5).
+    """
+    if number % 2 == 0:
+        return 0
+    return (number // 2) % (2 * reach + 1) - reach
+
+
+def tilt(market: Any, policy: Any) -> float:
+    """Distance per share by which quotes lean at action 0: sqrt(e gamma sigma^2 / (2 k A)), or 0.
+
+    The slope in q, far from the end, of the best quotes for mean-variance utility (Cartea & Jaimungal's h for small q).
+    A tanh network alone is bounded: at inventories it has never seen its quotes would stop leaning.
+    """
+    if policy.as_tilt == "none":
+        return 0.0
+    return math.sqrt(math.e * market.gamma * market.sigma**2 / (2.0 * market.k * market.arrival))
 
 
 @law

@@ -262,8 +262,8 @@ def game_rollout(
     for trajectory in range(count):
         seed_stream(state, seed, epoch, first + trajectory)
         mid = p[game.A_MID]
-        wealth = 0.0
-        q = np.int64(0)
+        q = np.int64(game.start_inventory(np.int64(p[game.A_START]), first + trajectory))
+        wealth = -q * mid
         for t in range(nt):
             raw[0] = q
             raw[1] = (nt - t) / nt
@@ -271,6 +271,9 @@ def game_rollout(
             log_p = 0.0
             if kind == GAUSSIAN or kind == CATEGORICAL:
                 log_p = _sample(kind, flat, sizes, head, groups, scale, hidden, state, deterministic, action, quote)
+                if kind == GAUSSIAN:
+                    quote[0] += scale[0, 2] * q
+                    quote[1] -= scale[1, 2] * q
             else:
                 for a in range(2):
                     quote[a] = constant[a] if kind == FIXED else table[t, min(max(q, -reach), reach) + reach, a]

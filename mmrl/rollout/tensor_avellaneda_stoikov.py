@@ -31,7 +31,9 @@ class TensorGame:
     def start(self, count: int) -> GameState:
         """N games at time 0."""
         mid = torch.full((count,), self.market.as_midprice, dtype=self.real, device=self.device)
-        return GameState(mid, torch.zeros_like(mid), torch.zeros(count, dtype=torch.int64, device=self.device))
+        number, reach = torch.arange(count, device=self.device), self.market.start_inventory
+        inventory = torch.where(number % 2 == 0, 0, (number // 2) % (2 * reach + 1) - reach)
+        return GameState(mid, -inventory * mid, inventory)
 
     def fill_probability(self, delta: Tensor) -> Tensor:
         """Probability that quotes at distance delta, which is not clipped at 0, are hit within one step."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmrl.market.avellaneda_stoikov import tilt
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.tensor_random import poisson
 
@@ -32,6 +33,7 @@ class Player:
         delta = (p.delta_centre, p.delta_scale) if book else (p.as_delta_centre, p.as_delta_scale)
         rows = [(p.size_centre, p.size_scale), delta] * 2 if book else [delta] * 2
         self.centre, self.scale = tensor(rows).T
+        self.tilt = 0.0 if book else tilt(config.market, p)
         grid = [float(x) for x in p.delta_grid]
         self.grids = [tensor(g) for g in ([[float(x) for x in p.size_grid], grid] * 2 if book else [grid] * 2)]
         self.kind = policy.kind if isinstance(policy, Quoter) else "learned"
@@ -55,7 +57,10 @@ class Player:
         if self.kind == "learned":
             action, log_prob = self.policy.sample(observation, self.generator)
             if self.config.policy.kind == "gaussian":
-                return action, self.centre + self.scale * action.to(self.real), log_prob
+                quote = self.centre + self.scale * action.to(self.real)
+                if self.tilt:
+                    quote = quote + self.tilt * inventory[:, None] * quote.new_tensor([1.0, -1.0])
+                return action, quote, log_prob
             picked = [grid[action[:, k].long()] for k, grid in enumerate(self.grids)]
             return action, torch.stack(picked, 1), log_prob
         if self.kind == "fixed":
