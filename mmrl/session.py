@@ -200,15 +200,15 @@ class _Process:
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
             remove_temporaries(place)
         self.view.start(self.config, self.folder, self.target)
+        number, state, faults = checkpoint.load(self.folder)
+        for fault in faults:
+            self.view.note(f"{fault}: going back to epoch {number}")
         compiles = self._compiles()
         if compiles:
             self.view.note("compiling the market for this machine, once (up to 15 s) ...")
         trainer = Trainer(self.config)
         if compiles:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
-        number, state, faults = checkpoint.load(self.folder)
-        for fault in faults:
-            self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
         damage = history.go_back(number, mark_of(self.folder, number))
         if damage:

@@ -140,7 +140,8 @@ def learning_batch(
     rewards = shaped_rewards(batch, potential(batch, config), discount)
     bootstrap = bootstrap_values(batch, config, last_value)
     returns = lambda_returns(rewards, value, batch.offsets, bootstrap, discount, lambd)
-    for name, numbers in (("reward", rewards), ("value prediction", value), ("return", returns)):
+    named = {"reward": rewards, "value prediction": value, "return": returns, "log probability": batch.log_prob}
+    for name, numbers in named.items():
         if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
             raise Diverged(name)
     old = float(scale.mean[0]), float(scale.std[0])

@@ -105,14 +105,14 @@ def _sweep(root: Path) -> None:
                     shutil.rmtree(path, ignore_errors=True)
 
 
-_SEAL = re.compile(rb"# sha256 ([0-9a-f]{64}): [^\n]*\n?$")
+_SEALED = b"# The last line is the SHA-256 of all above it: after an edit by hand remove it and this line.\n"
+_SEAL = re.compile(rb"# sha256 ([0-9a-f]{64})\n$")
 
 
 def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
     """Write config.toml durably, with its SHA-256 on the last line."""
-    text = dump_toml(config, origins, meta).encode()
-    line = f"# sha256 {sha256(text)}: of all lines above; after an edit by hand remove this line\n"
-    durable_write(folder / CONFIG, text + line.encode())
+    text = _SEALED + dump_toml(config, origins, meta).encode()
+    durable_write(folder / CONFIG, text + f"# sha256 {sha256(text)}\n".encode())
 
 
 def read_config(folder: Path) -> StoredConfig:
@@ -121,11 +121,12 @@ def read_config(folder: Path) -> StoredConfig:
     try:
         data = read_plain(path, 1_000_000)
         found = _SEAL.search(data)
-        if found and sha256(data[: found.start()]).encode() != found[1]:
-            raise ConfigError(
-                f"{path} does not match its SHA-256: restore it, or remove its last line if you edited it"
-            )
-        return load_toml(data.decode("utf-8"), str(path))
+        if (found or data.startswith(_SEALED)) and not (found and sha256(data[: found.start()]).encode() == found[1]):
+            raise ConfigError(f"{path} does not match its SHA-256: restore it, or do as its first line says")
+        stored = load_toml(data.decode("utf-8"), str(path))
+        if not stored.meta.get("id"):  # a file cut short at its beginning would else pass for the defaults
+            raise ConfigError(f"{path} has no id in [meta]: it is not that of a run")
+        return stored
     except BrokenRun as error:
         raise ConfigError(str(error)) from None
     except (UnicodeDecodeError, RecursionError):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -47,8 +49,36 @@ def command(task: dict) -> int:
 
         getattr(mutants, task["mutant"])()
     sys.argv = ["mmrl", *task["arguments"]]
-    cli.main(task["arguments"])
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    try:
+        cli.main(task["arguments"])
+    finally:
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        facts = {"seconds": time.perf_counter() - began, "megabytes": grown / 1024}
+        Path(task["out"] + ".cost").write_text(json.dumps(facts))
     return 0
+
+
+def watch(task: dict) -> int:
+    """Read a run over and over, as a list, a plot and the terminal UI do, until its status is final."""
+    from mmrl.runs.episodes import latest_episode
+    from mmrl.runs.history import read_metrics
+    from mmrl.runs.store import find_runs
+
+    folder, reads, last = Path(task["folder"]), 0, 0
+    while True:
+        infos = find_runs(folder.parent)
+        epochs = [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")]
+        assert epochs == list(range(1, len(epochs) + 1)) and len(epochs) >= last, epochs
+        last = len(epochs)
+        latest_episode(folder)
+        reads += 1
+        if not infos or infos[0].state == "broken" or infos[0].epoch < 0:
+            raise AssertionError(infos)
+        if infos[0].state == "finished":
+            print(json.dumps({"reads": reads}))
+            return 0
+        time.sleep(0.01)
 
 
 def save(task: dict) -> int:
@@ -70,7 +100,7 @@ def save(task: dict) -> int:
     return 0
 
 
-KINDS = {"command": command, "save": save}
+KINDS = {"command": command, "save": save, "watch": watch}
 
 
 def main() -> None:

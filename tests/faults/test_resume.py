@@ -124,7 +124,7 @@ def test_killed_at_random(nursery: Nursery, tmp_path: Path, figure: Callable[...
         forgotten += any((run / "checkpoints").glob(".*.tmp")) or any(run.glob(".*.tmp"))
     target = newest(run) + 2
     text = (run / "config.toml").read_text()
-    body = text[: text.index("# sha256")].replace("ne = 1000000", f"ne = {target}")
+    body = text[text.index("\n") : text.index("# sha256")].replace("ne = 1000000", f"ne = {target}")
     (run / "config.toml").write_text(body)
     child = trained(nursery, tmp_path, "--load", "run")
     assert not list(run.rglob(".*.tmp"))

@@ -1,0 +1,48 @@
+"""Numbers that are none: training stops before the optimiser moves anything, and says what was bad first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import TINY, Nursery, newest, records
+
+CASES = {
+    "nan_weight": "policy.",
+    "nan_value_weight": "value",
+    "exploding_reward": "re",
+    "nan_reward": "reward",
+    "impossible_action": "",
+}
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery("torch")
+    yield nursery
+    nursery.close()
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_stopped_before_the_step(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], case: str) -> None:
+    arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
+    child = nursery.mmrl(tmp_path, "train", *arguments, mutant=case)
+    assert child.wait() == 5, child.text()
+    assert "OPTIMISER STEPPED" not in child.text()
+    run = tmp_path / "run"
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "diverged" and CASES[case] in status["error"] and "not finite" in status["error"]
+    assert newest(run) == 2 and [row["epoch"] for row in records(run)] == [1, 2]
+    for path in [*run.rglob("*.json"), *run.rglob("*.jsonl"), child.out]:
+        assert "NaN" not in path.read_text() and "Infinity" not in path.read_text(), path
+    figure("12", f"{case.replace('_', ' ')}: exit 5, optimiser not stepped, named", status["error"].split(" is not")[0])
+
+
+def test_an_unchecked_weight_is_caught(nursery: Nursery, tmp_path: Path) -> None:
+    arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
+    child = nursery.mmrl(tmp_path, "train", *arguments, mutant="nan_weight_unchecked")
+    child.wait()
+    assert "OPTIMISER STEPPED" in child.text() or child.code != 5

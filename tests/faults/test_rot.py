@@ -1,0 +1,164 @@
+"""Files cut short, with a flipped bit or a lost block: noticed, or harmless; never other numbers without a word."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.config import ConfigError
+from mmrl.runs import store
+from mmrl.runs.doctor import examine
+from mmrl.runs.episodes import read_episode
+from mmrl.runs.history import History, read_metrics
+from mmrl.runs.manifest import BrokenRun, entries_of, files_of, mark_of, sound_manifest
+from mmrl.runs.status import read_raw
+from tests.faults.harness import TINY, Nursery
+
+FILES = [
+    "checkpoints/{newest}.safetensors",
+    "checkpoints/{newest}.json",
+    "manifest.json",
+    "metrics.jsonl",
+    "config.toml",
+    "status.json",
+    "episodes/{newest}.npz",
+]
+EPOCHS = 6
+STATUS = ("state", "pid", "host", "started", "updated", "target", "epoch", "error")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    place = tmp_path_factory.mktemp("rot")
+    nursery = Nursery("torch")
+    child = nursery.mmrl(
+        place, "train", *TINY, "-ne", str(EPOCHS), "-pa", "3", "--results", str(place), "--name", "run"
+    )
+    assert child.wait() == 0, child.text()
+    nursery.close()
+    yield place / "run"
+
+
+def read(folder: Path, check: bool = True) -> tuple[Any, list[str]]:
+    """All that a resume and a plot take from a run, and what they complain of."""
+    complaints: list[str] = []
+    facts: dict[str, Any] = {}
+    try:
+        facts["config"] = store.read_config(folder).config
+        manifest, faults = sound_manifest(folder)
+        complaints += faults
+        for entry in reversed(entries_of(manifest)):
+            try:
+                facts["state"] = files_of(folder, entry)
+                facts["epoch"] = entry["epoch"]
+                break
+            except (OSError, ValueError) as error:
+                complaints.append(str(error))
+        history = History(folder / "metrics.jsonl")
+        fault = history.go_back(facts["epoch"], mark_of(folder, facts["epoch"])) if check else None
+        complaints += [fault] if fault else []
+        facts["metrics"] = read_metrics(folder / "metrics.jsonl")
+        facts["episode"] = {name: array.tolist() for name, array in read_episode(folder).items()}
+    except (BrokenRun, ConfigError, FileNotFoundError) as error:
+        complaints.append(str(error))
+    facts["status"] = {key: value for key, value in read_raw(folder).items() if key in STATUS}
+    if not facts["status"]:
+        complaints.append("no status")
+    return facts, complaints
+
+
+def damages(good: bytes, count: int, blocks: int, rng: random.Random) -> Iterator[bytes]:
+    for _ in range(count):
+        bit, flipped = rng.randrange(8 * len(good)), bytearray(good)
+        flipped[bit // 8] ^= 1 << bit % 8
+        yield bytes(flipped)
+    for _ in range(blocks):
+        at = rng.randrange(max(len(good) - 512, 1))
+        yield good[:at] + bytes(min(512, len(good) - at)) + good[at + 512 :]
+
+
+def tried(run: Path, place: Path, name: str, pieces: Iterator[bytes], check: bool = True) -> tuple[int, int, int]:
+    """How many damages were tried, how many changed what is read without a word, and what doctor missed of them."""
+    name = name.format(newest=f"{EPOCHS:06d}")
+    truth, complaints = read(shutil.copytree(run, place / "truth"))
+    assert not complaints
+    folder = place / "run"
+    shutil.copytree(run, folder)
+    number = silent = missed = 0
+    for number, data in enumerate(pieces, 1):
+        (folder / name).write_bytes(data)
+        if number % 10 == 0:
+            found = examine(shutil.copytree(folder, place / "examined"))
+            shutil.rmtree(place / "examined")
+        facts, complaints = read(folder, check)
+        bad = repr(facts) != repr(truth)  # repr: a NaN equals itself
+        if bad and not complaints:
+            silent += 1
+        if number % 10 == 0 and bad and not found:
+            missed += 1
+        for path in ("metrics.jsonl", name):
+            shutil.copyfile(run / path, folder / path)
+    shutil.rmtree(place / "truth")
+    return number, silent, missed
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_bit_rot(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
+    good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
+    flips, blocks = (1000, 200) if complete else (60, 10)
+    number, silent, missed = tried(run, tmp_path, name, damages(good, flips, blocks, random.Random(3)))
+    assert (silent, missed) == (0, 0)
+    figure("11", f"bits and blocks lost in {name}: tried, silently accepted", f"{number}, {silent}")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_truncation(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
+    good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
+    lengths = np.linspace(0, len(good) - 1, 400 if complete else 40).astype(int)
+    number, silent, missed = tried(run, tmp_path, name, (good[:length] for length in lengths))
+    assert (silent, missed) == (0, 0)
+    figure("10", f"{name} cut short: tried, silently accepted", f"{number}, {silent}")
+
+
+def test_without_its_checksum_a_flipped_digit_passes(run: Path, tmp_path: Path, figure: Callable[..., None]) -> None:
+    """The mutant: what catches a changed number in metrics.jsonl is its SHA-256 and nothing else."""
+    good = (run / "metrics.jsonl").read_bytes()
+    number, silent, _ = tried(run, tmp_path, "metrics.jsonl", damages(good, 60, 0, random.Random(3)), check=False)
+    assert silent > 20
+    figure("11", "the same in metrics.jsonl without its SHA-256 (mutant)", f"{number}, {silent}")
+
+
+def test_a_cut_checkpoint_falls_back_and_says_so(run: Path, tmp_path: Path) -> None:
+    from mmrl.runs import checkpoint
+
+    folder = shutil.copytree(run, tmp_path / "run")
+    path = folder / "checkpoints" / f"{EPOCHS:06d}.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    epoch, _, faults = checkpoint.load(folder)
+    assert epoch == EPOCHS - 1 and "000006.safetensors does not match" in faults[0]
+    history = History(folder / "metrics.jsonl")
+    assert history.go_back(epoch, mark_of(folder, epoch)) is None
+    assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [1, 2, 3, 4, 5]
+
+
+def test_doctor_repairs_without_deleting(run: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(run, tmp_path / "run")
+    before = {path for path in folder.rglob("*")}
+    (folder / "manifest.json").write_text("{")
+    with (folder / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"epoch": 7, "val')
+    (folder / "status.json").write_text("[]")
+    kinds = {one.file: one.kind for one in examine(folder)}
+    assert kinds["manifest.json"] == kinds["status.json"] == "repaired" and kinds["metrics.jsonl"] in (
+        "repaired",
+        "damaged",
+    )
+    assert before <= set(folder.rglob("*"))
+    assert not [one for one in examine(folder) if one.file in ("manifest.json", "status.json")]
+    assert any(path.name.startswith("manifest.json.damaged-") for path in folder.iterdir())
