@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmrl.runs import store
@@ -15,9 +15,9 @@ from mmrl.runs.status import UNFINISHED
 from tui.watch import Tail
 
 TREND = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null)')
-STARTING = 60.0  # seconds after which a run that never took its lock counts as crashed
 FILES = ("config.toml", "status.json", "metrics.jsonl")
 POINTS = 4_000
+REST = 4  # every so many looks, runs that nobody trains are looked at too
 
 
 @dataclass
@@ -51,6 +51,7 @@ class Catalogue:
         self.entries: dict[str, Entry] = {}
         self.loading = True
         self.fault = ""
+        self._rounds = 0
 
     def poll(self, budget: float = 0.05) -> tuple[set[str], set[str]]:
         """Look at every folder, read what changed for at most `budget` seconds; keys changed and keys gone."""
@@ -64,8 +65,13 @@ class Catalogue:
         for key in gone:
             del self.entries[key]
         changed: set[str] = set()
+        everything = self.loading or self._rounds % REST == 0
+        self._rounds += 1
         self.loading = False
         for key, good in found.items():
+            known = self.entries.get(key)
+            if known is not None and not known.active and not everything:
+                continue
             if time.perf_counter() > deadline:
                 self.loading = True
                 break
@@ -97,15 +103,12 @@ class Catalogue:
         if not stamps[0]:  # no settings: not a run, or no longer one
             return self.entries.pop(key, None) is not None
         locked = is_locked(folder) if old is None or old.active or old.stamp != tuple(stamps) else False
-        late = old is not None and old.info.state == "starting" and not locked and _age(stamps[0]) > STARTING
-        if old is not None and old.stamp == tuple(stamps) and old.locked == locked and not late:
+        if old is not None and old.stamp == tuple(stamps) and old.locked == locked:
             return False
         try:
             info = store.describe(folder)
         except Exception:  # a stranger's folder must not end the application
             info = store.RunInfo(folder.name, "", key, "broken", 0, 0, "", "", None, None, None, None, None, None)
-        if info.state == "starting" and not locked and _age(stamps[0]) > STARTING:
-            info = replace(info, state="crashed")
         entry = Entry(info, good, old.trend if old else [], tuple(stamps), locked, old.tail if old else None)
         entry.tail = entry.tail or Tail(folder / "metrics.jsonl")
         lines, reset = entry.tail.lines()
@@ -116,10 +119,6 @@ class Catalogue:
             entry.trend = (entry.trend + [_float(v) for v in values])[-POINTS:]
         self.entries[key] = entry
         return True
-
-
-def _age(moment_ns: int) -> float:
-    return time.time() - moment_ns / 1e9
 
 
 def _float(text: bytes) -> float:

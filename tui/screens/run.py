@@ -51,7 +51,7 @@ class RunScreen(Steering):
         self.metrics = Metrics(folder / "metrics.jsonl")
         self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
         self.seed = ""
-        self.epoch_seconds = 0.0
+        self._headline = Text()
 
     def compose(self) -> ComposeResult:
         settings = self.mmrl.settings
@@ -77,7 +77,6 @@ class RunScreen(Steering):
         self.look()
         self.tick()
         self.set_interval(RATE, self.tick)
-        self.set_interval(RATE * 2, self.look)
 
     def tick(self) -> None:
         """Read new epochs and draw what can be seen."""
@@ -145,7 +144,9 @@ class RunScreen(Steering):
         error = None if info.state not in ("failed", "diverged", "crashed") else self._error()
         if error:
             text.append(f"  {error}", style=colours["error"])
-        self.query_one("#head", Static).update(text)
+        if text != self._headline:
+            self._headline = text
+            self.query_one("#head", Static).update(text, layout=False)
 
     def _error(self) -> str:
         status = read_status(self.folder)

@@ -39,6 +39,7 @@ LAYOUTS = (
     (100, ("mark", "state", "name", "market", "epoch", "value", "trend", "optimality", "age")),
     (0, ("mark", "state", "name", "epoch", "value", "age")),
 )
+NUMBERS = ("value", "optimality", "speed", "age")
 BARS_FROM = 100  # columns of the terminal from which progress is drawn as a bar
 SORTS: dict[str, Callable[[Entry], Any]] = {
     "updated": lambda e: -(e.info.updated or 0),
@@ -136,7 +137,8 @@ class RunsScreen(Steering):
         self._shape = shape
         self.table.clear(columns=True)
         for name, columns in shape:
-            self.table.add_column(COLUMNS[name][0], width=columns, key=name)
+            title = Text(COLUMNS[name][0], justify="right" if name in NUMBERS else "left")
+            self.table.add_column(title, width=columns, key=name)
         self._columns = names
         self._order, self._shown = [], {}
 
@@ -146,6 +148,8 @@ class RunsScreen(Steering):
             return
         entries = self.mmrl.catalogue.entries
         self.marked = [key for key in self.marked if key in entries]
+        if self.mmrl.catalogue.loading and len(entries) < 3 * len(self._order):
+            return  # while a large folder is read, the table is filled in a few steps and not in hundreds
         order = self._wanted()
         colours = self.app.theme_variables
         wide = self.size.width >= BARS_FROM

@@ -34,11 +34,10 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def bar(done: int, target: int, width: int) -> str:
-    """Progress in `width` characters, in eighths."""
+    """Progress in `width` characters, in halves."""
     share = min(max(done / target, 0.0), 1.0) if target > 0 else 0.0
-    eighths = round(share * width * 8)
-    full, part = divmod(eighths, 8)
-    return ("█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")).ljust(width, "░")[:width]
+    full, half = divmod(int(share * width * 2 + 1e-9), 2)
+    return ("━" * full + "╸" * half).ljust(width, "─")[:width]
 
 
 def age(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.color import Color
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -108,6 +108,7 @@ class Chart(Widget, can_focus=True):
     """Curves in cells; wheel zooms, drag pans, the pointer reads values."""
 
     DEFAULT_CSS = "Chart { height: 1fr; width: 1fr; }"
+    ALLOW_SELECT = False
 
     class Moved(Message):
         """The view was changed by the mouse."""
@@ -125,6 +126,7 @@ class Chart(Widget, can_focus=True):
         self.content = Content()
         self.characters = charset()
         self._strips: list[Strip] | None = None
+        self._styles: dict[int, Style] = {}
         self._place = (0, 1, (0.0, 1.0))  # first column, columns, x range
         self._drag: int | None = None
 
@@ -142,6 +144,7 @@ class Chart(Widget, can_focus=True):
         """A new theme: no cached line is right any more."""
         super().notify_style_update()
         self._strips = None
+        self._styles.clear()
 
     def full(self) -> tuple[float, float]:
         """The whole range of x that there is."""
@@ -150,6 +153,15 @@ class Chart(Widget, can_focus=True):
             return 0.0, 1.0
         return float(min(e[0] for e in ends)), float(max(e[1] for e in ends))
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Finished lines, past the styles of the widget: they hold every colour already."""
+        if self.app.no_color or self.app.ansi_color:  # colours are then changed on their way
+            return super().render_lines(crop)
+        lines = [self.render_line(y) for y in range(crop.y, crop.bottom)]
+        if crop.x or crop.width != self.size.width:
+            lines = [line.crop(crop.x, crop.right) for line in lines]
+        return lines
+
     def render_line(self, y: int) -> Strip:
         if self._strips is None or len(self._strips) != self.size.height:
             self._strips = self._draw(self.size)
@@ -157,7 +169,7 @@ class Chart(Widget, can_focus=True):
 
     def _draw(self, size: Size) -> list[Strip]:
         picture = self._picture(size.width, size.height)
-        styles: dict[int, Style] = {}
+        styles = self._styles
         strips = []
         for row in picture.runs():
             segments = []
@@ -169,6 +181,7 @@ class Chart(Widget, can_focus=True):
         return strips
 
     def _style(self, hue: int) -> Style:
+        """The colours of a hue on the widget's own ground."""
         dark = self.app.current_theme.dark
         base = self.rich_style
         ground, front = self.background_colors[1], Color.parse(self.app.theme_variables["foreground"])
@@ -219,6 +232,8 @@ class Chart(Widget, can_focus=True):
         first = int(corner[0]) + 1 if len(corner) else 0
         self._place = first, max(width - first - 1, 1), (left, right)
         self._verticals(picture)
+        heading = picture.colours[0, : min(len(title) + 1, width)]
+        heading[heading == raster.PLAIN] = CURSOR
         return picture
 
     def _scaled(self, y: Floats) -> Floats:

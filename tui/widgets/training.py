@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from textual import on
@@ -59,6 +60,7 @@ class TrainingCharts(Vertical):
         self.view = View()
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
+        self._facts_due = 0.0
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="charts-tab"):
@@ -122,18 +124,19 @@ class TrainingCharts(Vertical):
             where = "all epochs" if view.span is None else f"epochs {left:.0f} to {right:.0f}"
             follow = " · follow" if view.follow else ""
             text = f"{smooth} · {'log' if view.log else 'linear'} · {where}{follow}"
-        self.query_one("#reading", Static).update(text)
+        self.query_one("#reading", Static).update(text, layout=False)
 
     def _facts(self) -> None:
         """Newest value of every metric, beside the charts of a wide terminal."""
         panel = self.query_one("#facts", Static)
-        if not panel.display:
+        if not panel.display or time.monotonic() < self._facts_due:
             return
+        self._facts_due = time.monotonic() + 1
         rows = []
         for name in choices(self.metrics):
             mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
             rows.append(f"{name.replace('_', ' ')[:20]:<21}{compact(self.metrics.last(mean)):>11}")
-        panel.update("\n".join(["newest", *rows]))
+        panel.update("\n".join(["newest", *rows]), layout=False)
 
     def _changed(self) -> None:
         for chart in self.charts():
