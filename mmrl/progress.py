@@ -43,6 +43,7 @@ class Progress:
         self.noted = 0.0
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
+        self.optimality = math.nan  # as last graded
         self.begun = self.clock()
         self._fresh = True  # no epoch of this process yet
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
@@ -75,6 +76,8 @@ class Progress:
         value = _number(record.get("value_mean"))
         if math.isfinite(value) and not value <= self.best:
             self.best, self.best_epoch = value, self.epoch
+        graded = _number(record.get("optimality"))
+        self.optimality = graded if math.isfinite(graded) else self.optimality
         self.records.append(record)
 
     def say(self, text: str) -> None:
@@ -115,6 +118,8 @@ class Progress:
             f"value {value}",
             f"best {compact(self.best)} @{self.best_epoch}" if math.isfinite(self.best) else "best -",
         ]
+        if math.isfinite(self.optimality):
+            parts.append(f"optimality {self.optimality:.2%}")
         wide = [*parts, f"reward {compact(_number(last.get('reward_mean')))}"]
         wide.append(f"spread {compact(_number(last.get('spread_mean')), 3)}")
         text = ""

@@ -53,6 +53,14 @@ def test_progress_line() -> None:
     assert len(progress(5).line(30)) <= 30
 
 
+def test_the_last_known_optimality_is_in_the_line() -> None:
+    shown = progress(2)
+    assert "optimality" not in shown.line()
+    shown.add({"epoch": 3, "value_mean": 57.0, "optimality": 0.9971})
+    shown.add({"epoch": 4, "value_mean": 57.0})
+    assert "optimality 99.71%" in shown.line()
+
+
 def test_hostile_name_is_text() -> None:
     text = "\n".join(_Frame(progress(3, HOSTILE)).rows(80, 24, colour=False))
     assert "[red]x[bold] [2J" in text
