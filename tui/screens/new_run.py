@@ -15,6 +15,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from mmrl.config import GROUPS
+from mmrl.config_fields import FieldSpec
 from mmrl.config_sources import presets
 from mmrl.raster import compact
 from mmrl.runs import store
@@ -98,8 +99,15 @@ class NewRun(Steering):
         """The fields of the group, or those that the search finds."""
         wanted = self.query_one("#search", Input).value.strip()
         if wanted:
-            matcher = Matcher(wanted)
-            rated = [(max(matcher.match(s.key), matcher.match(s.help)), s) for s in self.draft.specs]
+            matcher, whole = Matcher(wanted), wanted.lower()
+
+            def rate(spec: FieldSpec) -> float:
+                exact = (
+                    8.0 * (spec.name == whole) + 4.0 * spec.name.startswith(whole) + 2.0 * (whole in spec.help.lower())
+                )
+                return exact + matcher.match(spec.key)
+
+            rated = [(rate(spec), spec) for spec in self.draft.specs]
             best = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
             specs = [spec for _, spec in best[:20]]
         else:

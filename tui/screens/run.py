@@ -154,7 +154,8 @@ class RunScreen(Steering):
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
         """The catalogue looked again."""
-        self.look()
+        if self.query("#head"):  # not before the screen is made
+            self.look()
 
     def subject(self) -> store.RunInfo | None:
         return None if self.info.state == "vanished" else self.info

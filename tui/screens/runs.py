@@ -144,8 +144,8 @@ class RunsScreen(Steering):
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
         """Show what the catalogue knows now: only cells that differ are touched."""
-        if not self.is_mounted or not self._columns:
-            return
+        if not self._columns or not self.query("#nothing"):
+            return  # the screen is not made yet
         entries = self.mmrl.catalogue.entries
         self.marked = [key for key in self.marked if key in entries]
         if self.mmrl.catalogue.loading and len(entries) < 3 * len(self._order):

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -265,10 +266,8 @@ class Chart(Widget, can_focus=True):
             free = area[:, column] == " "
             area[free, column] = sign
             hues[free, column] = hue
-            room = picture.cells.shape[1] - column - 2
-            if text and len(text) <= room and (area[0, column + 1 : column + 2 + len(text)] == " ").all():
-                raster.write(area, 0, column + 1, text)
-                hues[0, column + 1 : column + 1 + len(text)] = hue
+            if text:
+                _caption(area, hues, column, text, hue)
 
     def x_at(self, column: int) -> float:
         """The place on the x axis under a column of the widget."""
@@ -328,3 +327,14 @@ class Chart(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         if event.chain == 2:
             self.post_message(self.Maximise(self))
+
+
+def _caption(area: NDArray[np.str_], hues: NDArray[np.int16], column: int, text: str, hue: int) -> None:
+    """Write beside a vertical mark where the first row is free, right of it or left."""
+    for row in range(area.shape[0]):
+        for start in (column + 1, column - len(text)):
+            part = slice(start, start + len(text))
+            if start > 0 and part.stop < area.shape[1] - 1 and (area[row, part] == " ").all():
+                raster.write(area, row, start, text)
+                hues[row, part] = hue
+                return
