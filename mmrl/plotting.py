@@ -69,8 +69,10 @@ def time_unit(folder: Path) -> str:
     """Unit of a run's time axis: ms on the book, T in the textbook game, nothing if the run does not say."""
     import tomllib
 
+    from mmrl.runs.atomic import read_plain
+
     try:
-        market = tomllib.loads((folder / "config.toml").read_text(encoding="utf-8")).get("market", {}).get("name", "")
+        market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {}).get("name", "")
     except (OSError, ValueError, AttributeError):
         return ""
     return {"book": "ms", "avellaneda-stoikov": "T"}.get(market, "")

@@ -192,7 +192,7 @@ class _Process:
         """Resume, then one epoch after the other; returns the state that it ended in."""
         from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
-        from mmrl.runs.atomic import remove_temporaries
+        from mmrl.runs.atomic import BrokenRun, remove_temporaries
         from mmrl.runs.history import History, read_metrics
         from mmrl.runs.manifest import mark_of
         from mmrl.runs.recorder import Recorder
@@ -203,20 +203,21 @@ class _Process:
         number, state, faults = checkpoint.load(self.folder)
         for fault in faults:
             self.view.note(f"{fault}: going back to epoch {number}")
+        history = History(self.folder / "metrics.jsonl")
+        damage = history.go_back(number, mark_of(self.folder, number))
+        if damage:
+            self.view.note(damage)
         compiles = self._compiles()
         if compiles:
             self.view.note("compiling the market for this machine, once (up to 15 s) ...")
         trainer = Trainer(self.config)
         if compiles:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
-        history = History(self.folder / "metrics.jsonl")
-        damage = history.go_back(number, mark_of(self.folder, number))
-        if damage:
-            self.view.note(damage)
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best = float(state["best"])
-            self.view.past(read_metrics(history.path))
+            with suppress(BrokenRun):  # too many epochs to draw are not too many to go on with
+                self.view.past(read_metrics(history.path))
             self._compare_versions(_versions(trainer))
         self.epoch = number
         self._status("running", epoch=number)

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write, naming, open_plain, read_plain
+from mmrl.runs.atomic import BrokenRun, durable_write, naming, open_plain, read_plain
 
 METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
+WRITER_LIMIT = 2**30
 LINE_LIMIT = 2**20
 
 
@@ -105,20 +106,23 @@ def _pieces(path: Path) -> Iterator[bytes]:
     except FileNotFoundError:
         return
     with naming(path), os.fdopen(descriptor, "rb") as file:
+        if os.fstat(descriptor).st_size >= WRITER_LIMIT:
+            raise BrokenRun(f"{path} has more than {WRITER_LIMIT // 2**20} MB: it is refused")
         while piece := file.read(2**20):
             yield piece
 
 
 def _whole(path: Path) -> tuple[int, Any]:
     """Length and running SHA-256 of a file up to its last newline."""
-    length, digest, rest = 0, hashlib.sha256(), b""
+    length, whole, read, running = 0, hashlib.sha256(), 0, hashlib.sha256()
     for piece in _pieces(path):
         end = piece.rfind(b"\n") + 1
+        running.update(piece[:end])
         if end:
-            digest.update(rest + piece[:end])
-            length, rest = length + len(rest) + end, b""
-        rest += piece[end:]
-    return length, digest
+            length, whole = read + end, running.copy()
+        running.update(piece[end:])
+        read += len(piece)
+    return length, whole
 
 
 def matches(path: Path, mark: dict[str, Any]) -> bool:

@@ -1,0 +1,71 @@
+"""A disk that is really full: training stops cleanly, nothing is lost or glued, and the same command goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import TINY, Nursery, newest, records, wait_until, weights
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    if done.returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery("torch")
+    yield nursery
+    nursery.close()
+
+
+def test_full_then_freed(
+    nursery: Nursery, small: Path, tmp_path: Path, figure: Callable[..., None], complete: bool
+) -> None:
+    target, lost = 400 if complete else 60, 0
+    settings = [*TINY, "-ne", str(target), "-pa", "5", "--name", "run"]
+    logs, ballast, run = tmp_path / "logs", small / "ballast", small / "run"
+    logs.mkdir()
+    rounds = 3 if complete else 1
+    for k in range(rounds):
+        child = nursery.mmrl(logs, "train", *settings, "--results", str(small), "--json")
+        before = newest(run)
+        wait_until(lambda b=before, c=child: newest(run) > b + 3 or c.poll() is not None)
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096 if k else 512))
+        assert child.wait() == 1, child.text()
+        [error] = [line for line in child.text().splitlines() if line.startswith("failed: ")]
+        assert "No space left on device" in error and str(small) in error, error
+        assert "saved" not in child.text()
+        data = (run / "metrics.jsonl").read_bytes()
+        assert data.endswith(b"\n")
+        rows = [row["epoch"] for row in records(run)]
+        assert rows == list(range(1, len(rows) + 1)) and len(rows) - newest(run) in (0, 1)
+        lost += len(rows) < newest(run)
+        ballast.unlink()
+    child = nursery.mmrl(logs, "train", *settings, "--results", str(small))
+    assert child.wait() == 0 and "going on with run" in child.text(), child.text()
+    straight = tmp_path / "straight"
+    child = nursery.mmrl(logs, "train", *settings, "--results", str(straight))
+    assert child.wait() == 0, child.text()
+    assert records(run) == records(straight / "run") and weights(run) == weights(straight / "run")
+    assert not list(run.rglob(".*.tmp"))
+    shutil.rmtree(straight)
+    figure(
+        "4",
+        "full disk: exit 1, path and error named; rows lost or glued; resumed equal",
+        f"{rounds}/{rounds}; {lost}; yes",
+    )
