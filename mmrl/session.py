@@ -190,6 +190,7 @@ class _Process:
 
     def _train(self) -> str:
         """Resume, then one epoch after the other; returns the state that it ended in."""
+        from mmrl.learn import warm
         from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import BrokenRun, remove_temporaries
@@ -210,7 +211,10 @@ class _Process:
         compiles = self._compiles()
         if compiles:
             self.view.note("compiling the market for this machine, once (up to 15 s) ...")
+        beside = warm.start() if compiles else None
         trainer = Trainer(self.config)
+        if beside is not None:
+            beside.wait()
         if compiles:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
         if state:

@@ -1,0 +1,36 @@
+"""Compiles the learner's kernels into the cache on disk, as a process beside that which compiles a market's.
+
+Compiling holds a lock of the process, so a second core helps only in a second process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+
+from mmrl.learn import compiled_pass, normaliser
+
+
+def start() -> subprocess.Popen[bytes]:
+    """Begin in the background; whoever needs the kernels waits, and compiles what did not arrive."""
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-m", __name__], stdin=quiet, stdout=quiet, stderr=quiet)
+
+
+def main() -> None:
+    """Call every kernel once, through the functions that the learner calls, on one row."""
+    row, one = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
+    network = compiled_pass.Weights(np.zeros(2, np.float32), np.array([1, 1], np.int64))
+    compiled_pass.network_outputs(row, network, threads=1)
+    compiled_pass.gradient(
+        {"observation": row, "action": row, "log_prob": one, "advantage": one, "target": one},
+        np.zeros(1, np.int64), network, one, np.zeros(0, np.int64), network, compiled_pass.CLIP, 0.2, 0.0, threads=1,
+    )  # fmt: skip
+    normaliser.column_statistics(row)
+    normaliser.column_statistics(row.astype(np.float64))
+
+
+if __name__ == "__main__":
+    main()
