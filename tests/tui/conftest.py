@@ -102,9 +102,9 @@ def episode(epoch: int, points: int = 50) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """Three runs: finished, stopped half-way, diverged."""
-    root = tmp_path / "results"
+def results() -> Path:
+    """Three runs in the present folder: finished, stopped half-way, diverged."""
+    root = Path("results")
     make_run(root, "alpha")
     make_run(root, "beta", epochs=17, state="interrupted", settings={"training.lr": 0.01}, age=7_200, episodes=(10,))
     make_run(root, "gamma", epochs=5, state="diverged", settings={"market.name": "avellaneda-stoikov"}, age=90_000)
@@ -147,7 +147,7 @@ async def press(app: Any, pilot: Any, *keys: str) -> None:
     """Press keys, and let the screens take them in."""
     for key in keys:
         await pilot.press(key)
-    await pilot.pause(0.05)
+    await pilot.pause()
     if hasattr(app.screen, "tick"):
         app.screen.tick()
     await pilot.pause()

@@ -21,8 +21,8 @@ from tui.settings import load_settings, save_settings, settings_path
 from tui.smoothing import Ema
 from tui.watch import Metrics, Tail
 from tui.widgets.cells import age, bar, sparkline
-from tui.widgets.chart import View
 from tui.widgets.ladder import trades
+from tui.widgets.view import View
 
 
 def slow_average(y: list[float], weight: float) -> list[float]:

@@ -22,8 +22,9 @@ from tui.screens.dialogs import Choose
 from tui.smoothing import LEVELS, Ema
 from tui.themes import ASCII_MARKS, MARKS
 from tui.watch import Metrics
-from tui.widgets.chart import Chart, Content, Series, View
+from tui.widgets.chart import Chart
 from tui.widgets.training import choices
+from tui.widgets.view import Content, Series, View
 
 AXES = ("epoch", "steps", "wall time (s)")
 RATE = 0.5

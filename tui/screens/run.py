@@ -20,7 +20,8 @@ from tui.watch import Metrics
 from tui.widgets.cells import bar
 from tui.widgets.chart import Chart
 from tui.widgets.documents import ConfigTable, LogTail
-from tui.widgets.episode import BookView, EpisodeView, QuotesView
+from tui.widgets.episode import BookView, EpisodeView
+from tui.widgets.quotes import QuotesView
 from tui.widgets.training import TrainingCharts
 
 TABS = ("charts", "episode", "book", "quotes", "config", "log")
@@ -52,6 +53,7 @@ class RunScreen(Steering):
         self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
         self.seed = ""
         self._headline = Text()
+        self._moving = False
 
     def compose(self) -> ComposeResult:
         settings = self.mmrl.settings
@@ -108,9 +110,9 @@ class RunScreen(Steering):
             if not self.seed and self.info.state != "broken":
                 self._read_seed()
         else:
-            twin = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
-            if twin:
-                self.moved(self.folder, Path(twin[0].info.folder))
+            same = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
+            if same:
+                self.moved(self.folder, Path(same[0].info.folder))
                 return
             self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
         if before != self.info.state:
@@ -161,12 +163,11 @@ class RunScreen(Steering):
         return None if self.info.state == "vanished" else self.info
 
     def moved(self, old: Path, new: Path | None) -> None:
-        self.mmrl.poke()
         if new is None:
             self.action_leave()
-        else:
-            tab = self.query_one("#tabs", TabbedContent).active
-            self.app.switch_screen(RunScreen(new, tab))
+        elif self.app.screen is self and not self._moving:
+            self._moving = True
+            self.app.switch_screen(RunScreen(new, self.query_one("#tabs", TabbedContent).active))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "duplicate"):

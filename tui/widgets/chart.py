@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from textual.widget import Widget
 from mmrl import raster
 from mmrl.raster import ASCII, BLOCK, BRAILLE, Curve, Floats, compact
 from tui.themes import SERIES_DARK, SERIES_LIGHT
+from tui.widgets.view import Content, View
 
 DIM, BAND, EVENT, CURSOR = 16, 24, 40, 41  # colours beyond the series: raw line, band, event mark, cursor
 
@@ -31,78 +31,6 @@ def charset() -> raster.Charset:
     if wanted in named:
         return named[wanted]
     return BLOCK if os.environ.get("TERM") == "linux" else BRAILLE
-
-
-@dataclass
-class View:
-    """What part of the x axis is seen, and how; charts side by side share one."""
-
-    span: tuple[float, float] | None = None  # None: everything
-    follow: bool = True
-    log: bool = False
-    cursor: float | None = None
-
-    def window(self, full: tuple[float, float]) -> tuple[float, float]:
-        """The visible part of the axis; a followed window sticks to the newest point."""
-        if self.span is None:
-            return full
-        left, right = self.span
-        if self.follow:
-            left, right = full[1] - (right - left), full[1]
-        return left, right
-
-    def zoom(self, full: tuple[float, float], factor: float, centre: float | None = None) -> None:
-        """Show `factor` times as much of the axis, around a place that stays where it is."""
-        left, right = self.window(full)
-        width, whole = (right - left) * factor, full[1] - full[0]
-        if width >= whole or whole <= 0:
-            self.span, self.follow = None, True
-            return
-        width = max(width, min(whole, 4.0))
-        if centre is None:
-            centre = right if self.follow else (left + right) / 2
-        share = (centre - left) / (right - left) if right > left else 0.5
-        self._place(full, centre - share * width, width)
-
-    def pan(self, full: tuple[float, float], by: float) -> None:
-        """Move by a share of what is seen."""
-        left, right = self.window(full)
-        if self.span is not None:
-            self._place(full, left + by * (right - left), right - left)
-
-    def _place(self, full: tuple[float, float], left: float, width: float) -> None:
-        left = min(max(left, full[0]), full[1] - width)
-        self.span = left, left + width
-        self.follow = left + width >= full[1] - 1e-9 * max(abs(full[1]), 1)
-
-    def reset(self) -> None:
-        """Everything, linear, no cursor."""
-        self.span, self.follow, self.log, self.cursor = None, True, False, None
-
-
-@dataclass
-class Series:
-    """y(x) [points], a band around it, the raw values behind a smoothed line; hue counts through the palette."""
-
-    x: Floats
-    y: Floats
-    low: Floats | None = None
-    high: Floats | None = None
-    raw: Floats | None = None
-    hue: int = 0
-    label: str = ""
-    mark: str = ""
-
-
-@dataclass
-class Content:
-    """All that a chart shows."""
-
-    series: list[Series] = field(default_factory=list)
-    title: str = ""
-    across: str = "epoch"
-    marks: list[tuple[float, str]] = field(default_factory=list)
-    empty: str = "waiting for the first point"
 
 
 class Chart(Widget, can_focus=True):

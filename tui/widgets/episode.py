@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -18,9 +17,10 @@ from mmrl.progress import printable
 from mmrl.raster import Floats, compact
 from mmrl.runs import episodes
 from tui.themes import MARKS
-from tui.widgets.chart import Chart, Content, Series, View
+from tui.widgets.chart import Chart
 from tui.widgets.ladder import Ladder
 from tui.widgets.scrubber import Scrubber
+from tui.widgets.view import Content, Series, View
 
 Arrays = dict[str, Floats]
 NONE = "No episode yet: one is written every --plot-after epochs (run.plot_after)."
@@ -42,7 +42,7 @@ def column(arrays: Arrays, key: str, count: int) -> Floats:
     return values
 
 
-class _Saved(Vertical, can_focus=True):
+class SavedEpisodes(Vertical, can_focus=True):
     """A view of the saved episodes of a run, with a scrubber over their epochs."""
 
     TAB: ClassVar[str] = ""
@@ -113,7 +113,7 @@ class _Saved(Vertical, can_focus=True):
         self.scrubber().move(by)
 
 
-class EpisodeView(_Saved):
+class EpisodeView(SavedEpisodes):
     """Quotes, spread, inventory, wealth and total value over time: mean and 5 % to 95 % of the batch."""
 
     TAB = "episode"
@@ -165,7 +165,7 @@ class EpisodeView(_Saved):
             chart.redraw()
 
 
-class BookView(_Saved):
+class BookView(SavedEpisodes):
     """One trajectory step by step: the maker's quotes around the mid, its trades, and where it stands."""
 
     TAB = "book"
@@ -263,47 +263,3 @@ class BookView(_Saved):
     def action_speed(self, by: int) -> None:
         self.rate = min(max(self.rate + by, 0), len(self.SPEEDS) - 1)
         self._moment()
-
-
-class QuotesView(_Saved):
-    """Distance of bid and ask from the mid over the inventory: the policy's surface, or what a replay shows of it."""
-
-    TAB = "quotes"
-    HELP_TITLE = "Quotes"
-    BINDINGS = [
-        Binding("left", "epoch(-1)", "Earlier epoch", show=False),
-        Binding("right", "epoch(1)", "Later epoch", show=False),
-    ]
-
-    def compose(self) -> ComposeResult:
-        with Container(classes="pair"):
-            for _ in range(2):
-                yield Chart(View(follow=False))
-        yield Static(id="quotes-note", classes="bar", markup=False)
-        yield Scrubber("epoch", id="quotes-epochs").add_class("epochs")
-
-    def show(self) -> None:
-        count = len(times(self.arrays))
-        get = {name: column(self.arrays, f"replay_{name}", count) for name in ("mid", "bid", "ask", "inventory")}
-        note = "seen in one trajectory: median distance at each inventory, 10 % to 90 % as a band"
-        sides = (("bid distance", get["mid"] - get["bid"], 0), ("ask distance", get["ask"] - get["mid"], 1))
-        for chart, (title, distance, hue) in zip(self.query(Chart), sides, strict=True):
-            series = _binned(get["inventory"], distance, hue)
-            chart.show(Content(series, f"{title} (currency)", "inventory", [], self.fault or "no quotes"))
-        self.query_one("#quotes-note", Static).update(Text(note if not self.fault else self.fault))
-
-
-def _binned(x: Floats, y: Floats, hue: int, most: int = 40) -> list[Series]:
-    good = np.isfinite(x) & np.isfinite(y)
-    x, y = x[good], y[good]
-    if not len(x):
-        return []
-    levels = np.unique(x)
-    if len(levels) > most:
-        edges = np.linspace(x.min(), x.max(), most + 1)
-        levels = (edges[1:] + edges[:-1]) / 2
-        x = levels[np.clip(np.digitize(x, edges) - 1, 0, most - 1)]
-        levels = np.unique(x)
-    parts = [np.quantile(y[x == level], (0.1, 0.5, 0.9)) for level in levels]
-    low, middle, high = np.array(parts).T
-    return [Series(levels, middle, low, high, None, hue)]

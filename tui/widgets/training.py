@@ -17,7 +17,8 @@ from mmrl.raster import compact
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
 from tui.watch import Metrics
-from tui.widgets.chart import Chart, Content, Series, View
+from tui.widgets.chart import Chart
+from tui.widgets.view import Content, Series, View
 
 FIXED = ("reward", "inventory", "spread")
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
