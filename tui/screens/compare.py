@@ -79,7 +79,7 @@ class Compare(Base):
         self._differences()
         self.tick()
         self.set_interval(RATE, self.tick)
-        self.query_one(Chart).focus()
+        self.set_focus(self.query_one(Chart))
 
     def tick(self) -> None:
         """Read what is new and draw it."""

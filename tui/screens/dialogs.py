@@ -34,7 +34,7 @@ class Confirm(ModalScreen[bool]):
                 yield Button("No (Esc)", id="no")
 
     def on_mount(self) -> None:
-        self.query_one("#yes").focus()
+        self.set_focus(self.query_one("#yes"))
 
     def action_answer(self, answer: bool) -> None:
         self.dismiss(answer)
@@ -76,7 +76,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
             yield Label("Enter: take over · Esc: leave", classes="hint")
 
     def on_mount(self) -> None:
-        self.query(Input).first().focus()
+        self.set_focus(self.query(Input).first())
 
     def action_cancel(self) -> None:
         self.dismiss(None)
@@ -115,7 +115,7 @@ class Choose(ModalScreen[Any]):
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
-        options.focus()
+        self.set_focus(options)
         if self.current in self.choices:
             options.highlighted = self.choices.index(self.current)
 

@@ -72,8 +72,8 @@ class NewRun(Steering):
         else:
             self.draft.start_from("quickstart")
         self._list_groups()
+        self.set_focus(self.query_one("#groups", OptionList))
         await self._show()
-        self.query_one("#groups", OptionList).focus()
 
     def _list_groups(self) -> None:
         """Groups with the number of their changes and errors."""
@@ -160,11 +160,11 @@ class NewRun(Steering):
 
     @on(OptionList.OptionHighlighted, "#groups")
     async def _group(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option.id and (event.option.id != self.group or self.query_one("#search", Input).value):
+        if event.option.id and event.option.id != self.group:
             self.group = event.option.id
             search = self.query_one("#search", Input)
             if search.value:
-                search.value = ""
+                search.value = ""  # which shows the group
             else:
                 await self._show()
 
@@ -172,7 +172,7 @@ class NewRun(Steering):
     def _into(self) -> None:
         first = self.query("FieldRow Input, FieldRow Select")
         if first:
-            first.first().focus()
+            self.set_focus(first.first())
 
     @on(Input.Changed, "#search")
     async def _searched(self) -> None:
@@ -188,7 +188,7 @@ class NewRun(Steering):
         self._judge()
 
     def action_search(self) -> None:
-        self.query_one("#search", Input).focus()
+        self.set_focus(self.query_one("#search", Input))
 
     def action_copy(self) -> None:
         self.app.copy_to_clipboard(processes.shown(self.draft.arguments(), self.mmrl.catalogue.results))
@@ -222,6 +222,6 @@ class NewRun(Steering):
         if search.value:
             search.value = ""
         elif focused is not None and focused.id != "groups":
-            self.query_one("#groups", OptionList).focus()
+            self.set_focus(self.query_one("#groups", OptionList))
         else:
             self.app.pop_screen()

@@ -187,7 +187,7 @@ class RunScreen(Steering):
         kinds = {"charts": Chart, "config": DataTable, "log": Log}
         pane = self.query_one("#tabs", TabbedContent).get_pane(tab)
         target = pane.query(kinds[tab]).first() if tab in kinds else pane.children[0]
-        target.focus()
+        self.set_focus(target)
 
     def action_leave(self) -> None:
         box = self.query_one("#tabs", TabbedContent)

@@ -71,7 +71,7 @@ class RunsScreen(Steering):
 
     def on_mount(self) -> None:
         self._lay_out()
-        self.table.focus()
+        self.set_focus(self.table)
         self.mmrl.poke()
 
     @property
@@ -229,18 +229,18 @@ class RunsScreen(Steering):
 
     @on(Input.Submitted, "#filter")
     def _submitted(self) -> None:
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)
         field.add_class("-shown")
-        field.focus()
+        self.set_focus(field)
 
     def action_clear(self) -> None:
         field = self.query_one("#filter", Input)
         field.value, self.state_filter = "", "all"
         field.remove_class("-shown")
-        self.table.focus()
+        self.set_focus(self.table)
         self.runs_changed(set(), set())
 
     def action_sort(self) -> None:

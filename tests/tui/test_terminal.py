@@ -1,0 +1,106 @@
+"""A real terminal, a real training: start it from the form, steer it, kill the UI, and see it go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import cli
+from mmrl.runs.lock import is_locked
+from mmrl.runs.status import read_status
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+class Terminal:
+    """A tmux server of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = str(folder / "tmux")
+        command = f"{sys.executable} {cli.__file__} tui; echo ended $?; sleep 60"
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "36", command)
+
+    def tmux(self, *words: str) -> str:
+        done = subprocess.run(["tmux", "-S", self.socket, *words], capture_output=True, text=True, timeout=20)
+        return done.stdout
+
+    def keys(self, *keys: str) -> None:
+        for key in keys:
+            self.tmux("send-keys", key)
+            time.sleep(0.1)
+
+    def text(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    def wait(self, what: str, seconds: float = 30) -> str:
+        return until(lambda: self.text() if what in self.text() else "", f"{what!r} in\n{self.text()}", seconds)
+
+    def pid(self) -> int:
+        shell = self.tmux("list-panes", "-F", "#{pane_pid}").strip()
+        children = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        return int(children[0])
+
+
+def until(look: Callable[[], str], what: str, seconds: float = 30) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"not seen within {seconds} s: {what}")
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    try:
+        yield opened
+    finally:
+        opened.tmux("kill-server")
+        for status in tmp_path.glob("results/*/status.json"):
+            if is_locked(status.parent):
+                os.kill(json.loads(status.read_text())["pid"], signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children of a process are read from /proc")
+def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.wait("No runs yet")
+    terminal.keys("n")
+    terminal.wait("$ mmrl train --preset quickstart")
+    terminal.keys("C-f")
+    terminal.tmux("send-keys", "ne")
+    terminal.wait("Epochs")
+    terminal.keys("Enter")
+    terminal.tmux("send-keys", "0")
+    terminal.wait("-ne 2000")
+    terminal.keys("C-w")
+    until(lambda: str(next(tmp_path.glob("results/*/metrics.jsonl"), "")), "the first epoch", 60)
+    folder = next(tmp_path.glob("results/*/metrics.jsonl")).parent
+    terminal.wait("▶ training")
+    terminal.keys("e")
+    terminal.wait("Learning rate")
+    terminal.keys("C-u")
+    terminal.tmux("send-keys", "0.0015")
+    terminal.keys("Enter")
+    terminal.wait("learning rate 0.0015")
+    until(lambda: "x" * ('"lr":0.0015' in (folder / "metrics.jsonl").read_text()), "the change noted by the trainer")
+    terminal.keys("p")
+    terminal.wait("‖ paused")
+    terminal.keys("r")
+    terminal.wait("▶ training")
+    os.kill(terminal.pid(), signal.SIGKILL)
+    terminal.wait("ended 137")
+    before = (folder / "metrics.jsonl").stat().st_size
+    until(lambda: "x" * ((folder / "metrics.jsonl").stat().st_size > before), "epochs after the death of the UI")
+    assert is_locked(folder) and read_status(folder)["state"] == "running"
+    assert "epoch 1/" in (folder / "log.txt").read_text()
