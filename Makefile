@@ -45,7 +45,7 @@ imports: $(VENV)/test.stamp    ## the arrows between the packages
 bench: $(VENV)/run.stamp       ## speed of every engine on this machine
 	$(BIN)/mmrl bench
 
-screenshots: $(VENV)/run.stamp ## draw docs/live.svg and docs/episode.svg from the shipped run
+screenshots: $(VENV)/run.stamp ## draw the pictures of docs/ from the shipped run
 	$(BIN)/python docs/screenshots.py
 
 clean:           ## remove the environment and caches

@@ -1,5 +1,6 @@
 """Draws the pictures of README from the shipped run: `make screenshots`."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,8 +37,25 @@ def episode(width: int = 120, height: int = 36) -> str:
     return terminal_svg(picture, width, "mmrl plot good-results/quickstart --what episode")
 
 
+def tui(width: int = 120, height: int = 34) -> str:
+    """The run screen of `mmrl tui`, smoothed."""
+    from tui.app import MmrlApp
+    from tui.screens.run import RunScreen
+
+    async def shoot() -> str:
+        app = MmrlApp(ROOT / "results")
+        app.settings.update(smoothing=0.8, metric="explained_variance")
+        app.remember = lambda **values: None  # type: ignore[method-assign]
+        async with app.run_test(size=(width, height)) as pilot:
+            app.push_screen(RunScreen(RUN))
+            await pilot.pause(1)
+            return app.export_screenshot(title="mmrl tui")
+
+    return asyncio.run(shoot()) + "\n"
+
+
 if __name__ == "__main__":
-    for name, draw in (("live", live), ("episode", episode)):
+    for name, draw in (("live", live), ("episode", episode), ("tui", tui)):
         path = ROOT / "docs" / f"{name}.svg"
         path.write_text(draw(), encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")

@@ -253,10 +253,10 @@ def test_episodes_are_scrubbed_and_the_book_is_played(results: Path) -> None:
         assert "step 3/50" in screen_text(app)
         await press(app, pilot, "space")
         await pilot.pause(0.4)
-        assert "‖ playing" in screen_text(app) and "step 3/50" not in screen_text(app)
+        assert "▶ playing" in screen_text(app) and "step 3/50" not in screen_text(app)
         await press(app, pilot, "space", "greater_than_sign")
         text = screen_text(app)
-        assert "▶ standing" in text and "near 53" in text, text
+        assert "‖ standing" in text and "near 53" in text, text
 
     drive(results, script)
 
@@ -274,5 +274,23 @@ def test_the_table_follows_what_happens_in_the_folder(results: Path) -> None:
             app.poke()
         await pilot.pause()
         assert "777 ± 2" in screen_text(app)
+
+    drive(results, script)
+
+
+def test_without_colour_every_curve_has_its_mark(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def script(app: Any, pilot: Any) -> None:
+        app.screen.table.move_cursor(row=app.screen._order.index(str(results / "alpha")))
+        await press(app, pilot, "enter")
+        text = screen_text(app)
+        assert all(mark in text for mark in "●▲■◆")
+        for strip in app.screen._compositor.render_strips():
+            for segment in strip:
+                for colour in (segment.style.color, segment.style.bgcolor) if segment.style else ():
+                    assert colour is None or colour.is_default or len(set(colour.get_truecolor())) == 1
+        await press(app, pilot, "f10", "f10")  # the other themes draw as well
+        assert "●" in screen_text(app)
 
     drive(results, script)

@@ -228,7 +228,7 @@ class BookView(SavedEpisodes):
         self.view.cursor = self.clock().value
         for chart in self.query(Chart):
             chart.redraw()
-        sign = "‖ playing" if self.playing else "▶ standing"
+        sign = "▶ playing" if self.playing else "‖ standing"
         text = f"{sign}  ×{self.SPEEDS[self.rate]}   step {at + 1 if count else 0}/{count}"
         if count:
             now = {name: compact(float(column[at]), 6) for name, column in values.items()}
