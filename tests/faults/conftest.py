@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from tests.faults.harness import Nursery
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
 
@@ -18,6 +20,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow_fault")]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """A process that has imported everything."""
+    nursery = Nursery("torch")
+    yield nursery
+    nursery.close()
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-@pytest.fixture
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery("torch")
-    yield nursery
-    nursery.close()
-
-
 def test_full_then_freed(
     nursery: Nursery, small: Path, tmp_path: Path, figure: Callable[..., None], complete: bool
 ) -> None:

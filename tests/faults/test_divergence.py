@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,14 +19,10 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery("torch")
-    yield nursery
-    nursery.close()
-
-
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize(
+    "case",
+    ["nan_weight", *(pytest.param(case, marks=pytest.mark.slow_fault) for case in CASES if case != "nan_weight")],
+)
 def test_stopped_before_the_step(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], case: str) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
     child = nursery.mmrl(tmp_path, "train", *arguments, mutant=case)
@@ -41,6 +37,7 @@ def test_stopped_before_the_step(nursery: Nursery, tmp_path: Path, figure: Calla
     figure("12", f"{case.replace('_', ' ')}: exit 5, optimiser not stepped, named", status["error"].split(" is not")[0])
 
 
+@pytest.mark.slow_fault
 def test_an_unchecked_weight_is_caught(nursery: Nursery, tmp_path: Path) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
     child = nursery.mmrl(tmp_path, "train", *arguments, mutant="nan_weight_unchecked")

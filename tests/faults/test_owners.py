@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,13 +22,6 @@ WANTED = (
     "runs trash run",
     "runs promote run",
 )
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    nursery = Nursery("torch")
-    yield nursery
-    nursery.close()
 
 
 def paused(nursery: Nursery, place: Path, *arguments: str) -> Child:
@@ -67,6 +60,7 @@ def test_a_second_trainer_is_refused(
     figure("13", "ms until the lock of a killed trainer is free; stale locks", f"{freed * 1000:.1f}; 0")
 
 
+@pytest.mark.slow_fault
 def test_without_the_lock_it_is_admitted(nursery: Nursery, tmp_path: Path) -> None:
     owner = paused(nursery, tmp_path)
     child = nursery.mmrl(tmp_path, "runs", "rename", "run", "stolen", "--results", str(tmp_path), mutant="no_lock")
@@ -76,7 +70,14 @@ def test_without_the_lock_it_is_admitted(nursery: Nursery, tmp_path: Path) -> No
     assert code == 0 and (tmp_path / "stolen").exists()
 
 
-@pytest.mark.parametrize("both", [["--load", "run"], ["--load", "run", "--expand", "100000"]])
+@pytest.mark.slow_fault
+@pytest.mark.parametrize(
+    "both",
+    [
+        ["--load", "run"],
+        ["--load", "run", "--expand", "100000"],
+    ],
+)
 def test_of_two_at_once_one_wins(nursery: Nursery, tmp_path: Path, both: list[str]) -> None:
     done = nursery.mmrl(tmp_path, "train", *TINY, "-ne", "2", "--results", str(tmp_path), "--name", "run")
     assert done.wait() == 0, done.text()
@@ -93,6 +94,7 @@ def test_of_two_at_once_one_wins(nursery: Nursery, tmp_path: Path, both: list[st
     assert winner.wait() == 130
 
 
+@pytest.mark.slow_fault
 def test_two_started_at_once_get_names_of_their_own(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None]
 ) -> None:
@@ -117,7 +119,10 @@ def test_killed_before_its_first_status_it_has_crashed_and_goes_on(nursery: Nurs
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [folder.name]
 
 
-@pytest.mark.parametrize("state", ["finished", "interrupted", "crashed"])
+@pytest.mark.parametrize(
+    "state",
+    ["crashed", *(pytest.param(state, marks=pytest.mark.slow_fault) for state in ("finished", "interrupted"))],
+)
 def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: str) -> None:
     from mmrl.runs import store
 
@@ -147,6 +152,7 @@ def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: 
     watcher.close()
 
 
+@pytest.mark.slow_fault
 def test_a_clock_set_back(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]) -> None:
     child = nursery.mmrl(
         tmp_path, "train", *TINY, "-ne", "3", "--results", str(tmp_path), "--name", "run", mutant="clock_set_back"

@@ -34,14 +34,12 @@ STATUS = ("state", "pid", "host", "started", "updated", "target", "epoch", "erro
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def run(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("rot")
-    nursery = Nursery("torch")
     child = nursery.mmrl(
         place, "train", *TINY, "-ne", str(EPOCHS), "-pa", "3", "--results", str(place), "--name", "run"
     )
     assert child.wait() == 0, child.text()
-    nursery.close()
     yield place / "run"
 
 
@@ -111,7 +109,7 @@ def tried(run: Path, place: Path, name: str, pieces: Iterator[bytes], check: boo
 @pytest.mark.parametrize("name", FILES)
 def test_bit_rot(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
-    flips, blocks = (1000, 200) if complete else (60, 10)
+    flips, blocks = (1000, 200) if complete else (30, 5)
     number, silent, missed = tried(run, tmp_path, name, damages(good, flips, blocks, random.Random(3)))
     assert (silent, missed) == (0, 0)
     figure("11", f"bits and blocks lost in {name}: tried, silently accepted", f"{number}, {silent}")
@@ -120,7 +118,7 @@ def test_bit_rot(run: Path, tmp_path: Path, figure: Callable[..., None], complet
 @pytest.mark.parametrize("name", FILES)
 def test_truncation(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
-    lengths = np.linspace(0, len(good) - 1, 400 if complete else 40).astype(int)
+    lengths = np.linspace(0, len(good) - 1, 400 if complete else 20).astype(int)
     number, silent, missed = tried(run, tmp_path, name, (good[:length] for length in lengths))
     assert (silent, missed) == (0, 0)
     figure("10", f"{name} cut short: tried, silently accepted", f"{number}, {silent}")
