@@ -86,9 +86,12 @@ def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal,
     terminal.keys("C-w")
     until(lambda: str(next(tmp_path.glob("results/*/metrics.jsonl"), "")), "the first epoch", 60)
     folder = next(tmp_path.glob("results/*/metrics.jsonl")).parent
+    terminal.wait("6 Log")
     terminal.wait("▶ training")
+    terminal.wait("epochs · follow")
     terminal.keys("e")
     terminal.wait("Learning rate")
+    time.sleep(1)  # painted a moment before it takes keys, where the machine is busy
     terminal.keys("C-u")
     terminal.tmux("send-keys", "0.0015")
     terminal.keys("Enter")

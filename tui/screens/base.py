@@ -240,7 +240,9 @@ class Steering(Base):
         self.tell(f"training in process {told.get('pid', '?')}")
         self.mmrl.poke()
         watch, self.mmrl.watch_next = self.mmrl.watch_next, False
-        for entry in self.mmrl.catalogue.entries.values() if watch else ():
+        if not watch or self.app.screen is not self:  # whoever has opened something else meanwhile is left alone
+            return
+        for entry in self.mmrl.catalogue.entries.values():
             if read_raw(Path(entry.info.folder)).get("pid") == told.get("pid"):
                 from tui.screens.run import RunScreen
 

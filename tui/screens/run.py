@@ -179,7 +179,8 @@ class RunScreen(Steering):
 
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
-        self._enter(event.pane.id or "charts")
+        if self.app.screen is self:
+            self._enter(event.pane.id or "charts")
         self.tick()
 
     def _enter(self, tab: str) -> None:
