@@ -75,7 +75,9 @@ def _engines() -> dict[str, float]:
 
     speeds = {
         "book_rollout_compiled_steps_per_second": _rollout_speed("default", "compiled", device="cpu", **STEPS),
-        "avellaneda_stoikov_rollout_compiled_steps_per_second": _rollout_speed("avellaneda-stoikov", "compiled"),
+        "avellaneda_stoikov_rollout_compiled_steps_per_second": _rollout_speed(
+            "avellaneda-stoikov", "compiled", device="cpu", nb=1000, layer_size=16
+        ),
     }
     for device in available_devices():
         size = {"nb": 100, "nt": 200} if device == "cpu" else {"nb": 1000, "nt": 1000}

@@ -24,7 +24,8 @@ def option(default: Any, help: str, *flags: str, switches: dict[str, Any] | None
 class Group(BaseModel):
     """A group of hyperparameters: frozen, strict about types, closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    # Schemas are built at the first use: a help page needs none.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Market(Group):
@@ -226,11 +227,11 @@ class Run(Group):
 class Config(Group):
     """All settings of a run, immutable and checked as a whole."""
 
-    market: Market = Market()
-    reward: Reward = Reward()
-    policy: Policy = Policy()
-    training: Training = Training()
-    run: Run = Run()
+    market: Market = Field(default_factory=Market)
+    reward: Reward = Field(default_factory=Reward)
+    policy: Policy = Field(default_factory=Policy)
+    training: Training = Field(default_factory=Training)
+    run: Run = Field(default_factory=Run)
 
     @property
     def aversion(self) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
 from mmrl.learn.policy import Policy, ValueNetwork
 from mmrl.learn.returns import Diverged, LearningBatch
@@ -38,19 +39,19 @@ class UpdateStats:
         return asdict(self)
 
 
-def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) -> torch.optim.Adam:
+def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) -> Adam:
     """Adam with one parameter group for the policy and, when there is one, one for the value network."""
     t = config.training
     groups: list[dict[str, Any]] = [{"params": list(policy.parameters()), "lr": t.lr}]
     if network is not None:
         groups.append({"params": list(network.parameters()), "lr": t.value_lr or t.lr})
-    return torch.optim.Adam(groups, eps=1e-5)
+    return Adam(groups)
 
 
 def update(
     policy: Policy,
     network: ValueNetwork | None,
-    optimiser: torch.optim.Optimizer,
+    optimiser: Adam,
     batch: LearningBatch,
     config: Any,
     rng: np.random.Generator,
@@ -66,7 +67,7 @@ def update(
     coefficient = t.entropy if entropy is None else entropy
     rows, device = int(batch.log_prob.shape[0]), batch.observation.device
     named = _named_parameters(policy, network)
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.zero_grad()
     losses: list[list[float]] = []
     norms: list[float] = []
     last = [0.0] * len(STATISTICS)
@@ -86,7 +87,7 @@ def update(
                     break
             norms.append(_clip(policy, network, t.max_grad_norm, numbers, named))
             optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            optimiser.zero_grad()
             losses.append(numbers)
             sums += np.asarray(numbers) * (size / rows)
         if active:
@@ -108,12 +109,18 @@ def update(
 
 
 def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Iterator[Tensor | None]:
-    """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order."""
+    """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order.
+
+    Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order.
+    """
     if parts <= 1 or rows <= 1:
         yield None
         return
-    order = torch.from_numpy(rng.permutation(rows)).to(device)
-    yield from order.tensor_split(min(parts, rows))
+    parts = min(parts, rows)
+    label = np.arange(rows, dtype=np.int32) % parts
+    rng.shuffle(label)
+    for k in range(parts):
+        yield torch.from_numpy(np.flatnonzero(label == k)).to(device)
 
 
 def _clip(

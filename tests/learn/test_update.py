@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import mmrl.learn.update as update_module
+from mmrl.learn.adam import Adam
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import (
     CategoricalPolicy,
@@ -40,14 +41,14 @@ def networks(kind: str = "gaussian") -> tuple[Policy, ValueNetwork]:
     return policy, ValueNetwork(3, 2, 8)
 
 
-class Captured(torch.optim.SGD):
+class Captured(Adam):
     """An optimiser that remembers the gradients it was given and counts its steps."""
 
     def __init__(self, parameters: Any) -> None:
-        super().__init__(parameters, lr=0.0)
+        super().__init__([{"params": list(parameters), "lr": 0.0}])
         self.gradients: list[list[Tensor]] = []
 
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self) -> None:
         self.gradients.append([p.grad.clone() for g in self.param_groups for p in g["params"]])
 
 
