@@ -169,11 +169,14 @@ def rollout(
     rows = count * nt
     buffers = buffers or Buffers()
     flat = {
-        "ints": buffers.array("ints", (rows, 2), np.int32),
         "observation": buffers.array("observation", (rows, obs), np.float32),
         "action": buffers.array("action", (rows, width), np.float32),
         "log_prob": buffers.array("log_prob", (rows,), np.float32),
-        "money": buffers.array("money", (rows, 6), np.float64),
+    }
+    # One row more than needed: a part of such an array is never contiguous, so that kernels know one kind only.
+    columns = {
+        "ints": buffers.array("ints", (2, rows + 1), np.int32),
+        "money": buffers.array("money", (6, rows + 1), np.float64),
     }
     ends = (
         np.empty((count, 3), np.float64),
@@ -193,7 +196,8 @@ def rollout(
         kernel = kernels.game_rollout
 
     def part(a: int, b: int) -> int:
-        tail = [lengths[a:b], *(x[a * nt : b * nt] for x in flat.values()), *(x[a:b] for x in ends)]
+        tail = [lengths[a:b], columns["ints"][:, a * nt : b * nt], *(x[a * nt : b * nt] for x in flat.values())]
+        tail += [columns["money"][:, a * nt : b * nt], *(x[a:b] for x in ends)]
         return kernel(*head, seed, epoch, first + a, b - a, *tail)
 
     size = max(1, math.ceil(count / (workers * _CHUNKS_PER_THREAD)))
@@ -207,19 +211,21 @@ def rollout(
     if sum(written) < rows:
         keep = list(zip(starts, written, strict=True))
         flat = {name: np.concatenate([x[a * nt : a * nt + n] for a, n in keep]) for name, x in flat.items()}
+        columns = {
+            name: np.concatenate([x[:, a * nt : a * nt + n] for a, n in keep], axis=1) for name, x in columns.items()
+        }
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     lived, final = int(offsets[-1]), ends[0]
-    money = buffers.array("columns", (6, lived), np.float64)
-    np.copyto(money, flat["money"].T)
+    ints, money = columns["ints"][:, :lived], columns["money"][:, :lived]
     return Trajectories(
         offsets=offsets,
-        step=np.ascontiguousarray(flat["ints"][:, 0]),
+        step=ints[0],
         observation=flat["observation"],
         action=flat["action"],
         log_prob=flat["log_prob"],
         reward=money[kernels.REWARD],
         value=money[kernels.VALUE],
-        inventory=np.ascontiguousarray(flat["ints"][:, 1]),
+        inventory=ints[1],
         mid=money[kernels.MID],
         bid=money[kernels.BEST_BID],
         ask=money[kernels.BEST_ASK],

@@ -1,7 +1,7 @@
 """Compiled rollouts: policy, market, reward and records of a range of trajectories in one kernel per market.
 
-Rows of consecutive trajectories are written without gaps. Record columns `money[rows, 6]` are reward, value,
-mid, bid, ask, wealth; `ints[rows, 2]` are step and inventory; final columns are value, wealth, mid.
+Rows of consecutive trajectories are written without gaps. Records `money[6, rows]` are reward, value,
+mid, bid, ask, wealth; `ints[2, rows]` are step and inventory; final columns are value, wealth, mid.
 """
 
 import math
@@ -211,20 +211,20 @@ def book_rollout(
             d_wealth = (account[CASH] - cash) * tick
             new_value = (account[CASH] + account[INVENTORY] * (mid + p[P_BASE])) * tick
             held = np.float64(account[INVENTORY])
-            ints[at, 0] = t
-            ints[at, 1] = inventory
+            ints[0, at] = t
+            ints[1, at] = inventory
             for a in range(4):
                 actions[at, a] = action[a]
             log_prob[at] = log_p
-            money[at, REWARD] = _step_reward(
+            money[REWARD, at] = _step_reward(
                 w, d_wealth, new_value - value, d_inventory, held, np.float64(inventory), (mid - before) * tick,
                 (nt - t) * dt, t * dt, dt,
             )  # fmt: skip
-            money[at, VALUE] = value
-            money[at, MID] = (before + p[P_BASE]) * tick
-            money[at, BEST_BID] = (bid + p[P_BASE]) * tick
-            money[at, BEST_ASK] = (ask + p[P_BASE]) * tick
-            money[at, WEALTH] = wealth
+            money[VALUE, at] = value
+            money[MID, at] = (before + p[P_BASE]) * tick
+            money[BEST_BID, at] = (bid + p[P_BASE]) * tick
+            money[BEST_ASK, at] = (ask + p[P_BASE]) * tick
+            money[WEALTH, at] = wealth
             at += 1
         final[trajectory, 0] = (account[CASH] + account[INVENTORY] * (mid + p[P_BASE])) * tick
         final[trajectory, 1] = account[CASH] * tick
@@ -234,7 +234,7 @@ def book_rollout(
         lengths[trajectory] = at - start
         if at > start:
             # a side that empties in the very last step does not end the episode before its time
-            money[at - 1, REWARD] += _final_reward(
+            money[REWARD, at - 1] += _final_reward(
                 w, final[trajectory, 0], np.float64(account[INVENTORY]), over and at - start < nt
             )
     return at
@@ -287,21 +287,21 @@ def game_rollout(
                 wealth += before + quote[1]
                 q -= 1
             value = paid + held * before
-            ints[at, 0] = t
-            ints[at, 1] = held
+            ints[0, at] = t
+            ints[1, at] = held
             for a in range(2):
                 actions[at, a] = action[a]
             log_prob[at] = log_p
             time = t * dt
-            money[at, REWARD] = _step_reward(
+            money[REWARD, at] = _step_reward(
                 w, wealth - paid, wealth + q * mid - value, q - held, np.float64(q), np.float64(q), mid - before,
                 p[game.A_HORIZON] - time, time, dt,
             )  # fmt: skip
-            money[at, VALUE] = value
-            money[at, MID] = before
-            money[at, BEST_BID] = before - quote[0]
-            money[at, BEST_ASK] = before + quote[1]
-            money[at, WEALTH] = paid
+            money[VALUE, at] = value
+            money[MID, at] = before
+            money[BEST_BID, at] = before - quote[0]
+            money[BEST_ASK, at] = before + quote[1]
+            money[WEALTH, at] = paid
             at += 1
         raw[0] = q
         raw[1] = 0.0
@@ -312,5 +312,5 @@ def game_rollout(
         final_inventory[trajectory] = q
         terminated[trajectory] = False
         lengths[trajectory] = nt
-        money[at - 1, REWARD] += _final_reward(w, final[trajectory, 0], np.float64(q), False)
+        money[REWARD, at - 1] += _final_reward(w, final[trajectory, 0], np.float64(q), False)
     return at

@@ -167,3 +167,17 @@ def test_network_agrees_with_numpy() -> None:
     fast = grid.copy()
     tanh_all(fast, len(fast))
     np.testing.assert_allclose(fast, np.tanh(grid.astype(float)), atol=1e-6)
+
+
+def test_each_kernel_is_compiled_for_one_signature_only() -> None:
+    """A second signature would double the first start: arrays must be of one kind whatever the batch."""
+    from mmrl.rollout import kernels
+    from mmrl.rollout.compiled import prepare
+
+    for name in ("book", "avellaneda-stoikov"):
+        for nt, nb, threads in ((1, 1, 1), (5, 1, 1), (5, 4, 1), (5, 9, 2)):
+            config = build({"market": {"name": name, "nt": nt}, "training": {"nb": nb}})
+            prepare(config)
+            rollout(config, fixed(*[1.0] * action_size(config)), 1, 1, threads=threads)
+    assert len(kernels.book_rollout.signatures) == 1
+    assert len(kernels.game_rollout.signatures) == 1
