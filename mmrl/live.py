@@ -27,7 +27,7 @@ from mmrl.progress import Progress, printable
 from mmrl.raster import BRAILLE, Charset
 
 RATE = 4.0  # redraws a second, at most
-SHARE = 0.015  # of one core that drawing charts may take; a slow machine redraws less often
+SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
 LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
 
