@@ -193,7 +193,7 @@ class Training(Group):
     noclip: bool = option(False, "PPO: do not clip the probability ratio", "--noclip", "-nc")
     noadv: bool = option(False, "Learn from plain returns, without a value network", "--noadv", "-na")
     td: bool = option(False, "TD(lambda) returns instead of Monte Carlo", "-td", "--td")
-    lambd: float = option(0.95, "lambda of TD(lambda)", "--lambd", ge=0, le=1)
+    lambd: float = option(0.999, "lambda of TD(lambda)", "--lambd", ge=0, le=1)
     update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
     minibatches: int = option(4, "Parts that a pass is cut into, at most one a step", ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)

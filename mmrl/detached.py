@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from mmrl.live import PlainView
+from mmrl.views import PlainView
 
 VARIABLE = "MMRL_DETACHED_LOG"
 """Names the file that a detached process prints into until it knows its run folder."""

@@ -21,9 +21,10 @@ class Interruption:
 
     PATIENCE = 1.0  # seconds that the main thread gets to leave in order
 
-    def __init__(self, last_words: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, last_words: Callable[[], None] = lambda: None, heard: Callable[[], None] = lambda: None) -> None:
+        """`heard` is called at once after the first signal, `last_words` before the process ends by the second."""
         self.signal = 0
-        self._last_words, self._gone = last_words, threading.Event()
+        self._last_words, self._heard, self._gone = last_words, heard, threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
@@ -54,7 +55,12 @@ class Interruption:
         """Count the signals as they come in; runs in a thread of its own."""
         seen = 0
         while data := os.read(reading, 1):
-            seen += data[0] in (signal.SIGINT, signal.SIGTERM)
+            if data[0] not in (signal.SIGINT, signal.SIGTERM):
+                continue
+            seen += 1
+            if seen == 1:
+                with suppress(Exception):
+                    self._heard()
             if seen == 2 and not self._gone.wait(self.PATIENCE):
                 with suppress(Exception):
                     self._last_words()

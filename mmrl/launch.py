@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,18 +44,11 @@ def prepare(
 def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.detached import VARIABLE, LoggedView
-    from mmrl.live import JsonView, LiveView, PlainView
+    from mmrl.live import open_view
     from mmrl.session import train as run_session
 
     early = os.environ.pop(VARIABLE, "")
-    if early:
-        view: Any = LoggedView(Path(early))
-    elif as_json:
-        view = JsonView()
-    elif sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        view = LiveView()
-    else:
-        view = PlainView()
+    view: Any = LoggedView(Path(early)) if early else open_view(as_json)
     code = run_session(config, origins, load=str(folder) if folder else None, expand=expand or 0, view=view)
     return code if isinstance(code, int) else 0
 

@@ -1,23 +1,17 @@
-"""What one sees while a run trains: live charts on a terminal, plain lines in a pipe, JSON for programs.
-
-A view is a context manager with start, past, epoch, note and finish. Stdout has the JSON lines and nothing else,
-or the plain lines; charts and notes go to stderr.
-"""
+"""Live charts of reward, inventory and spread on a terminal, while a run trains."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import json
-import math
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from types import FrameType
+from typing import Any, TextIO
 
 from rich.cells import set_cell_size
 from rich.console import Console
@@ -25,111 +19,12 @@ from rich.console import Console
 from mmrl.charts import PANELS, Columns, charset, training_figure, training_picture, wants_colour
 from mmrl.progress import Progress, printable
 from mmrl.raster import BRAILLE, Charset
+from mmrl.views import BaseView, JsonView, PlainView, emit
 
 RATE = 4.0  # redraws a second, at most
 SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
 LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
-
-
-def finite(value: Any) -> Any:
-    """The same value for JSON: NaN and infinities become None, numpy scalars and paths become plain."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def emit(text: str, stream: TextIO) -> None:
-    """Write one line now; letters that the stream cannot hold become question marks."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
-
-
-class _View:
-    """What all views share: the context manager and the record of progress."""
-
-    def __init__(self) -> None:
-        self.progress = Progress()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the terminal back."""
-
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """A run of `target` epochs begins in a folder."""
-        self.progress.start(config, folder, target)
-
-    def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Epochs of a run that goes on; only a picture needs them."""
-
-
-class JsonView(_View):
-    """One JSON object an epoch on stdout and a last one with run, state, epochs and best; notes on stderr."""
-
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        super().__init__()
-        self.out, self.err = out or sys.stdout, err or sys.stderr
-
-    def _write(self, data: Mapping[str, Any]) -> None:
-        self.out.write(json.dumps(finite(data), allow_nan=False) + "\n")
-        self.out.flush()
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """Write the record of an epoch."""
-        self.progress.add(record)
-        self._write(record)
-
-    def note(self, text: str) -> None:
-        """Say something that is not data."""
-        emit(printable(text), self.err)
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the last object."""
-        known = self.progress.summary()
-        self._write({**known, **summary})
-
-
-class PlainView(_View):
-    """A plain line on stdout every few seconds and one that sums the run up; notes on stderr."""
-
-    def __init__(self, every: float = 5.0, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        super().__init__()
-        self.every, self.out, self.err = every, out or sys.stdout, err or sys.stderr
-        self._next = -math.inf
-
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Say which run begins."""
-        super().start(config, folder, target)
-        emit(self.progress.title(), self.out)
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """Write a line if the last one is old enough, or if this epoch is the last."""
-        self.progress.add(record)
-        now = time.monotonic()
-        if now >= self._next or self.progress.epoch >= self.progress.target:
-            self._next = now + self.every
-            emit(self.progress.line(), self.out)
-
-    def note(self, text: str) -> None:
-        """Write one line."""
-        emit(printable(text), self.err)
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write what came of the run."""
-        emit(self.progress.outcome(summary), self.out)
 
 
 class _Frame:
@@ -190,7 +85,7 @@ class _Caught(io.TextIOBase):
         return True
 
 
-class LiveView(_View):
+class LiveView(BaseView):
     """Charts of reward, inventory and spread that fill the terminal (on stderr), with a progress line.
 
     A daemon thread draws and writes only the lines that changed; `epoch` only appends to a list, so training
@@ -210,6 +105,9 @@ class LiveView(_View):
         self._kept: list[str] = []
         self._streams: tuple[TextIO, TextIO] | None = None
         self._thread: threading.Thread | None = None
+        self._entered = False  # whether the alternate screen is up
+        self._screen = threading.RLock()
+        self._stop_handler: Any = None
 
     @property
     def live(self) -> bool:
@@ -227,7 +125,9 @@ class LiveView(_View):
             sys.stdout = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
         if sys.stderr.isatty():
             sys.stderr = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
-        self._write(ENTER)
+        self._enter()
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTSTP"):
+            self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
         self._thread = threading.Thread(target=self._draw, name="live view", daemon=True)
         self._thread.start()
 
@@ -240,10 +140,37 @@ class LiveView(_View):
         self._file.write(text.encode(encoding, "replace").decode(encoding))
         self._file.flush()
 
+    def _enter(self) -> None:
+        if self._foreground():
+            self._write(ENTER)
+            self._entered, self._shown = True, []
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self._write(LEAVE)
+
+    def _foreground(self) -> bool:
+        """Whether the terminal is ours to draw on: after `bg` or behind `&` it belongs to the shell."""
+        try:
+            return os.tcgetpgrp(self._file.fileno()) == os.getpgrp()
+        except (OSError, ValueError, AttributeError):
+            return True  # no terminal of ours, such as a file in a test
+
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z: give the terminal back and stop; the drawing thread takes it again after `fg`."""
+        with self._screen, contextlib.suppress(OSError, ValueError):
+            self._leave()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     def _draw(self) -> None:
         while not self._end.wait(1.0 / self._rate):
             try:
-                self.paint()
+                with self._screen:
+                    if not self._entered:
+                        self._enter()
+                    if self._entered and self._foreground():
+                        self.paint()
             except (OSError, ValueError):  # the terminal has gone; the run has not
                 return
 
@@ -290,8 +217,11 @@ class LiveView(_View):
         thread.join(timeout=2.0)
         if self._streams is not None:
             sys.stdout, sys.stderr = self._streams
-        with contextlib.suppress(OSError, ValueError):
-            self._write(LEAVE + "".join(self._kept))
+        if self._stop_handler is not None:
+            signal.signal(signal.SIGTSTP, self._stop_handler)
+        with self._screen, contextlib.suppress(OSError, ValueError):
+            self._leave()
+            self._write("".join(self._kept))
         self._kept.clear()
 
 

@@ -39,7 +39,10 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
             write_status(lock.folder, "interrupted")
             view.__exit__(None, None, None)
 
-        with Interruption(last_words).installed() as interruption, view:
+        def heard() -> None:
+            view.note("stopping after this epoch; again: at once")
+
+        with Interruption(last_words, heard).installed() as interruption, view:
             if resumed:
                 view.note(f"going on with {lock.folder.name}")
                 stored = store.read_config(lock.folder)

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from mmrl.live import JsonView, LiveView, PlainView, _Frame, finite
+from mmrl.live import LiveView, _Frame
 from mmrl.progress import Progress, duration
+from mmrl.views import JsonView, PlainView, finite
 
 CONFIG = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
 HOSTILE = "[red]x[bold]\x1b[2J\n"

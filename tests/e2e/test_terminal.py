@@ -111,6 +111,23 @@ def test_live_view(terminal: Terminal, tmp_path: Path) -> None:
     terminal.wait(lambda s: terminal.fact("alternate_on") == "0", 60)
 
 
+def test_ctrl_z_gives_the_terminal_back_until_fg(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.type(command(tmp_path / "runs"))
+    terminal.wait(drawn)
+    terminal("send-keys", "C-z")
+    terminal.wait(lambda screen: any("Stopped" in line for line in screen), 20)
+    assert (terminal.fact("alternate_on"), terminal.fact("cursor_flag")) == ("0", "1")
+    terminal.type("bg")
+    time.sleep(1.0)  # four pictures' time: a job in the background draws none
+    assert not drawn(terminal.screen()) and terminal.fact("alternate_on") == "0"
+    terminal.type("fg")
+    terminal.wait(drawn, 20)
+    assert terminal.fact("alternate_on") == "1"
+    terminal("send-keys", "C-c")
+    screen = terminal.wait(lambda screen: any("interrupted after epoch" in line for line in screen), 20)
+    assert terminal.fact("alternate_on") == "0", screen
+
+
 def test_piped_is_plain_and_json_is_pure(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "cli", "train", *SETTINGS, "-ne", "3", "--name", "run"]
     plain = subprocess.run(
