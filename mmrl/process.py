@@ -128,19 +128,19 @@ class TrainingProcess:
         return False
 
     def _keep(self, trainer: Any, recorder: Any, epoch: Any, record: dict[str, Any]) -> None:
-        """Hand one epoch to the recorder, with an episode profile now and then."""
-        from mmrl.learn.record import episode_profile
+        """Hand one epoch to the recorder, with an episode now and then."""
+        from mmrl.episode import episode_arrays
 
-        self.epoch, every, profile = epoch.number, self.config.run.plot_after, None
+        self.epoch, every, arrays = epoch.number, self.config.run.plot_after, None
         better = record["value_mean"] > self.best
         self.best = max(self.best, record["value_mean"])
         if every and (epoch.number % every == 0 or epoch.number == self.target):
-            profile = episode_profile(epoch.batch, self.config.market.step_length)
             grade = self.grader.optimality(trainer.policy, trainer.normaliser)
             if grade is not None:
                 record["optimality"] = grade
+            arrays = episode_arrays(self.config, epoch, trainer, self.grader.best)
         state = {"trainer": trainer.state_dict(), "best": self.best}
-        recorder.keep(record, profile, state, best=better, versions=_versions(trainer))
+        recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
     def _steer(self, trainer: Any, recorder: Any) -> dict[str, Any] | None:
         """Obey control.json: live settings, pause (sleeping until told otherwise), stop.

@@ -12,7 +12,8 @@ class Grader:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._best: tuple[float, int] | None = None
+        self.best: Any = None
+        """The optimum (`mmrl.evaluate.optimum.Solution`), from the first grade on."""
 
     @property
     def known(self) -> bool:
@@ -29,12 +30,11 @@ class Grader:
         from mmrl.learn.policy import policy_weights
 
         market, objective = self.config.market, objective_of(self.config)
-        if self._best is None:
+        if self.best is None:
             try:
-                solution = optimum(market, objective)
+                self.best = optimum(market, objective)
             except TooNarrow:
                 return None
-            self._best = solution.value, max(solution.reach, REACH)
-        best, reach = self._best
+        reach = max(self.best.reach, REACH)
         table = quote_table(self.config, policy_weights(policy, normaliser), reach)
-        return value_of_quotes(market, objective, table, reach) / best
+        return value_of_quotes(market, objective, table, reach) / self.best.value

@@ -11,13 +11,14 @@ import torch
 
 from mmrl.config import Config
 from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import ValueNetwork, make_policy
+from mmrl.learn.policy import ValueNetwork, make_policy, policy_weights
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.update import make_optimiser, update
 from mmrl.rollout.compiled import action_size, observation_size, thread_count
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.weights import PolicyWeights
 from mmrl.seeding import capture, generator, restore, stream_seed
 
 WARM_UP_TRAJECTORIES = 8
@@ -26,11 +27,12 @@ NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics rem
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch: its number (from 1), its record for metrics.jsonl, and the batch it learned from."""
+    """One finished epoch: its number (from 1), its record for metrics.jsonl, the batch it learned from and by whom."""
 
     number: int
     record: dict[str, Any]
     batch: Trajectories
+    weights: PolicyWeights  # of the policy that played the batch
 
 
 class Trainer:
@@ -105,6 +107,7 @@ class Trainer:
         """Roll out one batch, learn from it, and say what happened."""
         number = self.epoch + 1
         rate = self._set_rates()
+        weights = policy_weights(self.policy, self.normaliser)
         began = time.perf_counter()
         batch = self.rollout(number)
         rolled = time.perf_counter()
@@ -132,7 +135,7 @@ class Trainer:
             "seconds_update": updated - rolled,
             "steps_per_second": host.nnz / (updated - began),
         }
-        return Epoch(number, record, host)
+        return Epoch(number, record, host, weights)
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs to go on bit for bit: tensors and plain JSON values."""

@@ -154,11 +154,14 @@ def rollout(
     count: int | None = None,
     threads: int | None = None,
     buffers: Buffers | None = None,
+    changes: np.ndarray | None = None,
+    every: int = 1,
 ) -> Trajectories:
     """Simulate trajectories first .. first + count - 1 of (seed, epoch); count defaults to training.nb.
 
     Non-learned quoters record their action in market units and log-probability 0. With `buffers` the arrays of
-    the batch are overwritten by the next rollout into the same buffers.
+    the batch are overwritten by the next rollout into the same buffers. `changes` int32 [M, 4] takes the book of a
+    single trajectory, see `mmrl.rollout.replay`.
     """
     if isinstance(quoter, PolicyWeights):
         quoter = learned(quoter)
@@ -190,6 +193,7 @@ def rollout(
         rules, numbers = diffusive.parameters(config.market)
         extras, lots = _EXTRAS[config.market.observation], diffusive.lot_capacity(rules)
         head = (rules, numbers, reward, *brain, _table(quoter, None, 4), config.market.n_obs, extras, lots)
+        head += (every, np.empty((0, 4), np.int32) if changes is None else changes)
         kernel = kernels.book_rollout
     else:
         head = (avellaneda_stoikov.parameters(config.market), reward, *brain, _table(quoter, nt, 2))

@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrl.market import avellaneda_stoikov as game
 from mmrl.market import diffusive as book_market
-from mmrl.market.book import ASK, BEST, BID, META, SIDE_TOTAL
+from mmrl.market.book import ASK, BEST, BID, META, OWN, SIDE_TOTAL, TOTAL
 from mmrl.market.compilation import kernel, law
 from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
 from mmrl.market.random import normal, poisson, seed_stream, uniform
@@ -117,13 +117,38 @@ def _final_reward(w, value, inventory, early):
     return r + utilities.cara(value, w[W_RISK], w[W_ALPHA])
 
 
+@law
+def _note_levels(ladder, meta, known, changes, at, t):
+    """Append (t, level, shares, the maker's own) of every level that is not as `known`; returns the new length.
+
+    Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the changes.
+    """
+    top = meta[BEST + BID] if meta[SIDE_TOTAL + BID] > 0 else np.int64(-1)
+    for level in range(ladder.shape[0]):
+        shares = ladder[level, TOTAL] if level <= top else -ladder[level, TOTAL]
+        if shares == known[level, 0] and ladder[level, OWN] == known[level, 1]:
+            continue
+        known[level, 0] = shares
+        known[level, 1] = ladder[level, OWN]
+        if at < changes.shape[0]:
+            changes[at, 0] = t
+            changes[at, 1] = level
+            changes[at, 2] = shares
+            changes[at, 3] = ladder[level, OWN]
+        at += 1
+    return at
+
+
 @kernel
 def book_rollout(
     rules, p, w, kind, deterministic, flat, sizes, head, groups, scale, mean, std, constant, table,
-    n_obs, extras, lot_count, seed, epoch, first, count,
+    n_obs, extras, lot_count, every, changes, seed, epoch, first, count,
     lengths, ints, observation, actions, log_prob, money, final, final_inventory, terminated, last,
 ):  # fmt: skip
-    """Roll out `count` trajectories of the book market from number `first`; returns the rows written."""
+    """Roll out `count` trajectories of the book market from number `first`; returns the rows written.
+
+    With room in `changes` [M, 4] the book is noted there at every `every`-th step after the action: see _note_levels.
+    """
     nt = rules[R_NT]
     reach = (table.shape[1] - 1) // 2
     obs = last.shape[1]
@@ -140,6 +165,8 @@ def book_rollout(
     hidden = np.zeros((2, widest), np.float32)
     action = np.zeros(actions.shape[1], np.float32)
     quote = np.zeros(4, np.float64)
+    noted = np.int64(0)
+    known = np.zeros((rules[R_LEVELS] if changes.shape[0] > 0 else 0, 2), np.int64)
     tick = p[P_TICK]
     dt = p[book_market.P_DT]
     at = 0
@@ -196,6 +223,8 @@ def book_rollout(
             book_market.act(ladder, lots, meta, rules, p, account, mid, quote)
             bid = meta[BEST + BID] if meta[SIDE_TOTAL + BID] > 0 else mid
             ask = meta[BEST + ASK] if meta[SIDE_TOTAL + ASK] > 0 else mid
+            if changes.shape[0] > 0 and t % every == 0:
+                noted = _note_levels(ladder, meta, known, changes, noted, t)
             gone = rules[R_DISCARD] != 0 and rules[R_UNIFORM] == 0 and book_market.empty(meta)
             if not gone:
                 mid = book_market.advance(ladder, lots, meta, rules, p, state, account, mid)

@@ -1,0 +1,91 @@
+"""One trajectory of the book market as an episode file keeps it: every level of the book at every kept step.
+
+The book is written as changes: a level is named again only when its shares are no longer what they were, so that
+the whole book of thousands of steps takes some kilobytes.
+
+Shapes: R kept steps, M changes of levels, F fills of the maker's orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+WIDEST = 2**24  # ticks between the lowest and the highest price of a book that is not a damaged file
+PREFIX = "book_"
+
+
+@dataclass(frozen=True)
+class BookReplay:
+    """Steps of one trajectory, each as it stood after the maker's action and before the market answered."""
+
+    step: Array  # int32 [R]
+    dt: Array  # float64 [1], length of a step in the unit of the market
+    mid: Array  # float64 [R], currency
+    inventory: Array  # int32 [R], shares
+    wealth: Array  # float64 [R], currency
+    tick: Array  # float64 [1], currency
+    offsets: Array  # int32 [R + 1]: step r is reached by the first offsets[r + 1] changes
+    price: Array  # int32 [M], ticks
+    shares: Array  # int32 [M]: all shares at the price from now on, below zero where they are for sale
+    own: Array  # int32 [M]: the maker's among them
+    fill_step: Array  # int32 [F], the step whose market orders filled the maker's
+    fill_shares: Array  # int32 [F], bought > 0, sold < 0
+    fill_price: Array  # float32 [F], currency
+
+    def arrays(self) -> dict[str, Array]:
+        """The arrays under the names of an episode file."""
+        return {PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
+
+    def levels(self, step: int) -> tuple[Array, Array, Array]:
+        """The book at kept step number `step`: prices in ticks (rising), shares (below zero: for sale), own shares."""
+        upto = int(self.offsets[step + 1])
+        if not upto:
+            return self.price[:0], self.shares[:0], self.own[:0]
+        price = self.price[:upto].astype(np.int64)
+        low = price.min()
+        shares, own = np.zeros((2, int(price.max() - low) + 1), np.int64)
+        shares[price - low] = self.shares[:upto]  # of several changes of a level the last one stays
+        own[price - low] = self.own[:upto]
+        held = np.flatnonzero(shares)
+        return held + low, shares[held], own[held]
+
+    @property
+    def time(self) -> Array:
+        """Moments [R], in the unit of the market."""
+        return self.step * self.dt[0]  # type: ignore[operator]
+
+    @property
+    def value(self) -> Array:
+        """Total value W + I S [R], currency."""
+        return self.wealth + self.inventory * self.mid  # type: ignore[operator]
+
+
+def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
+    """The replay in the arrays of an episode; None where there is none or where it contradicts itself."""
+    try:
+        found = BookReplay(**{field.name: arrays[PREFIX + field.name] for field in fields(BookReplay)})
+    except KeyError:
+        return None
+    columns = {field.name: getattr(found, field.name) for field in fields(found)}
+    if any(column.ndim != 1 or column.dtype.kind not in "iuf" for column in columns.values()):
+        return None
+    whole = ("step", "inventory", "offsets", "price", "shares", "own", "fill_step", "fill_shares")
+    if any(columns[name].dtype.kind == "f" for name in whole):
+        return None
+    steps, changes, fills = len(found.step), len(found.price), len(found.fill_step)
+    lengths = dict.fromkeys(("mid", "inventory", "wealth"), steps) | {"tick": 1, "dt": 1, "offsets": steps + 1}
+    lengths |= dict.fromkeys(("shares", "own"), changes) | dict.fromkeys(("fill_shares", "fill_price"), fills)
+    offsets = found.offsets.astype(np.int64)
+    if any(len(columns[name]) != length for name, length in lengths.items()) or not steps:
+        return None
+    if offsets[0] != 0 or offsets[-1] > changes or (np.diff(offsets) < 0).any():
+        return None
+    if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
+        return None
+    finite = all(np.isfinite(columns[name]).all() for name in ("mid", "wealth", "tick", "dt", "fill_price"))
+    return found if finite and found.tick[0] > 0 else None
