@@ -15,6 +15,7 @@ from tui.settings import load_settings, save_settings
 from tui.themes import THEMES, word
 
 RATE = 0.5  # seconds between two looks at the folders
+AGES = 20  # every so many looks, all that is seen is compared with what is known
 
 
 class MmrlApp(App[None]):
@@ -37,6 +38,7 @@ class MmrlApp(App[None]):
         self.trashed: list[tuple[Path, Path]] = []
         self.watch_next = False
         self._states: dict[str, str] = {}
+        self._looks = 0
         for theme in THEMES:
             self.register_theme(theme)
         if self.settings["theme"] in self.available_themes:
@@ -58,9 +60,16 @@ class MmrlApp(App[None]):
             entry = self.catalogue.entries.get(key)
             if entry:
                 self._announce(key, entry.info.name, entry.info.state)
-        for screen in self.screen_stack:
+        self._looks += 1
+        if self._looks % AGES:
+            changed |= self._live()
+        elif not gone:
+            changed = set()  # everything: ages of runs at rest grow as well
+        for screen in reversed(self.screen_stack):  # what is hidden looks for itself when it is seen again
             if hasattr(screen, "runs_changed"):
-                screen.runs_changed(changed | self._live(), gone)
+                screen.runs_changed(changed, gone)
+            if not screen.is_modal:
+                break
         if self.catalogue.loading:
             self.set_timer(0.05, self.poke)
 

@@ -23,7 +23,7 @@ def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int]) -> No
     async def script(app: Any, pilot: Any) -> None:
         name = f"{size[0]}x{size[1]}"
         check_snapshot(f"runs-{name}", screen_text(app))
-        app.screen.table.move_cursor(row=app.screen._order.index(str(results / "alpha")))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter")
         assert type(app.screen).__name__ == "RunScreen"
         await press(app, pilot, "s", "s")
@@ -56,14 +56,14 @@ def test_filter_sort_mark_and_compare(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
         screen = app.screen
         await press(app, pilot, "slash", "b", "t", "a", "enter")
-        assert [Path(key).name for key in screen._order] == ["beta"]
+        assert [Path(key).name for key in screen.table.order] == ["beta"]
         await press(app, pilot, "escape")
-        assert len(screen._order) == 3
+        assert len(screen.table.order) == 3
         app.remember(sort="name", reverse=False)
         screen.runs_changed(set(), set())
-        assert [Path(key).name for key in screen._order] == ["alpha", "beta", "gamma"]
+        assert [Path(key).name for key in screen.table.order] == ["alpha", "beta", "gamma"]
         await press(app, pilot, "O")
-        assert [Path(key).name for key in screen._order] == ["gamma", "beta", "alpha"]
+        assert [Path(key).name for key in screen.table.order] == ["gamma", "beta", "alpha"]
         screen.table.move_cursor(row=1)
         await press(app, pilot, "space", "j", "space", "c")
         assert type(app.screen).__name__ == "Compare"
@@ -84,7 +84,7 @@ def test_steering_a_run_in_training(results: Path) -> None:
     folder = make_run(results, "live", epochs=12, state="running")
 
     async def script(app: Any, pilot: Any) -> None:
-        app.screen.table.move_cursor(row=app.screen._order.index(str(folder)))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(folder)))
         await press(app, pilot, "enter")
         assert "▶ training 12/40" in screen_text(app)
         await press(app, pilot, "p")
@@ -118,7 +118,7 @@ def test_a_run_whose_process_died_is_crashed_at_once(results: Path) -> None:
     folder = make_run(results, "live", epochs=12, state="running")
 
     async def script(app: Any, pilot: Any) -> None:
-        app.screen.table.move_cursor(row=app.screen._order.index(str(folder)))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(folder)))
         await press(app, pilot, "enter")
         assert "! crashed" in screen_text(app) and "its process is gone" in screen_text(app)
 
@@ -128,7 +128,7 @@ def test_a_run_whose_process_died_is_crashed_at_once(results: Path) -> None:
 def test_rename_promote_trash_and_take_back(results: Path, tmp_path: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
         screen = app.screen
-        screen.table.move_cursor(row=screen._order.index(str(results / "alpha")))
+        screen.table.move_cursor(row=screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "R")
         app.screen.query_one("#ask-name", Input).value = "../evil"
         await press(app, pilot, "enter")
@@ -137,7 +137,7 @@ def test_rename_promote_trash_and_take_back(results: Path, tmp_path: Path) -> No
         await press(app, pilot, "enter")
         assert (results / "omega" / "config.toml").is_file()
         await settled(app, pilot)
-        screen.table.move_cursor(row=screen._order.index(str(results / "omega")))
+        screen.table.move_cursor(row=screen.table.order.index(str(results / "omega")))
         await press(app, pilot, "delete", "escape")
         assert (results / "omega").is_dir()
         await press(app, pilot, "delete", "y")
@@ -150,7 +150,7 @@ def test_rename_promote_trash_and_take_back(results: Path, tmp_path: Path) -> No
 
 def test_a_folder_that_vanishes_or_is_renamed_while_it_is_shown(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
-        app.screen.table.move_cursor(row=app.screen._order.index(str(results / "alpha")))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter")
         (results / "alpha").rename(results / "moved")
         for _ in range(5):  # runs at rest are looked at every fourth time
@@ -183,7 +183,7 @@ def test_hostile_text_is_shown_as_it_stands(results: Path) -> None:
 
     async def script(app: Any, pilot: Any) -> None:
         assert "bad name" not in screen_text(app)
-        app.screen.table.move_cursor(row=app.screen._order.index(str(folder)))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(folder)))
         await press(app, pilot, "l")
         text = screen_text(app)
         assert "[/x] [bold red]no[/]" in text and "[link=file:///etc]x[/link]" in text and "\x1b" not in text
@@ -206,7 +206,7 @@ def test_broken_files_are_no_reason_to_end(results: Path) -> None:
 
     async def script(app: Any, pilot: Any) -> None:
         assert "? broken" in screen_text(app)
-        app.screen.table.move_cursor(row=app.screen._order.index(str(broken)))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(broken)))
         await press(app, pilot, "enter")
         for key in ("2", "3", "space", "right", "4", "5", "6", "1", "v", "escape", "d"):
             await press(app, pilot, key)
@@ -244,7 +244,7 @@ def test_a_new_run_from_the_form(results: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_episodes_are_scrubbed_and_the_book_is_played(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
-        app.screen.table.move_cursor(row=app.screen._order.index(str(results / "alpha")))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter", "2")
         assert "epoch 40" in screen_text(app)
         await press(app, pilot, "left")
@@ -264,10 +264,10 @@ def test_episodes_are_scrubbed_and_the_book_is_played(results: Path) -> None:
 def test_the_table_follows_what_happens_in_the_folder(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
         app.screen.table.move_cursor(row=1)
-        chosen = app.screen._current()
+        chosen = app.screen.table.current
         make_run(results, "newer", age=1)
         await settled(app, pilot)
-        assert Path(app.screen._order[0]).name == "newer" and app.screen._current() == chosen
+        assert Path(app.screen.table.order[0]).name == "newer" and app.screen.table.current == chosen
         with (results / "newer" / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record(41, value_mean=777.0)) + "\n")
         for _ in range(5):
@@ -282,7 +282,7 @@ def test_without_colour_every_curve_has_its_mark(results: Path, monkeypatch: pyt
     monkeypatch.setenv("NO_COLOR", "1")
 
     async def script(app: Any, pilot: Any) -> None:
-        app.screen.table.move_cursor(row=app.screen._order.index(str(results / "alpha")))
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter")
         text = screen_text(app)
         assert all(mark in text for mark in "●▲■◆")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.fuzzy import Matcher
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import Footer, Input, Static
 
 from mmrl.progress import printable
 from mmrl.raster import compact
@@ -18,6 +17,7 @@ from tui.screens.base import Steering
 from tui.screens.dialogs import Choose
 from tui.widgets.cells import row
 from tui.widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
+from tui.widgets.runs_table import Cells, Column, RunsTable
 
 EMPTY = "No runs yet in {}.\n\nn starts one, and so does\nmmrl train --preset quickstart"
 
@@ -56,15 +56,13 @@ class RunsScreen(Steering):
         super().__init__()
         self.marked: list[str] = []
         self.state_filter = "all"
-        self._shown: dict[str, dict[str, Text]] = {}
-        self._order: list[str] = []
-        self._ticks = 0
-        self._columns: list[str] = []
+        self._allowed: list[bool | None] = []
+        self._line = ""
 
     def compose(self) -> ComposeResult:
         yield Static(id="top", classes="bar", markup=False)
         yield Input(placeholder="filter by name, market or learner", id="filter", select_on_focus=False)
-        yield DataTable(id="table", cursor_type="row", zebra_stripes=False)
+        yield RunsTable(self._cells, id="table")
         yield Static(id="nothing", classes="empty", markup=False)
         yield Footer(show_command_palette=False)
         yield from self.too_small()
@@ -74,10 +72,13 @@ class RunsScreen(Steering):
         self.set_focus(self.table)
         self.mmrl.poke()
 
+    def on_screen_resume(self) -> None:
+        self.runs_changed(set(), set())
+
     @property
-    def table(self) -> DataTable:
+    def table(self) -> RunsTable:
         """The table itself."""
-        return self.query_one("#table", DataTable)
+        return self.query_one("#table", RunsTable)
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -92,45 +93,21 @@ class RunsScreen(Steering):
         if width < BARS_FROM:
             widths["epoch"] = 9
         widths["name"] = max(width - 2 - sum(widths.values()) - 2 * len(names) + widths["name"], 10)
-        shape = list(widths.items())
-        if getattr(self, "_shape", None) == shape:
-            return
-        self._shape = shape
-        self.table.clear(columns=True)
-        for name, columns in shape:
-            title = Text(COLUMNS[name][0], justify="right" if name in NUMBERS else "left")
-            self.table.add_column(title, width=columns, key=name)
-        self._columns = names
-        self._order, self._shown = [], {}
+        shape = [Column(name, COLUMNS[name][0], columns, name in NUMBERS) for name, columns in widths.items()]
+        if shape != self.table.columns:
+            self.table.lay_out(shape)
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
-        """Show what the catalogue knows now: only cells that differ are touched."""
-        if not self._columns or not self.query("#nothing"):
+        """Show what the catalogue knows now; without any key everything may have changed."""
+        if not self.query("#nothing"):
             return  # the screen is not made yet
         entries = self.mmrl.catalogue.entries
         self.marked = [key for key in self.marked if key in entries]
-        if self.mmrl.catalogue.loading and len(entries) < 3 * len(self._order):
-            return  # while a large folder is read, the table is filled in a few steps and not in hundreds
         order = self._wanted()
-        colours = self.app.theme_variables
-        wide = self.size.width >= BARS_FROM
-        table = self.table
-        if order != self._order:
-            self._reorder(order, wide, colours)
-        else:
-            self._ticks += 1
-            everything = not (changed or gone) or self._ticks % 20 == 0
-            for key in order:
-                if not everything and key not in changed and not entries[key].active:
-                    continue
-                cells = row(entries[key], self._mark(key), colours, wide)
-                for name in self._columns:
-                    if self._shown[key].get(name) != cells[name]:
-                        table.update_cell(key, name, cells[name])
-                self._shown[key] = cells
+        self.table.show(order, changed if changed or gone else None)
         self._top(len(order))
         nothing = not order
-        table.display = not nothing
+        self.table.display = not nothing
         note = self.query_one("#nothing", Static)
         note.display = nothing
         if nothing:
@@ -141,6 +118,12 @@ class RunsScreen(Steering):
             elif entries:
                 text = "No run matches. Esc clears the filter."
             note.update(printable(text) if "\n" not in text else text)
+        self._highlighted()
+
+    def _cells(self, key: str) -> Cells:
+        """What stands in the row of a run."""
+        entry = self.mmrl.catalogue.entries[key]
+        return row(entry, self._mark(key), self.app.theme_variables, self.size.width >= BARS_FROM)
 
     def _mark(self, key: str) -> int | None:
         return self.marked.index(key) if key in self.marked else None
@@ -159,28 +142,6 @@ class RunsScreen(Steering):
         kept.sort(key=lambda e: e.good)
         return [e.key for e in kept]
 
-    def _reorder(self, order: list[str], wide: bool, colours: dict[str, str]) -> None:
-        """Rows came, went or changed places: the cursor stays on its run."""
-        table, entries = self.table, self.mmrl.catalogue.entries
-        current, line = self._current(), table.cursor_row
-        with self.app.batch_update():
-            if len(order) > len(self._order) and order[: len(self._order)] == self._order:
-                new = order[len(self._order) :]
-            else:
-                table.clear()
-                self._shown, new = {}, order
-            for key in new:
-                self._shown[key] = cells = row(entries[key], self._mark(key), colours, wide)
-                table.add_row(*[cells[name] for name in self._columns], key=key)
-            self._order = order
-            if order:
-                at = order.index(current) if current in order else min(max(line, 0), len(order) - 1)
-                table.move_cursor(row=at, animate=False)
-
-    def _current(self) -> str | None:
-        at = self.table.cursor_row
-        return self._order[at] if 0 <= at < len(self._order) else None
-
     def _top(self, count: int) -> None:
         entries = self.mmrl.catalogue.entries.values()
         good = sum(e.good for e in entries)
@@ -192,12 +153,13 @@ class RunsScreen(Steering):
         order = f"{count} shown · sort: {self.mmrl.settings['sort']} {arrow} · state: {self.state_filter}"
         room = max(self.size.width - 2, 20)
         text = f"{left}   {order}" if room >= 100 else left
-        self.query_one("#top", Static).update(
-            printable(text + right.rjust(max(room - len(text), len(right) + 2)))[:room]
-        )
+        line = printable(text + right.rjust(max(room - len(text), len(right) + 2)))[:room]
+        if line != self._line:
+            self._line = line
+            self.query_one("#top", Static).update(line, layout=False)
 
     def subject(self) -> RunInfo | None:
-        key = self._current()
+        key = self.table.current
         entry = self.mmrl.catalogue.entries.get(key) if key else None
         return entry.info if entry else None
 
@@ -215,13 +177,25 @@ class RunsScreen(Steering):
             return bool(self.mmrl.trashed)
         return True
 
-    @on(DataTable.RowHighlighted)
+    @on(RunsTable.Highlighted)
     def _highlighted(self) -> None:
-        self.refresh_bindings()
+        actions = ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate")
+        allowed = [self.allows(action) for action in actions]
+        if allowed != self._allowed:  # the footer is made anew, which takes longer than to move the cursor
+            self._allowed = allowed
+            self.refresh_bindings()
 
-    @on(DataTable.RowSelected)
+    @on(RunsTable.Selected)
     def _selected(self) -> None:
         self.action_open()
+
+    @on(RunsTable.Titled)
+    def _titled(self, event: RunsTable.Titled) -> None:
+        sort = {"age": "updated"}.get(event.column, event.column)
+        if sort in SORTS:
+            again = sort == self.mmrl.settings["sort"]
+            self.mmrl.remember(sort=sort, reverse=again and not self.mmrl.settings["reverse"])
+            self.runs_changed(set(), set())
 
     @on(Input.Changed, "#filter")
     def _filtered(self) -> None:
@@ -265,7 +239,7 @@ class RunsScreen(Steering):
         self.table.move_cursor(row=self.table.cursor_row + by)
 
     def action_mark(self) -> None:
-        key = self._current()
+        key = self.table.current
         if key in self.marked:
             self.marked.remove(key)
         elif key and len(self.marked) < 8:

@@ -1,0 +1,208 @@
+"""A table that draws only the rows that are seen: a thousand runs cost as much as a screenful of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+Cells = dict[str, Text]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: which cell it shows, what stands above it, how many characters it has."""
+
+    key: str
+    title: str
+    width: int
+    right: bool = False
+
+
+class RunsTable(ScrollView, can_focus=True):
+    """Rows with a cursor, one a key; what stands in them is asked of `cells` when they are drawn."""
+
+    DEFAULT_CSS = """
+    RunsTable { height: 1fr; background: $background; overflow-x: hidden; }
+    RunsTable > .head { color: $foreground 65%; background: $background; }
+    RunsTable > .row { background: $background; }
+    RunsTable > .cursor { background: $primary 22%; text-style: bold; }
+    RunsTable > .hover { background: $panel; }
+    """
+    COMPONENT_CLASSES = {"head", "row", "cursor", "hover"}
+    BINDINGS = [
+        Binding("up", "move(-1)", "Up", show=False),
+        Binding("down", "move(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home,ctrl+home", "move(-1000000000)", "First", show=False),
+        Binding("end,ctrl+end", "move(1000000000)", "Last", show=False),
+    ]
+
+    class Highlighted(Message):
+        """The cursor is on another row."""
+
+    class Selected(Message):
+        """The row under the cursor was clicked."""
+
+    class Titled(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
+    def __init__(self, cells: Callable[[str], Cells], id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.cells = cells
+        self.columns: list[Column] = []
+        self.order: list[str] = []
+        self.cursor_row = 0
+        self._hover = -1
+        self._drawn: dict[str, tuple[list[Text], str, Strip]] = {}
+
+    @property
+    def current(self) -> str | None:
+        """The key under the cursor."""
+        return self.order[self.cursor_row] if 0 <= self.cursor_row < len(self.order) else None
+
+    def lay_out(self, columns: list[Column]) -> None:
+        """Show these columns."""
+        self.columns = columns
+        self.renew()
+
+    def renew(self) -> None:
+        """Draw everything anew."""
+        self._drawn.clear()
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn.clear()
+
+    def show(self, order: list[str], changed: Collection[str] | None = None) -> None:
+        """The keys from top to bottom, and those whose cells may differ (default: all); the cursor stays on its key."""
+        if order == self.order:
+            seen = order[self.scroll_offset.y : self.scroll_offset.y + self.size.height]
+            for number, key in enumerate(seen):
+                if (changed is None or key in changed) and self._differs(key):
+                    self._drawn.pop(key, None)
+                    self.refresh(Region(0, number + 1, self.size.width, 1))
+            return
+        before, line = self.current, self.cursor_row
+        self.order = order
+        at = order.index(before) if before in order else min(line, max(len(order) - 1, 0))
+        known = set(order)
+        self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in known and not self._differs(key)}
+        if len(order) + 1 != self.virtual_size.height:
+            self.virtual_size = Size(self.size.width, len(order) + 1)
+        self.cursor_row = at
+        self._follow()
+        self.refresh()
+        if self.current != before:
+            self.post_message(self.Highlighted())
+
+    def _differs(self, key: str) -> bool:
+        """Whether a drawn row is out of date."""
+        drawn = self._drawn.get(key)
+        return drawn is None or drawn[0] != self._texts(key)
+
+    def _texts(self, key: str) -> list[Text]:
+        cells = self.cells(key)
+        return [cells[column.key] for column in self.columns]
+
+    def move_cursor(self, row: int) -> None:
+        """Put the cursor on a row, and the row on the screen."""
+        row = min(max(row, 0), max(len(self.order) - 1, 0))
+        if row != self.cursor_row:
+            self._refresh_row(self.cursor_row)
+            self.cursor_row = row
+            self._refresh_row(row)
+            self.post_message(self.Highlighted())
+        self._follow()
+
+    def _follow(self) -> None:
+        """Scroll so that the cursor is seen."""
+        room, top = max(self.size.height - 1, 1), self.scroll_offset.y
+        wanted = min(max(top, self.cursor_row - room + 1), self.cursor_row)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False)
+
+    def _refresh_row(self, row: int) -> None:
+        self.refresh(Region(0, row - self.scroll_offset.y + 1, self.size.width, 1))
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y == 0:
+            style = self.get_component_rich_style("head")
+            texts = [Text(column.title) for column in self.columns]
+            return self._strip(texts, width, style)
+        row = y - 1 + self.scroll_offset.y
+        if row >= len(self.order):
+            return Strip.blank(width, self.get_component_rich_style("row"))
+        key = self.order[row]
+        kind = "cursor" if row == self.cursor_row else "hover" if row == self._hover else "row"
+        drawn = self._drawn.get(key)
+        if drawn is None or drawn[1] != kind:
+            texts = self._texts(key) if drawn is None else drawn[0]
+            drawn = texts, kind, self._strip(texts, width, self.get_component_rich_style(kind))
+            self._drawn[key] = drawn
+        return drawn[2]
+
+    def _strip(self, texts: list[Text], width: int, style: Style) -> Strip:
+        """Cells side by side, each cut or filled to the width of its column and followed by two blanks."""
+        segments = [Segment(" ", style)]
+        for column, text in zip(self.columns, texts, strict=True):
+            text = text.copy()  # which the list of runs may show again elsewhere
+            text.truncate(column.width, overflow="ellipsis")
+            blank = Segment(" " * (column.width - text.cell_len), style)
+            inner = list(Segment.apply_style(text.render(self.app.console), style))
+            segments += [blank, *inner] if column.right else [*inner, blank]
+            segments.append(Segment("  ", style))
+        return Strip(segments).adjust_cell_length(width, style)
+
+    def on_resize(self) -> None:
+        self._drawn.clear()
+        self._follow()
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        self._point(event.y - 1 + self.scroll_offset.y if event.y else -1)
+
+    def on_leave(self) -> None:
+        self._point(-1)
+
+    def _point(self, row: int) -> None:
+        if row != self._hover:
+            self._refresh_row(self._hover)
+            self._hover = row
+            self._refresh_row(row)
+
+    def on_click(self, event: events.Click) -> None:
+        row = event.y - 1 + self.scroll_offset.y
+        if event.y == 0:
+            edge = 1
+            for column in self.columns:
+                edge += column.width + 2
+                if event.x < edge:
+                    self.post_message(self.Titled(column.key))
+                    return
+        elif row < len(self.order):
+            again = row == self.cursor_row
+            self.move_cursor(row)
+            if again:
+                self.post_message(self.Selected())
+
+    def action_move(self, by: int) -> None:
+        self.move_cursor(self.cursor_row + by)
+
+    def action_page(self, by: int) -> None:
+        self.move_cursor(self.cursor_row + by * max(self.size.height - 2, 1))
