@@ -38,7 +38,7 @@ class MmrlApp(App[None]):
         self.trashed: list[tuple[Path, Path]] = []
         self.watch_next = False
         self._states: dict[str, str] = {}
-        self._looks = 0
+        self._looks, self._again = 0, False
         for theme in THEMES:
             self.register_theme(theme)
         if self.settings["theme"] in self.available_themes:
@@ -70,8 +70,13 @@ class MmrlApp(App[None]):
                 screen.runs_changed(changed, gone)
             if not screen.is_modal:
                 break
-        if self.catalogue.loading:
-            self.set_timer(0.05, self.poke)
+        if self.catalogue.busy and not self._again:
+            self._again = True
+            self.set_timer(0.01 if self.catalogue.loading else 0.1, self._continue)
+
+    def _continue(self) -> None:
+        self._again = False
+        self.poke()
 
     def _live(self) -> set[str]:
         """Keys whose age is shown in seconds; never empty, which would mean everything."""

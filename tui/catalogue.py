@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,24 +11,24 @@ from mmrl.runs import store
 from mmrl.runs.lock import is_locked
 from mmrl.runs.names import valid_name
 from mmrl.runs.status import UNFINISHED
-from tui.watch import Tail
+from tui.glance import glance
+from tui.trend import trend
 
-TREND = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null)')
 FILES = ("config.toml", "status.json", "metrics.jsonl")
-POINTS = 4_000
-REST = 4  # every so many looks, runs that nobody trains are looked at too
+SETTLED = 2_000_000_000  # nanoseconds after which a folder's time tells all changes apart
+REST = 4  # of the runs that nobody trains, one in so many is looked at each time
 
 
 @dataclass
 class Entry:
-    """A run in the list: what its files say, the trend of its value, whether it is a kept result."""
+    """A run in the list: what its files say, and whether it is a kept result."""
 
     info: store.RunInfo
     good: bool
-    trend: list[float] = field(default_factory=list)
     stamp: tuple[int, ...] = ()
     locked: bool = False
-    tail: Tail | None = None
+    _trend: list[float] = field(default_factory=list)
+    _trend_of: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -41,9 +40,23 @@ class Entry:
         """Whether a process trains it."""
         return self.info.state in UNFINISHED
 
+    @property
+    def trend(self) -> list[float]:
+        """The course of its value, read when somebody looks at it."""
+        if self._trend_of != self.stamp[4:]:
+            self._trend_of = self.stamp[4:]
+            try:
+                self._trend = trend(Path(self.info.folder) / "metrics.jsonl")
+            except (OSError, ValueError):
+                self._trend = []
+        return self._trend
+
 
 class Catalogue:
-    """The runs of `results` and of `good-results` beside it."""
+    """The runs of `results` and of `good-results` beside it.
+
+    At first a run is only glanced at, so that a long list stands at once; its settings are checked afterwards.
+    """
 
     def __init__(self, results: str | Path) -> None:
         self.results = Path(results)
@@ -52,77 +65,91 @@ class Catalogue:
         self.loading = True
         self.fault = ""
         self._rounds = 0
+        self._unchecked: dict[str, None] = {}
+        self._listed: dict[Path, tuple[int, list[str]]] = {}
 
-    def poll(self, budget: float = 0.05) -> tuple[set[str], set[str]]:
-        """Look at every folder, read what changed for at most `budget` seconds; keys changed and keys gone."""
+    def poll(self, budget: float = 0.03) -> tuple[set[str], set[str]]:
+        """Look at folders, read what changed for at most `budget` seconds; keys changed and keys gone."""
         deadline = time.perf_counter() + budget
-        found: dict[str, bool] = {}
         self.fault = ""
+        found: dict[str, bool] = {}
         for root, good in ((self.results, False), (self.good, True)):
-            for name in self._names(root):
-                found.setdefault(str(root / name), good)
+            for key in self._keys(root):
+                found.setdefault(key, good)
         gone = set(self.entries) - set(found)
         for key in gone:
             del self.entries[key]
         changed: set[str] = set()
-        everything = self.loading or self._rounds % REST == 0
         self._rounds += 1
         self.loading = False
-        for key, good in found.items():
+        for number, (key, good) in enumerate(found.items()):
             known = self.entries.get(key)
-            if known is not None and not known.active and not everything:
+            if known is not None and not known.active and (number + self._rounds) % REST:
                 continue
             if time.perf_counter() > deadline:
-                self.loading = True
+                self.loading = len(self.entries) < len(found)
                 break
             if self._look(key, good):
                 changed.add(key)
+        while self._unchecked and not self.loading and time.perf_counter() < deadline:
+            key = self._unchecked.popitem()[0]
+            entry = self.entries.get(key)
+            if entry is not None:
+                entry.info = _described(Path(key))
+                changed.add(key)
         return changed, gone
 
-    def _names(self, root: Path) -> list[str]:
+    @property
+    def busy(self) -> bool:
+        """Whether there is more to read than the last look took in."""
+        return self.loading or bool(self._unchecked)
+
+    def _keys(self, root: Path) -> list[str]:
+        """Folders that may be runs; listed again only when the folder has changed."""
         try:
+            changed = os.stat(root).st_mtime_ns
+            kept = self._listed.get(root)
+            if kept is not None and kept[0] == changed:
+                return kept[1]
             with os.scandir(root) as entries:
-                return sorted(e.name for e in entries if valid_name(e.name) and e.is_dir(follow_symlinks=False))
+                names = sorted(e.name for e in entries if valid_name(e.name) and e.is_dir(follow_symlinks=False))
         except FileNotFoundError:
             return []
         except OSError as error:
             self.fault = f"{root}: {error.strerror}"
             return []
+        keys = [str(root / name) for name in names]
+        if time.time_ns() - changed > SETTLED:  # else a change within the clock's tick would be missed
+            self._listed[root] = changed, keys
+        return keys
 
     def _look(self, key: str, good: bool) -> bool:
         """Read a run again if one of its files or its lock changed."""
-        folder = Path(key)
         stamps = []
         for name in FILES:
             try:
-                facts = os.stat(os.path.join(key, name), follow_symlinks=False)
+                facts = os.stat(f"{key}/{name}", follow_symlinks=False)
                 stamps += [facts.st_mtime_ns, facts.st_size]
             except OSError:
                 stamps += [0, 0]
-        old = self.entries.get(key)
-        if not stamps[0]:  # no settings: not a run, or no longer one
+        stamp, folder, old = tuple(stamps), Path(key), self.entries.get(key)
+        if not stamp[0]:  # no settings: not a run, or no longer one
             return self.entries.pop(key, None) is not None
-        locked = is_locked(folder) if old is None or old.active or old.stamp != tuple(stamps) else False
-        if old is not None and old.stamp == tuple(stamps) and old.locked == locked:
+        locked = is_locked(folder) if old is None or old.active or old.stamp != stamp else False
+        if old is not None and old.stamp == stamp and old.locked == locked:
             return False
-        try:
-            info = store.describe(folder)
-        except Exception:  # a stranger's folder must not end the application
-            info = store.RunInfo(folder.name, "", key, "broken", 0, 0, "", "", None, None, None, None, None, None)
-        entry = Entry(info, good, old.trend if old else [], tuple(stamps), locked, old.tail if old else None)
-        entry.tail = entry.tail or Tail(folder / "metrics.jsonl")
-        lines, reset = entry.tail.lines()
-        if reset:
-            entry.trend = []
-        if lines:
-            values = TREND.findall(b"\n".join(lines))
-            entry.trend = (entry.trend + [_float(v) for v in values])[-POINTS:]
-        self.entries[key] = entry
+        if old is not None:
+            old.info, old.stamp, old.locked = _described(folder), stamp, locked
+            return True
+        info = glance(folder)
+        if info is not None:
+            self._unchecked[key] = None
+        self.entries[key] = Entry(info or _described(folder), good, stamp, locked)
         return True
 
 
-def _float(text: bytes) -> float:
+def _described(folder: Path) -> store.RunInfo:
     try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+        return store.describe(folder)
+    except Exception:  # a stranger's folder must not end the application
+        return store.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", *[None] * 6)

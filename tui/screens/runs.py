@@ -104,7 +104,7 @@ class RunsScreen(Steering):
         entries = self.mmrl.catalogue.entries
         self.marked = [key for key in self.marked if key in entries]
         order = self._wanted()
-        self.table.show(order, changed if changed or gone else None)
+        self.table.show(order, changed if changed or gone else None, not self.mmrl.catalogue.loading)
         self._top(len(order))
         nothing = not order
         self.table.display = not nothing

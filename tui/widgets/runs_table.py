@@ -89,8 +89,11 @@ class RunsTable(ScrollView, can_focus=True):
         super().notify_style_update()
         self._drawn.clear()
 
-    def show(self, order: list[str], changed: Collection[str] | None = None) -> None:
-        """The keys from top to bottom, and those whose cells may differ (default: all); the cursor stays on its key."""
+    def show(self, order: list[str], changed: Collection[str] | None = None, settled: bool = True) -> None:
+        """The keys from top to bottom, and those whose cells may differ (default: all).
+
+        The cursor stays on its key; as long as the order is not `settled`, it stays at the top if it is there.
+        """
         if order == self.order:
             seen = order[self.scroll_offset.y : self.scroll_offset.y + self.size.height]
             for number, key in enumerate(seen):
@@ -101,6 +104,7 @@ class RunsTable(ScrollView, can_focus=True):
         before, line = self.current, self.cursor_row
         self.order = order
         at = order.index(before) if before in order else min(line, max(len(order) - 1, 0))
+        at = at if line or settled else 0
         known = set(order)
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in known and not self._differs(key)}
         if len(order) + 1 != self.virtual_size.height:

@@ -1,0 +1,56 @@
+"""What a run's files say at first sight: enough to list a thousand runs at once, before each is checked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmrl.runs.atomic import read_plain
+from mmrl.runs.status import STATES, read_status
+from mmrl.runs.store import CONFIG, RunInfo, last_record
+
+SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$', re.MULTILINE)
+
+
+def glance(folder: Path) -> RunInfo | None:
+    """As store.describe(), a quarter of its time: settings are not checked; None if it takes more than a glance."""
+    try:
+        text = read_plain(folder / CONFIG, 1_000_000).decode("utf-8")
+    except (OSError, ValueError):
+        return None
+    settings, group = {}, ""
+    for table, name, value in SETTING.findall(text):
+        group = table or group
+        if name:
+            settings[f"{group}.{name}"] = value
+    status, last = read_status(folder), last_record(folder)
+    state = status.get("state")
+    if state not in STATES or "market.name" not in settings or "training.algorithm" not in settings:
+        return None
+    return RunInfo(
+        name=folder.name,
+        id="",
+        folder=str(folder),
+        state=state,
+        epoch=int(_number(last, "epoch") or 0),
+        target=int(_number(status, "target") or 0),
+        market=settings["market.name"],
+        algorithm=settings["training.algorithm"],
+        value_mean=_number(last, "value_mean"),
+        value_se=_number(last, "value_se"),
+        optimality=_number(last, "optimality"),
+        steps_per_second=_number(last, "steps_per_second"),
+        started=_number(status, "started"),
+        updated=_number(status, "updated"),
+    )
+
+
+def _number(facts: Mapping[str, Any], key: str) -> float | None:
+    """A number that a calendar or a table can show, else None."""
+    value = facts.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) and abs(value) < 2**37 else None
