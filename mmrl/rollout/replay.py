@@ -44,6 +44,8 @@ def replay_book(
         step=kept,
         dt=np.array([config.market.dt]),
         mid=batch.mid[kept],
+        bid=batch.bid[kept],
+        ask=batch.ask[kept],
         inventory=batch.inventory[kept],
         wealth=batch.wealth[kept],
         tick=np.array([tick]),

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
+Whole = npt.NDArray[np.int64]
 WIDEST = 2**24  # ticks between the lowest and the highest price of a book that is not a damaged file
 PREFIX = "book_"
 
@@ -26,6 +28,8 @@ class BookReplay:
     step: Array  # int32 [R]
     dt: Array  # float64 [1], length of a step in the unit of the market
     mid: Array  # float64 [R], currency
+    bid: Array  # float64 [R], currency, the mid where nobody bids
+    ask: Array  # float64 [R], likewise
     inventory: Array  # int32 [R], shares
     wealth: Array  # float64 [R], currency
     tick: Array  # float64 [1], currency
@@ -41,11 +45,12 @@ class BookReplay:
         """The arrays under the names of an episode file."""
         return {PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
 
-    def levels(self, step: int) -> tuple[Array, Array, Array]:
+    def levels(self, step: int) -> tuple[Whole, Whole, Whole]:
         """The book at kept step number `step`: prices in ticks (rising), shares (below zero: for sale), own shares."""
         upto = int(self.offsets[step + 1])
         if not upto:
-            return self.price[:0], self.shares[:0], self.own[:0]
+            nothing = np.empty(0, np.int64)
+            return nothing, nothing, nothing
         price = self.price[:upto].astype(np.int64)
         low = price.min()
         shares, own = np.zeros((2, int(price.max() - low) + 1), np.int64)
@@ -57,12 +62,12 @@ class BookReplay:
     @property
     def time(self) -> Array:
         """Moments [R], in the unit of the market."""
-        return self.step * self.dt[0]  # type: ignore[operator]
+        return np.asarray(self.step * self.dt[0])
 
     @property
     def value(self) -> Array:
         """Total value W + I S [R], currency."""
-        return self.wealth + self.inventory * self.mid  # type: ignore[operator]
+        return np.asarray(self.wealth + self.inventory * self.mid)
 
 
 def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
@@ -78,7 +83,11 @@ def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
     if any(columns[name].dtype.kind == "f" for name in whole):
         return None
     steps, changes, fills = len(found.step), len(found.price), len(found.fill_step)
-    lengths = dict.fromkeys(("mid", "inventory", "wealth"), steps) | {"tick": 1, "dt": 1, "offsets": steps + 1}
+    lengths = dict.fromkeys(("mid", "bid", "ask", "inventory", "wealth"), steps) | {
+        "tick": 1,
+        "dt": 1,
+        "offsets": steps + 1,
+    }
     lengths |= dict.fromkeys(("shares", "own"), changes) | dict.fromkeys(("fill_shares", "fill_price"), fills)
     offsets = found.offsets.astype(np.int64)
     if any(len(columns[name]) != length for name, length in lengths.items()) or not steps:
@@ -87,5 +96,7 @@ def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
         return None
     if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
         return None
-    finite = all(np.isfinite(columns[name]).all() for name in ("mid", "wealth", "tick", "dt", "fill_price"))
+    finite = all(
+        np.isfinite(columns[name]).all() for name in ("mid", "bid", "ask", "wealth", "tick", "dt", "fill_price")
+    )
     return found if finite and found.tick[0] > 0 else None

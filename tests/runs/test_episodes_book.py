@@ -59,7 +59,7 @@ def test_the_replay_is_the_trajectory_of_the_batch(values: dict[str, Any], steps
     every = -(-config.market.nt // steps)
     rows = batch.offsets[number] + np.arange(0, batch.lengths[number], every)
     assert len(rows) > 20
-    for name in ("mid", "inventory", "wealth"):
+    for name in ("mid", "bid", "ask", "inventory", "wealth"):
         np.testing.assert_array_equal(getattr(replay, name), getattr(batch, name)[rows])
     np.testing.assert_array_equal(replay.step, batch.step[rows])
     np.testing.assert_allclose(replay.value, batch.value[rows], rtol=1e-12, atol=1e-9)

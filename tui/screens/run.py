@@ -17,10 +17,11 @@ from mmrl.runs.status import read_status
 from tui.screens.base import Steering
 from tui.themes import SIGNS, word
 from tui.watch import Metrics
+from tui.widgets.book import BookView
 from tui.widgets.cells import bar
 from tui.widgets.chart import Chart
 from tui.widgets.documents import ConfigTable, LogTail
-from tui.widgets.episode import BookView, EpisodeView
+from tui.widgets.episode import EpisodeView
 from tui.widgets.quotes import QuotesView
 from tui.widgets.training import TrainingCharts
 

@@ -9,16 +9,13 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container, Horizontal, Vertical
-from textual.widgets import Static
+from textual.containers import Container, Vertical
 
-from mmrl.charts import heading
 from mmrl.progress import printable
-from mmrl.raster import Floats, compact
+from mmrl.raster import Floats
 from mmrl.runs import episodes
 from tui.themes import MARKS
 from tui.widgets.chart import Chart
-from tui.widgets.ladder import Ladder
 from tui.widgets.scrubber import Scrubber
 from tui.widgets.view import Content, Series, View
 
@@ -47,8 +44,8 @@ class SavedEpisodes(Vertical, can_focus=True):
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Earlier epoch", key_display="["),
-        Binding("right_square_bracket", "epoch(1)", "Later epoch", key_display="]"),
+        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier epoch"),
+        Binding("right_square_bracket", "epoch(1)", "Later epoch", show=False, key_display="]"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
@@ -163,103 +160,3 @@ class EpisodeView(SavedEpisodes):
         self.view.reset()
         for chart in self.query(Chart):
             chart.redraw()
-
-
-class BookView(SavedEpisodes):
-    """One trajectory step by step: the maker's quotes around the mid, its trades, and where it stands."""
-
-    TAB = "book"
-    HELP_TITLE = "Book"
-    SPEEDS: ClassVar = (1, 2, 5, 10, 30, 100)
-    BINDINGS = [
-        Binding("space", "play", "Play/pause"),
-        Binding("left", "step(-1)", "Step back", show=False),
-        Binding("right", "step(1)", "Step", show=False),
-        Binding("less_than_sign", "step(-20)", "20 steps back", show=False, key_display="<"),
-        Binding("greater_than_sign", "step(20)", "20 steps on", show=False, key_display=">"),
-        Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
-        Binding("minus", "speed(-1)", "Slower", show=False),
-        Binding("0", "step(-1000000)", "To the start", show=False),
-    ]
-
-    def compose(self) -> ComposeResult:
-        self.view = View(follow=False)
-        self.playing, self.rate = False, 0
-        with Horizontal():
-            yield Ladder(id="ladder")
-            with Vertical(id="replay"):
-                yield Chart(self.view, id="replay-quotes")
-                yield Chart(self.view, id="replay-inventory")
-                yield Chart(self.view, id="replay-value")
-        yield Static(id="transport", classes="bar", markup=False)
-        yield Scrubber("time", id="book-times", pinned=False)
-        yield Scrubber("epoch", id="book-epochs").add_class("epochs")
-
-    def on_mount(self) -> None:
-        self.set_interval(0.1, self._play)
-
-    def clock(self) -> Scrubber:
-        """The chooser of the moment."""
-        return self.query_one("#book-times", Scrubber)
-
-    def show(self) -> None:
-        x = times(self.arrays)
-        self.clock().fill(x.tolist())
-        parts = (
-            ("#replay-quotes", "quotes (currency)", (("ask", 1), ("mid", 7), ("bid", 0))),
-            ("#replay-inventory", heading("inventory"), (("inventory", 5),)),
-            ("#replay-value", "total value (currency)", (("value", 2),)),
-        )
-        for selector, title, names in parts:
-            series = []
-            for name, hue in names if len(x) else ():
-                y = column(self.arrays, f"replay_{name}", len(x))
-                series.append(Series(x, y, hue=hue, label=name if len(names) > 1 else "", mark=""))
-            self.query_one(selector, Chart).show(Content(series, title, "time", [], self.fault))
-        self._moment()
-
-    def _moment(self) -> None:
-        at, count = self.clock().at, len(times(self.arrays))
-        values = {
-            name: column(self.arrays, f"replay_{name}", count)
-            for name in ("mid", "bid", "ask", "inventory", "wealth", "value")
-        }
-        self.query_one(Ladder).show(times(self.arrays), values, at)
-        self.view.cursor = self.clock().value
-        for chart in self.query(Chart):
-            chart.redraw()
-        sign = "▶ playing" if self.playing else "‖ standing"
-        text = f"{sign}  ×{self.SPEEDS[self.rate]}   step {at + 1 if count else 0}/{count}"
-        if count:
-            now = {name: compact(float(column[at]), 6) for name, column in values.items()}
-            text += f"   inventory {now['inventory']}   wealth {now['wealth']}   value {now['value']}"
-        self.query_one("#transport", Static).update(text)
-
-    def _play(self) -> None:
-        if self.playing and self.display and self.clock().places:
-            clock = self.clock()
-            if clock.at >= len(clock.places) - 1:
-                self.playing = False
-                self._moment()
-            else:
-                clock.move(self.SPEEDS[self.rate])
-
-    @on(Scrubber.Chosen, "#book-times")
-    def _time(self, event: Scrubber.Chosen) -> None:
-        event.stop()
-        self._moment()
-
-    def action_play(self) -> None:
-        self.playing = not self.playing
-        if self.playing and self.clock().at >= len(self.clock().places) - 1:
-            self.clock().go(0)
-        self._moment()
-
-    def action_step(self, by: int) -> None:
-        self.playing = False
-        self.clock().move(by)
-        self._moment()
-
-    def action_speed(self, by: int) -> None:
-        self.rate = min(max(self.rate + by, 0), len(self.SPEEDS) - 1)
-        self._moment()

@@ -1,0 +1,153 @@
+"""One trajectory of an epoch step by step: the whole order book where it was kept, quotes and fortune over time."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Static
+
+from mmrl.charts import heading
+from mmrl.raster import ASCII, Floats, compact
+from mmrl.runs.replay import BookReplay, read_replay
+from tui.widgets.chart import Chart, charset
+from tui.widgets.episode import SavedEpisodes, column, times
+from tui.widgets.ladder import STEPS, Ladder
+from tui.widgets.scrubber import Scrubber
+from tui.widgets.view import Content, Series, View
+
+SHOWN = ("mid", "bid", "ask", "inventory", "wealth", "value")
+
+
+class BookView(SavedEpisodes):
+    """A ladder of the book, charts of the same trajectory with a cursor, and the transport below them."""
+
+    TAB = "book"
+    HELP_TITLE = "Book"
+    SPEEDS: ClassVar = (1, 2, 5, 10, 30, 100)
+    BINDINGS = [
+        Binding("space", "play", "Play/pause"),
+        Binding("left", "step(-1)", "Step back", show=False),
+        Binding("right", "step(1)", "Step", show=False),
+        Binding("less_than_sign", "step(-20)", "20 steps back", show=False, key_display="<"),
+        Binding("greater_than_sign", "step(20)", "20 steps on", show=False, key_display=">"),
+        Binding("n", "trade(1)", "Next trade", tooltip="To the maker's next trade"),
+        Binding("N", "trade(-1)", "Last trade", show=False, tooltip="To the maker's trade before"),
+        Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
+        Binding("minus", "speed(-1)", "Slower", show=False),
+        Binding("z", "group(1)", "Price step", tooltip="Coarser rows of the book"),
+        Binding("Z", "group(-1)", "Finer", show=False, tooltip="Finer rows of the book, at last every level"),
+        Binding("0", "step(-1000000)", "To the start", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        self.view = View(follow=False)
+        self.playing, self.rate, self.grouping = False, 0, 0
+        self.replay: BookReplay | None = None
+        self.time: Floats = np.empty(0)
+        self.values: dict[str, Floats] = {}
+        with Horizontal():
+            yield Ladder(id="ladder")
+            with Vertical(id="replay"):
+                yield Chart(self.view, id="replay-quotes")
+                yield Chart(self.view, id="replay-inventory")
+                yield Chart(self.view, id="replay-value")
+        yield Static(id="transport", classes="bar", markup=False)
+        yield Scrubber("time", id="book-times", pinned=False)
+        yield Scrubber("epoch", id="book-epochs").add_class("epochs")
+
+    def on_mount(self) -> None:
+        self.set_interval(0.1, self._play)
+
+    def clock(self) -> Scrubber:
+        """The chooser of the moment."""
+        return self.query_one("#book-times", Scrubber)
+
+    def show(self) -> None:
+        self.replay = read_replay(self.arrays)
+        if self.replay is not None:
+            self.time = self.replay.time
+            self.values = {name: np.asarray(getattr(self.replay, name), np.float64) for name in SHOWN}
+        else:  # a market without a book, or an older file
+            self.time = times(self.arrays)
+            self.values = {name: column(self.arrays, f"replay_{name}", len(self.time)) for name in SHOWN}
+        self.clock().fill(self.time.tolist())
+        parts = (
+            ("#replay-quotes", "quotes (currency)", (("ask", 1), ("mid", 7), ("bid", 0))),
+            ("#replay-inventory", heading("inventory"), (("inventory", 5),)),
+            ("#replay-value", "total value (currency)", (("value", 2),)),
+        )
+        for selector, title, names in parts:
+            shown = names if len(self.time) else ()
+            label = {name: name if len(names) > 1 else "" for name, _ in names}
+            series = [Series(self.time, self.values[name], hue=hue, label=label[name]) for name, hue in shown]
+            self.query_one(selector, Chart).show(Content(series, title, "time", [], self.fault))
+        self._moment()
+
+    def _moment(self) -> None:
+        at, count = self.clock().at, len(self.time)
+        ladder = self.query_one(Ladder)
+        if self.replay is not None:
+            ladder.show_book(self.replay, at, STEPS[self.grouping], charset() is ASCII)
+        else:
+            ladder.show_quotes(self.time, self.values, at)
+        self.view.cursor = self.clock().value
+        for chart in self.query(Chart):
+            chart.redraw()
+        sign = "▶ playing" if self.playing else "‖ standing"
+        text = f"{sign}  ×{self.SPEEDS[self.rate]}   step {at + 1 if count else 0}/{count}"
+        if count:
+            now = {name: compact(float(values[at]), 6) for name, values in self.values.items()}
+            text += f"   inventory {now['inventory']}   wealth {now['wealth']}   value {now['value']}"
+        self.query_one("#transport", Static).update(text)
+
+    def on_resize(self) -> None:
+        if self.query(Ladder):
+            self.call_after_refresh(self._moment)
+
+    def _play(self) -> None:
+        if self.playing and self.display and self.clock().places:
+            clock = self.clock()
+            if clock.at >= len(clock.places) - 1:
+                self.playing = False
+                self._moment()
+            else:
+                clock.move(self.SPEEDS[self.rate])
+
+    @on(Scrubber.Chosen, "#book-times")
+    def _time(self, event: Scrubber.Chosen) -> None:
+        event.stop()
+        self._moment()
+
+    def action_play(self) -> None:
+        self.playing = not self.playing
+        if self.playing and self.clock().at >= len(self.clock().places) - 1:
+            self.clock().go(0)
+        self._moment()
+
+    def action_step(self, by: int) -> None:
+        self.playing = False
+        self.clock().move(by)
+        self._moment()
+
+    def action_trade(self, by: int) -> None:
+        """Go to the next or the last step before which the maker traded."""
+        if self.replay is not None:  # a fill is seen in the first step kept after it
+            places = np.unique(np.searchsorted(self.replay.step, self.replay.fill_step, "right"))
+        else:
+            places = np.flatnonzero(np.diff(self.values.get("inventory", np.empty(0)))) + 1
+        at = self.clock().at
+        found = places[places > at][:1] if by > 0 else places[places < at][-1:]
+        self.action_step(int(found[0]) - at if len(found) else 0)
+
+    def action_speed(self, by: int) -> None:
+        self.rate = min(max(self.rate + by, 0), len(self.SPEEDS) - 1)
+        self._moment()
+
+    def action_group(self, by: int) -> None:
+        self.grouping = min(max(self.grouping + by, 0), len(STEPS) - 1)
+        self._moment()
