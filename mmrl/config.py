@@ -104,6 +104,7 @@ class Reward(Group):
         "damped",
         "damped-symmetric",
         "guo-lin-huang",
+        "entropic",
     ] = option(
         "custom",
         "What is maximised: a utility from the literature, or custom: what immediate and final say",

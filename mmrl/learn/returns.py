@@ -8,6 +8,7 @@ row t decides, so the policy gradient keeps its expectation and loses most of it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmrl.market.compilation import kernel
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]
+EXPONENT = 3.0  # beyond it a single TD error would rule the whole batch
 SCALE_MEMORY = 9.0  # batches that the running return scale remembers beside the newest
 
 
@@ -42,17 +44,23 @@ def lambda_returns(
     bootstrap: Float64,
     discount: float,
     lambd: float,
+    aversion: float = 0.0,
 ) -> Float64:
     """G_t = r_t + discount ((1 - lambd) V_{t+1} + lambd G_{t+1}) for each row [nnz].
 
     Beyond the last row of trajectory n both V and G are bootstrap[n]; lambd = 1 gives Monte Carlo returns.
+    With aversion a > 0 each TD error d_t = r_t + discount V_{t+1} - V_t counts as (1 - exp(-a d_t)) / a (Mihatsch &
+    Neuneier, Machine Learning 49, 2002): V then tends to the certainty equivalent -ln E exp(-a G) / a.
     """
     out = np.empty(reward.size)
     for n in range(offsets.size - 1):
         next_value = bootstrap[n]
         next_return = bootstrap[n]
         for k in range(offsets[n + 1] - 1, offsets[n] - 1, -1):
-            next_return = reward[k] + discount * ((1.0 - lambd) * next_value + lambd * next_return)
+            error = reward[k] + discount * next_value - value[k]
+            if aversion > 0.0:
+                error = -math.expm1(min(-aversion * error, EXPONENT)) / aversion
+            next_return = value[k] + error + discount * lambd * (next_return - next_value)
             next_value = value[k]
             out[k] = next_return
     return out
@@ -139,7 +147,8 @@ def learning_batch(
         last_value = scale.mean[0] + scale.std[0] * predict(network, last, threads)
     rewards = shaped_rewards(batch, potential(batch, config), discount)
     bootstrap = bootstrap_values(batch, config, last_value)
-    returns = lambda_returns(rewards, value, batch.offsets, bootstrap, discount, lambd)
+    aversion = config.aversion if config.reward.utility == "entropic" else 0.0
+    returns = lambda_returns(rewards, value, batch.offsets, bootstrap, discount, lambd, aversion)
     named = {"reward": rewards, "value prediction": value, "return": returns, "log probability": batch.log_prob}
     for name, numbers in named.items():
         if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():

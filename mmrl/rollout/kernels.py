@@ -92,6 +92,8 @@ def _utility(w, psi, exposed, d_mid, held, dt):
         return utilities.damped_symmetric(psi, exposed, d_mid, w[W_DAMPING])
     if code == 7.0:
         return utilities.guo_lin_huang(psi, exposed, d_mid, held, w[W_DAMPING], w[W_SIZE_PENALTY])
+    if code == 8.0:
+        return utilities.entropic(psi, exposed, d_mid, held, w[W_GAMMA], w[W_VARIANCE], dt)
     return 0.0
 
 

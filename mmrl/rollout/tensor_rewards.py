@@ -76,4 +76,6 @@ def _utility(config: Any, rows: Record, psi: Tensor, held: Tensor, d_mid: Tensor
         return utilities.damped_symmetric.py_func(psi, exposed, d_mid, reward.damping)
     if reward.utility == "guo-lin-huang":
         return utilities.guo_lin_huang.py_func(psi, exposed, d_mid, q, reward.damping, reward.size_penalty)
+    if reward.utility == "entropic":
+        return utilities.entropic.py_func(psi, exposed, d_mid, q, config.aversion, variance, dt)
     return psi if reward.utility == "linear" else torch.zeros_like(psi)

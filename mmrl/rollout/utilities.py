@@ -19,6 +19,7 @@ CODES = {
     "damped": 5,
     "damped-symmetric": 6,
     "guo-lin-huang": 7,
+    "entropic": 8,
 }
 
 
@@ -39,6 +40,17 @@ def mean_variance(psi, held, gamma, variance, dt):
     """psi - gamma/2 sigma^2 q^2 dt: mean less gamma/2 times the variance that the inventory brings (Cartea, Jaimungal
     & Penalva 2015, section 10.2, phi = gamma sigma^2 / 2); to second order the certainty equivalent of CARA utility."""
     return psi - 0.5 * gamma * variance * held * held * dt
+
+
+@law
+def entropic(psi, exposed, d_mid, held, gamma, variance, dt):
+    """psi - q dm - gamma/2 sigma^2 q^2 dt: trading profit less the CARA price of the coming move of the mid.
+
+    The noise of the mid is replaced by its certainty equivalent, so what is left to chance are the fills; the learner
+    prices those by the exponential of each step's TD error (`mmrl.learn.returns`). Error of the price for a mid that
+    moves by +- sigma sqrt(dt): (gamma sigma q)^4 dt^2 / (12 gamma).
+    """
+    return psi - exposed * d_mid - 0.5 * gamma * variance * held * held * dt
 
 
 @law
