@@ -169,8 +169,8 @@ def inside(results: str, opened_run: str) -> None:
             """The longest time between two turns of the loop."""
             while True:
                 last, worked = time.perf_counter(), time.thread_time()
-                await asyncio.sleep(0.005)
-                facts["clock"] = max(facts.get("clock", 0.0), time.perf_counter() - last - 0.005)
+                await asyncio.sleep(0.01)
+                facts["clock"] = max(facts.get("clock", 0.0), time.perf_counter() - last - 0.01)
                 facts["cpu"] = max(facts.get("cpu", 0.0), time.thread_time() - worked)
 
         async def _report(self) -> None:
@@ -264,7 +264,7 @@ def long_table(place: Path) -> None:
                     f"{RUNS} runs: frame {frame[0]:.2f} s ({frame[1]:.2f} s CPU), all rows {full[0] - frame[0]:.2f} s "
                     f"({full[1] - frame[1]:.2f} s CPU) later, {stalls(screen.facts())}"
                 )
-                screen.read(8)
+                screen.read(10)
                 for what, count in (("at rest", 0), ("3 training at 4 Hz", 3)):
                     screen.forget()
                     before, start, epoch = screen.cpu(), time.perf_counter(), 200

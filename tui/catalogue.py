@@ -16,7 +16,8 @@ from tui.trend import trend
 
 FILES = ("config.toml", "status.json", "metrics.jsonl")
 SETTLED = 2_000_000_000  # nanoseconds after which a folder's time tells all changes apart
-REST = 4  # of the runs that nobody trains, one in so many is looked at each time
+REST = 4  # of the runs that nobody trains, one in so many is looked at each time,
+AT_ONCE = 100  # and of many runs not more than about so many
 
 
 @dataclass
@@ -82,9 +83,10 @@ class Catalogue:
         changed: set[str] = set()
         self._rounds += 1
         self.loading = False
+        rest = max(REST, len(found) // AT_ONCE)
         for number, (key, good) in enumerate(found.items()):
             known = self.entries.get(key)
-            if known is not None and not known.active and (number + self._rounds) % REST:
+            if known is not None and not known.active and (number + self._rounds) % rest:
                 continue
             if time.perf_counter() > deadline:
                 self.loading = len(self.entries) < len(found)
@@ -132,12 +134,13 @@ class Catalogue:
                 stamps += [facts.st_mtime_ns, facts.st_size]
             except OSError:
                 stamps += [0, 0]
-        stamp, folder, old = tuple(stamps), Path(key), self.entries.get(key)
+        stamp, old = tuple(stamps), self.entries.get(key)
         if not stamp[0]:  # no settings: not a run, or no longer one
             return self.entries.pop(key, None) is not None
-        locked = is_locked(folder) if old is None or old.active or old.stamp != stamp else False
+        locked = is_locked(Path(key)) if old is None or old.active or old.stamp != stamp else False
         if old is not None and old.stamp == stamp and old.locked == locked:
             return False
+        folder = Path(key)
         if old is not None:
             old.info, old.stamp, old.locked = _described(folder), stamp, locked
             return True
