@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import time
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ class RunLock:
     def __init__(self, folder: Path) -> None:
         self.folder = folder  # whoever renames the folder says so here; the lock goes with it
         self.descriptor = -1
+        _ALL.add(self)
 
     def __enter__(self) -> RunLock:
         return self if self.descriptor >= 0 else self.take()
@@ -73,6 +75,19 @@ class RunLock:
 
     def __exit__(self, *exc: Any) -> None:
         self.release()
+
+
+_ALL: weakref.WeakSet[RunLock] = weakref.WeakSet()
+
+
+def _let_go_in_child() -> None:
+    for lock in list(_ALL):
+        lock.release()
+
+
+# An flock belongs to the open file, which a forked worker shares: it would hold the run of a trainer that has died.
+# Closing the worker's copy leaves the trainer's lock as it is; programs that are started get none in the first place.
+os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 def _named(owner: str) -> str:

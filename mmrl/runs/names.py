@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from mmrl.config import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-RULE = "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 128, no '..'"
+# Names of devices on Windows, with any ending: a repository that ships such a run could not be checked out there.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.ASCII | re.IGNORECASE)
+RULE = (
+    "letters, digits, '.', '_' and '-', beginning with a letter or digit, not ending in '.', at most 128, no '..', "
+    "and no name of a device such as CON or nul"
+)
 
 
 class BadRunName(ValueError):
@@ -17,7 +23,8 @@ class BadRunName(ValueError):
 
 def valid_name(name: str) -> bool:
     """Whether a name follows the grammar."""
-    return _NAME.fullmatch(name) is not None and ".." not in name and not name.endswith(".")
+    plain = _NAME.fullmatch(name) is not None and ".." not in name and not name.endswith(".")
+    return plain and _DEVICE.fullmatch(name) is None
 
 
 def run_folder(root: str | Path, name: str) -> Path:
@@ -29,6 +36,20 @@ def run_folder(root: str | Path, name: str) -> Path:
     if folder.is_symlink() or folder.resolve().parent != base:
         raise BadRunName(f"run {name!r} is a link that leads out of {base}: links are not followed")
     return folder
+
+
+def namesake(root: str | Path, name: str, but: str = "") -> str:
+    """What in `root`, other than `but`, has this name in whatever case, as macOS and Windows tell none apart; else "".
+
+    Raises BadRunName as run_folder() does.
+    """
+    folder = run_folder(root, name)
+    try:
+        return next(
+            (other for other in os.listdir(folder.parent) if other.lower() == name.lower() and other != but), ""
+        )
+    except FileNotFoundError:
+        return ""
 
 
 def generated_name(config: Config) -> str:
@@ -55,7 +76,7 @@ def generated_name(config: Config) -> str:
 def free_name(root: str | Path, name: str) -> str:
     """The name itself, or with the first suffix _1, _2, ... that is not taken in `root`."""
     candidate, k = name, 0
-    while run_folder(root, candidate).exists():
+    while namesake(root, candidate):
         k += 1
         candidate = f"{name}_{k}"
     return candidate

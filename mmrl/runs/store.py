@@ -21,7 +21,7 @@ from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain,
 from mmrl.runs.history import METRICS_LIMIT, matches, plain
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
-from mmrl.runs.names import BadRunName, free_name, generated_name, run_folder, valid_name
+from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
 from mmrl.runs.sealed import seal, sha256
 from mmrl.runs.status import STATES, read_raw, read_status
 
@@ -66,9 +66,8 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
     """
     root = Path(config.run.results)
     name = config.run.name
-    taken = ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {name}")
-    if name and run_folder(root, name).exists():
-        raise taken
+    if name and namesake(root, name):
+        raise _taken(root, name)
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
     hidden = root / f".new-{uuid.uuid4().hex}.tmp"
@@ -86,7 +85,7 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise
                 if name:
-                    raise taken from None
+                    raise _taken(root, name) from None
         sync_folder(root)
     except BaseException:
         lock.release()
@@ -94,6 +93,11 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
         raise
     lock.folder = folder
     return lock
+
+
+def _taken(root: Path, name: str) -> ConfigError:
+    other = namesake(root, name) or name
+    return ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {other}")
 
 
 def _sweep(root: Path) -> None:
@@ -249,8 +253,9 @@ def rename(folder: Path, name: str) -> Path:
 
 def _renamed(folder: Path, name: str) -> Path:
     target = run_folder(folder.parent, name)
-    if target.exists():
-        raise ConfigError(f"name {name!r} is taken in {folder.parent}: choose another")
+    other = name if name == folder.name else namesake(folder.parent, name, but=folder.name)
+    if other:
+        raise ConfigError(f"name {name!r} is taken in {folder.parent} by {other}: choose another")
     folder.rename(target)
     sync_folder(folder.parent)
     return target
@@ -285,8 +290,9 @@ def promote(folder: Path) -> Path:
     """
     root = folder.resolve().parent.parent / "good-results"
     target = run_folder(root, folder.name)
-    if target.exists():
-        raise ConfigError(f"{target} is there already: rename the run first")
+    other = namesake(root, folder.name)
+    if other:
+        raise ConfigError(f"{root / other} is there already: rename the run first")
     with RunLock(folder):
         refuse_links(folder)
         root.mkdir(exist_ok=True)

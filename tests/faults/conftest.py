@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.faults.harness import Nursery
+from tests.faults.harness import TINY, Nursery
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
+CHECKS = 22
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -30,6 +33,15 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
+@pytest.fixture(scope="session")
+def good(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sound run of two epochs, to be copied."""
+    place = tmp_path_factory.mktemp("good")
+    child = nursery.mmrl(place, "train", *TINY, "-ne", "2", "-pa", "1", "--results", str(place), "--name", "run")
+    assert child.wait() == 0, child.text()
+    return place / "run"
+
+
 @pytest.fixture
 def complete() -> bool:
     """Whether everything is tried, or as much as fits into an ordinary test run."""
@@ -38,25 +50,43 @@ def complete() -> bool:
 
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Note a figure for the table: check, what was measured, the figure."""
+    """Note a figure for the table: number of the check, what was measured, the figure, the bar it is held to."""
 
-    def note(check: str, what: str, value: object) -> None:
-        request.node.user_properties.append(("figure", [check, what, str(value)]))
+    def note(check: int, what: str, value: object, bar: str) -> None:
+        request.node.user_properties.append(("figure", [check, what, str(value), bar]))
+
+    return note
+
+
+@pytest.fixture
+def caught(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Note for the table which mutant a check has caught, and how."""
+
+    def note(check: int, mutant: str) -> None:
+        request.node.user_properties.append(("caught", [check, mutant]))
 
     return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of all figures."""
-    rows = {
-        tuple(value)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, value in getattr(report, "user_properties", [])
-        if name == "figure"
-    }
-    if not rows:
+    """Print one table: every check with its figures, their bars and the mutants caught."""
+    noted: dict[str, list[list[Any]]] = {"figure": [], "caught": []}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", []) if getattr(report, "when", "") == "call" else []:
+                if name in noted and value not in noted[name]:
+                    noted[name].append(value)
+    if not noted["figure"]:
         return
     terminalreporter.write_sep("-", "figures")
-    for check, what, value in sorted(rows, key=lambda row: (int("".join(filter(str.isdigit, row[0])) or 0), row)):
-        terminalreporter.write_line(f"{check:<8}{what:<76} {value}")
+    terminalreporter.write_line(f"{'check':<6}{'what':<82}{'figure':<36}bar")
+    for check in range(1, CHECKS + 1):
+        for _, what, value, bar in [row for row in noted["figure"] if row[0] == check]:
+            terminalreporter.write_line(f"{check:<6}{what:<82}{value:<36}{bar}".rstrip())
+        for _, mutant in [row for row in noted["caught"] if row[0] == check]:
+            terminalreporter.write_line(f"{'':<6}caught: {mutant}")
+    if COMPLETE:
+        for kind, rows in noted.items():
+            missing = sorted(set(range(1, CHECKS + 1)) - {row[0] for row in rows})
+            if missing:
+                terminalreporter.write_line(f"no {kind} for: {missing}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--set", "minibatches=2", "--threads", "1"]
+TINY = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--set", "minibatches=2", "-uf", "2", "--threads", "1"]
 MEASURED = ("seconds_rollout", "seconds_update", "steps_per_second", "wall")
 
 
@@ -50,6 +50,10 @@ class Child:
     def text(self) -> str:
         """What it printed."""
         return self.out.read_text(errors="replace") if self.out.exists() else ""
+
+    def cost(self) -> dict[str, float]:
+        """Seconds and megabytes that a command took."""
+        return json.loads(Path(f"{self.out}.cost").read_text())  # type: ignore[no-any-return]
 
 
 class Nursery:
@@ -114,6 +118,18 @@ def weights(folder: Path) -> str:
     return hashlib.sha256(
         stem.with_suffix(".safetensors").read_bytes() + stem.with_suffix(".json").read_bytes()
     ).hexdigest()
+
+
+def equal(a: Path, b: Path) -> bool:
+    """Whether two runs have the same metrics and the same newest checkpoint, byte for byte."""
+    return records(a) == records(b) and weights(a) == weights(b)
+
+
+def trained(nursery: Nursery, place: Path, *arguments: str, code: int = 0, **task: Any) -> Child:
+    """A training process that has ended as it should."""
+    child = nursery.mmrl(place, "train", "--results", str(place), "-pa", "5", *arguments, **task)
+    assert child.wait() == code, child.text()
+    return child
 
 
 def wait_until(true: Any, seconds: float = 120, pause: float = 0.01) -> None:

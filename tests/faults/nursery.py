@@ -16,6 +16,8 @@ import time
 import traceback
 from pathlib import Path
 
+from tests.faults.readers import watch
+
 
 def child(task: dict) -> None:
     """What a forked child does: one task, then leave without clean-up handlers of the nursery."""
@@ -45,9 +47,9 @@ def command(task: dict) -> int:
     import cli
 
     if task.get("mutant"):
-        from tests.faults import mutants
+        from tests.faults.mutants import switch_on
 
-        getattr(mutants, task["mutant"])()
+        switch_on(task["mutant"])
     sys.argv = ["mmrl", *task["arguments"]]
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
@@ -59,35 +61,13 @@ def command(task: dict) -> int:
     return 0
 
 
-def watch(task: dict) -> int:
-    """Read a run over and over, as a list, a plot and the terminal UI do, until its status is final."""
-    from mmrl.runs.episodes import latest_episode
-    from mmrl.runs.history import read_metrics
-    from mmrl.runs.store import find_runs
-
-    folder, reads, last = Path(task["folder"]), 0, 0
-    while True:
-        infos = find_runs(folder.parent)
-        epochs = [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")]
-        assert epochs == list(range(1, len(epochs) + 1)) and len(epochs) >= last, epochs
-        last = len(epochs)
-        latest_episode(folder)
-        reads += 1
-        if not infos or infos[0].state == "broken" or infos[0].epoch < 0:
-            raise AssertionError(infos)
-        if infos[0].state == "finished":
-            print(json.dumps({"reads": reads}))
-            return 0
-        time.sleep(0.01)
-
-
 def save(task: dict) -> int:
     """One epoch written down; waits for a signal first, so that a tracer can attach and counts nothing else."""
-    from tests.faults import mutants
+    from tests.faults.mutants import switch_on
     from tests.faults.saving import save_epoch
 
     if task.get("mutant"):
-        getattr(mutants, task["mutant"])()
+        switch_on(task["mutant"])
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     folder = Path(task["folder"])
     Path(task["out"] + ".ready").touch()
@@ -100,7 +80,7 @@ def save(task: dict) -> int:
     return 0
 
 
-KINDS = {"command": command, "save": save, "watch": watch}
+KINDS = {"command": command, "save": save, "watch": lambda task: watch(Path(task["folder"]), task["reader"])}
 
 
 def main() -> None:
@@ -118,16 +98,21 @@ def main() -> None:
     saving.files(1)  # what numpy loads late
 
     print(json.dumps({"ready": True}), flush=True)
+    living: set[int] = set()
     for line in sys.stdin:
         task = json.loads(line)
         if "poll" in task:
             pid, status = os.waitpid(task["poll"], os.WNOHANG)
+            living.discard(pid)
             print(json.dumps({"status": None if pid == 0 else os.waitstatus_to_exitcode(status)}), flush=True)
             continue
         pid = os.fork()
         if pid == 0:
             child(task)
+        living.add(pid)
         print(json.dumps({"pid": pid}), flush=True)
+    for pid in living:  # the tests were broken off: their children go too
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

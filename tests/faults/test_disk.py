@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mmrl.runs.doctor import examine
 from tests.faults.harness import TINY, Nursery, newest, records, wait_until, weights
 
 
@@ -57,8 +58,22 @@ def test_full_then_freed(
     assert records(run) == records(straight / "run") and weights(run) == weights(straight / "run")
     assert not list(run.rglob(".*.tmp"))
     shutil.rmtree(straight)
-    figure(
-        "4",
-        "full disk: exit 1, path and error named; rows lost or glued; resumed equal",
-        f"{rounds}/{rounds}; {lost}; yes",
-    )
+    figure(4, "disk filled in the middle: exit 1, path and error named; rows lost or glued; resumed equal",
+           f"{rounds}/{rounds}; {lost}; yes", "all; 0; yes")  # fmt: skip
+
+
+def test_careless_writes_on_a_full_disk_are_caught(
+    nursery: Nursery, small: Path, tmp_path: Path, caught: Callable[..., None]
+) -> None:
+    run = small / "run"
+    settings = [*TINY, "-ne", "60", "-pa", "5", "--name", "run", "--results", str(small)]
+    child = nursery.mmrl(tmp_path, "train", *settings, mutant="careless")
+    wait_until(lambda: newest(run) > 3 or child.poll() is not None)
+    with (small / "ballast").open("wb", buffering=0) as file:
+        while child.poll() is None:  # it frees what it should have kept
+            with contextlib.suppress(OSError):
+                file.write(bytes(512))
+    assert child.code == 0, child.text()  # it says that all is well
+    damaged = [one for one in examine(run) if one.kind == "damaged"]
+    assert damaged or newest(run) < 60
+    caught(4, f"errors of the disk swallowed: exit 0, {len(damaged)} files damaged, newest epoch {newest(run)} of 60")

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrl.config import Config, Market, Policy, Reward, Training
-from mmrl.runs.names import BadRunName, free_name, generated_name, run_folder, valid_name
+from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
 
 HOSTILE = [
     "", ".", "..", "../x", "a/../../b", "/etc/x", "a\n", "a\0b", "a" * 129, "-rf", "~root", "é", "٣",
     "a\u200f", "a.", "a..b", "a\\b", "a b", ".hidden", "_x", "[red]x", "\x1b[31mx", "%2e%2e", "$HOME",
+    "CON", "nul", "Aux.txt", "com1", "LPT9.a.b", "a...",
 ]  # fmt: skip
 
 
@@ -32,7 +33,9 @@ def test_an_accepted_name_is_one_plain_component(name: str) -> None:
         assert run_folder("/nowhere", name) == Path("/nowhere") / name
 
 
-@pytest.mark.parametrize("name", ["a", "0", "MC_400-100-4950_gaus-ppo-clip-norm-adv_W-I-T", "a" * 128])
+@pytest.mark.parametrize(
+    "name", ["a", "0", "MC_400-100-4950_gaus-ppo-clip-norm-adv_W-I-T", "a" * 128, "console", "nul-1", "com"]
+)
 def test_plain_names_are_kept_as_they_are(tmp_path: Path, name: str) -> None:
     assert run_folder(tmp_path, name) == tmp_path.resolve() / name
 
@@ -75,3 +78,10 @@ def test_taken_names_get_the_first_free_suffix(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run_1").mkdir()
     assert free_name(tmp_path, "run") == "run_2"
+
+
+def test_names_that_differ_only_by_case_are_one(tmp_path: Path) -> None:
+    assert namesake(tmp_path / "nowhere", "run") == ""
+    (tmp_path / "Run").mkdir()
+    assert namesake(tmp_path, "rUN") == "Run" and namesake(tmp_path, "rUN", but="Run") == ""
+    assert free_name(tmp_path, "RUN") == "RUN_1"

@@ -129,7 +129,11 @@ def test_rename_promote_and_trash(tmp_path: Path) -> None:
         store.rename(folder, "taken")
     with pytest.raises(BadRunName):
         store.rename(folder, "../out")
-    folder = store.rename(folder, "new")
+    with pytest.raises(ConfigError, match="by taken"):
+        store.rename(folder, "TAKEN")
+    with pytest.raises(ConfigError, match="--load taken"):
+        store.create(config_in(tmp_path, name="Taken"), {})
+    folder = store.rename(store.rename(folder, "Mine"), "new")
     (folder / "lock").write_text("{}")
     promoted = store.promote(folder)
     assert promoted == tmp_path.resolve() / "good-results" / "new"

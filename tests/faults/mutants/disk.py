@@ -1,0 +1,111 @@
+"""Mistakes in writing: in place, without fsync, elsewhere, without a word, and what is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+
+def _durable_write(replacement: Any) -> None:
+    from mmrl.runs import atomic, commit, control, episodes, history, manifest, status, store
+
+    for module in (atomic, commit, control, episodes, history, manifest, status, store):
+        if hasattr(module, "durable_write"):
+            module.durable_write = replacement  # type: ignore[attr-defined]
+
+
+def naive_save() -> None:
+    """Write files in place."""
+
+    def write(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+
+    _durable_write(write)
+
+
+def no_sync() -> None:
+    """Rename without having synced."""
+    import os
+
+    def write(path: Path, data: bytes) -> None:
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+
+    _durable_write(write)
+
+
+def far_temporary() -> None:
+    """Write to the temporary folder of the machine, then move."""
+    import shutil
+    import tempfile
+
+    def write(path: Path, data: bytes) -> None:
+        with tempfile.NamedTemporaryFile(delete=False) as file:
+            file.write(data)
+        shutil.move(file.name, path)
+
+    _durable_write(write)
+
+
+def careless() -> None:
+    """Swallow every error of the disk and say that it is saved."""
+    from mmrl.runs import atomic
+    from mmrl.runs.history import History
+
+    append = History.append
+
+    def lossy(self: History, record: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):
+            append(self, record)
+
+    History.append = lossy  # type: ignore[method-assign]
+
+    real = atomic.durable_write
+
+    def write(path: Path, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            real(path, data)
+
+    _durable_write(write)
+
+
+def rewritten_metrics() -> None:
+    """Write all of metrics.jsonl anew for each row."""
+    from mmrl.runs import history
+
+    def append(self: Any, record: dict[str, Any]) -> None:
+        data = (self.path.read_bytes() if self.path.exists() else b"") + history._line(record)
+        self.path.write_bytes(data)
+        self._bytes, self._hash = history._whole(self.path)
+
+    history.History.append = append  # type: ignore[method-assign]
+
+
+def leaking() -> None:
+    """Keep something of every epoch: a megabyte, an open file, a temporary file."""
+    from mmrl.runs import recorder
+
+    kept: list[object] = []
+    real = recorder.Recorder._write
+
+    def write(self: Any, record: dict[str, Any], *rest: Any) -> None:
+        real(self, record, *rest)
+        kept.append((bytearray(b"x" * 2**20), (self.folder / f".left-{record['epoch']}.tmp").open("w")))
+
+    recorder.Recorder._write = write  # type: ignore[method-assign]
+
+
+def half_promoted() -> None:
+    """Copy checkpoints without a look at their checksums, and lose the end of each."""
+    from mmrl.runs import store
+
+    real = store.files_of
+
+    def cut(folder: Path, entry: dict[str, Any]) -> dict[str, bytes]:
+        if "good-results" in folder.parts:
+            return {}
+        return {suffix: data[:-1] for suffix, data in real(folder, entry).items()}
+
+    store.files_of = cut  # type: ignore[assignment]
