@@ -311,14 +311,16 @@ def chart(
         found = bits(pixels(floor, ceiling, *y_range, rows * tall) & dither, charset.weights)
         pattern |= found
         hues[found > 0] = shade
+    seen = []
     for curve, (x, y) in zip(curves, lines, strict=True):
         low, high = spans(x, y, *x_range, size)
+        seen.append((np.fmin.reduce(low.reshape(-1, wide), axis=1), np.fmax.reduce(high.reshape(-1, wide), axis=1)))
         found = bits(pixels(low, high, *y_range, rows * tall), charset.weights)
         pattern |= found
         hues[found > 0] = curve.colour
     area[:] = charset.table[pattern]
-    for curve, (x, y) in zip(curves, lines, strict=True):
-        _marks(area, hues, curve, x, y, x_range, y_range, charset)
+    for curve, (x, y), extent in zip(curves, lines, seen, strict=True):
+        _marks(area, hues, curve, x, y, extent, x_range, y_range, charset)
     return picture
 
 
@@ -387,16 +389,20 @@ def _marks(
     curve: Curve,
     x: Floats,
     y: Floats,
+    extent: tuple[Floats, Floats],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     charset: Charset,
 ) -> None:
-    """Off-scale marks at the rim, a dot for a lone point, and the curve's own mark along it."""
+    """Off-scale marks at the rim, a dot for a lone point, and the curve's own mark along it.
+
+    `extent` is the smallest and the largest value in each column of cells.
+    """
     rows, columns = area.shape
-    low, high = spans(x, y, *x_range, columns)
+    low, high = extent
     with np.errstate(invalid="ignore"):
         beyond_up, beyond_down = low > y_range[1], high < y_range[0]
-    above, under = off_scale(x, y, *x_range, columns)
+    above, under = off_scale(x, y, *x_range, columns) if np.isinf(y).any() else (False, False)
     for row, where, sign in ((0, above | beyond_up, charset.up), (rows - 1, under | beyond_down, charset.down)):
         area[row, where] = sign
         hues[row, where] = curve.colour
