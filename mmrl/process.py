@@ -46,12 +46,15 @@ class TrainingProcess:
         self.best = float("-inf")
         self.target = config.training.ne
         self.grader = Grader(config)
+        self.changed: dict[str, Any] = {}  # live edits taken over and not yet part of config.toml
+        self.obeyed = ""
 
     def work(self) -> int:
         """Train; whatever ends it is written to status.json. Returns the exit code."""
         from mmrl.learn.update import Diverged
         from mmrl.rollout.trajectories import NoLiveSteps
 
+        self._forget_obeyed()
         self._status("starting", started=time.time(), target=self.target, error=None)
         try:
             state = self._train()
@@ -116,15 +119,18 @@ class TrainingProcess:
 
     def _loop(self, trainer: Any, recorder: Any) -> bool:
         """One epoch after the other; True when it was told to stop."""
-        events = self._steer(trainer, recorder)
+        go_on = self._steer(trainer, recorder)
         while self.epoch < self.target:
-            if events is None or self.interruption.signal:
+            if not go_on or self.interruption.signal:
                 return True
             epoch = next(trainer.run(self.target))
-            record = {**epoch.record, **events, "wall": time.time()}
+            event = {"event": self.changed} if self.changed else {}
+            record = {**epoch.record, **event, "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)
             self.view.epoch(record)
-            events = self._steer(trainer, recorder)
+            self._acknowledge(recorder)
+            go_on = self._steer(trainer, recorder)
+        self._acknowledge(recorder)
         return False
 
     def _keep(self, trainer: Any, recorder: Any, epoch: Any, record: dict[str, Any]) -> None:
@@ -142,29 +148,79 @@ class TrainingProcess:
         state = {"trainer": trainer.state_dict(), "best": self.best}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
-    def _steer(self, trainer: Any, recorder: Any) -> dict[str, Any] | None:
-        """Obey control.json: live settings, pause (sleeping until told otherwise), stop.
+    def _forget_obeyed(self) -> None:
+        """Drop wishes that an earlier process has carried out: a run that is started again is meant to run."""
+        from mmrl.runs.control import forget, read_wish
+        from mmrl.runs.status import read_raw
 
-        Returns what to note in the next epoch's record about changed settings; None to stop.
-        """
-        from mmrl.runs.control import read_control
+        mark = read_wish(self.folder)[1]
+        if mark and mark == read_raw(self.folder).get("obeyed"):
+            forget(self.folder)
 
-        control = read_control(self.folder)
+    def _steer(self, trainer: Any, recorder: Any) -> bool:
+        """Obey control.json: live settings, pause (sleeping until told otherwise), stop. False to stop."""
+        from mmrl.runs.control import forget, read_wish
+
+        control, mark = read_wish(self.folder)
+        if mark == self.obeyed:
+            return True
+        self._change(trainer, recorder, control["set"])
         if control["want"] == "pause":
             recorder.flush()
-            self._status("paused", epoch=self.epoch)
+            self._status("paused", epoch=self.epoch, obeyed=mark)
             self.view.note("paused")
             while control["want"] == "pause" and not self.interruption.signal:
                 time.sleep(0.1)
-                control = read_control(self.folder)
+                control, mark = read_wish(self.folder)
+                self._change(trainer, recorder, control["set"])
             if control["want"] == "run":
                 self._status("running", epoch=self.epoch)
                 self.view.note("going on")
+        self.obeyed = mark
         if control["want"] == "stop":
-            (self.folder / "control.json").unlink(missing_ok=True)  # the wish is fulfilled: a resume may run
-            return None
-        changed = trainer.set_live(**control["set"])
-        return {"event": changed} if changed else {}
+            self._acknowledge(recorder)
+            forget(self.folder)  # the wish is fulfilled: a resume may run
+            return False
+        if not self.changed:
+            recorder.flush()
+            self._status("running", obeyed=mark)
+        return True
+
+    def _change(self, trainer: Any, recorder: Any, wishes: dict[str, Any]) -> None:
+        """Take new values over for the epochs to come."""
+        from mmrl.config_fields import field, value_of
+        from mmrl.config_sources import replaced
+        from mmrl.runs.control import LABELS, LIVE
+
+        if "ne" in wishes:
+            wishes = {**wishes, "ne": max(wishes["ne"], self.epoch, 1)}
+        changed = {name: v for name, v in wishes.items() if v != value_of(self.config, field(LIVE[name]))}
+        if not changed:
+            return
+        self.config = replaced(self.config, {LIVE[name]: value for name, value in changed.items()})
+        trainer.set_live(**{name: value for name, value in changed.items() if LIVE[name].startswith("training.")})
+        self.target = self.config.training.ne
+        self.changed |= changed
+        if "ne" in changed:
+            recorder.flush()
+            self._status("running", target=self.target)
+        self.view.note(", ".join(f"{LABELS[name]} {value}" for name, value in changed.items()) + " from now on")
+
+    def _acknowledge(self, recorder: Any) -> None:
+        """Make live edits part of the run's settings once the epoch that says so is on disk."""
+        from mmrl.config_sources import replaced
+        from mmrl.runs.control import LIVE
+        from mmrl.runs.store import read_config, write_config
+
+        if not self.changed:
+            return
+        recorder.flush()
+        stored = read_config(self.folder)
+        values = {LIVE[name]: value for name, value in self.changed.items()}
+        origins = {**stored.origins, **dict.fromkeys(values, f"live edit, epoch {self.epoch}")}
+        write_config(self.folder, replaced(stored.config, values), origins, stored.meta)
+        self.changed = {}
+        self._status("running", obeyed=self.obeyed)
 
     def _compare_versions(self, versions: dict[str, Any]) -> None:
         """Say in one line what differs from the process that made the checkpoint."""

@@ -65,6 +65,9 @@ class Progress:
     def add(self, record: Mapping[str, Any]) -> None:
         """Take the record of one more epoch."""
         self._take(record)
+        event = record.get("event")
+        if isinstance(event, dict) and isinstance(event.get("ne"), int):
+            self.target = event["ne"]
         if self._fresh:  # a resumed run begins late, and its first epoch may have compiled
             self._times.clear()
         self._fresh = False

@@ -14,6 +14,7 @@ import numpy as np
 
 from mmrl.progress import printable
 from mmrl.raster import Floats
+from mmrl.runs.control import LABELS
 
 BATCH = 2_000  # rows parsed in one go, so that a long history never holds the screen up
 CHUNK = 1 << 20
@@ -135,8 +136,7 @@ class Metrics:
             column[row] = number
         self.count = row + 1
         if isinstance(record.get("event"), dict):
-            names = {"lr": "learning rate"}
-            text = ", ".join(f"{names.get(k, k)} {v}" for k, v in list(record["event"].items())[:4])
+            text = ", ".join(f"{LABELS.get(k, k)} {v}" for k, v in list(record["event"].items())[:4])
             self.events.append((float(record["epoch"]), printable(text)[:80]))
 
     def value_and_error(self, metric: str) -> tuple[Floats, Floats | None]:

@@ -1,45 +1,76 @@
-"""control.json: what whoever watches a run wants of it; the trainer reads it between epochs."""
+"""control.json: what whoever watches a run wants of it; the trainer reads it between epochs.
+
+A trainer notes in status.json (`obeyed`) the mark of the file that it has carried out: what is still marked
+otherwise waits, and what another process carried out is not carried out again.
+"""
 
 from __future__ import annotations
 
-import math
+import time
 from pathlib import Path
 from typing import Any
 
+from mmrl.config import ConfigError, build
+from mmrl.config_fields import field, value_of
+from mmrl.config_sources import nested
 from mmrl.runs.atomic import durable_write, read_plain
-from mmrl.runs.sealed import seal, unseal
+from mmrl.runs.sealed import seal, sha256, unseal
 
 WANTED = ("run", "pause", "stop")
-LIVE = {"lr": (0.0, 1.0), "entropy": (0.0, 10.0)}
+LIVE = {"lr": "training.lr", "entropy": "training.entropy", "ne": "training.ne", "plot_after": "run.plot_after"}
+"""Settings that can be changed while a run trains: name -> key."""
+LABELS = {"lr": "learning rate", "entropy": "entropy", "ne": "target", "plot_after": "plot after"}
 
 
 def request(folder: Path, want: str, **live: float) -> None:
-    """Ask the trainer to run, pause or stop, and for new values of live-editable settings."""
+    """Ask the trainer to run, pause or stop, and for new values of live-editable settings. Raises ValueError."""
     if want not in WANTED:
         raise ValueError(f"control {want!r} is not one of {', '.join(WANTED)}")
-    for name, value in live.items():
-        if name not in LIVE:
-            raise ValueError(f"{name} cannot be changed while training, only {' and '.join(LIVE)} can")
-        low, high = LIVE[name]
-        if not (math.isfinite(value) and low <= value <= high):
-            raise ValueError(f"{name} = {value} is not between {low} and {high}")
-    values = {**read_control(folder)["set"], **live}
-    durable_write(folder / "control.json", seal({"want": want, "set": values}))
+    values = {**read_control(folder)["set"], **{name: checked(name, value) for name, value in live.items()}}
+    # the time makes every request another one, so that the same wish can be carried out twice
+    durable_write(folder / "control.json", seal({"want": want, "set": values, "asked": time.time_ns()}))
 
 
-def read_control(folder: Path) -> dict[str, Any]:
-    """The wanted state and values; a missing or broken file, or a value out of bounds, wants nothing."""
+def checked(name: str, value: Any) -> Any:
+    """A new value of a live-editable setting as the settings would hold it. Raises ConfigError."""
+    if name not in LIVE:
+        raise ConfigError(f"{name} cannot be changed while training: what can is {', '.join(LIVE)}")
+    spec = field(LIVE[name])
+    if spec.kind == "int" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value_of(build(nested({spec.key: value})), spec)
+
+
+def read_wish(folder: Path) -> tuple[dict[str, Any], str]:
+    """The wanted state and values, and the mark of the file; without a file nothing is wanted and the mark is empty.
+
+    A broken file, or a value out of bounds, wants nothing either.
+    """
     try:
-        control = unseal(read_plain(folder / "control.json"))
+        data = read_plain(folder / "control.json")
     except (OSError, ValueError):
+        return {"want": "run", "set": {}}, ""
+    try:
+        control = unseal(data)
+    except ValueError:
         control = {}
     want = control.get("want") if control.get("want") in WANTED else "run"
     given: Any = control.get("set")
-    if not isinstance(given, dict):
-        given = {}
-    live = {
-        name: float(given[name])
-        for name, (low, high) in LIVE.items()
-        if isinstance(given.get(name), int | float) and low <= given[name] <= high
-    }
-    return {"want": want, "set": live}
+    live = {}
+    for name in LIVE if isinstance(given, dict) else ():
+        if name in given and not isinstance(given[name], bool):
+            try:
+                live[name] = checked(name, given[name])
+            except ValueError:
+                continue
+    return {"want": want, "set": live}, sha256(data)[:16]
+
+
+def read_control(folder: Path) -> dict[str, Any]:
+    """The wanted state (`want`) and values (`set`)."""
+    return read_wish(folder)[0]
+
+
+def forget(folder: Path) -> None:
+    """Want nothing any more."""
+    (folder / "control.json").unlink(missing_ok=True)

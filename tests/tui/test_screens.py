@@ -92,7 +92,7 @@ def test_steering_a_run_in_training(results: Path) -> None:
         await press(app, pilot, "e")
         app.screen.query_one("#ask-lr", Input).value = "7"
         await press(app, pilot, "enter")
-        assert "a number above 0 to 1" in screen_text(app)
+        assert "a number > 0, <= 1" in screen_text(app)
         app.screen.query_one("#ask-lr", Input).value = "0.25"
         await press(app, pilot, "enter")
         assert read_control(folder) == {"want": "pause", "set": {"lr": 0.25}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,7 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
+from mmrl.config_fields import field, parse_text, shown, value_of
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
 from mmrl.runs.status import read_raw
@@ -145,40 +147,41 @@ class Steering(Base):
         run = self.subject()
         if not run or not self.allows("edit"):
             return
-        folder = Path(run.folder)
-        now: dict[str, Any] = {}
-        try:
-            training = store.read_config(folder).config.training
-            now = {"lr": training.lr, "entropy": training.entropy}
-        except Exception:
-            pass  # a broken file of settings: the blanks stay empty
+        folder, stored = Path(run.folder), None
+        with contextlib.suppress(Exception):  # a broken file of settings: the blanks stay empty
+            stored = store.read_config(folder).config
+        now = {} if stored is None else {n: value_of(stored, field(key)) for n, key in control.LIVE.items()}
         now |= control.read_control(folder)["set"]
 
-        def within(name: str) -> Callable[[str], str | None]:
-            low, high = control.LIVE[name]
-
+        def allowed(name: str) -> Callable[[str], str | None]:
             def check(text: str) -> str | None:
+                spec = field(control.LIVE[name])
                 try:
-                    value = float(text)
+                    value = control.checked(name, parse_text(spec, text))
                 except ValueError:
-                    value = float("nan")
-                good = low <= value <= high and (value > 0 or name != "lr")
-                return None if good else f"a number {'above' if name == 'lr' else 'from'} {low:g} to {high:g}"
+                    return spec.allowed
+                reached = name == "ne" and value <= run.epoch
+                return f"epoch {run.epoch} is reached already" if reached else None
 
             return check
 
-        labels = {"lr": "Learning rate", "entropy": "Weight of the entropy bonus"}
-        blanks = [Blank(n, labels[n], f"{now.get(n, 0.0):g}", within(n)) for n in ("lr", "entropy")]
+        titles = {
+            "lr": "Learning rate",
+            "entropy": "Weight of the entropy bonus",
+            "ne": "Target, in epochs",
+            "plot_after": "Epochs between two episodes, 0: none",
+        }
+        shown_now = {n: "" if n not in now else shown(now[n]) for n in titles}
+        blanks = [Blank(n, title, shown_now[n], allowed(n)) for n, title in titles.items()]
 
         def answered(values: Any) -> None:
-            if not values:
-                return
-            changed = {n: float(v) for n, v in values.items() if float(v) != float(f"{now.get(n, 0.0):g}")}
+            typed = {n: text for n, text in (values or {}).items() if text != shown_now[n]}
+            changed = {n: parse_text(field(control.LIVE[n]), text) for n, text in typed.items()}
             if not changed:
                 return
             want = control.read_control(folder)["want"]
-            said = ", ".join(f"{labels[n].lower()} {v:g}" for n, v in changed.items())
-            self._request(run, want, f"{run.name}: {said} from the next epoch on", **changed)
+            said = ", ".join(f"{control.LABELS[n]} {v:g}" for n, v in changed.items())
+            self._request(run, want, f"{run.name}: asked for {said} from the next epoch on", **changed)
 
         self.app.push_screen(Ask(f"Change {run.name} while it trains", blanks), answered)
 

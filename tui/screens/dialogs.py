@@ -71,7 +71,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
             for blank in self.blanks:
                 if blank.label:
                     yield Label(Text(blank.label))
-                yield Input(blank.value, id=f"ask-{blank.name}")
+                yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
                 yield Label("", id=f"error-{blank.name}", classes="error")
             yield Label("Enter: take over · Esc: leave", classes="hint")
 

@@ -13,7 +13,8 @@ from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPa
 from mmrl.progress import printable
 from mmrl.raster import compact
 from mmrl.runs import store
-from mmrl.runs.status import read_status
+from mmrl.runs.control import read_wish
+from mmrl.runs.status import UNFINISHED, read_raw, read_status
 from tui.screens.base import Steering
 from tui.themes import SIGNS, word
 from tui.watch import Metrics
@@ -40,7 +41,7 @@ class RunScreen(Steering):
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
         Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
-        Binding("e", "edit", "Edit", tooltip="Change learning rate and entropy while it trains"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or episodes while it trains"),
         Binding("d", "duplicate", "Duplicate", show=False),
         Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
         Binding("R", "rename", "Rename", show=False),
@@ -54,6 +55,8 @@ class RunScreen(Steering):
         self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
         self.seed = ""
         self._headline = Text()
+        self._asked = False  # whether a change waits for the trainer
+        self._loaded = False  # whether all epochs before the screen was opened are read
         self._moving = False
 
     def compose(self) -> ComposeResult:
@@ -83,8 +86,10 @@ class RunScreen(Steering):
 
     def tick(self) -> None:
         """Read new epochs and draw what can be seen."""
+        told = len(self.metrics.events)
         if self.metrics.poll() and self.metrics.behind:
             self.set_timer(0.02, self.tick)
+        self._confirm(told)
         if self.app.screen is not self:
             return
         tab = self.query_one("#tabs", TabbedContent).active
@@ -97,6 +102,13 @@ class RunScreen(Steering):
                 if tab == view.TAB:
                     self.query_one(view).poll()
         self._head()
+
+    def _confirm(self, told: int) -> None:
+        """Say what the trainer has taken over since `told` events were known, whoever asked for it."""
+        if self._loaded and len(self.metrics.events) > told:
+            epoch, what = self.metrics.events[-1]
+            self.tell(f"{self.info.name}: {what} since epoch {epoch:.0f}")
+        self._loaded = self._loaded or not self.metrics.behind
 
     def look(self) -> None:
         """State of the run; a folder that was renamed is followed by the id of the run."""
@@ -116,6 +128,10 @@ class RunScreen(Steering):
                 self.moved(self.folder, Path(same[0].info.folder))
                 return
             self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
+        wish, mark = read_wish(self.folder)
+        self._asked = (
+            bool(wish["set"]) and self.info.state in UNFINISHED and mark != read_raw(self.folder).get("obeyed")
+        )
         if before != self.info.state:
             self.refresh_bindings()
         self._head()
@@ -134,6 +150,8 @@ class RunScreen(Steering):
         text.append(f"◀ {printable(info.name)}  ", style="bold")
         text.append(f"{sign} {word(info.state)}", style=colours.get(colour, ""))
         text.append(f" {epoch}/{info.target or '?'} ")
+        if self._asked:
+            text.append("change asked ", style=colours["warning"])
         text.append(bar(epoch, info.target, 16 if self.size.width >= 100 else 8), style=colours["primary"])
         if info.state == "running":
             seconds = self.metrics.last("seconds_rollout") + self.metrics.last("seconds_update")

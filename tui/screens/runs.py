@@ -36,7 +36,7 @@ class RunsScreen(Steering):
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
         Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
-        Binding("e", "edit", "Edit", tooltip="Change learning rate and entropy while it trains"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or episodes while it trains"),
         Binding("R", "rename", "Rename", show=False),
         Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
         Binding("delete", "trash", "Trash", show=False, tooltip="Move to the trash"),
