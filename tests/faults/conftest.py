@@ -79,12 +79,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not noted["figure"]:
         return
     terminalreporter.write_sep("-", "figures")
-    terminalreporter.write_line(f"{'check':<6}{'what':<82}{'figure':<36}bar")
+    rows = [("check", "what", "figure", "bar")]
     for check in range(1, CHECKS + 1):
-        for _, what, value, bar in [row for row in noted["figure"] if row[0] == check]:
-            terminalreporter.write_line(f"{check:<6}{what:<82}{value:<36}{bar}".rstrip())
-        for _, mutant in [row for row in noted["caught"] if row[0] == check]:
-            terminalreporter.write_line(f"{'':<6}caught: {mutant}")
+        rows += [(str(check), *values) for number, *values in noted["figure"] if number == check]
+        rows += [("", f"caught: {mutant}", "", "") for number, mutant in noted["caught"] if number == check]
+    full = [row for row in rows if row[2]]
+    widths = [max(len(row[column]) for row in full) for column in range(4)]
+    for row in rows:
+        terminalreporter.write_line("  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip())
     if COMPLETE:
         for kind, rows in noted.items():
             missing = sorted(set(range(1, CHECKS + 1)) - {row[0] for row in rows})

@@ -28,6 +28,7 @@ def child(task: dict) -> None:
         os.dup2(source, target)
     os.closerange(3, 64)
     os.environ.update(task.get("env", {}))
+    os.chdir(task.get("cwd", "."))
     code = 70
     try:
         code = KINDS[task["kind"]](task)

@@ -71,7 +71,7 @@ def pace(run: Path) -> float:
 def test_killed_at_random_with_a_naive_save(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     """The mutant: without durable writes some kill of these leaves a torn run."""
     rng, run, torn, landed = random.Random(2), tmp_path / "run", 0, 0
-    while landed < 60 and not torn:
+    while landed < 200 and not torn:
         shutil.rmtree(run, ignore_errors=True)
         arguments = [*TINY, "-ne", "1000000", "--name", "run", "--results", str(tmp_path), "-pa", "1"]
         child = nursery.mmrl(tmp_path, "train", *arguments, mutant="naive_save")

