@@ -11,6 +11,7 @@ from typing import Any
 DEFAULTS: dict[str, Any] = {
     "theme": "mmrl-dark",
     "smoothing": 0.0,
+    "band": "error",
     "metric": "value",
     "sort": "updated",
     "reverse": False,

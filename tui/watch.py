@@ -139,6 +139,11 @@ class Metrics:
             text = ", ".join(f"{LABELS.get(k, k)} {v}" for k, v in list(record["event"].items())[:4])
             self.events.append((float(record["epoch"]), printable(text)[:80]))
 
+    def quantiles(self, metric: str) -> tuple[Floats, Floats] | None:
+        """10 % and 90 % of the trajectories, where the run has them."""
+        low, high = self.column(f"{metric}_q10"), self.column(f"{metric}_q90")
+        return (low, high) if np.isfinite(low).any() and np.isfinite(high).any() else None
+
     def value_and_error(self, metric: str) -> tuple[Floats, Floats | None]:
         """A metric and its standard error: its own where it is written down, else std / sqrt(trajectories)."""
         if f"{metric}_mean" not in self._columns:

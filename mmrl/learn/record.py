@@ -10,17 +10,25 @@ import numpy as np
 from mmrl.rollout.trajectories import Trajectories
 
 PROFILED = ("mid", "bid", "ask", "spread", "wealth", "inventory", "value")
+QUANTILES = {"q10": 0.1, "q90": 0.9}
 
 
 def batch_record(batch: Trajectories) -> dict[str, float]:
     """Rewards, values, inventory and spread of a batch; value is V_T = W_T + I_T S_T in currency.
 
-    `reward` is summed over each trajectory; inventory and spread are averaged over all live steps.
+    `reward` is summed over each trajectory; inventory and spread are averaged over all live steps. Quantiles are
+    those of the trajectories: of their rewards, final values, and means of inventory and spread.
     """
     lengths = np.diff(batch.offsets)
     count = len(lengths)
     rewards = np.bincount(np.repeat(np.arange(count), lengths), batch.reward, count)
     spread = batch.ask - batch.bid
+    each = {
+        "reward": rewards,
+        "value": batch.final_value,
+        "inventory": batch.segment_mean(batch.inventory),
+        "spread": batch.segment_mean(spread),
+    }
     return {
         "trajectories": count,
         "steps": int(batch.offsets[-1]),
@@ -38,7 +46,16 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
         "spread_std": float(spread.std()),
         "length_mean": float(lengths.mean()),
         "terminated": int(batch.terminated.sum()),
+        **{f"{name}_{end}": value for name, values in each.items() for end, value in _quantiles(values).items()},
     }
+
+
+def _quantiles(values: np.ndarray) -> dict[str, float]:
+    """Quantiles of the trajectories that lived; one of no step has no mean."""
+    lived = values[np.isfinite(values)]
+    if not len(lived):
+        return dict.fromkeys(QUANTILES, float("nan"))
+    return dict(zip(QUANTILES, np.quantile(lived, list(QUANTILES.values())).tolist(), strict=True))
 
 
 def episode_profile(batch: Trajectories, dt: float, points: int = 400) -> dict[str, np.ndarray]:

@@ -64,7 +64,7 @@ class RunScreen(Steering):
         yield Static(id="head", classes="bar", markup=False)
         with TabbedContent(initial=self.first_tab, id="tabs"):
             with TabPane("1 Charts", id="charts"):
-                yield TrainingCharts(self.metrics, settings["metric"], settings["smoothing"])
+                yield TrainingCharts(self.metrics, settings["metric"], settings["smoothing"], settings["band"])
             with TabPane("2 Episode", id="episode"):
                 yield EpisodeView(self.folder)
             with TabPane("3 Book", id="book"):

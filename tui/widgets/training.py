@@ -13,7 +13,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
 from mmrl.charts import heading
-from mmrl.raster import compact
+from mmrl.raster import Floats, compact
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
 from tui.watch import Metrics
@@ -22,13 +22,15 @@ from tui.widgets.view import Content, Series, View
 
 FIXED = ("reward", "inventory", "spread")
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
+SPARSE = ("optimality",)  # known now and then: what lies between two grades is no gap in the run
+BANDS = {"error": "± standard error", "quantiles": "10 % to 90 %", "none": "no band"}
 
 
 def choices(metrics: Metrics) -> list[str]:
     """Metrics that a chart can show, the means under their plain names."""
     keys = metrics.keys()
     means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
-    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se")}
+    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "q10", "q90")}
     return [*means, *(key for key in keys if key not in parts and key not in HIDDEN)]
 
 
@@ -46,6 +48,9 @@ class TrainingCharts(Vertical):
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
+        Binding(
+            "b", "band", "Band", show=False, tooltip="Band: standard error, 10 % to 90 % of the trajectories, none"
+        ),
         Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
         Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
         Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
@@ -54,10 +59,11 @@ class TrainingCharts(Vertical):
         Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
     ]
 
-    def __init__(self, metrics: Metrics, metric: str, smoothing: float) -> None:
+    def __init__(self, metrics: Metrics, metric: str, smoothing: float, band: str = "error") -> None:
         super().__init__()
         self.metrics, self.metric = metrics, metric
         self.smoothing = min(LEVELS, key=lambda level: abs(level - smoothing))
+        self.band = band if band in BANDS else "error"
         self.view = View()
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
@@ -81,7 +87,7 @@ class TrainingCharts(Vertical):
 
     def update(self, force: bool = False) -> None:
         """Draw what is new; nothing happens when nothing is."""
-        state = (self.metrics.version, self.metric, self.smoothing, self.app.theme)
+        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
         if not force and state == self._drawn:
             return
         self._drawn = state
@@ -93,7 +99,10 @@ class TrainingCharts(Vertical):
     def _content(self, name: str, number: int) -> Content:
         x = self.metrics.column("epoch")
         y, error = self.metrics.value_and_error(name)
-        low, high = (None, None) if error is None else (y - error, y + error)
+        low, high = self._band(name, y, error)
+        if name in SPARSE:
+            known = np.isfinite(y)
+            x, y = x[known], y[known]
         raw = None
         if self.smoothing:
             raw = y
@@ -109,6 +118,13 @@ class TrainingCharts(Vertical):
         series = [Series(x, y, low, high, raw, number, mark=mark)] if len(x) else []
         return Content(series, title, "epoch", list(self.metrics.events[-50:]))
 
+    def _band(self, name: str, y: Floats, error: Floats | None) -> tuple[Floats | None, Floats | None]:
+        """Lower and upper edge of the chosen band, where the run has it."""
+        found = self.metrics.quantiles(name) if self.band == "quantiles" else None
+        if found is not None:
+            return found
+        return (None, None) if error is None or self.band != "error" else (y - error, y + error)
+
     def _read(self) -> None:
         """The line below the charts: the view, or what the cursor points at."""
         view, count = self.view, self.metrics.count
@@ -117,15 +133,24 @@ class TrainingCharts(Vertical):
             at = int(np.argmin(np.abs(x - view.cursor)))
             parts = [f"epoch {x[at]:.0f}"]
             for chart, name in zip(self.charts(), self.names(), strict=True):
-                parts.append(f"{name.replace('_', ' ')} {chart.reading() or '-'}")
+                value = self._span(name, at) if self.band == "quantiles" else ""
+                parts.append(f"{name.replace('_', ' ')} {value or chart.reading() or '-'}")
             text = "  ".join(parts)
         else:
             smooth = f"smooth {self.smoothing:g}" if self.smoothing else "raw"
             left, right = view.window(self.charts()[0].full())
             where = "all epochs" if view.span is None else f"epochs {left:.0f} to {right:.0f}"
             follow = " · follow" if view.follow else ""
-            text = f"{smooth} · {'log' if view.log else 'linear'} · {where}{follow}"
+            text = f"{smooth} · {BANDS[self.band]} · {'log' if view.log else 'linear'} · {where}{follow}"
         self.query_one("#reading", Static).update(text, layout=False)
+
+    def _span(self, name: str, at: int) -> str:
+        """A value with its quantiles; empty where the run has none."""
+        found = self.metrics.quantiles(name)
+        if found is None:
+            return ""
+        value, low, high = (float(column[at]) for column in (self.metrics.value_and_error(name)[0], *found))
+        return f"{compact(value)} ({compact(low, 3)} to {compact(high, 3)})"
 
     def _facts(self) -> None:
         """Newest value of every metric, beside the charts of a wide terminal."""
@@ -182,6 +207,12 @@ class TrainingCharts(Vertical):
         at = LEVELS.index(self.smoothing) + by
         self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
         self.app.remember(smoothing=self.smoothing)  # type: ignore[attr-defined]
+        self.update()
+
+    def action_band(self) -> None:
+        names = list(BANDS)
+        self.band = names[(names.index(self.band) + 1) % len(names)]
+        self.app.remember(band=self.band)  # type: ignore[attr-defined]
         self.update()
 
     def action_cursor(self, by: int) -> None:
