@@ -26,6 +26,7 @@ Record = Mapping[str, Any]
 BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 PANELS = ("reward", "inventory", "spread")
+SPARSE = ("optimality",)  # known now and then: what lies between two grades is no gap in the run
 QUOTES = (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
 UNITS = {
     "reward": "currency",
@@ -130,7 +131,14 @@ def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> L
         if np.isfinite(error).any():
             return Line(epochs, middle, middle - error, middle + error, colour)
         return Line(epochs, middle, colour=colour)
-    return Line(epochs, series(records, metric), colour=colour)
+    values = series(records, metric)
+    known = np.isfinite(values) if metric in SPARSE else slice(None)
+    return Line(epochs[known], values[known], colour=colour)
+
+
+def panels_of(records: Sequence[Record]) -> tuple[str, ...]:
+    """The metrics that are shown of a run unless told otherwise: with its optimality where that is known."""
+    return (*PANELS, *(name for name in SPARSE if np.isfinite(series(records, name)).any()))
 
 
 def decimate(x: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:

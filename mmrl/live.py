@@ -1,4 +1,4 @@
-"""Live charts of reward, inventory and spread on a terminal, while a run trains."""
+"""Live charts of reward, inventory, spread and, where known, optimality on a terminal, while a run trains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from rich.cells import set_cell_size
 from rich.console import Console
 
-from mmrl.charts import PANELS, Columns, charset, training_figure, training_picture, wants_colour
+from mmrl.charts import Columns, charset, panels_of, training_figure, training_picture, wants_colour
 from mmrl.progress import Progress, printable
 from mmrl.raster import BRAILLE, Charset
 from mmrl.views import BaseView, JsonView, PlainView, emit
@@ -62,7 +62,8 @@ class _Frame:
         if self._columns.records is not records:
             self._columns = Columns(records)
         self._columns.grow()
-        self._charts = training_picture(self._columns, PANELS, width, height, self.characters).lines(colour)
+        shown = panels_of(self._columns)
+        self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
         self._drawn = state
         self._ready = now + (self._clock() - begun) / SHARE
 
@@ -204,7 +205,8 @@ class LiveView(BaseView):
         if shown and self.progress.records:
             width, height = self.console.size
             tall = max(min(height - 4, 20), 5)
-            picture = training_figure(self.progress.records, PANELS, width, tall, self._colour, self._frame.characters)
+            records = self.progress.records
+            picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
             self._write(picture + "\n")
         emit(self.progress.outcome(summary), self.out)
 

@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
-from mmrl.charts import heading
+from mmrl.charts import SPARSE, heading
 from mmrl.raster import Floats, compact
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
@@ -22,7 +22,6 @@ from tui.widgets.view import Content, Series, View
 
 FIXED = ("reward", "inventory", "spread")
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
-SPARSE = ("optimality",)  # known now and then: what lies between two grades is no gap in the run
 BANDS = {"error": "± standard error", "quantiles": "10 % to 90 %", "none": "no band"}
 
 
