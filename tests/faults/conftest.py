@@ -74,8 +74,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", []) if getattr(report, "when", "") == "call" else []:
-                if name in noted and value not in noted[name]:
-                    noted[name].append(value)
+                if name in noted:
+                    end = " (the test FAILED)" if report.failed else ""
+                    noted[name].append([*value[:-1], value[-1] + end])
     if not noted["figure"]:
         return
     terminalreporter.write_sep("-", "figures")
@@ -88,7 +89,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for row in rows:
         terminalreporter.write_line("  ".join(cell.ljust(n) for cell, n in zip(row, widths, strict=True)).rstrip())
     if COMPLETE:
-        for kind, rows in noted.items():
-            missing = sorted(set(range(1, CHECKS + 1)) - {row[0] for row in rows})
+        for kind, values in noted.items():
+            missing = sorted(set(range(1, CHECKS + 1)) - {value[0] for value in values})
             if missing:
                 terminalreporter.write_line(f"no {kind} for: {missing}")

@@ -39,6 +39,12 @@ def test_stopped_before_the_step(nursery: Nursery, tmp_path: Path, figure: Calla
     figure(12, f"{case.replace('_', ' ')}: exit 5, nothing of it kept; named first", first, "its name")
 
 
+def test_a_rate_out_of_bounds_is_refused(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]) -> None:
+    child = nursery.mmrl(tmp_path, "train", *TINY, "-lr", "1e6", "--results", str(tmp_path / "results"))
+    assert child.wait() == 2 and "training.lr" in child.text() and not (tmp_path / "results").exists(), child.text()
+    figure(12, "a learning rate of 10^6: refused before anything is made, exit 2", "yes", "yes")
+
+
 def test_an_unchecked_weight_is_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
     child = nursery.mmrl(tmp_path, "train", *arguments, mutant="nan_weight_unchecked")

@@ -31,6 +31,12 @@ FILES = [
 ]
 METRICS = "metrics.jsonl"
 EPOCHS = 6
+GOES_ON: dict[str, set[int | None]] = {  # from which epochs a resume may go on when a file is damaged
+    FILES[0]: {EPOCHS - 1},
+    FILES[1]: {EPOCHS - 1},
+    "manifest.json": {EPOCHS - 1, EPOCHS},
+    "config.toml": {None},
+}
 STATUS = ("state", "pid", "host", "started", "updated", "target", "epoch", "error")
 
 
@@ -82,20 +88,27 @@ def damages(good: bytes, count: int, blocks: int, rng: random.Random) -> Iterato
         yield good[:at] + bytes(min(512, len(good) - at)) + good[at + 512 :]
 
 
-def tried(run: Path, place: Path, name: str, pieces: Iterator[bytes], check: bool = True) -> tuple[int, int, int]:
-    """How many damages were tried, how many changed what is read without a word, and what doctor missed of them."""
+def tried(
+    run: Path, place: Path, name: str, pieces: Iterator[bytes], check: bool = True
+) -> tuple[int, int, int, set[int | None]]:
+    """How many damages were tried, how many changed what is read without a word, what doctor missed of them.
+
+    And the epochs that a resume would go on from.
+    """
     name = name.format(newest=f"{EPOCHS:06d}")
     truth, complaints = read(shutil.copytree(run, place / "truth"))
     assert not complaints
     folder = place / "run"
     shutil.copytree(run, folder)
     number = silent = missed = 0
+    epochs = set()
     for number, data in enumerate(pieces, 1):
         (folder / name).write_bytes(data)
         if number % 10 == 0:
             found = examine(shutil.copytree(folder, place / "examined"))
             shutil.rmtree(place / "examined")
         facts, complaints = read(folder, check)
+        epochs.add(facts.get("epoch"))
         bad = repr(facts) != repr(truth)  # repr: a NaN equals itself
         if bad and not complaints:
             silent += 1
@@ -104,15 +117,16 @@ def tried(run: Path, place: Path, name: str, pieces: Iterator[bytes], check: boo
         for path in ("metrics.jsonl", name):
             shutil.copyfile(run / path, folder / path)
     shutil.rmtree(place / "truth")
-    return number, silent, missed
+    return number, silent, missed, epochs
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_bit_rot(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
     flips, blocks = (1000, 200) if complete else (30, 5)
-    number, silent, missed = tried(run, tmp_path, name, damages(good, flips, blocks, random.Random(3)))
+    number, silent, missed, epochs = tried(run, tmp_path, name, damages(good, flips, blocks, random.Random(3)))
     assert (silent, missed) == (0, 0)
+    assert epochs <= GOES_ON.get(name, {EPOCHS})
     what = name.format(newest="newest")
     figure(11, f"bits and blocks lost in {what}: tried, silently accepted", f"{number}, {silent}", "0")
 
@@ -121,8 +135,9 @@ def test_bit_rot(run: Path, tmp_path: Path, figure: Callable[..., None], complet
 def test_truncation(run: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, name: str) -> None:
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
     lengths = np.linspace(0, len(good) - 1, 400 if complete else 20).astype(int)
-    number, silent, missed = tried(run, tmp_path, name, (good[:length] for length in lengths))
+    number, silent, missed, epochs = tried(run, tmp_path, name, (good[:length] for length in lengths))
     assert (silent, missed) == (0, 0)
+    assert epochs <= GOES_ON.get(name, {EPOCHS})
     what = name.format(newest="newest")
     figure(10, f"{what} cut short: tried, silently accepted", f"{number}, {silent}", "0")
 
@@ -155,7 +170,7 @@ def test_without_checksums_damage_passes(
     """The mutant: what catches a changed number is its SHA-256 and nothing else."""
     without_checksums(monkeypatch)
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
-    number, silent, _ = tried(run, tmp_path, name, damages(good, 60, 0, random.Random(3)), check=name != METRICS)
+    number, silent, *_ = tried(run, tmp_path, name, damages(good, 60, 0, random.Random(3)), check=name != METRICS)
     what = name.format(newest="newest")
     assert silent > 0
     caught(11, f"no SHA-256 of {what}: {silent} of {number} flipped bits silently accepted")
@@ -168,7 +183,7 @@ def test_without_checksums_cuts_pass(
     without_checksums(monkeypatch)
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
     pieces = (good[:length] for length in np.linspace(0, len(good) - 1, 20).astype(int))
-    number, silent, _ = tried(run, tmp_path, name, pieces, check=name != METRICS)
+    number, silent, *_ = tried(run, tmp_path, name, pieces, check=name != METRICS)
     assert silent > 0
     caught(10, f"no SHA-256 of {name.format(newest='newest')}: {silent} of {number} cuts silently accepted")
 

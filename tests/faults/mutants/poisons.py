@@ -61,7 +61,7 @@ def impossible_action() -> None:
 
 
 def huge_rate() -> None:
-    """A learning rate of a million: the step is made of good numbers, and what it leaves is none."""
+    """A learning rate beyond all bounds: the step is made of good numbers, and what it leaves is none."""
     from mmrl.learn.trainer import Trainer
 
     set_rates = Trainer._set_rates
@@ -70,7 +70,7 @@ def huge_rate() -> None:
         rate = set_rates(self)
         if self.epoch == 2:
             for group in self.optimiser.param_groups:
-                group["lr"] = 1e6
+                group["lr"] = 1e38
         return rate
 
     Trainer._set_rates = rates  # type: ignore[method-assign]
