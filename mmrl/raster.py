@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+Row = list[tuple[str, int]]  # stretches of one colour from left to right
 PLAIN = -1  # the terminal's own colour
 HUGE = 1e300  # beyond this the width of an axis overflows, so it counts as infinite
 MIN_WIDTH, MIN_HEIGHT = 16, 5
@@ -66,7 +67,7 @@ class Picture:
     cells: NDArray[np.str_]
     colours: NDArray[np.int16]
 
-    def runs(self) -> list[list[tuple[str, int]]]:
+    def runs(self) -> list[Row]:
         """Every row as stretches of one colour; blanks take the colour of their left neighbour."""
         height, width = self.cells.shape
         if not width:
@@ -148,7 +149,9 @@ def spans(x: Floats, y: Floats, left: float, right: float, width: int) -> tuple[
     count = len(x)
     if not count:
         return low, high
-    y = np.where(np.isfinite(y), y, np.nan)
+    finite = np.isfinite(y)
+    if not finite.all():
+        y = np.where(finite, y, np.nan)
     edges = left + (right - left) * (np.arange(width + 1) / width)
     first = np.searchsorted(x, edges, side="left")  # of the points on or after an edge
     past = np.searchsorted(x, edges, side="right")
@@ -249,11 +252,18 @@ def labels(places: Sequence[float]) -> list[str]:
 
 def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] | None:
     """Smallest and largest finite value, `room` (or what floats can tell apart) more if equal; None without any."""
-    found = [v[np.isfinite(v)] for v in values]
-    found = [v for v in found if len(v)]
-    if not found:
+    ends = []
+    for v in values:
+        if len(v):
+            least, most = float(v.min()), float(v.max())  # NaN if any is
+            if not (math.isfinite(least) and math.isfinite(most)):
+                v = v[np.isfinite(v)]
+                least, most = (float(v.min()), float(v.max())) if len(v) else (math.nan, math.nan)
+            ends.append((least, most))
+    ends = [pair for pair in ends if not math.isnan(pair[0])]
+    if not ends:
         return None
-    low, high = float(min(v.min() for v in found)), float(max(v.max() for v in found))
+    low, high = min(least for least, _ in ends), max(most for _, most in ends)
     if not high - low > 1e-13 * max(abs(low), abs(high)):  # a constant still wants an axis around it
         room = max(abs(low) * (1e-9 if room > 1e-9 else 0.01), room)
         return low - room, high + room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmrl.runs import store
@@ -141,13 +141,19 @@ class Catalogue:
         if old is not None and old.stamp == stamp and old.locked == locked:
             return False
         folder = Path(key)
-        if old is not None:
-            old.info, old.stamp, old.locked = _described(folder), stamp, locked
-            return True
         info = glance(folder)
-        if info is not None:
-            self._unchecked[key] = None
-        self.entries[key] = Entry(info or _described(folder), good, stamp, locked)
+        if old is None:
+            if info is not None:
+                self._unchecked[key] = None
+            self.entries[key] = Entry(info or _described(folder), good, stamp, locked)
+            return True
+        known = old.info
+        if info is not None and stamp[:2] == old.stamp[:2] and known.id:  # its settings were checked before
+            optimality = known.optimality if info.optimality is None else info.optimality
+            info = replace(info, id=known.id, target=info.target or known.target, optimality=optimality)
+        else:
+            info = _described(folder)
+        old.info, old.stamp, old.locked = info, stamp, locked
         return True
 
 

@@ -73,6 +73,7 @@ class Metrics:
     version: int = 0
     events: list[tuple[float, str]] = field(default_factory=list)
     _columns: dict[str, Floats] = field(default_factory=dict)
+    _errors: dict[str, Floats] = field(default_factory=dict)  # standard errors of the rows that were asked for
     _waiting: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class Metrics:
         if not self._waiting:
             self._waiting, reset = self.tail.lines()
             if reset:
-                self.count, self._columns = 0, {}
+                self.count, self._columns, self._errors = 0, {}, {}
                 self.events.clear()
                 self.version += 1
         else:
@@ -148,12 +149,14 @@ class Metrics:
         """A metric and its standard error: its own where it is written down, else std / sqrt(trajectories)."""
         if f"{metric}_mean" not in self._columns:
             return self.column(metric), None
-        middle = self.column(f"{metric}_mean")
+        known = self._errors.get(metric, np.empty(0))
+        new = slice(len(known), self.count)
         with np.errstate(all="ignore"):
-            error = self.column(f"{metric}_std") / np.sqrt(self.column("trajectories"))
-        own = self.column(f"{metric}_se")
-        error = np.where(np.isfinite(own), own, error)
-        return middle, error if np.isfinite(error).any() else None
+            error = self.column(f"{metric}_std")[new] / np.sqrt(self.column("trajectories")[new])
+        own = self.column(f"{metric}_se")[new]
+        error = np.concatenate([known, np.where(np.isfinite(own), own, error)])
+        self._errors[metric] = error
+        return self.column(f"{metric}_mean"), error if np.isfinite(error).any() else None
 
 
 def _number(value: Any) -> float | None:

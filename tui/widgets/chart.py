@@ -54,7 +54,8 @@ class Chart(Widget, can_focus=True):
         self.view = view or View()
         self.content = Content()
         self.characters = charset()
-        self._strips: list[Strip] | None = None
+        self._drawn: tuple[Size, list[raster.Row], list[Strip]] | None = None
+        self._due = False
         self._styles: dict[int, Style] = {}
         self._place = (0, 1, (0.0, 1.0))  # first column, columns, x range
         self._drag: int | None = None
@@ -62,17 +63,34 @@ class Chart(Widget, can_focus=True):
     def show(self, content: Content) -> None:
         """Draw something else."""
         self.content = content
-        self.redraw()
+        self._renew()
 
     def redraw(self) -> None:
-        """Draw again at the next paint."""
-        self._strips = None
-        self.refresh()
+        """Draw again before the next paint, once however often it is asked for."""
+        if not self._due:
+            self._due = True
+            self.call_next(self._renew)
+
+    def _renew(self) -> None:
+        """Draw now if the chart is seen, else when it is; only rows that came out otherwise are painted."""
+        self._due = False
+        before, size = self._drawn, self.outer_size
+        if before is None or before[0] != size or not self.is_on_screen:
+            self._drawn = None
+            self.refresh()
+            return
+        rows = self._picture(*size).runs()
+        same = [old == new for old, new in zip(before[1], rows, strict=True)]
+        strips = [strip if alike else self._strip(row) for strip, alike, row in zip(before[2], same, rows, strict=True)]
+        self._drawn = size, rows, strips
+        changed = [Region(0, y, size.width, 1) for y, alike in enumerate(same) if not alike]
+        if changed:
+            self.refresh(*changed)
 
     def notify_style_update(self) -> None:
         """A new theme: no cached line is right any more."""
         super().notify_style_update()
-        self._strips = None
+        self._drawn = None
         self._styles.clear()
 
     def full(self) -> tuple[float, float]:
@@ -87,27 +105,25 @@ class Chart(Widget, can_focus=True):
         if self.app.no_color or self.app.ansi_color:  # colours are then changed on their way
             return super().render_lines(crop)
         lines = [self.render_line(y) for y in range(crop.y, crop.bottom)]
-        if crop.x or crop.width != self.size.width:
+        if crop.x or crop.width != self.outer_size.width:
             lines = [line.crop(crop.x, crop.right) for line in lines]
         return lines
 
     def render_line(self, y: int) -> Strip:
-        if self._strips is None or len(self._strips) != self.size.height:
-            self._strips = self._draw(self.size)
-        return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.rich_style)
+        size = self.outer_size  # that of the content: a chart has no border
+        if self._drawn is None or self._drawn[0] != size:
+            rows = self._picture(*size).runs()
+            self._drawn = size, rows, [self._strip(row) for row in rows]
+        strips = self._drawn[2]
+        return strips[y] if y < len(strips) else Strip.blank(size.width, self.rich_style)
 
-    def _draw(self, size: Size) -> list[Strip]:
-        picture = self._picture(size.width, size.height)
+    def _strip(self, row: raster.Row) -> Strip:
+        """A row of the picture in the colours of the theme."""
         styles = self._styles
-        strips = []
-        for row in picture.runs():
-            segments = []
-            for text, hue in row:
-                if hue not in styles:
-                    styles[hue] = self._style(hue)
-                segments.append(Segment(text, styles[hue]))
-            strips.append(Strip(segments, size.width))
-        return strips
+        for _, hue in row:
+            if hue not in styles:
+                styles[hue] = self._style(hue)
+        return Strip([Segment(text, styles[hue]) for text, hue in row], self.outer_size.width)
 
     def _style(self, hue: int) -> Style:
         """The colours of a hue on the widget's own ground."""
