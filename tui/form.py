@@ -3,23 +3,63 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmrl.config import Config, ConfigError, build
+from mmrl.config import Config, ConfigError, Reward, build
 from mmrl.config_fields import FieldSpec, field, fields, parse_text, value_of
 from mmrl.config_sources import nested, read_preset
 
 HIDDEN = ("run.results",)
 PREFIX = re.compile(r"^([\w, -]{2,60}?): ")
-NEEDS: dict[str, tuple[str, Any, str]] = {
-    "training.lambd": ("training.td", True, "TD(lambda) returns are off"),
-    "training.value_lr": ("training.noadv", False, "there is no value network"),
-    "reward.risk_aversion": ("reward.final", "cara", "the final reward is not cara"),
-    "reward.cara_alpha": ("reward.final", "cara", "the final reward is not cara"),
-}
-"""Fields that matter only with a certain value of another: key -> (other, its value, reason if not so)."""
-EXEMPT_FROM_NEEDS = {"reward.risk_aversion", "reward.cara_alpha"}
+Values = Mapping[str, Any]
+"""Values of the settings by key, with those that follow from others: `step_kind` and `final_kind` of the reward."""
+
+
+def _is(key: str, *wanted: Any) -> Callable[[Values], bool]:
+    return lambda values: values.get(key) in wanted
+
+
+def _averse(values: Values) -> bool:
+    """Whether the reward's own risk aversion counts."""
+    book = values.get("market.name") == "book" and values.get("reward.utility") in ("mean-variance", "entropic")
+    return book or values.get("final_kind") == "cara"
+
+
+RULES: tuple[tuple[tuple[str, ...], Callable[[Values], bool], str], ...] = (
+    (("training.lambd",), _is("training.td", True), "TD(lambda) returns are off"),
+    (("training.value_lr",), _is("training.noadv", False), "there is no value network"),
+    (("training.clip",), _is("training.noclip", False), "the ratio is not clipped"),
+    (("reward.immediate", "reward.final"), _is("reward.utility", "custom"), "the utility says what is paid"),
+    (("reward.add_inventory", "reward.add_time"), _is("step_kind", "wealth", "pnl"), "steps pay nothing"),
+    (("reward.always_final",), _is("final_kind", "value", "cara"), "nothing is paid at the end"),
+    (("reward.risk_aversion",), _averse, "no risk is weighed by it"),
+    (("reward.cara_alpha",), _is("final_kind", "cara"), "the final reward is not cara"),
+    (
+        ("reward.inventory_penalty",),
+        _is("reward.utility", "custom", "inventory-penalty"),
+        "the utility has no such part",
+    ),
+    (
+        ("reward.damping",),
+        _is("reward.utility", "damped", "damped-symmetric", "guo-lin-huang"),
+        "the utility dampens nothing",
+    ),
+    (
+        ("policy.size_centre", "policy.size_scale", "policy.delta_centre", "policy.delta_scale"),
+        _is("policy.kind", "gaussian"),
+        "the policy is categorical",
+    ),
+    (
+        ("policy.as_delta_centre", "policy.as_delta_scale", "policy.as_tilt"),
+        _is("policy.kind", "gaussian"),
+        "the policy is categorical",
+    ),
+    (("policy.size_grid",), _is("market.name", "book"), "every quote is one share"),
+    (("training.noclip", "training.clip"), _is("training.algorithm", "ppo"), "the algorithm is reinforce"),
+)
+"""Fields that matter only with certain values of others: keys, whether they do, the reason if they do not."""
+RULED = ("reward.damping",)  # whose help names only some of the choices that it belongs to
 
 
 class Draft:
@@ -80,6 +120,9 @@ class Draft:
     def inactive(self) -> dict[str, str]:
         """Fields that do nothing with the values chosen, each with the reason."""
         values, _ = self.parsed()
+        chosen = {k: values[f"reward.{k}"] for k in ("utility", "immediate", "final") if f"reward.{k}" in values}
+        reward = Reward.model_construct(**chosen)
+        values |= {"step_kind": reward.step_kind, "final_kind": reward.final_kind}
         known = {
             "book": ("market.name", "the market"),
             "avellaneda-stoikov": ("market.name", "the market"),
@@ -90,17 +133,15 @@ class Draft:
         known.update({choice: ("reward.utility", "the utility") for choice in field("reward.utility").choices})
         reasons = {}
         for spec in self.specs:
-            match = PREFIX.match(spec.help)
+            match = PREFIX.match(spec.help) if spec.key not in RULED else None
             owners = [part.strip().lower() for part in match.group(1).split(",")] if match else []
             owners = [owner for owner in owners if owner in known]
             if owners and all(values.get(known[owner][0]) != owner for owner in owners):
                 key, what = known[owners[0]]
                 reasons[spec.key] = f"not used: {what} is {values.get(key, '?')}"
-            elif spec.key in NEEDS:
-                other, wanted, reason = NEEDS[spec.key]
-                custom = values.get("reward.utility") == "custom"
-                if values.get(other) != wanted and (spec.key not in EXEMPT_FROM_NEEDS or custom):
-                    reasons[spec.key] = f"not used: {reason}"
+        for keys, holds, reason in RULES:
+            if not holds(values):
+                reasons.update({key: f"not used: {reason}" for key in keys if key not in reasons})
         return reasons
 
     def changed(self) -> dict[str, Any]:
@@ -146,5 +187,26 @@ def steps(draft: Draft) -> float:
     values, _ = draft.parsed()
     try:
         return float(values["market.nt"]) * float(values["training.nb"]) * float(values["training.ne"])
+    except (KeyError, TypeError, ValueError):
+        return float("nan")
+
+
+BASE = {"book": 375e6, "avellaneda-stoikov": 440e6}
+ROW = 116
+"""Bytes of memory of a process that trains without steps, and of each step of an epoch beside its observation.
+
+Fitted to the peaks of runs of 10^4 to 3 * 10^6 steps an epoch on a CPU.
+"""
+
+
+def memory(draft: Draft) -> float:
+    """Bytes of memory that training takes at its peak, about; NaN while a field cannot be read."""
+    values, _ = draft.parsed()
+    try:
+        rows = float(values["market.nt"]) * float(values["training.nb"])
+        market = values["market.name"]
+        extras = {"state": 0, "inventory": 1, "full": 3}[values["market.observation"]]
+        observed = 4 * values["market.n_obs"] + 1 + extras if market == "book" else 2
+        return BASE[market] + rows * (ROW + 4.0 * observed)
     except (KeyError, TypeError, ValueError):
         return float("nan")

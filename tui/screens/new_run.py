@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import statistics
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from textual.widgets.option_list import Option
 from mmrl.config import GROUPS
 from mmrl.config_fields import FieldSpec
 from mmrl.config_sources import presets
+from mmrl.progress import duration
 from mmrl.raster import compact
 from mmrl.runs import store
 from tui import processes
-from tui.form import Draft, steps
+from tui.form import Draft, memory, steps
 from tui.screens.base import Steering
 from tui.screens.dialogs import Choose
 from tui.widgets.fields import FieldRow
@@ -141,9 +144,9 @@ class NewRun(Steering):
         self.query_one("#estimate", Static).update(text)
 
     def _estimate(self) -> str:
-        """Time from the speed of runs on the same market here; nothing is promised without one."""
-        total = steps(self.draft)
-        if total != total:
+        """Steps, time from the speed of runs on the same market here, and memory."""
+        total, needed = steps(self.draft), memory(self.draft)
+        if total != total or needed != needed:
             return ""
         market = self.draft.texts["market.name"]
         speeds = [
@@ -153,10 +156,10 @@ class NewRun(Steering):
         ]
         text = f"at most {compact(total)} steps"
         if speeds:
-            seconds = total / statistics.median(speeds)
-            text += f", about {seconds / 60:.0f} min" if seconds >= 90 else f", about {seconds:.0f} s"
-            text += " at the speed of the runs here"
-        return text
+            text += f" · about {duration(total / statistics.median(speeds))} at the speed of the runs here"
+        text += f" · about {needed / 1e9:.1f} GB" if needed >= 1e9 else f" · about {round(needed / 1e7) * 10} MB"
+        there = physical_memory()
+        return text + (f", more than the {there / 1e9:.1f} GB of this machine" if needed > there else "")
 
     @on(OptionList.OptionHighlighted, "#groups")
     async def _group(self, event: OptionList.OptionHighlighted) -> None:
@@ -225,3 +228,11 @@ class NewRun(Steering):
             self.set_focus(self.query_one("#groups", OptionList))
         else:
             self.app.pop_screen()
+
+
+def physical_memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return math.inf

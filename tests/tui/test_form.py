@@ -1,0 +1,85 @@
+"""What a form knows: which fields do nothing and why, and how much time and memory a run will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.widgets import Input
+
+from tests.tui.conftest import drive, press, screen_text
+from tui.form import Draft, memory
+
+
+def unused(**texts: str) -> dict[str, str]:
+    draft = Draft()
+    draft.texts.update({key.replace("__", "."): text for key, text in texts.items()})
+    return {key: reason.removeprefix("not used: ") for key, reason in draft.inactive().items()}
+
+
+@pytest.mark.parametrize(
+    ("texts", "idle", "used"),
+    [
+        ({}, {"market.sigma": "the market is book", "reward.damping": "the utility dampens nothing"}, "reward.final"),
+        (
+            {"reward__utility": "damped-symmetric"},
+            {"reward.immediate": "the utility says what is paid"},
+            "reward.damping",
+        ),
+        ({"reward__utility": "damped"}, {"reward.inventory_penalty": "the utility has no such part"}, "reward.damping"),
+        ({"reward__utility": "cara"}, {"reward.add_time": "steps pay nothing"}, "reward.risk_aversion"),
+        (
+            {"reward__utility": "mean-variance"},
+            {"reward.always_final": "nothing is paid at the end"},
+            "reward.risk_aversion",
+        ),
+        ({"reward__immediate": "none"}, {"reward.add_inventory": "steps pay nothing"}, "reward.always_final"),
+        ({"reward__final": "none"}, {"reward.always_final": "nothing is paid at the end"}, "reward.add_time"),
+        ({"training__noclip": "true"}, {"training.clip": "the ratio is not clipped"}, "training.noclip"),
+        ({"training__algorithm": "reinforce"}, {"training.clip": "the algorithm is reinforce"}, "training.value_lr"),
+        ({"training__td": "true"}, {"reward.cara_alpha": "the final reward is not cara"}, "training.lambd"),
+        ({"policy__kind": "categorical"}, {"policy.delta_scale": "the policy is categorical"}, "policy.size_grid"),
+        (
+            {"market__name": "avellaneda-stoikov", "policy__kind": "categorical"},
+            {"policy.as_tilt": "the policy is categorical", "policy.size_grid": "every quote is one share"},
+            "policy.delta_grid",
+        ),
+    ],
+)
+def test_fields_that_do_nothing_say_why(texts: dict[str, str], idle: dict[str, str], used: str) -> None:
+    found = unused(**texts)
+    assert {key: found.get(key) for key in idle} == idle
+    assert used not in found
+
+
+def test_memory_follows_the_steps_of_an_epoch() -> None:
+    draft = Draft()
+    draft.texts.update({"market.nt": "10000", "training.nb": "100"})
+    assert memory(draft) == pytest.approx(515e6, rel=0.1)  # measured peaks
+    draft.texts["training.nb"] = "300"
+    assert memory(draft) == pytest.approx(798e6, rel=0.1)
+    draft.texts.update({"training.nb": "100", "market.n_obs": "10"})
+    assert memory(draft) == pytest.approx(659e6, rel=0.1)
+    draft.texts["market.nt"] = "many"
+    assert memory(draft) != memory(draft)
+
+
+def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.screens.new_run.physical_memory", lambda: 2e9)
+
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, "n", "ctrl+o", "end", "enter")  # from the defaults
+        text = screen_text(app)
+        # 1000 steps of 100 trajectories in 100 epochs at 16 000 a second, the speed of the runs in the folder
+        assert "at most 10M steps · about 10m25s at the speed of the runs here · about 390 MB" in text, text
+        await press(app, pilot, "ctrl+f", *"nt", "enter")
+        field = app.screen.query("FieldRow Input").first(Input)
+        field.value = "1000000"
+        await pilot.pause(0.1)
+        assert "GB, more than the 2.0 GB of this machine" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause(0.1)
+        assert "$ mmrl train" in screen_text(app)
+
+    drive(results, script, (140, 36))
