@@ -49,7 +49,7 @@ def test_avellaneda_stoikov_is_the_published_game() -> None:
         100,
     )
     assert (market.sigma, market.k, market.arrival, market.horizon) == (2.0, 1.5, 140.0, 1.0)
-    assert (reward.utility, reward.discount) == ("mean-variance", 1.0)
+    assert (reward.utility, reward.discount) == ("entropic", 1.0)
 
 
 def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:

@@ -25,7 +25,9 @@ from mmrl.rollout.trajectories import NoLiveSteps
 
 
 def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends", td: bool = False) -> Any:
-    reward = Space(final_kind=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1)
+    reward = Space(
+        utility="custom", final_kind=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1
+    )
     return Space(reward=reward, training=Space(td=td, lambd=0.5), market=Space(nt=3))
 
 
@@ -40,6 +42,26 @@ def test_td_lambda_by_hand() -> None:
     # G_2 = 3; G_1 = 2 + (40/2 + 3/2)/2 = 12.75; G_0 = 1 + (20/2 + 12.75/2)/2 = 9.1875
     got = lambda_returns(np.array([1.0, 2, 3]), np.array([10.0, 20, 40]), np.array([0, 3]), np.zeros(1), 0.5, 0.5)
     np.testing.assert_allclose(got, [9.1875, 12.75, 3.0])
+
+
+def test_an_averse_value_is_the_certainty_equivalent() -> None:
+    # one step pays 0 or 3 with equal odds: -ln((1 + e^-3) / 2) = 0.6446..., where the advantages average to 0
+    sure = -np.log((1 + np.exp(-3.0)) / 2)
+    reward, offsets = np.array([0.0, 3.0]), np.array([0, 1, 2])
+    got = lambda_returns(reward, np.full(2, sure), offsets, np.zeros(2), 1.0, 0.5, 1.0)
+    np.testing.assert_allclose(got - sure, [1 - np.exp(sure), 1 - np.exp(sure - 3)], rtol=1e-12)
+    assert abs((got - sure).mean()) < 1e-12
+    # little aversion changes little, and one disaster counts for no more than exp(3)
+    np.testing.assert_allclose(lambda_returns(reward, np.zeros(2), offsets, np.zeros(2), 1.0, 0.5, 1e-9), reward)
+    worst = lambda_returns(np.array([-1e9]), np.zeros(1), np.array([0, 1]), np.zeros(1), 1.0, 0.5, 0.5)
+    np.testing.assert_allclose(worst, [-(np.exp(3) - 1) / 0.5])
+
+
+def test_averse_returns_go_back_through_time() -> None:
+    # aversion 1/2, lambda 1/2, V = (1, 2), rewards (0.5, 1): d_1 = 1 - 2, d_0 = 0.5 + 2 - 1, u(d) = 2 (1 - e^(-d/2))
+    got = lambda_returns(np.array([0.5, 1]), np.array([1.0, 2]), np.array([0, 2]), np.zeros(1), 1.0, 0.5, 0.5)
+    last, first = 2 * (1 - np.exp(0.5)), 2 * (1 - np.exp(-0.75))
+    np.testing.assert_allclose(got, [1 + first + last / 2, 2 + last])
 
 
 def test_advantages_by_hand() -> None:

@@ -26,6 +26,8 @@ def test_by_hand() -> None:
     assert u.damped(1.5, 3, -0.4, 0.5) == 1.5
     assert u.damped_symmetric(1.5, 3, 0.4, 0.5) == pytest.approx(0.9)
     assert u.damped_symmetric(1.5, 3, -0.4, 0.5) == pytest.approx(2.1)
+    # trading profit 1.5 - 3 * 0.4, less 0.1 / 2 * 4 * 3^2 * 0.5
+    assert u.entropic(1.5, 3, 0.4, 3, 0.1, 4.0, 0.5) == pytest.approx(0.3 - 0.9)
     # damped 0.9 + trading 1.5 - 1.2 - 0.01 * 4^2
     assert u.guo_lin_huang(1.5, 3, 0.4, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
 
@@ -56,6 +58,9 @@ def expected(config: Any, batch: Any) -> np.ndarray:
         "damped": psi - np.maximum(gain, 0),
         "damped-symmetric": psi - gain,
         "guo-lin-huang": 2 * psi - np.maximum(gain, 0) - exposed * d_mid - r.size_penalty * held**2,
+        "entropic": psi
+        - exposed * d_mid
+        - (r.risk_aversion / 2 * 2.4e-3**2 if book else config.market.gamma / 2 * 4.0) * held**2 * dt,
     }[r.utility]
     out = out.copy()
     out[ends] -= r.final_penalty * batch.final_inventory.astype(float) ** 2
@@ -68,7 +73,7 @@ def expected(config: Any, batch: Any) -> np.ndarray:
 @pytest.mark.parametrize("engine", ["compiled", "tensor"])
 @pytest.mark.parametrize("market", ["book", "avellaneda-stoikov"])
 def test_both_engines_pay_the_utility(engine: str, market: str) -> None:
-    utilities = ["linear", "cara", "mean-variance", "inventory-penalty", "damped", "damped-symmetric", "guo-lin-huang"]
+    utilities = [name for name in u.CODES if name != "custom"]
     quoter = fixed(2, 0.3, 3, 0.4) if market == "book" else fixed(0.2, 0.4)
     for utility in utilities:
         reward: dict[str, Any] = {"utility": utility, "risk_aversion": 0.02, "cara_alpha": 1.0, "final_penalty": 0.03}
@@ -88,5 +93,7 @@ def test_refusals() -> None:
         build({"reward": {"utility": "inventory-penalty"}})
     with pytest.raises(ConfigError, match=r"is no part of reward\.utility = 'linear'"):
         build({"reward": {"utility": "linear", "inventory_penalty": 0.1}})
+    with pytest.raises(ConfigError, match=r"needs the value network"):
+        build({"reward": {"utility": "entropic"}, "training": {"noadv": True}})
     with pytest.raises(ConfigError, match="utility = 'quadratic' is not allowed: it must be one of custom, linear"):
         build({"reward": {"utility": "quadratic"}})
