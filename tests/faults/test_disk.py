@@ -28,7 +28,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 def test_full_then_freed(
     nursery: Nursery, small: Path, tmp_path: Path, figure: Callable[..., None], complete: bool
 ) -> None:
-    target, lost = 400 if complete else 60, 0
+    target, lost = 400 if complete else 14, 0
     settings = [*TINY, "-ne", str(target), "-pa", "5", "--name", "run"]
     logs, ballast, run = tmp_path / "logs", small / "ballast", small / "run"
     logs.mkdir()
@@ -62,6 +62,7 @@ def test_full_then_freed(
            f"{rounds}/{rounds}; {lost}; yes", "all; 0; yes")  # fmt: skip
 
 
+@pytest.mark.slow_fault
 def test_careless_writes_on_a_full_disk_are_caught(
     nursery: Nursery, small: Path, tmp_path: Path, caught: Callable[..., None]
 ) -> None:

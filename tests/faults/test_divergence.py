@@ -45,6 +45,7 @@ def test_a_rate_out_of_bounds_is_refused(nursery: Nursery, tmp_path: Path, figur
     figure(12, "a learning rate of 10^6: refused before anything is made, exit 2", "yes", "yes")
 
 
+@pytest.mark.slow_fault
 def test_an_unchecked_weight_is_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
     child = nursery.mmrl(tmp_path, "train", *arguments, mutant="nan_weight_unchecked")

@@ -60,14 +60,15 @@ def test_names(
     caught: Callable[..., None],
     complete: bool,
 ) -> None:
-    tried, wrong, slowest = harm(nursery, good, tmp_path / "good", NAMES if complete else [*NAMES[:3], "link"])
+    tried, wrong, slowest = harm(nursery, good, tmp_path / "good", NAMES if complete else [*NAMES[:2], "link"])
     assert not wrong
     assert slowest < 2  # a second on an idle machine
     figure(15, "hostile names with six commands: tried; not refused, files touched; most seconds",
            f"{tried}; 0; {slowest:.2f}", "0; < 1 s")  # fmt: skip
-    _, wrong, _ = harm(nursery, good, tmp_path / "mutant", ["../x", "link"], "any_name")
-    assert len(wrong) > 2
-    caught(15, f"names joined as they come: {len(wrong)} of 12 commands went through")
+    if complete:
+        _, wrong, _ = harm(nursery, good, tmp_path / "mutant", ["../x", "link"], "any_name")
+        assert len(wrong) > 2
+        caught(15, f"names joined as they come: {len(wrong)} of 12 commands went through")
 
 
 def test_names_that_differ_only_by_case(

@@ -19,7 +19,7 @@ from tests.faults.harness import TINY, Nursery, equal, newest, trained, wait_unt
 
 
 def test_killed_at_random(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], complete: bool) -> None:
-    kills = int(os.environ.get("MMRL_KILLS", "200")) if complete else 5
+    kills = int(os.environ.get("MMRL_KILLS", "200")) if complete else 2
     rng = random.Random(1)
     run = tmp_path / "run"
     lost, landed, gained, forgotten, child, began = 0, 0, 1000, 0, None, time.monotonic()

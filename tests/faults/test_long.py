@@ -53,7 +53,7 @@ def grown(nursery: Nursery, place: Path, epochs: int, mutant: str = "") -> tuple
 def test_no_growth(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None], complete: bool
 ) -> None:
-    epochs = 5000 if complete else 60
+    epochs = 5000 if complete else 30
     first, last, files, still, left = grown(nursery, tmp_path / "good", epochs)
     assert (still, left) == (files, 0)
     if complete:  # before, memory is what the first epochs take

@@ -30,7 +30,7 @@ def started(nursery: Nursery, place: Path, epochs: int, readers: tuple[str, ...]
 def test_readers_while_it_is_written(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None], complete: bool
 ) -> None:
-    epochs = 1000 if complete else 60
+    epochs = 1000 if complete else 30
     trainer, *readers = started(nursery, tmp_path / "results", epochs, (*FOUR, "plot"))
     assert trainer.wait(3000) == 0, trainer.text()
     assert [reader.wait() for reader in readers] == [0] * 5, [reader.text() for reader in readers]
@@ -40,7 +40,8 @@ def test_readers_while_it_is_written(
            f"{sum(one['reads'] for one in seen)}; 0", "0")  # fmt: skip
 
 
-@pytest.mark.parametrize("mutant", ["naive_save", pytest.param("rewritten_metrics", marks=pytest.mark.slow_fault)])
+@pytest.mark.slow_fault
+@pytest.mark.parametrize("mutant", ["naive_save", "rewritten_metrics"])
 def test_writers_that_disturb_readers_are_caught(
     nursery: Nursery, tmp_path: Path, caught: Callable[..., None], mutant: str
 ) -> None:

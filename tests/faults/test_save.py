@@ -139,6 +139,7 @@ def test_an_error_at_every_call(
     figure(3, f"{error} at every system call of a save: points, torn or falsely saved", f"{points}, 0", "0")
 
 
+@pytest.mark.slow_fault
 def test_swallowed_errors_are_caught(nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]) -> None:
     false = [
         code == 0 and (torn(folder) is not None or state_of(folder) != NEW)
@@ -210,11 +211,13 @@ def test_a_temporary_folder_on_another_disk(
         ]
         assert faults and not any(faults)
         assert run_in_memory or not list(temporary.iterdir())
-        mutants = every_point(nursery, base, place, ("write", "sendfile"), "signal=KILL", "far_temporary", env)
+        writing = ("write", "sendfile") if complete else ()
+        mutants = every_point(nursery, base, place, writing, "signal=KILL", "far_temporary", env)
         found = [torn(folder) for _, _, folder, _, _ in mutants]
-        assert any(found)
+        assert any(found) or not complete
     finally:
         shutil.rmtree(other, ignore_errors=True)
     where = "memory" if run_in_memory else "ext4"
     figure(6, f"TMPDIR on another disk, run in {where}: points, torn", f"{len(faults)}, 0", "0 torn")
-    caught(6, f"written to TMPDIR and moved, run in {where}: {len(found) - found.count(None)} of {len(found)} torn")
+    if complete:
+        caught(6, f"written to TMPDIR and moved, run in {where}: {len(found) - found.count(None)} of {len(found)} torn")

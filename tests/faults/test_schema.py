@@ -52,14 +52,16 @@ def of_unknown_keys(nursery: Nursery, place: Path, mutant: str = "") -> Child:
     return child
 
 
-def test_runs_of_the_future_and_unknown_keys(
-    nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]
-) -> None:
+def test_runs_of_the_future_and_unknown_keys(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]) -> None:
     child = of_the_future(nursery, tmp_path / "future")
     assert child.code == 1 and "schema 99" in child.text() and f"up to {SCHEMA}" in child.text(), child.text()
     child = of_unknown_keys(nursery, tmp_path / "unknown")
     assert child.code == 2 and "unheard_of" in child.text(), child.text()
     figure(18, "a run of the future, an unknown key: refused, both versions or the key named", "2/2", "2/2")
+
+
+@pytest.mark.slow_fault
+def test_any_schema_and_any_key_are_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     assert of_the_future(nursery, tmp_path / "mutant", "any_schema").code == 0
     caught(18, "schema not compared: the run of the future was gone on with")
     assert of_unknown_keys(nursery, tmp_path / "dropped", "unknown_keys_dropped").code == 0

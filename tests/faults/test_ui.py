@@ -145,11 +145,12 @@ class Screen:
         os.close(self.slave)
 
 
+@pytest.mark.slow_fault  # tests/tui kills it once in every run of the tests
 def test_killed_beside_a_training_process(
-    nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None], complete: bool
+    nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]
 ) -> None:
     trainer = nursery.mmrl(tmp_path, "train", *TINY, "-ne", "1000000", "--results", str(tmp_path), "--name", "run")
-    run, rounds = tmp_path / "run", 10 if complete else 1
+    run, rounds = tmp_path / "run", 10
     wait_until(lambda: newest(run) > 0 or trainer.poll() is not None)
     try:
         for number in range(rounds):
