@@ -290,10 +290,10 @@ def promote(folder: Path) -> Path:
     """
     root = folder.resolve().parent.parent / "good-results"
     target = run_folder(root, folder.name)
-    other = namesake(root, folder.name)
-    if other:
-        raise ConfigError(f"{root / other} is there already: rename the run first")
     with RunLock(folder):
+        other = namesake(root, folder.name)
+        if other:
+            raise ConfigError(f"{root / other} is there already: rename the run first")
         refuse_links(folder)
         root.mkdir(exist_ok=True)
         copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
