@@ -1,46 +1,82 @@
-"""Any keys in any order: no traceback, whatever state the runs are in."""
+"""Any keys and clicks in any order: no traceback, whatever state the runs are in or get into."""
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import OutOfBounds
 
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import drive, make_run, record
 from tui.screens.help import owners
 
 KEYS = (
-    *"abcdefghijklmnopqrstuvwxyz0123456RSOYy/?<>+-,.[]",
-    *("enter", "escape", "space", "delete", "up", "down", "left", "right", "tab", "home", "end"),
-    *("ctrl+f", "ctrl+o", "ctrl+s", "ctrl+w", "ctrl+p", "f10"),
+    *"abcdefghijklmnopqrstuvwxyz0123456ORSTYZ",
+    *("slash", "question_mark", "less_than_sign", "greater_than_sign", "plus", "minus", "comma", "full_stop"),
+    *("left_square_bracket", "right_square_bracket", "enter", "escape", "space", "delete", "backspace"),
+    *("up", "down", "left", "right", "tab", "shift+tab", "home", "end", "pageup", "pagedown"),
+    *("ctrl+f", "ctrl+o", "ctrl+s", "ctrl+w", "ctrl+y", "ctrl+p", "f1", "f10", "f12"),
 )
-NAMES = {"/": "slash", "?": "question_mark", "<": "less_than_sign", ">": "greater_than_sign", "+": "plus"}
-NAMES |= {"-": "minus", ",": "comma", ".": "full_stop", "[": "left_square_bracket", "]": "right_square_bracket"}
+SIZES = [(80, 24), (120, 36), (200, 60), (45, 13), (30, 8)]
+SEEDS = 100 if os.environ.get("MMRL_FAULTS") == "complete" else 4
 
 
-@pytest.mark.parametrize("seed", range(2))
+async def mouse(pilot: Any, chance: random.Random, size: tuple[int, int]) -> None:
+    """A click, a double click, a turn of the wheel or a drag somewhere."""
+    from textual import events
+
+    place = chance.randrange(size[0]), chance.randrange(size[1])
+    other = chance.randrange(size[0]), chance.randrange(size[1])
+    with suppress(OutOfBounds):
+        kind = chance.randrange(4)
+        if kind < 2:
+            await pilot.click(offset=place, times=kind + 1)
+        elif kind == 2:
+            wheel = chance.choice([events.MouseScrollUp, events.MouseScrollDown])
+            await pilot._post_mouse_events([wheel], offset=place, button=0)
+        else:
+            await pilot.mouse_down(offset=place)
+            await pilot.hover(offset=other)
+            await pilot.mouse_up(offset=other)
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_keys_on_living_and_dying_runs(results: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.processes.start", lambda arguments, root: {"pid": 1})
     chance = random.Random(seed)
     live = make_run(results, "live", epochs=12, state="running")
-    size = chance.choice([(80, 24), (120, 36), (200, 60), (45, 13)])
+    chosen = ("live", "beta", "gamma", "alpha")[seed % 4]  # in training, to be corrupted, to vanish, finished
+    size = chance.choice(SIZES[:4])
 
     async def script(app: Any, pilot: Any) -> None:
+        nonlocal size
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / chosen)))
+        if chance.random() < 0.7:
+            await pilot.press("enter", chance.choice("123456"))
         for number in range(40):
-            key = chance.choice(KEYS)
-            await pilot.press(NAMES.get(key, key))
-            if number % 10 == 3:
+            if chance.random() < 0.15:
+                await mouse(pilot, chance, size)
+            else:
+                await pilot.press(chance.choice(KEYS))
+            if number % 10 == 3 and live.is_dir():
                 with (live / "metrics.jsonl").open("a") as file:
                     file.write(json.dumps(record(13 + number)) + ("\n" if number % 20 == 3 else ""))
-            if number == 15:
+            if number == 12:
+                size = chance.choice(SIZES)
+                await pilot.resize_terminal(*size)
+            if number == 15 and (results / "beta").is_dir():
                 (results / "beta" / "metrics.jsonl").write_bytes(b"\x00\xff{")
                 (results / "beta" / "config.toml").write_bytes(b"[[[")
-            if number == 28:
+                for path in (results / "beta" / "episodes").glob("*.npz"):
+                    path.write_bytes(path.read_bytes()[:200])
+            if number == 20:
                 shutil.rmtree(results / "gamma", ignore_errors=True)
 
     with RunLock(live):
