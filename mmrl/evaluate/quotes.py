@@ -5,6 +5,8 @@ Shapes: K times, Q inventories.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +33,7 @@ def quotes_of(
     On the book, where quotes depend on more than time and inventory, everything else is at its mean over the steps
     that the observations were normalised by; sizes are shares. NaN where a side does not quote.
     """
-    inventory = _inventories(batch, REACH if config.market.name != "book" else None)
+    inventory = visited(batch, REACH if config.market.name != "book" else None)
     arrays: dict[str, Array] = {"quotes_time": np.array(TIMES), "quotes_inventory": inventory}
     if config.market.name != "book":
         rows = (np.array(TIMES) * config.market.nt).astype(np.int64)
@@ -42,13 +44,13 @@ def quotes_of(
             table = np.where(np.isfinite(best.delta), best.delta, np.nan)[rows][:, at]
             arrays |= {"optimum_bid": table[..., 0], "optimum_ask": table[..., 1]}
     else:
-        actions = _book_actions(config, weights, inventory)
+        actions = book_actions(config, weights, inventory, TIMES)
         names = ("quotes_bid_size", "quotes_bid", "quotes_ask_size", "quotes_ask")
         arrays |= {name: actions[..., column] for column, name in enumerate(names)}
     return {name: a.astype(np.float32) if a.dtype == np.float64 else a for name, a in arrays.items()}
 
 
-def _inventories(batch: Trajectories, most: int | None) -> npt.NDArray[np.int32]:
+def visited(batch: Trajectories, most: int | None) -> npt.NDArray[np.int32]:
     """Whole inventories [Q] on both sides of 0 that cover nearly all steps of a batch."""
     held = np.abs(batch.inventory[:: max(batch.nnz // 100_000, 1)])
     reach = max(int(np.quantile(held, USUAL)), LEAST)
@@ -56,11 +58,13 @@ def _inventories(batch: Trajectories, most: int | None) -> npt.NDArray[np.int32]
     return np.unique(np.rint(np.linspace(-reach, reach, 2 * min(reach, MOST) + 1))).astype(np.int32)
 
 
-def _book_actions(config: Config, weights: PolicyWeights, inventory: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """(n_b, delta_b, n_a, delta_a) [K, Q, 4] in shares and currency."""
+def book_actions(
+    config: Config, weights: PolicyWeights, inventory: npt.NDArray[np.int32], times: Sequence[float]
+) -> npt.NDArray[np.float64]:
+    """(n_b, delta_b, n_a, delta_a) [K, Q, 4] in shares and currency at shares of the horizon, all else at its mean."""
     market, p = config.market, config.policy
-    raw = np.broadcast_to(weights.obs_mean, (len(TIMES), len(inventory), weights.obs_mean.size)).copy()
-    raw[..., 4 * market.n_obs] = 1.0 - np.array(TIMES)[:, None]
+    raw = np.broadcast_to(weights.obs_mean, (len(times), len(inventory), weights.obs_mean.size)).copy()
+    raw[..., 4 * market.n_obs] = 1.0 - np.array(times)[:, None]
     if market.observation != "state":
         raw[..., 4 * market.n_obs + 1] = inventory
     outputs = weights.forward(weights.normalise(raw)).astype(np.float64)

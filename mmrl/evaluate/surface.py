@@ -1,4 +1,4 @@
-"""Quote surfaces: bid and ask distance over inventory at several times, in the terminal or as a figure."""
+"""Quote surfaces: distances (on the book sizes too) over inventory at several times, in the terminal or as a figure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +20,79 @@ TIMES = (0.0, 0.5, 0.95)  # of the horizon
 SUFFIXES = (".svg", ".png", ".pdf", ".txt")
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One chart: what it shows, at which share of the horizon, and by whom [Q]."""
+
+    title: str
+    moment: float
+    lines: list[tuple[str, np.ndarray]]
+
+
 def check_name(save: str) -> None:
     """Refuse a file whose kind is unknown, before anything is computed."""
     if Path(save).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--save {save}: the name must end in one of {', '.join(SUFFIXES)}")
 
 
-def curves(entrant: Entrant, moment: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inventories and distances (bid, ask) of an entrant's table at a share of the horizon."""
-    assert entrant.quotes is not None
-    rows, width, _ = entrant.quotes.shape
-    reach = (width - 1) // 2
-    q = np.arange(-SHOWN, SHOWN + 1)
-    at = entrant.quotes[min(int(moment * rows), rows - 1), np.clip(q, -reach, reach) + reach]
-    return q, at[:, 0], at[:, 1]
+def inventories(entrants: Sequence[Entrant]) -> np.ndarray:
+    """Inventories to draw over: -10 to 10, on the book those that the first entrant visits nearly all the time."""
+    if entrants[0].config.market.name != "book":
+        return np.arange(-SHOWN, SHOWN + 1)
+    from mmrl.evaluate.quotes import visited
+    from mmrl.rollout.compiled import rollout
+    from mmrl.seeding import stream_seed
+
+    return visited(rollout(entrants[0].config, entrants[0].quoter, stream_seed(0, "evaluation"), 0, count=20), None)
+
+
+def surface(entrant: Entrant, q: np.ndarray) -> np.ndarray | None:
+    """Deterministic quotes [K, Q, 2] as distances (bid, ask), on the book [K, Q, 4] as (n_b, delta_b, n_a, delta_a).
+
+    None for an agent whose quotes depend on more than time and inventory, such as the naive one.
+    """
+    quoter = entrant.quoter
+    book = entrant.config.market.name == "book"
+    if book and quoter.kind == "fixed":
+        return np.broadcast_to(np.array(quoter.constant), (len(TIMES), q.size, 4))
+    if book and quoter.weights is not None:
+        from mmrl.evaluate.quotes import book_actions
+
+        return book_actions(entrant.config, quoter.weights, q, TIMES)
+    table = quoter.table if book else entrant.quotes
+    if table is None:
+        return None
+    reach = (table.shape[1] - 1) // 2
+    rows = np.minimum((np.array(TIMES) * len(table)).astype(np.int64), len(table) - 1)
+    return table[rows][:, np.clip(q, -reach, reach) + reach]
+
+
+def curves(entrants: Sequence[Entrant]) -> tuple[np.ndarray, list[Panel]]:
+    """Inventories [Q] and the panels, time by time: distances of both sides, on the book sizes too."""
+    q = inventories(entrants)
+    drawn = [(entrant.name, found) for entrant in entrants if (found := surface(entrant, q)) is not None]
+    if not drawn:
+        raise ConfigError(f"{entrants[0].name} has no table of quotes over inventory and time: nothing to draw")
+    book = drawn[0][1].shape[-1] == 4
+    parts = (("bid distance", 1), ("ask distance", 3), ("bid size", 0), ("ask size", 2))
+    shown = parts if book else (("bid distance", 0), ("ask distance", 1))
+    return q, [
+        Panel(title, moment, [(name, table[k, :, column]) for name, table in drawn])
+        for k, moment in enumerate(TIMES)
+        for title, column in shown
+    ]
 
 
 def show(entrants: Sequence[Entrant], save: str | None) -> None:
-    """Draw the entrants that have tables on the terminal, or write them to a file by its suffix."""
-    drawn = [entrant for entrant in entrants if entrant.quotes is not None]
-    if not drawn:
-        raise ConfigError(f"{entrants[0].name} has no table of quotes over inventory and time: nothing to draw")
+    """Draw the entrants that have quotes over inventory on the terminal, or write them to a file by its suffix."""
+    q, drawn = curves(entrants)
     if save is not None and Path(save).suffix.lower() != ".txt":
-        _write(drawn, Path(save))
+        _write(q, drawn, Path(save))
         print(f"wrote {save}")
         return
     terminal = shutil.get_terminal_size((100, 30))
     colour = save is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = drawing(drawn, terminal.columns, max(terminal.lines - 2, 30), colour)
+    text = drawing(q, drawn, terminal.columns, max(terminal.lines - 2, 30), colour)
     if save is None:
         print(text)
     else:
@@ -54,33 +100,29 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
         print(f"wrote {save}")
 
 
-def drawing(entrants: Sequence[Entrant], width: int, height: int, colour: bool) -> str:
-    """A panel for each time and side, a curve for each entrant, and a legend."""
+def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
+    """A row of panels for each time, a curve for each entrant, and a legend."""
     from mmrl import charts
 
-    cells = []
-    hues = [charts.COLOURS[number % len(charts.COLOURS)] for number in range(len(entrants))]
-    for moment in TIMES:
-        lines: tuple[list[charts.Line], list[charts.Line]] = ([], [])
-        for entrant, hue in zip(entrants, hues, strict=True):
-            q, bid, ask = curves(entrant, moment)
-            lines[0].append(charts.Line(q, bid, colour=hue))
-            lines[1].append(charts.Line(q, ask, colour=hue))
-        cells += [
-            (f"{side} distance, t = {moment:g} T", part) for side, part in zip(("bid", "ask"), lines, strict=True)
-        ]
+    cells = [
+        (
+            f"{panel.title}, t = {panel.moment:g} T",
+            [charts.Line(q, y, colour=charts.COLOURS[n % len(charts.COLOURS)]) for n, (_, y) in enumerate(panel.lines)],
+        )
+        for panel in drawn
+    ]
     legend = [
-        f"\x1b[38;5;{hue}m{entrant.name}\x1b[0m" if colour else entrant.name
-        for entrant, hue in zip(entrants, hues, strict=True)
+        f"\x1b[38;5;{charts.COLOURS[n % len(charts.COLOURS)]}m{name}\x1b[0m" if colour else name
+        for n, (name, _) in enumerate(drawn[0].lines)
     ]
     blocks = [
-        charts.panels(cells[k : k + 2], width, max(height // len(TIMES), 10), colour, across="inventory")
+        charts.panels(cells[k : k + 2], width, max(height * 2 // len(cells), 10), colour, across="inventory")
         for k in range(0, len(cells), 2)
     ]
     return "\n".join(["  ".join(legend), *blocks])
 
 
-def _write(entrants: Sequence[Entrant], path: Path) -> None:
+def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
     from importlib.util import find_spec
 
     from mmrl import figures
@@ -88,22 +130,23 @@ def _write(entrants: Sequence[Entrant], path: Path) -> None:
     if find_spec("matplotlib") is None and path.suffix.lower() == ".svg":
         from mmrl.svg import terminal_svg
 
-        path.write_text(terminal_svg(drawing(entrants, 110, 45, True), 110, "quotes"), encoding="utf-8")
+        path.write_text(terminal_svg(drawing(q, drawn, 110, 45, True), 110, "quotes"), encoding="utf-8")
         return
+    rows = len(drawn) // len(TIMES)
     rc_context, Figure = figures._matplotlib()
     with rc_context(figures.STYLE):
-        figure = Figure(figsize=(3.2 * len(TIMES), 5.0), layout="constrained")
-        axes: Any = figure.subplots(2, len(TIMES), sharex=True, sharey="row", squeeze=False)
-        for column, moment in enumerate(TIMES):
-            for number, entrant in enumerate(entrants):
-                q, bid, ask = curves(entrant, moment)
-                for row, distance in enumerate((bid, ask)):
-                    hue = figures.HUES[number % len(figures.HUES)]
-                    axes[row, column].plot(q, distance, color=hue, lw=1.2, label=entrant.name)
-            axes[0, column].set(title=f"t = {moment:g} T")
-            axes[1, column].set(xlabel="inventory (shares)")
-        axes[0, 0].set(ylabel="bid distance (currency)")
-        axes[1, 0].set(ylabel="ask distance (currency)")
+        figure = Figure(figsize=(3.2 * len(TIMES), 2.5 * rows), layout="constrained")
+        axes: Any = figure.subplots(rows, len(TIMES), sharex=True, sharey="row", squeeze=False)
+        for number, panel in enumerate(drawn):
+            column, row = divmod(number, rows)
+            for n, (name, y) in enumerate(panel.lines):
+                axes[row, column].plot(q, y, color=figures.HUES[n % len(figures.HUES)], lw=1.2, label=name)
+            if row == 0:
+                axes[row, column].set(title=f"t = {panel.moment:g} T")
+            if row == rows - 1:
+                axes[row, column].set(xlabel="inventory (shares)")
+            if column == 0:
+                axes[row, column].set(ylabel=f"{panel.title} ({'shares' if 'size' in panel.title else 'currency'})")
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(entrants), 4))
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         figures._write(figure, path)

@@ -146,10 +146,25 @@ def test_table_and_quotes_are_drawn(capsys: pytest.CaptureFixture[str], tmp_path
 def test_curves_read_the_table() -> None:
     config = resolve({"nt": 20}, None, GAME, {})[0]
     entrant = compare.named_agent(GAME, config)
-    q, bid, ask = surface.curves(entrant, 0.5)
+    q, panels = surface.curves([entrant])
+    assert [(p.title, p.moment) for p in panels[2:4]] == [("bid distance", 0.5), ("ask distance", 0.5)]
+    bid, ask = (panel.lines[0][1] for panel in panels[2:4])
     half = 0.5 * 0.4 * 0.5 + np.log(1 + 0.1 / 1.5) / 0.1
     np.testing.assert_allclose(bid, half + q * 0.2)
     np.testing.assert_allclose(ask, half - q * 0.2)
+
+
+def test_curves_on_the_book_have_sizes() -> None:
+    config = resolve({"nt": 200}, None, None, {})[0]
+    q, panels = surface.curves([compare.named_agent(name, config) for name in ("fixed", "naive", "glft")])
+    assert [p.title for p in panels[:4]] == ["bid distance", "ask distance", "bid size", "ask size"]
+    assert q[0] == -q[-1] and q[-1] >= 10
+    (name, half), (other, lean) = panels[1].lines  # the naive agent mirrors the book: no line
+    assert (name, other) == ("fixed", "glft")
+    assert np.ptp(half) == 0 and lean[0] > lean[-1]  # long, it asks for less
+    assert set(panels[2].lines[0][1]) == {1.0}
+    with pytest.raises(ConfigError, match="naive has no table of quotes"):
+        surface.curves([compare.named_agent("naive", config)])
 
 
 def test_an_untrained_policy_is_graded_by_its_deterministic_quotes() -> None:
