@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmrl.runs.atomic import open_plain
 
-VALUE = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null)')
+VALUE = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null) ?[,}]')  # whole: not cut off by the end of a piece
 WHOLE = 1 << 18  # bytes of a file that is read as a whole; of a larger one
 PIECES, PIECE = 96, 1 << 12  # so many pieces are read
 
@@ -29,7 +29,7 @@ def trend(path: Path) -> list[float]:
             place = (size - PIECE) * number // (PIECES - 1)
             found = VALUE.findall(os.pread(descriptor, PIECE, place))
             if found:
-                values.append(_number(found[-1]))
+                values.append(_number(found[-1] if number == PIECES - 1 else found[0]))
         return values
     finally:
         os.close(descriptor)

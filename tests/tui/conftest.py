@@ -159,3 +159,16 @@ def check_snapshot(name: str, text: str) -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == text, f"{path} differs; UPDATE_SNAPSHOTS=1 accepts what is there now"
+
+
+def select(app: Any, folder: Path) -> None:
+    """Put the cursor of the list of runs on a run."""
+    app.screen.table.move_cursor(row=app.screen.table.order.index(str(folder)))
+
+
+async def wheel(pilot: Any, offset: tuple[int, int], up: bool = True) -> None:
+    """Turn the wheel once over a place of the screen."""
+    from textual import events
+
+    kind = events.MouseScrollUp if up else events.MouseScrollDown
+    await pilot._post_mouse_events([kind], offset=offset, button=0)
