@@ -162,8 +162,10 @@ class Policy(Group):
     size_scale: float = option(3.0, "book: shares per unit of action", gt=0, le=1e6)
     delta_centre: float = option(1.5, "book: distance from the mid at action 0", ge=0, le=1e6)
     delta_scale: float = option(1.0, "book: distance per unit of action", gt=0, le=1e6)
-    as_delta_centre: float = option(0.7, "avellaneda-stoikov: distance at action 0", ge=-1e6, le=1e6)
-    as_delta_scale: float = option(0.3, "avellaneda-stoikov: distance per unit of action", gt=0, le=1e6)
+    as_delta_centre: float = option(1.0, "avellaneda-stoikov: distance at action 0, in units of 1/k", ge=-1e6, le=1e6)
+    as_delta_scale: float = option(
+        0.45, "avellaneda-stoikov: distance per unit of action, in units of 1/k", gt=0, le=1e6
+    )
     as_tilt: Literal["none", "risk"] = option(
         "none", "avellaneda-stoikov, gaussian: at action 0 quotes ignore inventory, or lean as gamma and sigma imply"
     )

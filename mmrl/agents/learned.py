@@ -9,7 +9,7 @@ import numpy as np
 
 from mmrl.agents.inputs import REACH
 from mmrl.config import Config, ConfigError
-from mmrl.market.avellaneda_stoikov import tilt
+from mmrl.market.avellaneda_stoikov import quote_scale
 from mmrl.rollout.compiled import action_size, observation_size
 from mmrl.rollout.quoters import Quoter, learned
 from mmrl.rollout.weights import PolicyWeights
@@ -44,7 +44,7 @@ def quote_table(config: Config, weights: PolicyWeights, reach: int = REACH) -> n
     raw = np.stack(np.broadcast_arrays(q[None, :], left[:, None]), axis=-1).astype(np.float32)
     outputs = weights.forward(weights.normalise(raw)).astype(np.float64)
     if p.kind == "gaussian":
-        lean = tilt(config.market, p) * q[None, :, None] * np.array([1.0, -1.0])
-        return p.as_delta_centre + p.as_delta_scale * outputs + lean
+        centre, scale, lean = quote_scale(config.market, p)
+        return np.asarray(centre + scale * outputs + lean * q[None, :, None] * np.array([1.0, -1.0]))
     grid = np.array(p.delta_grid)
     return np.stack([grid[part.argmax(axis=-1)] for part in np.split(outputs, 2, axis=-1)], axis=-1)

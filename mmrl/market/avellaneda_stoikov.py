@@ -32,15 +32,18 @@ def start_inventory(reach, number):
     return (number // 2) % (2 * reach + 1) - reach
 
 
-def tilt(market: Any, policy: Any) -> float:
-    """Distance per share by which quotes lean at action 0: sqrt(e gamma sigma^2 / (2 k A)), or 0.
+def quote_scale(market: Any, policy: Any) -> tuple[float, float, float]:
+    """What a Gaussian action means in currency: distance at action 0, distance per unit of action, lean per share.
 
-    The slope in q, far from the end, of the best quotes for mean-variance utility (Cartea & Jaimungal's h for small q).
-    A tanh network alone is bounded: at inventories it has never seen its quotes would stop leaning.
+    Distances are measured in 1/k, where fills become e times rarer, so that no market needs a scale of its own. The
+    lean is 0, or with as_tilt "risk" sqrt(e gamma sigma^2 / (2 k A)): the slope in q, far from the end, of the best
+    quotes for mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at
+    inventories it has never seen its quotes would stop leaning.
     """
-    if policy.as_tilt == "none":
-        return 0.0
-    return math.sqrt(math.e * market.gamma * market.sigma**2 / (2.0 * market.k * market.arrival))
+    lean = 0.0
+    if policy.as_tilt == "risk":
+        lean = math.sqrt(math.e * market.gamma * market.sigma**2 / (2.0 * market.k * market.arrival))
+    return policy.as_delta_centre / market.k, policy.as_delta_scale / market.k, lean
 
 
 @law

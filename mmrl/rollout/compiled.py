@@ -70,8 +70,7 @@ def _actions(config: Any) -> tuple[np.ndarray, np.ndarray]:
     policy, book = config.policy, config.market.name == "book"
     if policy.kind == "gaussian":
         size, delta = [policy.size_centre, policy.size_scale], [policy.delta_centre, policy.delta_scale]
-        lean = 0.0 if book else avellaneda_stoikov.tilt(config.market, policy)
-        rows = [size, delta] * 2 if book else [[policy.as_delta_centre, policy.as_delta_scale, lean]] * 2
+        rows = [size, delta] * 2 if book else [list(avellaneda_stoikov.quote_scale(config.market, policy))] * 2
     else:
         grid = [float(x) for x in policy.delta_grid]
         rows = [[float(x) for x in policy.size_grid], grid] * 2 if book else [grid] * 2

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrl.market.avellaneda_stoikov import tilt
+from mmrl.market.avellaneda_stoikov import quote_scale
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.tensor_random import poisson
 
@@ -30,10 +30,9 @@ class Player:
         if normaliser is not None:
             self.mean = torch.as_tensor(np.asarray(normaliser.mean), dtype=torch.float32).to(device)
             self.std = torch.as_tensor(np.asarray(normaliser.std), dtype=torch.float32).to(device)
-        delta = (p.delta_centre, p.delta_scale) if book else (p.as_delta_centre, p.as_delta_scale)
+        *delta, self.lean = (p.delta_centre, p.delta_scale, 0.0) if book else quote_scale(config.market, p)
         rows = [(p.size_centre, p.size_scale), delta] * 2 if book else [delta] * 2
         self.centre, self.scale = tensor(rows).T
-        self.tilt = 0.0 if book else tilt(config.market, p)
         grid = [float(x) for x in p.delta_grid]
         self.grids = [tensor(g) for g in ([[float(x) for x in p.size_grid], grid] * 2 if book else [grid] * 2)]
         self.kind = policy.kind if isinstance(policy, Quoter) else "learned"
@@ -58,8 +57,8 @@ class Player:
             action, log_prob = self.policy.sample(observation, self.generator)
             if self.config.policy.kind == "gaussian":
                 quote = self.centre + self.scale * action.to(self.real)
-                if self.tilt:
-                    quote = quote + self.tilt * inventory[:, None] * quote.new_tensor([1.0, -1.0])
+                if self.lean:
+                    quote = quote + self.lean * inventory[:, None] * quote.new_tensor([1.0, -1.0])
                 return action, quote, log_prob
             picked = [grid[action[:, k].long()] for k, grid in enumerate(self.grids)]
             return action, torch.stack(picked, 1), log_prob

@@ -39,7 +39,7 @@ def test_the_game_has_the_learned_quotes_beside_the_best(tmp_path: Path) -> None
         row = int(moment * 100)
         for column, name in enumerate(("bid", "ask")):
             raw = np.clip(inventory, -10, 10) * (0.01, 0.02)[column] + (1 - row / 100) * (0.03, 0.04)[column]
-            wanted = p.as_delta_centre + p.as_delta_scale * raw
+            wanted = (p.as_delta_centre + p.as_delta_scale * raw) / config.market.k
             np.testing.assert_allclose(arrays[f"quotes_{name}"][k], wanted, rtol=1e-5)
             edge = np.abs(inventory) <= 5
             mine = best.delta[row, inventory[edge] + best.reach, column]
