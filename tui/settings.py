@@ -15,6 +15,7 @@ DEFAULTS: dict[str, Any] = {
     "metric": "value",
     "sort": "updated",
     "reverse": False,
+    "grouped": True,
 }
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
 
+import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -28,6 +31,8 @@ from tui.widgets.training import TrainingCharts
 
 TABS = ("charts", "episode", "book", "quotes", "config", "log")
 RATE = 0.25
+QUIET = 15.0
+FEW = 500  # epochs read at once that do not mean that more are waiting in the file
 
 
 class RunScreen(Steering):
@@ -57,6 +62,8 @@ class RunScreen(Steering):
         self._headline = Text()
         self._asked = False  # whether a change waits for the trainer
         self._loaded = False  # whether all epochs before the screen was opened are read
+        self._best = (math.nan, 0.0, False)  # value, epoch, whether it is still to be told
+        self._quiet = 0.0
         self._moving = False
 
     def compose(self) -> ComposeResult:
@@ -86,10 +93,10 @@ class RunScreen(Steering):
 
     def tick(self) -> None:
         """Read new epochs and draw what can be seen."""
-        told = len(self.metrics.events)
+        told, known = len(self.metrics.events), self.metrics.count
         if self.metrics.poll() and self.metrics.behind:
             self.set_timer(0.02, self.tick)
-        self._confirm(told)
+        self._news(told, known)
         if self.app.screen is not self:
             return
         tab = self.query_one("#tabs", TabbedContent).active
@@ -103,12 +110,26 @@ class RunScreen(Steering):
                     self.query_one(view).poll()
         self._head()
 
-    def _confirm(self, told: int) -> None:
-        """Say what the trainer has taken over since `told` events were known, whoever asked for it."""
+    def _news(self, told: int, known: int) -> None:
+        """Say what the trainer has taken over, whoever asked for it, and what is better than all before.
+
+        `told` events and `known` epochs were there before; a best is told at most every QUIET seconds.
+        """
         if self._loaded and len(self.metrics.events) > told:
             epoch, what = self.metrics.events[-1]
             self.tell(f"{self.info.name}: {what} since epoch {epoch:.0f}")
-        self._loaded = self._loaded or not self.metrics.behind
+        if self.metrics.count < known:  # another file has taken its place
+            known, self._best = 0, (math.nan, 0.0, False)
+        values = self.metrics.column("value_mean")[known:]
+        if len(values) and np.isfinite(values).any():
+            at = int(np.nanargmax(np.where(np.isfinite(values), values, np.nan)))
+            if not values[at] <= self._best[0]:
+                self._best = float(values[at]), float(self.metrics.column("epoch")[known + at]), self._loaded
+        value, epoch, news = self._best
+        if news and time.monotonic() >= self._quiet:
+            self._best, self._quiet = (value, epoch, False), time.monotonic() + QUIET
+            self.tell(f"{self.info.name}: new best {compact(value)} at epoch {epoch:.0f}")
+        self._loaded = self._loaded or (not self.metrics.behind and len(values) < FEW)
 
     def look(self) -> None:
         """State of the run; a folder that was renamed is followed by the id of the run."""

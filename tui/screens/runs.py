@@ -17,7 +17,7 @@ from tui.screens.base import Steering
 from tui.screens.dialogs import Choose
 from tui.widgets.cells import row
 from tui.widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
-from tui.widgets.runs_table import Cells, Column, RunsTable
+from tui.widgets.runs_table import HEADER, Cells, Column, RunsTable
 
 EMPTY = "No runs yet in {}.\n\nn starts one, and so does\nmmrl train --preset quickstart"
 
@@ -46,6 +46,7 @@ class RunsScreen(Steering):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("o", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+        Binding("G", "group", "Group", show=False, tooltip="Group by folder, or not"),
         Binding("w", "states", "States", show=False, tooltip="Show only some states"),
         Binding("escape", "clear", "Clear filter", show=False),
         Binding("j", "move(1)", "Down", show=False),
@@ -105,7 +106,7 @@ class RunsScreen(Steering):
         self.marked = [key for key in self.marked if key in entries]
         order = self._wanted()
         self.table.show(order, changed if changed or gone else None, not self.mmrl.catalogue.loading)
-        self._top(len(order))
+        self._top(sum(not key.startswith(HEADER) for key in order))
         nothing = not order
         self.table.display = not nothing
         note = self.query_one("#nothing", Static)
@@ -139,8 +140,14 @@ class RunsScreen(Steering):
             kept = [e for e in kept if matcher.match(fields[e.key]) > 0]
         kept.sort(key=lambda e: e.info.name)
         kept.sort(key=SORTS.get(self.mmrl.settings["sort"], SORTS["name"]), reverse=self.mmrl.settings["reverse"])
-        kept.sort(key=lambda e: e.good)
-        return [e.key for e in kept]
+        if not self.mmrl.settings["grouped"]:
+            return [e.key for e in kept]
+        folders = [(self.mmrl.catalogue.results, False), (self.mmrl.catalogue.good, True)]
+        groups = [(folder.name, [e.key for e in kept if e.good == good]) for folder, good in folders]
+        groups = [(name, keys) for name, keys in groups if keys]
+        if len(groups) < 2:
+            return [key for _, keys in groups for key in keys]
+        return [key for name, keys in groups for key in (f"{HEADER}{printable(name)}/ {len(keys)}", *keys)]
 
     def _top(self, count: int) -> None:
         entries = self.mmrl.catalogue.entries.values()
@@ -152,7 +159,8 @@ class RunsScreen(Steering):
         arrow = "▴" if self.mmrl.settings["reverse"] else "▾"
         order = f"{count} shown · sort: {self.mmrl.settings['sort']} {arrow} · state: {self.state_filter}"
         room = max(self.size.width - 2, 20)
-        text = f"{left}   {order}" if room >= 100 else left
+        filtered = f" · state: {self.state_filter}" if self.state_filter != "all" else ""
+        text = f"{left}   {order}" if room >= 100 else left + filtered
         line = printable(text + right.rjust(max(room - len(text), len(right) + 2)))[:room]
         if line != self._line:
             self._line = line
@@ -225,6 +233,10 @@ class RunsScreen(Steering):
 
     def action_reverse(self) -> None:
         self.mmrl.remember(reverse=not self.mmrl.settings["reverse"])
+        self.runs_changed(set(), set())
+
+    def action_group(self) -> None:
+        self.mmrl.remember(grouped=not self.mmrl.settings["grouped"])
         self.runs_changed(set(), set())
 
     def action_states(self) -> None:

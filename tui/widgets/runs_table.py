@@ -15,7 +15,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from mmrl.raster import ASCII
+from tui.widgets.chart import charset
+
 Cells = dict[str, Text]
+HEADER = "\0"  # begins a key that is the title of the rows below it, and no name of a file
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class RunsTable(ScrollView, can_focus=True):
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in known and not self._differs(key)}
         if len(order) + 1 != self.virtual_size.height:
             self.virtual_size = Size(self.size.width, len(order) + 1)
-        self.cursor_row = at
+        self.cursor_row = self._landing(at, 1)
         self._follow()
         self.refresh()
         if self.current != before:
@@ -121,12 +125,14 @@ class RunsTable(ScrollView, can_focus=True):
         return drawn is None or drawn[0] != self._texts(key)
 
     def _texts(self, key: str) -> list[Text]:
+        if key.startswith(HEADER):
+            return [Text(key.removeprefix(HEADER))]
         cells = self.cells(key)
         return [cells[column.key] for column in self.columns]
 
     def move_cursor(self, row: int) -> None:
         """Put the cursor on a row, and the row on the screen."""
-        row = min(max(row, 0), max(len(self.order) - 1, 0))
+        row = self._landing(min(max(row, 0), max(len(self.order) - 1, 0)), 1 if row >= self.cursor_row else -1)
         if row != self.cursor_row:
             self._refresh_row(self.cursor_row)
             self.cursor_row = row
@@ -134,10 +140,23 @@ class RunsTable(ScrollView, can_focus=True):
             self.post_message(self.Highlighted())
         self._follow()
 
+    def _landing(self, row: int, step: int) -> int:
+        """The nearest row that is no title, onwards in one direction and else in the other."""
+        for places in (
+            range(row, len(self.order) if step > 0 else -1, step),
+            range(row, -1 if step > 0 else len(self.order), -step),
+        ):
+            for place in places:
+                if not self.order[place].startswith(HEADER):
+                    return place
+        return row
+
     def _follow(self) -> None:
-        """Scroll so that the cursor is seen."""
+        """Scroll so that the cursor is seen, and the title above it."""
         room, top = max(self.size.height - 1, 1), self.scroll_offset.y
-        wanted = min(max(top, self.cursor_row - room + 1), self.cursor_row)
+        above = self.cursor_row - 1
+        first = above if 0 <= above < len(self.order) and self.order[above].startswith(HEADER) else self.cursor_row
+        wanted = min(max(top, self.cursor_row - room + 1), first)
         if wanted != top:
             self.scroll_to(y=wanted, animate=False)
 
@@ -158,9 +177,18 @@ class RunsTable(ScrollView, can_focus=True):
         drawn = self._drawn.get(key)
         if drawn is None or drawn[1] != kind:
             texts = self._texts(key) if drawn is None else drawn[0]
-            drawn = texts, kind, self._strip(texts, width, self.get_component_rich_style(kind))
+            style = self.get_component_rich_style("head" if key.startswith(HEADER) else kind)
+            strip = self._rule(texts[0], width, style) if key.startswith(HEADER) else self._strip(texts, width, style)
+            drawn = texts, kind, strip
             self._drawn[key] = drawn
         return drawn[2]
+
+    def _rule(self, title: Text, width: int, style: Style) -> Strip:
+        """A title in a thin line over the whole width."""
+        sign = "-" if charset() is ASCII else "─"
+        return Strip(
+            [Segment(f" {sign * 2} {title.plain} {sign * width}"[: max(width - 1, 0)], style)]
+        ).adjust_cell_length(width, style)
 
     def _strip(self, texts: list[Text], width: int, style: Style) -> Strip:
         """Cells side by side, each cut or filled to the width of its column and followed by two blanks."""
@@ -199,7 +227,7 @@ class RunsTable(ScrollView, can_focus=True):
                 if event.x < edge:
                     self.post_message(self.Titled(column.key))
                     return
-        elif row < len(self.order):
+        elif row < len(self.order) and not self.order[row].startswith(HEADER):
             again = row == self.cursor_row
             self.move_cursor(row)
             if again:

@@ -1,0 +1,70 @@
+"""What is told of a run in training: a new best, at most now and then, and how it ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmrl.runs.lock import RunLock
+from tests.tui.conftest import drive, make_run, press, record
+
+
+def told(app: Any) -> list[str]:
+    return [note.message for note in app._notifications]
+
+
+def grow(folder: Path, epoch: int, value: float) -> None:
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record(epoch, value_mean=value)) + "\n")
+
+
+def test_a_new_best_is_told_once_in_a_while(results: Path) -> None:
+    folder = make_run(results, "live", epochs=12, state="running")
+
+    async def script(app: Any, pilot: Any) -> None:
+        while app.screen.subject().name != "live":
+            await press(app, pilot, "j")
+        await press(app, pilot, "enter")
+        await press(app, pilot)
+        assert told(app) == []  # what was there before is no news
+        grow(folder, 13, 1.0)
+        await press(app, pilot)
+        assert told(app) == []
+        grow(folder, 14, 501.0)
+        await press(app, pilot)
+        assert told(app) == ["live: new best 501 at epoch 14"]
+        for epoch, value in ((15, 502.0), (16, 503.0), (17, float("nan"))):
+            grow(folder, epoch, value)
+            await press(app, pilot)
+        assert len(told(app)) == 1
+        assert app.screen._quiet > time.monotonic() + 10
+        app.screen._quiet = 0.0  # as if so long had passed
+        await press(app, pilot)
+        assert told(app)[1:] == ["live: new best 503 at epoch 16"]
+
+    with RunLock(folder):
+        drive(results, script)
+
+
+@pytest.mark.parametrize(
+    ("state", "severity"), [("finished", "information"), ("diverged", "error"), ("crashed", "error")]
+)
+def test_ends_are_told(results: Path, state: str, severity: str) -> None:
+    folder = make_run(results, "live", epochs=12, state="running")
+    lock = RunLock(folder).take()
+
+    async def script(app: Any, pilot: Any) -> None:
+        lock.release()
+        if state != "crashed":
+            status = json.loads((folder / "status.json").read_text())
+            (folder / "status.json").write_text(json.dumps({**status, "state": state}))
+        for _ in range(5):
+            app.poke()
+        await pilot.pause()
+        assert [(n.message, n.severity) for n in app._notifications] == [(f"live: {state}", severity)]
+
+    drive(results, script)
