@@ -51,7 +51,7 @@ def test_broken_settings_are_found_when_the_list_stands(results: Path) -> None:
     catalogue.poll(budget=0)
     assert catalogue.loading and catalogue.busy and not catalogue.entries
     for _ in range(5):
-        changed, gone = catalogue.poll(budget=0)  # never more than its time allows, and yet some day done
+        catalogue.poll(budget=0)  # never more than its time allows, and yet some day done
     fill(catalogue)
     assert {entry.info.id for entry in catalogue.entries.values()} == {"id-alpha", "", "id-gamma"}
     assert catalogue.entries[str(results / "beta")].info.market == ""
