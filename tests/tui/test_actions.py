@@ -82,7 +82,6 @@ def test_every_key_of_every_screen_reaches_its_action(
                 focused, depth = app.focused, len(app.screen_stack)
                 ran.clear()
                 await pilot.press(key)
-                await pilot.pause()
                 del owner.__dict__[f"action_{name}"]
                 pressed += 1
                 typed = isinstance(focused, Input) and not binding.priority and len(key) == 1

@@ -13,6 +13,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from mmrl.charts import heading
+from mmrl.config import Config
 from mmrl.config_fields import fields, shown, value_of
 from mmrl.progress import printable
 from mmrl.raster import ASCII, Floats, compact
@@ -141,7 +142,7 @@ class Compare(Base):
         table.add_column("SETTING", width=26)
         for number, folder in enumerate(self.folders):
             table.add_column(Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True), width=22)
-        configs = []
+        configs: list[Config | None] = []
         for folder in self.folders:
             try:
                 configs.append(store.read_config(folder).config)

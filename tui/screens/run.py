@@ -11,6 +11,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.widget import Widget
 from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
 
 from mmrl.progress import printable
@@ -225,7 +226,7 @@ class RunScreen(Steering):
 
     def _enter(self, tab: str) -> None:
         """The first thing of a tab that takes keys gets them."""
-        kinds = {"charts": Chart, "config": DataTable, "log": Log}
+        kinds: dict[str, type[Widget]] = {"charts": Chart, "config": DataTable, "log": Log}
         pane = self.query_one("#tabs", TabbedContent).get_pane(tab)
         target = pane.query(kinds[tab]).first() if tab in kinds else pane.children[0]
         self.set_focus(target)

@@ -146,7 +146,8 @@ class Chart(Widget, can_focus=True):
         left, right = view.window(self.full())
         if right <= left:
             left, right = left - 0.5, right + 0.5
-        curves, lows, highs = [], [], []
+        curves: list[Curve] = []
+        seen: list[Floats] = []
         for s in content.series:
             a, b = np.searchsorted(s.x, (left, right)) if len(s.x) else (0, 0)
             part = slice(max(int(a) - 1, 0), int(b) + 1)
@@ -161,12 +162,8 @@ class Chart(Widget, can_focus=True):
                 raw = y
                 curves.append(Curve(x, y, low, high, s.hue, BAND + s.hue, s.label, s.mark))
             inside = slice(int(a) - part.start, int(b) - part.start + 1)
-            for values in (raw[inside], y[inside]):
-                lows.append(values)
-            for values in (low, high):
-                if values is not None:
-                    highs.append(values[inside])
-        y_range = raster.limits(lows + highs)
+            seen += [values[inside] for values in (raw, y, low, high) if values is not None]
+        y_range = raster.limits(seen)
         title = self._title()
         if y_range is None or width < raster.MIN_WIDTH or height < raster.MIN_HEIGHT:
             picture = raster.blank(width, height, content.empty if width > len(content.empty) else "…")

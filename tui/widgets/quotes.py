@@ -64,6 +64,7 @@ class QuotesView(SavedEpisodes):
     def _surfaces(self) -> str:
         """Above the bid's distances (on the book: both), below the ask's (the sizes); a column for each time."""
         sizes = surface(self.arrays, "quotes_bid_size") is not None
+        rows: tuple[tuple[str, tuple[tuple[str, int, str], ...]], ...]
         if sizes:
             rows = (
                 ("distance", (("quotes_bid", 0, "bid"), ("quotes_ask", 1, "ask"))),
