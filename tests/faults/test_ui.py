@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import json
 import os
 import pty
-import random
 import select
 import shutil
 import signal
@@ -21,73 +21,76 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
-from mmrl.runs.lock import RunLock, is_locked
+from mmrl.runs.lock import is_locked
 from tests.faults.harness import ROOT, TINY, Nursery, newest, wait_until
-from tests.tui.conftest import drive, make_run, own_place, record, results
-from tests.tui.test_keys import KEYS, NAMES
+from tests.tui import test_keys
+from tests.tui.conftest import own_place, results
+from tui.watch import Tail
 
 __all__ = ["own_place", "results"]  # fixtures: settings of nobody, three runs
-SIZES = [(80, 24), (120, 36), (200, 60), (100, 30)]
+SCRIPTS = 100
 
 
-def stress(runs: Path, seed: int) -> list[tuple[float, float]]:
-    """One script of 40 random keys; wall and CPU seconds until the screen has taken in each of them."""
-    chance, spans = random.Random(seed), []
-    live = runs / f"live{seed}"
-    for name in ("beta", "gamma"):
-        shutil.rmtree(runs / name, ignore_errors=True)
-        make_run(runs, name, epochs=17, state="interrupted", episodes=(10,))
-    make_run(runs, live.name, epochs=12, state="running")
+def stress(results: Path, place: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """One script of 40 random keys and clicks; for each key the longest CPU time that the event loop was busy with
+    one thing, in seconds: so long nothing else could be drawn."""
+    spans, longest = [], 0.0
+    press, run = Pilot.press, asyncio.Handle._run
 
-    async def script(app: Any, pilot: Any) -> None:
-        for number in range(40):
-            key = chance.choice(KEYS)
-            wall, busy = time.perf_counter(), time.process_time()
-            await pilot.press(NAMES.get(key, key))
-            spans.append((time.perf_counter() - wall, time.process_time() - busy))
-            if number % 10 == 3:
-                with (live / "metrics.jsonl").open("a") as file:
-                    file.write(json.dumps(record(13 + number)) + ("\n" if number % 20 == 3 else ""))
-            if number == 15:
-                (runs / "beta" / "metrics.jsonl").write_bytes(b"\x00\xff{\n")
-                (runs / "beta" / "config.toml").write_bytes(b"[[[")
-            if number == 28:
-                shutil.rmtree(runs / "gamma", ignore_errors=True)
-            if number == 33:
-                (live / "status.json").write_text(json.dumps({"state": "finished", "epoch": 12}))
+    def watched(handle: asyncio.Handle) -> None:
+        nonlocal longest
+        began = time.thread_time()
+        run(handle)
+        longest = max(longest, time.thread_time() - began)
 
-    with RunLock(live):
-        drive(runs, script, SIZES[seed % len(SIZES)])
-    shutil.rmtree(live)
+    async def timed(pilot: Any, *keys: str) -> None:
+        nonlocal longest
+        longest = 0.0
+        await press(pilot, *keys)
+        spans.append(longest)
+
+    shutil.copytree(results, place / "scripts" / "results")
+    with monkeypatch.context() as patch:
+        patch.chdir(place / "scripts")
+        patch.setattr(Pilot, "press", timed)
+        patch.setattr(asyncio.Handle, "_run", watched)
+        test_keys.test_random_keys_on_living_and_dying_runs(Path("results"), seed, patch)
+    shutil.rmtree(place / "scripts")
     return spans
 
 
+@pytest.mark.slow_fault  # tests/tui tries some in every run of the tests
 def test_random_keys(
-    results: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    figure: Callable[..., None],
-    complete: bool,
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("tui.processes.start", lambda arguments, root: {"pid": 1})
-    scripts = 100 if complete else 1
-    spans = [span for seed in range(scripts) for span in stress(results, seed)]
-    wall, busy = (sorted(1000 * span[k] for span in spans)[int(0.95 * len(spans))] for k in (0, 1))
-    figure(19, f"{scripts} scripts of 40 random keys, 80x24 to 200x60, runs growing, breaking, gone: crashes", 0, "0")
-    figure(19, "ms until a key is taken in, 95th percentile: wall, CPU", f"{wall:.0f}, {busy:.0f}", "< 100")
+    spans = [span for seed in range(SCRIPTS) for span in stress(results.resolve(), tmp_path, seed, monkeypatch)]
+    longest, most = sorted(1000 * span for span in spans)[int(0.95 * len(spans))], 1000 * max(spans)
+    figure(19, f"{SCRIPTS} scripts of 40 random keys and clicks; runs grow, break, vanish: crashes", 0, "0")
+    figure(19, "CPU ms without a frame after a key: 95th percentile, most", f"{longest:.0f}, {most:.0f}", "< 100, -")
 
 
 @pytest.mark.slow_fault
-def test_a_trusting_chart_is_caught(
-    results: Path, monkeypatch: pytest.MonkeyPatch, caught: Callable[..., None]
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_trusting_screen_is_caught(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caught: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr("tui.processes.start", lambda arguments, root: {"pid": 1})
-    monkeypatch.setattr("tui.watch.Metrics._take", lambda self, line: json.loads(line)["epoch"])
-    for seed in range(50):
+    lines = Tail.lines
+
+    def trusting(tail: Tail, *limit: int) -> tuple[list[bytes], bool]:
+        if tail.inode != -1 and not tail.path.exists():
+            raise ValueError(f"{tail.path} is gone")
+        return lines(tail, *limit)
+
+    monkeypatch.setattr(Tail, "lines", trusting)
+    monkeypatch.setattr("tui.watch.Metrics._take", lambda self, line: json.loads(line))
+    for seed in range(SCRIPTS):
+        shutil.rmtree(tmp_path / "scripts", ignore_errors=True)
         try:
-            stress(results, seed)
+            stress(results.resolve(), tmp_path, seed, monkeypatch)
         except ValueError:
-            caught(19, f"a chart that trusts every line of metrics: crash in script {seed + 1}")
+            caught(19, f"a screen that trusts every line of metrics and that a run stays: crash in script {seed + 1}")
             return
     raise AssertionError("not caught")
 
