@@ -10,16 +10,21 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
+from mmrl.config_fields import field
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import check_snapshot, drive, make_run, press, record, screen_text, settled
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
+SHOWN = [("market", "name"), ("market", "nt"), ("training", "ne"), ("training", "lr"), ("policy", "kind")]
 HOSTILE = "[/x] [bold red]no[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 ]]"
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int]) -> None:
+def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [field(f"{group}.{name}") for group, name in SHOWN]
+    monkeypatch.setattr("tui.widgets.documents.fields", lambda: shown)  # a new setting changes no snapshot
+
     async def script(app: Any, pilot: Any) -> None:
         name = f"{size[0]}x{size[1]}"
         check_snapshot(f"runs-{name}", screen_text(app))
