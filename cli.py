@@ -149,6 +149,20 @@ def stop(run: Run, results: Results = "results", json_: Json = False, debug: Deb
 
 
 @runs_app.command()
+def change(
+    run: Run,
+    settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE ...", help="lr, entropy, ne or plot_after")],
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Change lr, entropy, ne (the target) or plot_after of a run while it trains."""
+    from mmrl import steering
+
+    steering.change(run, settings, results, json_)
+
+
+@runs_app.command()
 def promote(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Copy a run into good-results."""
     from mmrl import steering

@@ -98,3 +98,30 @@ def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
     done = subprocess.run(load, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert records(run)[-1]["epoch"] == epoch + 6 and status(run)["state"] == "finished"
+
+
+def test_a_shell_asks_for_changes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mmrl.config import ConfigError
+    from mmrl.config_sources import resolve
+    from mmrl.runs.lock import RunLock
+    from mmrl.runs.store import create
+    from mmrl.steering import change
+
+    config, origins = resolve({"run.results": str(tmp_path), "run.name": "run"})
+    folder = create(config, origins)
+    with pytest.raises(ConfigError, match="is not being trained"):
+        change("run", ["lr=0.1"], str(tmp_path), False)
+    (folder / "metrics.jsonl").write_text('{"epoch": 7}\n')
+    with RunLock(folder):
+        request(folder, "pause")
+        change("run", ["lr=0.1", "training.ne=9"], str(tmp_path), True)
+        assert json.loads(capsys.readouterr().out) == {"run": "run", "set": {"lr": 0.1, "ne": 9}}
+        assert read_control(folder) == {"want": "pause", "set": {"lr": 0.1, "ne": 9}}
+        for wrong, why in (
+            ("lr=7", "training.lr = 7"),
+            ("seed=1", "cannot be changed"),
+            ("ne=7", "is reached already"),
+        ):
+            with pytest.raises(ConfigError, match=why):
+                change("run", [wrong], str(tmp_path), False)
+    assert read_control(folder)["set"] == {"lr": 0.1, "ne": 9}

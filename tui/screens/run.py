@@ -172,9 +172,9 @@ class RunScreen(Steering):
         text.append(f"◀ {printable(info.name)}  ", style="bold")
         text.append(f"{sign} {word(info.state)}", style=colours.get(colour, ""))
         text.append(f" {epoch}/{info.target or '?'} ")
-        if self._asked:
-            text.append("change asked ", style=colours["warning"])
         text.append(bar(epoch, info.target, 16 if self.size.width >= 100 else 8), style=colours["primary"])
+        if self._asked:
+            text.append("  change asked", style=colours["warning"])
         if info.state == "running":
             seconds = self.metrics.last("seconds_rollout") + self.metrics.last("seconds_update")
             if seconds == seconds and info.target > epoch:
@@ -220,6 +220,8 @@ class RunScreen(Steering):
 
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane.id == "config":
+            self.query_one(ConfigTable).load()  # live edits are written into it
         if self.app.screen is self:
             self._enter(event.pane.id or "charts")
         self.tick()

@@ -112,6 +112,8 @@ class Ladder(Static):
             verb, hue = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
             style = f"bold {hue}" if i >= before else hue
             text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {price:.{decimals}f}\n", style=style)
+        if not done:
+            text.append(" none yet", style=colours["secondary"])
         self.update(text)
 
     def show_quotes(self, time: Floats, values: dict[str, Floats], at: int) -> None:
