@@ -26,8 +26,12 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self.socket = str(folder / "tmux")
-        command = f"{sys.executable} {cli.__file__} tui; echo ended $?; sleep 60"
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "36", command)
+        self.command = f"{sys.executable} {cli.__file__} tui; echo ended $?; sleep 60"
+        self.open()
+
+    def open(self) -> None:
+        """The UI in a new window of 120x36."""
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "36", self.command)
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(["tmux", "-S", self.socket, *words], capture_output=True, text=True, timeout=20)
@@ -107,3 +111,24 @@ def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal,
     until(lambda: "x" * ((folder / "metrics.jsonl").stat().st_size > before), "epochs after the death of the UI")
     assert is_locked(folder) and read_status(folder)["state"] == "running"
     assert "epoch 1/" in (folder / "log.txt").read_text()
+
+    terminal.tmux("kill-server")  # the window is closed: its programs get SIGHUP
+    assert is_locked(folder)
+    terminal.open()
+    terminal.wait("▶ training")  # another UI finds it
+    terminal.keys("Enter")
+    terminal.wait("6 Log")
+    terminal.wait("learning rate 0.0015")
+    terminal.keys("t")
+    terminal.wait("Stop ")
+    terminal.keys("y")
+    terminal.wait("■ stopped")
+    assert not is_locked(folder) and read_status(folder)["state"] == "interrupted"
+    epochs = read_status(folder)["epoch"]
+    terminal.keys("r")  # and goes on where it stood
+    terminal.wait("▶ training", 60)
+    until(lambda: "x" * (read_status(folder)["epoch"] > epochs), "epochs after it was resumed", 60)
+    os.kill(json.loads((folder / "status.json").read_text())["pid"], signal.SIGKILL)
+    terminal.wait("! crashed", 10)
+    terminal.keys("C-q")
+    terminal.wait("ended 0")
