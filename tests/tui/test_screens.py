@@ -31,6 +31,7 @@ def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monke
         app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter")
         assert type(app.screen).__name__ == "RunScreen"
+        assert ("newest" in screen_text(app)) == (size[0] == 200)  # the panel of values beside the charts
         await press(app, pilot, "s", "s")
         check_snapshot(f"charts-{name}", screen_text(app))
         for key, tab in enumerate(("episode", "book", "quotes", "config", "log"), 2):

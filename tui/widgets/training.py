@@ -66,7 +66,7 @@ class TrainingCharts(Vertical):
         self.view = View()
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
-        self._facts_due = 0.0
+        self._facts_due, self._told = 0.0, -1
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="charts-tab"):
@@ -87,13 +87,12 @@ class TrainingCharts(Vertical):
     def update(self, force: bool = False) -> None:
         """Draw what is new; nothing happens when nothing is."""
         state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
-        if not force and state == self._drawn:
-            return
-        self._drawn = state
-        for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
-            chart.show(self._content(name, number))
-        self._read()
-        self._facts()
+        if force or state != self._drawn:
+            self._drawn = state
+            for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
+                chart.show(self._content(name, number))
+            self._read()
+        self._facts()  # also when nothing is new: the panel may have come in sight
 
     def _content(self, name: str, number: int) -> Content:
         x = self.metrics.column("epoch")
@@ -154,9 +153,9 @@ class TrainingCharts(Vertical):
     def _facts(self) -> None:
         """Newest value of every metric, beside the charts of a wide terminal."""
         panel = self.query_one("#facts", Static)
-        if not panel.display or time.monotonic() < self._facts_due:
+        if not panel.display or self._told == self.metrics.version or time.monotonic() < self._facts_due:
             return
-        self._facts_due = time.monotonic() + 1
+        self._facts_due, self._told = time.monotonic() + 1, self.metrics.version
         rows = []
         for name in choices(self.metrics):
             mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
