@@ -7,6 +7,7 @@ otherwise waits, and what another process carried out is not carried out again.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,13 @@ def read_wish(folder: Path) -> tuple[dict[str, Any], str]:
         data = read_plain(folder / "control.json")
     except (OSError, ValueError):
         return {"want": "run", "set": {}}, ""
+    want, values = _parsed(data)
+    return {"want": want, "set": dict(values)}, sha256(data)[:16]
+
+
+@lru_cache(maxsize=16)
+def _parsed(data: bytes) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """What a file says; kept, as it is looked at after every epoch and seldom changes."""
     try:
         control = unseal(data)
     except ValueError:
@@ -63,7 +71,7 @@ def read_wish(folder: Path) -> tuple[dict[str, Any], str]:
                 live[name] = checked(name, given[name])
             except ValueError:
                 continue
-    return {"want": want, "set": live}, sha256(data)[:16]
+    return str(want), tuple(live.items())
 
 
 def read_control(folder: Path) -> dict[str, Any]:
