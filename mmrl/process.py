@@ -233,11 +233,9 @@ class TrainingProcess:
 
     def _compiles(self) -> bool:
         from mmrl.rollout.compiled import compile_needed
-        from mmrl.rollout.devices import resolve_device, resolve_engine
+        from mmrl.rollout.devices import resolve
 
-        run = self.config.run
-        compiled = resolve_engine(run.engine, resolve_device(run.device)) == "compiled"
-        return compiled and compile_needed(self.config)
+        return resolve(self.config)[0] == "compiled" and compile_needed(self.config)
 
     def _status(self, state: str, **facts: Any) -> None:
         from mmrl.runs.status import write_status

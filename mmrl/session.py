@@ -65,9 +65,9 @@ def check_changes(stored: Config, wanted: Config) -> None:
 
 def check_engine(config: Config) -> None:
     """Refuse a device or engine that is not there, before anything is created."""
-    from mmrl.rollout.devices import resolve_device, resolve_engine
+    from mmrl.rollout.devices import resolve
 
     try:
-        resolve_engine(config.run.engine, resolve_device(config.run.device))
+        resolve(config)
     except ValueError as error:
         raise ConfigError(str(error)) from None

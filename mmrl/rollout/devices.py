@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-ENGINES = ("compiled", "tensor")
+from typing import Any
 
 
 def available_devices() -> list[str]:
@@ -31,14 +31,34 @@ def resolve_device(wanted: str) -> str:
     return wanted
 
 
-def resolve_engine(wanted: str, device: str) -> str:
-    """The engine for auto|compiled|tensor on a resolved device: auto is compiled on the CPU, else tensor."""
-    if wanted == "auto":
-        return "compiled" if device == "cpu" else "tensor"
-    if wanted not in ENGINES:
-        raise ValueError(f"run.engine = {wanted!r} is unknown: use auto, {' or '.join(ENGINES)}")
-    if wanted == "compiled" and device != "cpu":
+def beyond_tensors(market: Any) -> str:
+    """The rule of a market that the tensor engine has not, as a line for the user; empty if it has them all."""
+    if market.name != "book":
+        return ""
+    for name, value in (("priority", "size"), ("touch_size", "lot")):
+        if getattr(market, name) == value:
+            return f"market.{name} = {value!r} needs single lots, which the tensor engine lacks: use --engine compiled"
+    if market.uniform and market.crossed == "dropped":
+        return "market.crossed = 'dropped' with market.uniform is not in the tensor engine: use --engine compiled"
+    return ""
+
+
+def resolve(config: Any) -> tuple[str, str]:
+    """(engine, device) of a config: by itself compiled on a CPU, tensor on an accelerator.
+
+    A device that is left open is the CPU where the compiled engine is asked for or alone knows the market's rules.
+    Raises ValueError of one line for what is not there.
+    """
+    engine, device, lacking = config.run.engine, config.run.device, beyond_tensors(config.market)
+    if device == "auto" and (engine == "compiled" or (engine == "auto" and lacking)):
+        device = "cpu"
+    device = resolve_device(device)
+    if engine == "auto":
+        engine = "compiled" if device == "cpu" else "tensor"
+    if engine == "compiled" and device != "cpu":
         raise ValueError(
             f"run.engine = 'compiled' runs on the CPU, not on {device}: use --engine tensor or --device cpu"
         )
-    return wanted
+    if engine == "tensor" and lacking:
+        raise ValueError(lacking)
+    return engine, device

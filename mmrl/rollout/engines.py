@@ -10,7 +10,7 @@ from mmrl.config import Config
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import Policy, policy_weights
 from mmrl.rollout.compiled import Buffers, rollout, thread_count
-from mmrl.rollout.devices import resolve_device, resolve_engine
+from mmrl.rollout.devices import resolve
 from mmrl.rollout.trajectories import Trajectories
 
 
@@ -79,7 +79,5 @@ class TorchEngine:
 
 def make_engine(config: Config) -> Engine:
     """The engine and device that a config asks for; raises ValueError naming those present when it cannot be."""
-    device = torch.device(resolve_device(config.run.device))
-    if resolve_engine(config.run.engine, device.type) == "compiled":
-        return CompiledEngine(config, torch.device("cpu"))
-    return TorchEngine(config, device)
+    engine, device = resolve(config)
+    return (CompiledEngine if engine == "compiled" else TorchEngine)(config, torch.device(device))

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmrl.rollout.devices import beyond_tensors
 from mmrl.rollout.tensor_avellaneda_stoikov import TensorGame
-from mmrl.rollout.tensor_book import TensorBook, refuse_unsupported
+from mmrl.rollout.tensor_book import TensorBook
 from mmrl.rollout.tensor_player import Player
 from mmrl.rollout.tensor_random import device_generator, poisson
 from mmrl.rollout.tensor_records import Record, Records
@@ -28,8 +29,8 @@ class TensorEngine:
 
     def __init__(self, config: Any, device: str | torch.device = "cpu") -> None:
         self.config, self.device = config, torch.device(device)
-        if config.market.name == "book":
-            refuse_unsupported(config.market)
+        if beyond_tensors(config.market):
+            raise ValueError(beyond_tensors(config.market))
 
     @torch.no_grad()
     def rollout(self, policy: Any, normaliser: Any, seed: int, epoch: int, count: int | None = None) -> Trajectories:

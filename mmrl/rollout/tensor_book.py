@@ -15,23 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmrl.rollout.devices import beyond_tensors
+
 BLOCK = 64
 MAX_SHARES = 1_000_000
 REFILL = 100
 _SIGMAS = 10.0  # noise is clamped there, which bounds the levels that one step can cross
-
-
-def refuse_unsupported(market: Any) -> None:
-    """Raise a ValueError of one line for a rule that needs single lots, which the tensor engine has not."""
-    for name, value in (("priority", "size"), ("touch_size", "lot")):
-        if getattr(market, name) == value:
-            raise ValueError(
-                f"market.{name} = {value!r} needs single lots, which the tensor engine lacks: use --engine compiled"
-            )
-    if market.uniform and market.crossed == "dropped":
-        raise ValueError(
-            "market.crossed = 'dropped' with market.uniform is not in the tensor engine: use --engine compiled"
-        )
 
 
 @dataclass
@@ -51,7 +40,8 @@ class TensorBook:
     """The law: the maker's action, the move of the mid, market orders; all numbers of the rules."""
 
     def __init__(self, market: Any, device: torch.device) -> None:
-        refuse_unsupported(market)
+        if beyond_tensors(market):
+            raise ValueError(beyond_tensors(market))
         self.market, self.device = market, device
         self.real = torch.float32 if device.type == "mps" else torch.float64
         duration = market.nt * market.dt

@@ -92,6 +92,13 @@ def test_unknown_device_is_refused_in_one_line_before_anything_is_created(tmp_pa
     assert not (tmp_path / "results").exists()
 
 
+def test_a_rule_that_an_engine_lacks_is_refused_before_anything_is_created(tmp_path: Path) -> None:
+    done = mmrl("train", "--preset", "lineage", "--engine", "tensor", "--results", str(tmp_path / "results"))
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines() == [done.stderr.strip()] and "--engine compiled" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_run_in_use_is_refused(straight: Path) -> None:
     from mmrl.runs.lock import RunLock
 

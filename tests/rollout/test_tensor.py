@@ -16,8 +16,8 @@ from mmrl.market import book as compiled_book
 from mmrl.market import diffusive
 from mmrl.market.book import LimitOrderBook
 from mmrl.market.random import next_word, normal, poisson, seed_stream, uniform
-from mmrl.rollout import compiled, tensor
-from mmrl.rollout.devices import resolve_device, resolve_engine
+from mmrl.rollout import compiled, devices, tensor
+from mmrl.rollout.devices import resolve, resolve_device
 from mmrl.rollout.quoters import fixed, naive, table
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.rollout.tensor_avellaneda_stoikov import TensorGame
@@ -348,9 +348,22 @@ def test_poisson_by_inversion(rate: float) -> None:
 def test_refusals_are_one_line() -> None:
     with pytest.raises(ValueError, match="--engine compiled"):
         TensorEngine(_config(priority="size"))
-    with pytest.raises(ValueError, match="--device cpu"):
-        resolve_engine("compiled", "cuda")
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match=r"cuda.*cpu"):
             resolve_device("cuda")
-    assert resolve_engine("auto", "cpu") == "compiled"
+
+
+def test_what_is_left_open_suits_the_machine_and_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(engine: str, device: str, **rules: Any) -> tuple[str, str]:
+        return resolve(build({"market": rules, "run": {"engine": engine, "device": device}}))
+
+    for present, best in ((["cpu"], ("compiled", "cpu")), (["cpu", "cuda"], ("tensor", "cuda"))):
+        monkeypatch.setattr(devices, "available_devices", lambda present=present: present)
+        assert asked("auto", "auto") == best
+        assert asked("auto", "cpu") == asked("compiled", "auto") == ("compiled", "cpu")
+        assert asked("auto", "auto", priority="size") == ("compiled", "cpu")  # rules that tensors lack
+        assert asked("tensor", "cpu") == ("tensor", "cpu")
+        with pytest.raises(ValueError, match="touch_size = 'lot' needs single lots"):
+            asked("tensor", "auto", touch_size="lot")
+    with pytest.raises(ValueError, match="priority = 'size' needs single lots"):
+        asked("auto", "cuda", priority="size")
