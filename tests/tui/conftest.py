@@ -153,9 +153,9 @@ async def press(app: Any, pilot: Any, *keys: str) -> None:
     await pilot.pause()
 
 
-def check_snapshot(name: str, text: str) -> None:
+def check_snapshot(name: str, text: str, kind: str = "txt") -> None:
     """Compare with the file of that name; UPDATE_SNAPSHOTS=1 writes it instead."""
-    path = SNAPSHOTS / f"{name}.txt"
+    path = SNAPSHOTS / f"{name}.{kind}"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         path.write_text(text, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == text, f"{path} differs; UPDATE_SNAPSHOTS=1 accepts what is there now"

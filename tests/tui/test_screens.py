@@ -28,12 +28,16 @@ def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monke
     async def script(app: Any, pilot: Any) -> None:
         name = f"{size[0]}x{size[1]}"
         check_snapshot(f"runs-{name}", screen_text(app))
+        if size == (80, 24):
+            check_snapshot(f"runs-{name}", app.export_screenshot(title="mmrl"), "svg")
         app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
         await press(app, pilot, "enter")
         assert type(app.screen).__name__ == "RunScreen"
         assert ("newest" in screen_text(app)) == (size[0] == 200)  # the panel of values beside the charts
         await press(app, pilot, "s", "s")
         check_snapshot(f"charts-{name}", screen_text(app))
+        if size == (80, 24):
+            check_snapshot(f"charts-{name}", app.export_screenshot(title="mmrl"), "svg")  # colours as well
         for key, tab in enumerate(("episode", "book", "quotes", "config", "log"), 2):
             await press(app, pilot, str(key))
             check_snapshot(f"{tab}-{name}", screen_text(app))
