@@ -37,8 +37,8 @@ def episode(width: int = 120, height: int = 36) -> str:
     return terminal_svg(picture, width, "mmrl plot good-results/quickstart --what episode")
 
 
-def tui(width: int = 120, height: int = 34) -> str:
-    """The run screen of `mmrl tui`, smoothed."""
+def tui(tab: str = "charts", keys: tuple[str, ...] = (), width: int = 120, height: int = 34) -> str:
+    """The run screen of `mmrl tui`, smoothed, after some keys."""
     from tui.app import MmrlApp
     from tui.screens.run import RunScreen
 
@@ -47,15 +47,23 @@ def tui(width: int = 120, height: int = 34) -> str:
         app.settings.update(smoothing=0.8, metric="explained_variance")
         app.remember = lambda **values: None  # type: ignore[method-assign]
         async with app.run_test(size=(width, height)) as pilot:
-            app.push_screen(RunScreen(RUN))
+            app.push_screen(RunScreen(RUN, tab))
             await pilot.pause(1)
+            for key in keys:
+                await pilot.press(key)
+                await pilot.pause(0.2)
             return app.export_screenshot(title="mmrl tui")
 
     return asyncio.run(shoot()) + "\n"
 
 
+def book() -> str:
+    """The order book of the last saved epoch, a few trades into the trajectory."""
+    return tui("book", ("greater_than_sign",) * 4 + ("n",) * 3)
+
+
 if __name__ == "__main__":
-    for name, draw in (("live", live), ("episode", episode), ("tui", tui)):
+    for name, draw in (("live", live), ("episode", episode), ("tui", tui), ("book", book)):
         path = ROOT / "docs" / f"{name}.svg"
         path.write_text(draw(), encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
