@@ -44,8 +44,8 @@ class SavedEpisodes(Vertical, can_focus=True):
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier epoch"),
-        Binding("right_square_bracket", "epoch(1)", "Later epoch", show=False, key_display="]"),
+        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier, later epoch"),
+        Binding("right_square_bracket", "epoch(1)", "Earlier, later epoch", show=False, key_display="[ ]"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
