@@ -238,7 +238,7 @@ class Config(Group):
 
     @property
     def aversion(self) -> float:
-        """Risk aversion of the mean-variance utility, and of the entropic one: the game's own gamma, on the book the reward's."""
+        """Risk aversion of the mean-variance and entropic utilities: the game's own gamma, on the book the reward's."""
         return self.reward.risk_aversion if self.market.name == "book" else self.market.gamma
 
     @model_validator(mode="after")
@@ -255,8 +255,8 @@ def _contradiction(config: Config) -> str | None:
         return "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
     if reward.utility == "entropic" and market.name == "book":
         return (
-            "reward.utility = 'entropic' takes every error of the value network for risk, and in the book that sees the "
-            "best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
+            "reward.utility = 'entropic' takes every error of the value network for risk, and in the book that sees "
+            "the best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
         )
     if reward.utility == "entropic" and training.noadv:
         return "reward.utility = 'entropic' needs the value network that training.noadv leaves out: drop --noadv"
