@@ -15,19 +15,21 @@ def watch(folder: Path, reader: str) -> int:
     """Look every 10 ms until the run is finished; sleeps while a file `quiet` lies beside it."""
     look, reads, last, state, looked = READERS[reader](folder), 0, 0, "", 0.0
     quiet, busy = folder.parent / "quiet", folder.parent / "busy"
+    spent = 0.0
     while state != "finished":
         began = time.monotonic()
         if quiet.exists() and began - looked < 1.0:  # still awake enough to see the end
             time.sleep(INTERVAL)
             continue
-        looked = began
+        looked, before = began, time.process_time()
         epoch, now = look()
+        spent += time.process_time() - before
         assert epoch >= last, f"epoch {epoch} after {last}"
         assert ORDER.index(now) >= ORDER.index(state), f"{now} after {state}"
         last, state, reads = epoch, now, reads + 1
         if not busy.exists():
             time.sleep(max(INTERVAL - (time.monotonic() - began), 0.001))
-    print(json.dumps({"reads": reads, "epoch": last}))
+    print(json.dumps({"reads": reads, "epoch": last, "milliseconds": 1000 * spent / reads}))
     return 0
 
 

@@ -38,6 +38,8 @@ def test_readers_while_it_is_written(
     assert all(one["epoch"] == epochs for one in seen)
     figure(14, f"2 lists, 2 screens, 1 plot at 10 ms over {epochs} epochs: reads; errors, gaps, steps back",
            f"{sum(one['reads'] for one in seen)}; 0", "0")  # fmt: skip
+    looks = ", ".join(f"{seen[k]['milliseconds']:.1f}" for k in (0, 1, 4))
+    figure(14, "CPU ms of one look: list, screen, plot of all", looks, "-")
 
 
 @pytest.mark.slow_fault
