@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class MmrlApp(App[None]):
         self.trashed: list[tuple[Path, Path]] = []
         self.watch_next = False
         self._states: dict[str, str] = {}
-        self._looks, self._again = 0, False
+        self._looks, self._again, self._partial, self._shown = 0, False, True, 0.0
         for theme in THEMES:
             self.register_theme(theme)
         if self.settings["theme"] in self.available_themes:
@@ -60,19 +61,28 @@ class MmrlApp(App[None]):
             entry = self.catalogue.entries.get(key)
             if entry:
                 self._announce(key, entry.info.name, entry.info.state)
+        if self.catalogue.busy and not self._again:
+            self._again = True
+            self.set_timer(0.01 if self.catalogue.loading else 0.1, self._continue)
+        if not self.catalogue.loading:
+            self._show(changed, gone)
+        elif time.monotonic() - self._shown > RATE / 2:  # a long list is shown in a few steps, not in hundreds
+            self._show(set(), set())
+
+    def _show(self, changed: set[str], gone: set[str]) -> None:
+        """Let the screens that are seen know; without any key everything may have changed."""
+        self._shown = time.monotonic()
         self._looks += 1
-        if self._looks % AGES:
-            changed |= self._live()
+        if self._looks % AGES and not self._partial:
+            changed = changed | self._live()
         elif not gone:
-            changed = set()  # everything: ages of runs at rest grow as well
+            changed = set()  # everything: not all was told, and ages of runs at rest grow as well
+        self._partial = self.catalogue.loading
         for screen in reversed(self.screen_stack):  # what is hidden looks for itself when it is seen again
             if hasattr(screen, "runs_changed"):
                 screen.runs_changed(changed, gone)
             if not screen.is_modal:
                 break
-        if self.catalogue.busy and not self._again:
-            self._again = True
-            self.set_timer(0.01 if self.catalogue.loading else 0.1, self._continue)
 
     def _continue(self) -> None:
         self._again = False
