@@ -28,7 +28,7 @@ test: $(VENV)/test.stamp       ## run the tests
 	$(BIN)/python -m pytest
 
 faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures; takes long
-	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py
 
 check: lint types imports test ## everything that must be green
 
