@@ -84,6 +84,7 @@ def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal,
     terminal.keys("C-f")
     terminal.tmux("send-keys", "ne")
     terminal.wait("Epochs")
+    time.sleep(1)  # the fields found by the first letter alone are shown a moment before
     terminal.keys("Enter")
     terminal.tmux("send-keys", "0")
     terminal.wait("-ne 2000")
