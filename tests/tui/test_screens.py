@@ -67,6 +67,8 @@ def test_filter_sort_mark_and_compare(results: Path) -> None:
         screen = app.screen
         await press(app, pilot, "slash", "b", "t", "a", "enter")
         assert [Path(key).name for key in screen.table.order] == ["beta"]
+        await press(app, pilot, "slash", "x", "x")
+        assert screen.table.order == [] and "No run matches" in screen_text(app)
         await press(app, pilot, "escape")
         assert len(screen.table.order) == 3
         app.remember(sort="name", reverse=False)

@@ -142,6 +142,8 @@ class RunsTable(ScrollView, can_focus=True):
 
     def _landing(self, row: int, step: int) -> int:
         """The nearest row that is no title, onwards in one direction and else in the other."""
+        if not self.order:
+            return 0
         for places in (
             range(row, len(self.order) if step > 0 else -1, step),
             range(row, -1 if step > 0 else len(self.order), -step),
