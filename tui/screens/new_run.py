@@ -26,7 +26,7 @@ from tui import processes
 from tui.form import Draft, memory, steps
 from tui.screens.base import Steering
 from tui.screens.dialogs import Choose
-from tui.widgets.fields import FieldRow
+from tui.widgets.fields import FieldRow, Search
 
 NO_PRESET = "(defaults)"
 
@@ -53,7 +53,7 @@ class NewRun(Steering):
 
     def compose(self) -> ComposeResult:
         yield Static(id="form-head", classes="bar", markup=False)
-        yield Input(placeholder="search settings by name or meaning", id="search", compact=True)
+        yield Search(placeholder="search settings by name or meaning", id="search", compact=True)
         with Horizontal(id="form"):
             yield OptionList(id="groups")
             yield VerticalScroll(id="fields")
@@ -173,9 +173,11 @@ class NewRun(Steering):
 
     @on(OptionList.OptionSelected, "#groups")
     def _into(self) -> None:
-        first = self.query("FieldRow Input, FieldRow Select")
-        if first:
-            self.set_focus(first.first())
+        found = self.query("FieldRow Input, FieldRow Select")
+        first = found.first() if found else None
+        if first is not None:
+            self.set_focus(first)
+        self.query_one(Search).hand_over(first if isinstance(first, Input) else None)
 
     @on(Input.Changed, "#search")
     async def _searched(self) -> None:

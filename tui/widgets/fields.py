@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Select
 
 from mmrl.config_fields import FieldSpec
+
+
+class Search(Input):
+    """The search for settings; what is typed ahead after Enter waits for the field that it leads to."""
+
+    ahead: str | None = None
+
+    async def action_submit(self) -> None:
+        self.ahead = ""
+        await super().action_submit()
+
+    def on_key(self, event: events.Key) -> None:
+        """Keep what is not meant for the search any more."""
+        if self.ahead is not None and event.is_printable and event.character:
+            self.ahead += event.character
+            event.stop()
+            event.prevent_default()
+
+    def hand_over(self, field: Input | None) -> None:
+        """Give what was typed ahead to the field that has the focus now."""
+        ahead, self.ahead = self.ahead, None
+        if field is not None and ahead:
+            field.insert_text_at_cursor(ahead)
 
 
 class FieldRow(Vertical):
