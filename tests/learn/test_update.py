@@ -28,7 +28,7 @@ def settings_of(**changes: Any) -> Any:
         "algorithm": "ppo", "clip": 0.2, "noclip": False, "update_freq": 1, "minibatches": 1, "entropy": 0.0,
         "max_grad_norm": 0.0, "target_kl": 0.0, "lr": 1e-2, "value_lr": 0.0, "td": False, "lambd": 1.0,
     }  # fmt: skip
-    reward = Space(final_kind="none", discount=0.9, time_limit="ends")
+    reward = Space(utility="custom", final_kind="none", discount=0.9, time_limit="ends")
     return Space(training=Space(**{**training, **changes}), reward=reward, market=Space(nt=9))
 
 
