@@ -153,7 +153,9 @@ class TrainingCharts(Vertical):
     def _facts(self) -> None:
         """Newest value of every metric, beside the charts of a wide terminal."""
         panel = self.query_one("#facts", Static)
-        if not panel.display or self._told == self.metrics.version or time.monotonic() < self._facts_due:
+        if not panel.display or not self.metrics.count:  # nothing to tell must not hold up what comes next
+            return
+        if self._told == self.metrics.version or time.monotonic() < self._facts_due:
             return
         self._facts_due, self._told = time.monotonic() + 1, self.metrics.version
         rows = []
