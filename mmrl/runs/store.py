@@ -11,7 +11,8 @@ import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,20 @@ def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta:
     durable_write(folder / CONFIG, text + f"# sha256 {sha256(text)}\n".encode())
 
 
+USUAL_CONFIG = 2**15  # bytes; larger files of settings are not kept in memory
+
+
+@lru_cache(maxsize=1024)
+def _parsed(data: bytes, path: str) -> StoredConfig:
+    return load_toml(data.decode("utf-8"), path)
+
+
+def _settings(data: bytes, path: str) -> StoredConfig:
+    """The settings in a file; one that has not changed is parsed once, for those who look many times a second."""
+    stored = _parsed(data, path) if len(data) < USUAL_CONFIG else _parsed.__wrapped__(data, path)
+    return replace(stored, origins=dict(stored.origins), meta=dict(stored.meta))
+
+
 def read_config(folder: Path) -> StoredConfig:
     """The settings of a run; raises ConfigError naming the file when they cannot be used."""
     path = folder / CONFIG
@@ -127,7 +142,7 @@ def read_config(folder: Path) -> StoredConfig:
         found = _SEAL.search(data)
         if (found or data.startswith(_SEALED)) and not (found and sha256(data[: found.start()]).encode() == found[1]):
             raise ConfigError(f"{path} does not match its SHA-256: restore it, or do as its first line says")
-        stored = load_toml(data.decode("utf-8"), str(path))
+        stored = _settings(data, str(path))
         if not stored.meta.get("id"):  # a file cut short at its beginning would else pass for the defaults
             raise ConfigError(f"{path} has no id in [meta]: it is not that of a run")
         return stored
