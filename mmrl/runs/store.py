@@ -188,7 +188,8 @@ def describe(folder: Path) -> RunInfo:
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
     except (ValueError, OSError):
         pass  # listed as broken
-    status, last = read_status(folder), last_record(folder)
+    status, tail = read_status(folder), _tail(folder)
+    last = _last_with("epoch", tail)
     state = status.get("state", ("starting" if is_locked(folder) else "crashed") if identity else "broken")
     return RunInfo(
         name=folder.name,
@@ -201,7 +202,7 @@ def describe(folder: Path) -> RunInfo:
         algorithm=algorithm,
         value_mean=_number(last, "value_mean"),
         value_se=_number(last, "value_se"),
-        optimality=_number(last_record(folder, "optimality"), "optimality"),
+        optimality=_number(_last_with("optimality", tail), "optimality"),
         steps_per_second=_number(last, "steps_per_second"),
         started=_moment(status, "started"),
         updated=_moment(status, "updated"),
@@ -224,20 +225,29 @@ def _moment(facts: Mapping[str, Any], key: str) -> float | None:
 
 def last_record(folder: Path, key: str = "epoch") -> dict[str, Any]:
     """The last whole line of metrics.jsonl that has a key, among its last 64 KiB; empty when there is none."""
-    import json
+    return _last_with(key, _tail(folder))
 
+
+def _tail(folder: Path) -> bytes:
+    """The last 64 KiB of metrics.jsonl up to its last whole line, which may begin within a line."""
     try:
         with os.fdopen(open_plain(folder / METRICS), "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 65_536))
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 65_536))
             tail = file.read()
     except (OSError, BrokenRun):
-        return {}
-    for line in reversed(tail[: tail.rfind(b"\n") + 1].splitlines()):
-        if key.encode() not in line:
-            continue
+        return b""
+    return tail[: tail.rfind(b"\n") + 1]
+
+
+def _last_with(key: str, lines: bytes) -> dict[str, Any]:
+    """The last of some lines that is an object with a key; only lines with its name in them are parsed."""
+    import json
+
+    end = len(lines)
+    while (at := lines.rfind(key.encode(), 0, end)) >= 0:
+        end = lines.rfind(b"\n", 0, at) + 1
         try:
-            record = json.loads(line)
+            record = json.loads(lines[end : lines.find(b"\n", at)])
         except (ValueError, RecursionError):
             continue
         if isinstance(record, dict) and key in record:
