@@ -14,15 +14,14 @@ def episode_arrays(config: Config, epoch: Any, trainer: Any, best: Any = None) -
     from mmrl.evaluate.quotes import quotes_of
     from mmrl.learn.policy import policy_weights
     from mmrl.learn.record import episode_profile
-    from mmrl.rollout.compiled import compile_needed
     from mmrl.rollout.replay import replay_book
     from mmrl.seeding import stream_seed
 
     arrays = episode_profile(epoch.batch, config.market.step_length)
     weights = policy_weights(trainer.policy, trainer.normaliser)
     arrays.update(quotes_of(config, weights, epoch.batch, best))
-    # no kernel is compiled for the sake of a picture: a run on an accelerator may have none
-    if config.market.name == "book" and not compile_needed(config):
+    # the tensor engine draws other numbers: a replay by the kernel would be another trajectory than the batch has
+    if config.market.name == "book" and trainer.engine.name == "compiled":
         longest = int(np.diff(epoch.batch.offsets).argmax())
         replay = replay_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
         arrays.update(replay.arrays() if replay else {})

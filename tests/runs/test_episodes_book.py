@@ -158,3 +158,13 @@ def test_a_damaged_replay_counts_as_none() -> None:
         {"step": np.array(["a"] * count)},
     ):
         assert read_replay(damaged(replay, **case)) is None, case
+
+
+@pytest.mark.parametrize(("engine", "replayed"), [("compiled", True), ("tensor", False)])
+def test_only_the_engine_that_played_a_batch_can_play_it_again(engine: str, replayed: bool) -> None:
+    from mmrl.episode import episode_arrays
+    from mmrl.learn.trainer import Trainer
+
+    trainer = Trainer(resolve({"nt": 20, "nb": 4, "run.engine": engine, "threads": 1}, None, None, {})[0])
+    arrays = episode_arrays(trainer.config, trainer.step(), trainer)
+    assert any(name.startswith("book_fill") for name in arrays) == replayed
