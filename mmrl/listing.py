@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "optimality
 
 def as_row(info: RunInfo) -> dict[str, Any]:
     """What is known of a run, fit for JSON: paths as text, non-finite numbers as null."""
-    return {key: _plain(value) for key, value in asdict(info).items()}
+    return {key: _plain(value) for key, value in vars(info).items()}
 
 
 def print_runs(runs: Sequence[RunInfo], results: str, as_json: bool) -> None:
