@@ -50,9 +50,9 @@ def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
     """
     try:
         manifest = read_manifest(folder)
-        if manifest or not (folder / PREVIOUS).exists():
+        if manifest or not ((folder / PREVIOUS).exists() or _trained(folder)):
             return manifest, []
-        fault = BrokenRun(f"{folder / CURRENT} is missing")
+        fault = BrokenRun(f"{folder / CURRENT} is missing: restore it from a copy")
     except FutureRun:
         raise
     except BrokenRun as error:
@@ -61,9 +61,14 @@ def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
         previous = read_manifest(folder, PREVIOUS)
     except BrokenRun:
         previous = {}
-    if not previous:
+    if not entries_of(previous):
         raise fault
     return previous, [f"the manifest is damaged ({fault})"]
+
+
+def _trained(folder: Path) -> bool:
+    """Whether checkpoints are there that some manifest must have named: a first one may have come before it."""
+    return any(path.stem > f"{1:06d}" for path in (folder / "checkpoints").glob("[0-9]*.safetensors"))
 
 
 def read_manifest(folder: Path, name: str = CURRENT) -> dict[str, Any]:

@@ -77,6 +77,7 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
     try:
         lock.take()
         write_config(hidden, config, origins, {"id": uuid.uuid4().hex, "created": time.time()})
+        write_manifest(hidden, {"checkpoints": []})  # its schema is known before its first epoch
         while True:
             folder = run_folder(root, name or free_name(root, generated_name(config)))
             try:

@@ -206,6 +206,23 @@ def test_a_cut_checkpoint_falls_back_and_says_so(run: Path, tmp_path: Path) -> N
     assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("epochs", [1, EPOCHS])
+def test_without_its_manifests_a_run_is_not_begun_anew(nursery: Nursery, tmp_path: Path, epochs: int) -> None:
+    arguments = ["train", *TINY, "--results", str(tmp_path)]
+    child = nursery.mmrl(tmp_path, *arguments, "-ne", str(epochs), "--name", "run")
+    assert child.wait() == 0, child.text()
+    folder = tmp_path / "run"
+    for path in folder.glob("manifest*.json"):
+        if epochs > 1 or path.name == "manifest.json":  # the one before the first epoch names no checkpoint
+            path.unlink()
+    before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file() and path.name != "status.json"}
+    child = nursery.mmrl(tmp_path, "train", "--load", "run", "-ne", "9", "--results", str(tmp_path))
+    assert child.wait() == 1 and "manifest.json is missing" in child.text(), child.text()
+    assert {"manifest.json": "damaged"}.items() <= {one.file: one.kind for one in examine(folder)}.items()
+    del before[folder / "config.toml"]  # holds the new target
+    assert before == {path: path.read_bytes() for path in before}
+
+
 def test_doctor_repairs_without_deleting(run: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(run, tmp_path / "run")
     before = {path for path in folder.rglob("*")}

@@ -14,7 +14,9 @@ from mmrl.config_sources import replaced
 from mmrl.runs import store
 from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
+from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
 from mmrl.runs.names import BadRunName
+from mmrl.runs.sealed import seal
 from mmrl.runs.status import write_status
 
 
@@ -30,6 +32,14 @@ def test_settings_origins_and_a_new_id_come_back(tmp_path: Path) -> None:
     stored = store.read_config(first)
     assert stored.config == config and stored.origins == {"training.lr": "flag"}
     assert len(stored.meta["id"]) == 32 and stored.meta["id"] != store.read_config(second).meta["id"]
+
+
+def test_a_run_names_its_schema_before_its_first_epoch(tmp_path: Path) -> None:
+    folder = store.create(replaced(Config(), {"run.results": str(tmp_path)}), {})
+    assert read_manifest(folder)["schema"] == SCHEMA
+    (folder / "manifest.json").write_bytes(seal({"schema": SCHEMA + 1, "checkpoints": []}))
+    with pytest.raises(FutureRun, match=f"schema {SCHEMA + 1}, this mmrl reads up to {SCHEMA}"):
+        read_manifest(folder)
 
 
 def test_a_given_name_must_be_free_and_valid_before_anything_is_made(tmp_path: Path) -> None:
