@@ -59,15 +59,14 @@ class TrainingProcess:
         try:
             state = self._train()
         except Diverged as error:
-            self.view.note(f"diverged: {error}")
-            self._end("diverged", str(error))
+            self._break_off("diverged", str(error))
             return EXIT_DIVERGED
         except (NoLiveSteps, OSError, MemoryError) as error:
-            self.view.note(f"failed: {error}")
-            self._end("failed", str(error))
+            self._break_off("failed", str(error))
             return EXIT_FAILED
         except BaseException as error:
-            self._end("interrupted" if isinstance(error, SystemExit) else "failed", repr(error))
+            with suppress(OSError):
+                self._end("interrupted" if isinstance(error, SystemExit) else "failed", repr(error))
             raise
         self._end(state)
         return self.interruption.exit_code if state == "interrupted" else EXIT_OK
@@ -242,11 +241,16 @@ class TrainingProcess:
 
         write_status(self.folder, state, **facts)
 
+    def _break_off(self, state: str, error: str) -> None:
+        """Say why and end; where nothing can be said, as the log is on the full disk itself, the status says it."""
+        with suppress(OSError):
+            self.view.note(f"{state}: {error}")
+        with suppress(OSError):
+            self._end(state, error)
+
     def _end(self, state: str, error: str | None = None) -> None:
         """The last status and the summary; a disk too full for a status must not hide why training ended."""
-        import contextlib
-
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._status(state, error=error)
         best = None if self.best == float("-inf") else self.best
         epochs = getattr(self, "epoch", 0)

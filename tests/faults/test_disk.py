@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mmrl.runs.doctor import examine
+from mmrl.runs.status import read_status
 from tests.faults.harness import TINY, Nursery, newest, records, wait_until, weights
 
 
@@ -60,6 +61,16 @@ def test_full_then_freed(
     shutil.rmtree(straight)
     figure(4, "disk filled in the middle: exit 1, path and error named; rows lost or glued; resumed equal",
            f"{rounds}/{rounds}; {lost}; yes", "all; 0; yes")  # fmt: skip
+
+
+def test_where_not_even_that_can_be_said(nursery: Nursery, tmp_path: Path) -> None:
+    (tmp_path / f"out-{nursery.count + 1}.txt").symlink_to("/dev/full")  # a log on the disk that is full
+    child = nursery.mmrl(tmp_path, "train", *TINY, "-ne", "3", "--name", "run", "--results", str(tmp_path))
+    assert child.wait() == 1
+    status = read_status(tmp_path / "run")
+    assert status["state"] == "failed" and "No space left on device" in status["error"]
+    child = nursery.mmrl(tmp_path, "train", "--load", "run", "--results", str(tmp_path))
+    assert child.wait() == 0 and newest(tmp_path / "run") == 3, child.text()
 
 
 @pytest.mark.slow_fault
