@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: quickstart test faults check lint types imports bench good-results screenshots clean help
+.PHONY: quickstart test faults check lint types imports bench screenshots clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets

@@ -19,7 +19,7 @@ from tests.faults.harness import TINY, Nursery, newest, records, wait_until, wei
 def small(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True)
     if done.returncode:
         pytest.skip("a small disk cannot be mounted here")
     yield place

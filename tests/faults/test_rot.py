@@ -174,7 +174,9 @@ def test_without_checksums_damage_passes(
     """The mutant: what catches a changed number is its SHA-256 and nothing else."""
     without_checksums(monkeypatch)
     good = (run / name.format(newest=f"{EPOCHS:06d}")).read_bytes()
-    number, silent, *_ = tried(run, tmp_path, name, damages(good, 30, 0, random.Random(3)), check=name != METRICS)
+    # settings are words and bounded numbers: few flips there pass for others
+    flips = 300 if name == "config.toml" else 30
+    number, silent, *_ = tried(run, tmp_path, name, damages(good, flips, 0, random.Random(3)), check=name != METRICS)
     what = name.format(newest="newest")
     assert silent > 0
     caught(11, f"no SHA-256 of {what}: {silent} of {number} flipped bits silently accepted")
