@@ -94,7 +94,7 @@ class LiveView(BaseView):
     """
 
     def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
-        super().__init__()
+        super().__init__(history=True)
         self.console = console or Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False)
         self.out = out or sys.stdout
         self._rate, self._end = rate, threading.Event()

@@ -34,10 +34,13 @@ def _number(value: Any) -> float:
 
 
 class Progress:
-    """Epoch records of a run and what they say; written by the training thread, read by the drawing one."""
+    """Epoch records of a run and what they say; written by the training thread, read by the drawing one.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.clock = clock
+    Without `history` only the last record stays: memory does not grow with the epochs of those who draw nothing.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, history: bool = True) -> None:
+        self.clock, self.history = clock, history
         self.records: list[Mapping[str, Any]] = []
         self.name, self.market, self.note = "", "", ""
         self.noted = 0.0
@@ -81,6 +84,8 @@ class Progress:
             self.best, self.best_epoch = value, self.epoch
         graded = _number(record.get("optimality"))
         self.optimality = graded if math.isfinite(graded) else self.optimality
+        if not self.history:
+            self.records.clear()
         self.records.append(record)
 
     def say(self, text: str) -> None:

@@ -40,8 +40,8 @@ def emit(text: str, stream: TextIO) -> None:
 class BaseView:
     """What all views share: the context manager and the record of progress."""
 
-    def __init__(self) -> None:
-        self.progress = Progress()
+    def __init__(self, history: bool = False) -> None:
+        self.progress = Progress(history=history)
 
     def __enter__(self) -> Self:
         return self

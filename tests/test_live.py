@@ -104,6 +104,14 @@ def test_only_changed_lines_are_written() -> None:
     assert len(screen.getvalue()) - length < 150
 
 
+def test_views_that_draw_nothing_keep_one_record_however_long_a_run_is() -> None:
+    for view in (PlainView(out=io.StringIO(), err=io.StringIO()), JsonView(io.StringIO(), io.StringIO())):
+        for epoch in range(1, 31):
+            view.epoch(record(epoch, 100.0 + epoch))
+        assert [one["epoch"] for one in view.progress.records] == [30]
+        assert view.progress.best == 130.0 and "after epoch 30" in view.progress.outcome(view.progress.summary())
+
+
 def test_past_epochs_are_drawn_but_not_timed() -> None:
     view = LiveView(Console(width=80, height=24, file=io.StringIO()), out=io.StringIO())
     view.past([record(epoch, 100.0 + epoch) for epoch in range(1, 31)])
