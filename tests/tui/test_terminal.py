@@ -25,13 +25,16 @@ class Terminal:
     """A tmux server of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.socket = str(folder / "tmux")
+        self.folder, self.opened = folder, 0
         self.command = f"{sys.executable} {cli.__file__} tui; echo ended $?; sleep 60"
         self.open()
 
     def open(self) -> None:
-        """The UI in a new window of 120x36."""
+        """The UI in a new window of 120x36, of a new server: one that is going away still answers at its socket."""
+        self.opened += 1
+        self.socket = str(self.folder / f"tmux{self.opened}")
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "36", self.command)
+        assert self.tmux("list-sessions"), "tmux did not start"
 
     def tmux(self, *words: str) -> str:
         done = subprocess.run(["tmux", "-S", self.socket, *words], capture_output=True, text=True, timeout=20)
@@ -46,7 +49,11 @@ class Terminal:
         return self.tmux("capture-pane", "-p")
 
     def wait(self, what: str, seconds: float = 30) -> str:
-        return until(lambda: self.text() if what in self.text() else "", f"{what!r} in\n{self.text()}", seconds)
+        deadline = time.monotonic() + seconds
+        while what not in (text := self.text()):
+            assert time.monotonic() < deadline, f"not seen within {seconds} s: {what!r} in\n{text}"
+            time.sleep(0.1)
+        return text
 
     def pid(self) -> int:
         shell = self.tmux("list-panes", "-F", "#{pane_pid}").strip()
