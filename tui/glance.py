@@ -10,7 +10,7 @@ from typing import Any
 
 from mmrl.runs.atomic import read_plain
 from mmrl.runs.status import STATES, read_status
-from mmrl.runs.store import CONFIG, RunInfo, last_record
+from mmrl.runs.store import CONFIG, RunInfo, last_records
 
 SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$', re.MULTILINE)
 
@@ -26,7 +26,7 @@ def glance(folder: Path) -> RunInfo | None:
         group = table or group
         if name:
             settings[f"{group}.{name}"] = value
-    status, last = read_status(folder), last_record(folder)
+    status, [last] = read_status(folder), last_records(folder, "epoch")
     state = status.get("state")
     if state not in STATES or "market.name" not in settings or "training.algorithm" not in settings:
         return None

@@ -189,8 +189,7 @@ def describe(folder: Path) -> RunInfo:
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
     except (ValueError, OSError):
         pass  # listed as broken
-    status, last = read_status(folder), last_record(folder)
-    graded = last if "optimality" in last else last_record(folder, "optimality")
+    status, (last, graded) = read_status(folder), last_records(folder, "epoch", "optimality")
     state = status.get("state", ("starting" if is_locked(folder) else "crashed") if identity else "broken")
     return RunInfo(
         name=folder.name,
@@ -224,23 +223,29 @@ def _moment(facts: Mapping[str, Any], key: str) -> float | None:
     return value if value is not None and 0 <= value < 2**37 else None
 
 
-def last_record(folder: Path, key: str = "epoch") -> dict[str, Any]:
-    """The last whole line of metrics.jsonl that has a key, among its last 64 KiB; empty when there is none.
+def last_records(folder: Path, *keys: str) -> list[dict[str, Any]]:
+    """For each key the last whole line of metrics.jsonl that has it, among its last 64 KiB; empty when none has.
 
-    Most often it is the very last line: those who look many times a second read little more than that.
+    Most often that is the very last line: those who look many times a second read little more than that.
     """
+    found: list[dict[str, Any]] = [{} for _ in keys]
     try:
-        with os.fdopen(open_plain(folder / METRICS), "rb", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            for size in (4096, 65_536):
-                file.seek(max(0, end - size))
-                tail = file.read(size)
-                record = _last_with(key, tail[: tail.rfind(b"\n") + 1])
-                if record or size >= end:
-                    return record
+        descriptor = open_plain(folder / METRICS)
     except (OSError, BrokenRun):
+        return found
+    try:
+        end = os.fstat(descriptor).st_size
+        for size in (4096, 65_536):
+            tail = os.pread(descriptor, size, max(0, end - size))
+            whole = tail[: tail.rfind(b"\n") + 1]
+            found = [record or _last_with(key, whole) for record, key in zip(found, keys, strict=True)]
+            if all(found) or size >= end:
+                break
+    except OSError:
         pass
-    return {}
+    finally:
+        os.close(descriptor)
+    return found
 
 
 def _last_with(key: str, lines: bytes) -> dict[str, Any]:
