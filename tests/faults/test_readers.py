@@ -123,7 +123,7 @@ def test_training_is_hardly_slower(
         figure(14, f"4 readers at 10 ms, {epochs} epochs, 30 pairs of blocks: {kind} time of an epoch",
                f"{middle:+.1f} % ({low:+.1f} to {high:+.1f})", "<= 5 %")  # fmt: skip
         # where others leave no core for the readers, they take theirs from the training, as any program would
-        assert low <= 5 or (kind == "wall" and idle < SPARE), (kind, idle, found[kind])
+        assert middle <= 5 or (kind == "wall" and idle < SPARE), (kind, idle, found[kind])
     figure(
         14, "of the machine idle while training without readers: median", f"{idle:.0f} %", f"wall counts from {SPARE} %"
     )
