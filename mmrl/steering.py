@@ -53,8 +53,10 @@ def rename(run: str, new_name: str, results: str, as_json: bool) -> None:
 
 def promote(run: str, results: str, as_json: bool) -> None:
     """Copy a run into good-results, next to the results folder."""
+    from mmrl.runs.promote import promote as promoted
+
     info = store.find_run(run, results)
-    folder = store.promote(Path(info.folder))
+    folder = promoted(Path(info.folder))
     _say(as_json, f"promoted {info.name} to {folder}", run=info.name, folder=str(folder))
 
 

@@ -17,6 +17,7 @@ from textual.widgets import Static
 from mmrl.config_fields import field, parse_text, shown, value_of
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
+from mmrl.runs.promote import promote
 from mmrl.runs.status import read_raw
 from tui import processes
 from tui.screens.dialogs import Ask, Blank, Confirm
@@ -204,7 +205,7 @@ class Steering(Base):
     def action_promote(self) -> None:
         run = self.subject()
         if run and self.allows("promote"):
-            self.attempt(lambda: store.promote(Path(run.folder)), f"{run.name} copied to good-results")
+            self.attempt(lambda: promote(Path(run.folder)), f"{run.name} copied to good-results")
             self.mmrl.poke()
 
     def action_trash(self) -> None:

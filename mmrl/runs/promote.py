@@ -1,0 +1,78 @@
+"""good-results: resting runs copied there without their bulk, each copy verified."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from mmrl.config import ConfigError
+from mmrl.config_sources import replaced
+from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, refuse_links, sync_folder
+from mmrl.runs.episodes import LIMIT, episode_epochs
+from mmrl.runs.history import METRICS_LIMIT, matches, plain
+from mmrl.runs.lock import RunLock
+from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
+from mmrl.runs.names import namesake, run_folder
+from mmrl.runs.sealed import seal
+from mmrl.runs.status import read_raw
+from mmrl.runs.store import METRICS, PLACE_SETTINGS, read_config, write_config
+
+
+def promote(folder: Path) -> Path:
+    """Copy a resting run into good-results beside the results folder: what shows it and what it has learned.
+
+    Of its checkpoints the last and the best are taken, verified by the manifest on both sides; who made it where
+    is left out. Raises RunBusy, and BrokenRun when the run is damaged.
+    """
+    root = folder.resolve().parent.parent / "good-results"
+    target = run_folder(root, folder.name)
+    with RunLock(folder):
+        other = namesake(root, folder.name)
+        if other:
+            raise ConfigError(f"{root / other} is there already: rename the run first")
+        refuse_links(folder)
+        root.mkdir(exist_ok=True)
+        copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
+        try:
+            _copy_shown(folder, copy)
+            os.rename(copy, target)
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+        sync_folder(root)
+    return target
+
+
+def _copy_shown(folder: Path, copy: Path) -> None:
+    copy.mkdir()
+    stored = read_config(folder)
+    config = replaced(stored.config, {"run.results": "good-results"})
+    write_config(copy, config, {k: v for k, v in stored.origins.items() if k not in PLACE_SETTINGS}, stored.meta)
+    manifest = read_manifest(folder)
+    entries = entries_of(manifest)
+    entries = [e for e in entries if e is entries[-1] or e["epoch"] == manifest.get("best_epoch")]
+    if entries:
+        for entry in entries:
+            try:
+                for suffix, data in files_of(folder, entry).items():
+                    durable_write(inner_folder(copy, "checkpoints") / f"{entry['epoch']:06d}.{suffix}", data)
+            except (OSError, ValueError) as error:
+                raise BrokenRun(f"checkpoint {entry['epoch']} is damaged ({error}): go on with the run first") from None
+    with contextlib.suppress(FileNotFoundError):
+        durable_write(copy / METRICS, read_plain(folder / METRICS, METRICS_LIMIT))
+    mark = entries[-1].get("metrics") if entries else None
+    if isinstance(mark, dict) and not matches(copy / METRICS, mark):
+        raise BrokenRun(f"{folder / METRICS} is not as it was written: see mmrl runs doctor {folder.name}")
+    for epoch in episode_epochs(folder):
+        name = f"{epoch:06d}.npz"
+        durable_write(inner_folder(copy, "episodes") / name, read_plain(folder / "episodes" / name, LIMIT))
+    status = {key: value for key, value in read_raw(folder).items() if key not in ("pid", "host")}
+    if status:
+        durable_write(copy / "status.json", seal(plain(status)))
+    if entries:
+        body: dict[str, Any] = {key: manifest[key] for key in ("versions", "best_epoch", "noticed") if key in manifest}
+        write_manifest(copy, {**body, "checkpoints": entries})
+        for entry in entries_of(read_manifest(copy)):
+            files_of(copy, entry)
