@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 
-from mmrl.charts import episode_figure
+from mmrl.charts import DRAWN, episode_figure
 from mmrl.live import _Frame
 from mmrl.progress import Progress
 from mmrl.runs.episodes import read_episode
@@ -20,7 +20,7 @@ def live(width: int = 120, height: int = 32) -> str:
     records = read_metrics(RUN / "metrics.jsonl")
     now = records[len(records) * 2 // 3]["wall"]
     times = iter(record["wall"] - now for record in records)
-    progress = Progress(clock=lambda: 0.0)
+    progress = Progress(clock=lambda: 0.0, history=DRAWN)
     market = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
     progress.start(market, RUN, len(records))
     progress.begun = next(times)

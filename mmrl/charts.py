@@ -27,6 +27,9 @@ BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 PANELS = ("reward", "inventory", "spread")
 SPARSE = ("optimality",)  # known now and then: what lies between two grades is no gap in the run
+DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "se", "std")))
+"""What the usual panels take from the record of an epoch."""
+
 QUOTES = (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
 UNITS = {
     "reward": "currency",

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from rich.cells import set_cell_size
 from rich.console import Console
 
-from mmrl.charts import Columns, charset, panels_of, training_figure, training_picture, wants_colour
+from mmrl.charts import DRAWN, Columns, charset, panels_of, training_figure, training_picture, wants_colour
 from mmrl.progress import Progress, printable
 from mmrl.raster import BRAILLE, Charset
 from mmrl.views import BaseView, JsonView, PlainView, emit
@@ -94,7 +94,7 @@ class LiveView(BaseView):
     """
 
     def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
-        super().__init__(history=True)
+        super().__init__(history=DRAWN)
         self.console = console or Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False)
         self.out = out or sys.stdout
         self._rate, self._end = rate, threading.Event()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,13 @@ def _number(value: Any) -> float:
 class Progress:
     """Epoch records of a run and what they say; written by the training thread, read by the drawing one.
 
-    Without `history` only the last record stays: memory does not grow with the epochs of those who draw nothing.
+    Of past epochs only what `history` names is kept, for those who draw them; without it memory does not grow.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, history: bool = True) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, history: Collection[str] = ()) -> None:
         self.clock, self.history = clock, history
         self.records: list[Mapping[str, Any]] = []
+        self.last: Mapping[str, Any] = {}
         self.name, self.market, self.note = "", "", ""
         self.noted = 0.0
         self.target, self.epoch = 0, 0
@@ -84,9 +85,9 @@ class Progress:
             self.best, self.best_epoch = value, self.epoch
         graded = _number(record.get("optimality"))
         self.optimality = graded if math.isfinite(graded) else self.optimality
-        if not self.history:
-            self.records.clear()
-        self.records.append(record)
+        self.last = record
+        if self.history:
+            self.records.append({key: record[key] for key in self.history if key in record})
 
     def say(self, text: str) -> None:
         """Show a note until the first epoch, and at least for some seconds."""
@@ -114,7 +115,7 @@ class Progress:
 
     def line(self, width: int = 200) -> str:
         """The progress line; parts that do not fit into `width` cells are left out from the right."""
-        last = self.records[-1] if self.records else {}
+        last = self.last
         error = _number(last.get("value_se"))
         value = compact(_number(last.get("value_mean")))
         if math.isfinite(error):
@@ -149,9 +150,8 @@ class Progress:
         where = summary.get("folder") or summary.get("run") or self.name
         text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
         text += f" in {duration(self.clock() - self.begun)}"
-        if self.records:
-            last = self.records[-1]
-            error = compact(_number(last.get("value_se")), 2)
-            text += f", value {compact(_number(last.get('value_mean')))} ± {error}"
+        if self.last:
+            error = compact(_number(self.last.get("value_se")), 2)
+            text += f", value {compact(_number(self.last.get('value_mean')))} ± {error}"
             text += f", best {compact(self.best)} @{self.best_epoch}"
         return printable(text)

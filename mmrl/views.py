@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -40,7 +40,7 @@ def emit(text: str, stream: TextIO) -> None:
 class BaseView:
     """What all views share: the context manager and the record of progress."""
 
-    def __init__(self, history: bool = False) -> None:
+    def __init__(self, history: Collection[str] = ()) -> None:
         self.progress = Progress(history=history)
 
     def __enter__(self) -> Self:

@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from mmrl.charts import DRAWN, panels_of, training_figure
 from mmrl.live import LiveView, _Frame
 from mmrl.progress import Progress, duration
+from mmrl.runs.history import read_metrics
 from mmrl.views import JsonView, PlainView, finite
 
 CONFIG = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
@@ -30,7 +32,7 @@ def record(epoch: int, value: float = 1.0) -> dict:
 
 
 def progress(count: int, name: str = "run") -> Progress:
-    shown = Progress()
+    shown = Progress(history=DRAWN)
     shown.start(CONFIG, Path("results") / name, 10)
     for epoch in range(1, count + 1):
         shown.add(record(epoch, 10.0 - abs(epoch - 3)))
@@ -104,12 +106,24 @@ def test_only_changed_lines_are_written() -> None:
     assert len(screen.getvalue()) - length < 150
 
 
-def test_views_that_draw_nothing_keep_one_record_however_long_a_run_is() -> None:
+def test_views_that_draw_nothing_keep_no_past_however_long_a_run_is() -> None:
     for view in (PlainView(out=io.StringIO(), err=io.StringIO()), JsonView(io.StringIO(), io.StringIO())):
         for epoch in range(1, 31):
             view.epoch(record(epoch, 100.0 + epoch))
-        assert [one["epoch"] for one in view.progress.records] == [30]
+        assert not view.progress.records and view.progress.last["epoch"] == 30
         assert view.progress.best == 130.0 and "after epoch 30" in view.progress.outcome(view.progress.summary())
+
+
+def test_live_charts_keep_of_every_epoch_what_they_draw_and_no_more() -> None:
+    rows = read_metrics(Path(__file__).parents[1] / "good-results" / "avellaneda-stoikov-ppo" / "metrics.jsonl")
+    view = LiveView(Console(width=80, height=24, file=io.StringIO()), out=io.StringIO())
+    view.past(rows)
+    kept = view.progress.records
+    assert panels_of(kept) == panels_of(rows) == ("reward", "inventory", "spread", "optimality")
+    assert training_figure(kept, panels_of(kept), 120, 36, True) == training_figure(
+        rows, panels_of(rows), 120, 36, True
+    )
+    assert max(len(row) for row in kept) < len(rows[-1]) / 2
 
 
 def test_past_epochs_are_drawn_but_not_timed() -> None:
