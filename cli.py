@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,7 @@ app = typer.Typer(
 runs_app = typer.Typer(help="List, steer and tidy up runs.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 
-EXIT_CODES = {"ConfigError": 2, "BadRunName": 2, "RunNotFound": 3, "RunBusy": 4, "Diverged": 5}
+EXIT_CODES = {"ConfigError": 2, "BadRunName": 2, "RunNotFound": 3, "RunBusy": 4, "Diverged": 5, "BrokenRun": 1}
 """By the name of the error, so that the modules that raise them need not be imported for a help page."""
 
 Json = Annotated[bool, typer.Option("--json", help="JSON on standard output and nothing else.")]
@@ -276,25 +277,36 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in given:
             raise
-        code = _report(error)
+        code = _report(error, given)
     sys.stdout.flush()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _report(error: Exception) -> int:
+def _report(error: Exception, given: Sequence[str]) -> int:
     names = [kind.__name__ for kind in type(error).__mro__]
     if "Abort" in names:
         return 130
     if "NoArgsIsHelpError" in names:
         return 2  # the help page is already printed
     usage = hasattr(error, "format_message")
-    message = error.format_message() if usage else str(error)  # type: ignore[attr-defined]
+    message = _of_value(error, given) or error.format_message() if usage else str(error)  # type: ignore[attr-defined]
     line = " ".join(str(message).split()) or type(error).__name__
-    code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 1)
-    if code == 1:
+    code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
+    if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
     print(f"mmrl: {line}", file=sys.stderr)
-    return code
+    return code or 1
+
+
+def _of_value(error: Any, given: Sequence[str]) -> str:
+    """Option, value and allowed range, where an option was given a value that it does not take; else nothing."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    for at, word in enumerate(given):
+        name, equals, value = word.partition("=")
+        if name in options and (equals or at + 1 < len(given)):
+            allowed = error.message.removeprefix("Value error, ").replace("Input should be", "it must be")
+            return f"{name} = {value if equals else given[at + 1]!r} is not allowed: {allowed}"
+    return ""
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, TextIO
 
@@ -131,10 +131,6 @@ class LiveView(BaseView):
             self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
         self._thread = threading.Thread(target=self._draw, name="live view", daemon=True)
         self._thread.start()
-
-    def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Epochs of a run that goes on, to be shown before its new ones."""
-        self.progress.past(records)
 
     def _write(self, text: str) -> None:
         encoding = getattr(self._file, "encoding", None) or "utf-8"

@@ -59,7 +59,8 @@ class BaseView:
         self.progress.start(config, folder, target)
 
     def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Epochs of a run that goes on; only a picture needs them."""
+        """Epochs of a run that goes on, before its new ones."""
+        self.progress.past(records)
 
 
 class JsonView(BaseView):

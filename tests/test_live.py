@@ -137,8 +137,11 @@ def test_past_epochs_are_drawn_but_not_timed() -> None:
     assert len(view.progress._times) == 1
     out = io.StringIO()
     with JsonView(out, io.StringIO()) as other:
-        other.past([record(1)])
-    assert out.getvalue() == ""
+        other.past([record(1, 7.0)])
+        assert out.getvalue() == ""
+        other.epoch(record(2, 5.0))
+        other.finish({"state": "finished"})
+    assert json.loads(out.getvalue().splitlines()[-1])["best"] == {"value_mean": 7.0, "epoch": 1}
 
 
 def test_an_ascii_terminal_gets_ascii() -> None:

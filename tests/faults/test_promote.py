@@ -49,6 +49,19 @@ def test_promoted_runs_are_whole(
         caught(13, "a promoted copy that loses its last bytes: refused, nothing is left of it")
 
 
+def test_a_damaged_run_is_not_promoted_and_the_reason_said_in_one_line(
+    nursery: Nursery, good: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(good, tmp_path / "results" / "run"))
+    newest = max((run / "checkpoints").glob("*.safetensors"))
+    newest.write_bytes(newest.read_bytes()[:-1])
+    child = nursery.mmrl(tmp_path, "runs", "promote", "run", "--results", str(run.parent))
+    assert child.wait() == 1
+    [line] = child.text().splitlines()
+    assert newest.name in line and "SHA-256" in line and line.endswith("go on with the run first")
+    assert not list((tmp_path / "good-results").iterdir())
+
+
 def test_every_shipped_run_is_drawn_again(
     nursery: Nursery, good: Path, tmp_path: Path, figure: Callable[..., None]
 ) -> None:
