@@ -183,6 +183,27 @@ def test_a_folder_that_vanishes_or_is_renamed_while_it_is_shown(results: Path) -
     drive(results, script)
 
 
+def test_a_run_that_is_renamed_is_told_from_its_copies(results: Path) -> None:
+    for copy in (results.parent / "good-results" / "alpha", results / "aaa", results / "zzz"):
+        shutil.copytree(results / "alpha", copy)
+
+    async def script(app: Any, pilot: Any) -> None:
+        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
+        await press(app, pilot, "enter")
+        (results / "alpha").rename(results / "moved")
+        for _ in range(5):
+            app.poke()
+        await pilot.pause(0.2)
+        assert "moved" in screen_text(app).splitlines()[0]
+        shutil.rmtree(results / "moved")
+        for _ in range(5):
+            app.poke()
+        await pilot.pause(0.2)
+        assert "vanished" in screen_text(app).splitlines()[0]
+
+    drive(results, script)
+
+
 def test_hostile_text_is_shown_as_it_stands(results: Path) -> None:
     folder = make_run(results, "hostile", state="failed", origins={"training.lr": HOSTILE})
     status = json.loads((folder / "status.json").read_text())

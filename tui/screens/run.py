@@ -66,6 +66,7 @@ class RunScreen(Steering):
         self._best = (math.nan, 0.0, False)  # value, epoch, whether it is still to be told
         self._quiet = 0.0
         self._moving = False
+        self._place = _place(folder)
 
     def compose(self) -> ComposeResult:
         settings = self.mmrl.settings
@@ -133,10 +134,11 @@ class RunScreen(Steering):
         self._loaded = self._loaded or (not self.metrics.behind and len(values) < FEW)
 
     def look(self) -> None:
-        """State of the run; a folder that was renamed is followed by the id of the run."""
+        """State of the run; a folder that was renamed is followed."""
         entry = self.mmrl.catalogue.entries.get(str(self.folder))
         before = self.info.state
         if (self.folder / "config.toml").is_file():
+            self._place = _place(self.folder)
             if entry is not None:
                 self.info = entry.info
             else:
@@ -145,9 +147,8 @@ class RunScreen(Steering):
             if not self.seed and self.info.state != "broken":
                 self._read_seed()
         else:
-            same = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
-            if same:
-                self.moved(self.folder, Path(same[0].info.folder))
+            if renamed := self._renamed():
+                self.moved(self.folder, renamed)
                 return
             self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
         wish, mark = read_wish(self.folder)
@@ -157,6 +158,11 @@ class RunScreen(Steering):
         if before != self.info.state:
             self.refresh_bindings()
         self._head()
+
+    def _renamed(self) -> Path | None:
+        """Where the folder is now: the one with the run's id that is no copy of it, promoted or made by hand."""
+        same = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
+        return next((Path(e.key) for e in same if _place(Path(e.key)) == self._place), None)
 
     def _read_seed(self) -> None:
         try:
@@ -251,3 +257,12 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(min(seconds, 3.6e8)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _place(folder: Path) -> tuple[int, int]:
+    """Device and inode of a folder, which a rename keeps; zeros if it is not there."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_dev, facts.st_ino
