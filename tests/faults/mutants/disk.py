@@ -8,9 +8,9 @@ from typing import Any
 
 
 def _durable_write(replacement: Any) -> None:
-    from mmrl.runs import atomic, commit, control, episodes, history, manifest, status, store
+    from mmrl.runs import atomic, commit, control, episodes, history, manifest, promote, status, store
 
-    for module in (atomic, commit, control, episodes, history, manifest, status, store):
+    for module in (atomic, commit, control, episodes, history, manifest, promote, status, store):
         if hasattr(module, "durable_write"):
             module.durable_write = replacement  # type: ignore[attr-defined]
 
@@ -99,12 +99,12 @@ def leaking() -> None:
 
 def half_promoted() -> None:
     """Copy checkpoints and lose the last byte of each."""
-    from mmrl.runs import store
+    from mmrl.runs import promote
 
-    real = store.files_of
+    real = promote.files_of
 
     def cut(folder: Path, entry: dict[str, Any]) -> dict[str, bytes]:
         files = real(folder, entry)
         return files if "good-results" in folder.parts else {suffix: data[:-1] for suffix, data in files.items()}
 
-    store.files_of = cut  # type: ignore[assignment]
+    promote.files_of = cut  # type: ignore[assignment]
