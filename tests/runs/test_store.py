@@ -16,6 +16,7 @@ from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
 from mmrl.runs.names import BadRunName
+from mmrl.runs.promote import promote
 from mmrl.runs.sealed import seal
 from mmrl.runs.status import write_status
 
@@ -126,7 +127,7 @@ def test_expanding_leaves_a_chosen_name_alone(tmp_path: Path, suffix: str) -> No
 def test_a_running_run_is_left_where_it_is(tmp_path: Path) -> None:
     folder = store.create(config_in(tmp_path, name="mine"), {})
     with RunLock(folder):
-        for act in (store.trash, store.promote, lambda f: store.rename(f, "x"), lambda f: store.expanded(f, 1)):
+        for act in (store.trash, promote, lambda f: store.rename(f, "x"), lambda f: store.expanded(f, 1)):
             with pytest.raises(RunBusy):
                 act(folder)
     assert store.read_config(folder).config.training.ne == Config().training.ne
@@ -145,11 +146,11 @@ def test_rename_promote_and_trash(tmp_path: Path) -> None:
         store.create(config_in(tmp_path, name="Taken"), {})
     folder = store.rename(store.rename(folder, "Mine"), "new")
     (folder / "lock").write_text("{}")
-    promoted = store.promote(folder)
+    promoted = promote(folder)
     assert promoted == tmp_path.resolve() / "good-results" / "new"
     assert sorted(p.name for p in promoted.iterdir()) == ["config.toml"]
     with pytest.raises(ConfigError):
-        store.promote(folder)
+        promote(folder)
     assert [p.name for p in (tmp_path / "good-results").iterdir()] == ["new"]
     store.trash(folder)
     assert [info.name for info in store.find_runs(tmp_path / "results")] == ["taken"]
