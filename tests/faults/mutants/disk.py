@@ -6,13 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-
-def _durable_write(replacement: Any) -> None:
-    from mmrl.runs import atomic, commit, control, episodes, history, manifest, promote, status, store
-
-    for module in (atomic, commit, control, episodes, history, manifest, promote, status, store):
-        if hasattr(module, "durable_write"):
-            module.durable_write = replacement  # type: ignore[attr-defined]
+from tests.faults.mutants.everywhere import everywhere
 
 
 def naive_save() -> None:
@@ -21,7 +15,7 @@ def naive_save() -> None:
     def write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
 
-    _durable_write(write)
+    everywhere("durable_write", write)
 
 
 def no_sync() -> None:
@@ -33,7 +27,7 @@ def no_sync() -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
 
-    _durable_write(write)
+    everywhere("durable_write", write)
 
 
 def far_temporary() -> None:
@@ -46,7 +40,7 @@ def far_temporary() -> None:
             file.write(data)
         shutil.move(file.name, path)
 
-    _durable_write(write)
+    everywhere("durable_write", write)
 
 
 def careless() -> None:
@@ -68,7 +62,7 @@ def careless() -> None:
         with contextlib.suppress(OSError):
             real(path, data)
 
-    _durable_write(write)
+    everywhere("durable_write", write)
 
 
 def rewritten_metrics() -> None:
@@ -99,12 +93,12 @@ def leaking() -> None:
 
 def half_promoted() -> None:
     """Copy checkpoints and lose the last byte of each."""
-    from mmrl.runs import promote
+    from mmrl.runs import manifest
 
-    real = promote.files_of
+    real = manifest.files_of
 
     def cut(folder: Path, entry: dict[str, Any]) -> dict[str, bytes]:
         files = real(folder, entry)
         return files if "good-results" in folder.parts else {suffix: data[:-1] for suffix, data in files.items()}
 
-    promote.files_of = cut  # type: ignore[assignment]
+    everywhere("files_of", cut)

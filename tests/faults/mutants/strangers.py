@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from tests.faults.mutants.everywhere import everywhere
+
 
 def any_name() -> None:
     """Take every name as it comes."""
-    from mmrl.runs import names, store
-
-    for module in (names, store):
-        module.valid_name = lambda name: True  # type: ignore[attr-defined]
-        module.run_folder = lambda root, name: Path(root) / name  # type: ignore[attr-defined]
-        module.namesake = lambda root, name, but="": ""  # type: ignore[attr-defined]
+    everywhere("valid_name", lambda name: True)
+    everywhere("run_folder", lambda root, name: Path(root) / name)
+    everywhere("namesake", lambda root, name, but="": "")
 
 
 def _plain_open(path: Path) -> int:
@@ -35,31 +34,26 @@ class _WithoutNoFollow:
 
 def links_followed() -> None:
     """Follow links and wait for pipes."""
-    from mmrl.runs import atomic, commit, doctor, episodes, history, lock, store
+    from mmrl.runs import lock
 
     def folder(place: Path, name: str) -> Path:
         (place / name).mkdir(exist_ok=True)
         return place / name
 
-    atomic.refuse_links = store.refuse_links = doctor.refuse_links = lambda place: None  # type: ignore[assignment]
-    for module in (atomic, commit, episodes, store):
-        module.inner_folder = folder  # type: ignore[attr-defined]
-    for module in (atomic, history, store):
-        module.open_plain = _plain_open  # type: ignore[attr-defined]
+    everywhere("refuse_links", lambda place: None)
+    everywhere("inner_folder", folder)
+    everywhere("open_plain", _plain_open)
     lock.os = _WithoutNoFollow()  # type: ignore[attr-defined]
     lock.RunLock._still_there = lambda self: True  # type: ignore[method-assign]
 
 
 def no_size_limit() -> None:
     """Read files of any size in one piece."""
-    from mmrl.runs import atomic, control, doctor, episodes, history, manifest, status, store
 
     def read(path: Path, limit: int = 0) -> bytes:
         return path.read_bytes()
 
-    for module in (atomic, control, doctor, episodes, history, manifest, status, store):
-        if hasattr(module, "read_plain"):
-            module.read_plain = read  # type: ignore[attr-defined]
+    everywhere("read_plain", read)
 
 
 def pickles_loaded() -> None:
