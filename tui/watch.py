@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,11 @@ import numpy as np
 
 from mmrl.progress import printable
 from mmrl.raster import Floats
+from mmrl.runs.atomic import BrokenRun, open_plain
 from mmrl.runs.control import LABELS
 
 BATCH = 2_000  # rows parsed in one go, so that a long history never holds the screen up
 CHUNK = 1 << 20
-
-
-def open_plain(path: Path) -> int:
-    """A descriptor of a plain file; OSError for pipes, devices and links, which could hang or lead elsewhere."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path} is not a plain file")
-    return descriptor
 
 
 @dataclass
@@ -42,7 +33,7 @@ class Tail:
         """New lines of the next `limit` bytes, and whether what came before them is no longer true."""
         try:
             descriptor = open_plain(self.path)
-        except OSError:
+        except (OSError, BrokenRun):
             reset = self.inode != -1
             self.offset, self.inode, self.rest = 0, -1, b""
             return [], reset
