@@ -301,7 +301,7 @@ def _report(error: Exception, given: Sequence[str]) -> int:
 def _of_value(error: Any, given: Sequence[str]) -> str:
     """Option, value and allowed range, where an option was given a value that it does not take; else nothing."""
     options = getattr(getattr(error, "param", None), "opts", ())
-    for at, word in enumerate(given):
+    for at, word in reversed(list(enumerate(given))):  # of an option given twice the last counts
         name, equals, value = word.partition("=")
         if name in options and (equals or at + 1 < len(given)):
             allowed = error.message.removeprefix("Value error, ").replace("Input should be", "it must be")
