@@ -76,23 +76,14 @@ def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
     Raises FileNotFoundError, and BrokenRun on a link, a pipe, a device, or a file of more than `limit` bytes.
     """
     descriptor = open_plain(path)
-    with naming(path), closing(descriptor):
+    with naming(path), os.fdopen(descriptor, "rb", buffering=0) as file:
         size = os.fstat(descriptor).st_size
         if size > limit:
             raise BrokenRun(f"{path} has more than {limit // 2**20} MB: it is refused")
-        data = os.read(descriptor, size)  # a buffer of `limit` bytes would cost more than all the rest
-        while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data = file.read(size)  # a buffer of `limit` bytes would cost more than all the rest
+        while len(data) < size and (more := file.read(size - len(data))):
             data += more
         return data
-
-
-@contextlib.contextmanager
-def closing(descriptor: int) -> Iterator[None]:
-    """Close a descriptor at the end of a with block."""
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def open_plain(path: Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 from mmrl.config import Config, ConfigError
 from mmrl.config_sources import StoredConfig, dump_toml, load_toml, replaced
-from mmrl.runs.atomic import BrokenRun, closing, durable_write, inner_folder, open_plain, read_plain, sync_folder
+from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, sync_folder
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
 from mmrl.runs.manifest import write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
@@ -228,10 +228,13 @@ def last_records(folder: Path, *keys: str) -> list[dict[str, Any]]:
     Most often that is the very last line: those who look many times a second read little more than that.
     """
     found: list[dict[str, Any]] = [{} for _ in keys]
-    with contextlib.suppress(OSError, BrokenRun), closing(descriptor := open_plain(folder / METRICS)):
-        end = os.fstat(descriptor).st_size
+    with (
+        contextlib.suppress(OSError, BrokenRun),
+        os.fdopen(open_plain(folder / METRICS), "rb", buffering=0) as file,
+    ):
+        end = os.fstat(file.fileno()).st_size
         for size in (4096, 65_536):
-            tail = os.pread(descriptor, size, max(0, end - size))
+            tail = os.pread(file.fileno(), size, max(0, end - size))
             whole = tail[: tail.rfind(b"\n") + 1]
             found = [record or _last_with(key, whole) for record, key in zip(found, keys, strict=True)]
             if all(found) or size >= end:

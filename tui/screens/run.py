@@ -66,7 +66,7 @@ class RunScreen(Steering):
         self._best = (math.nan, 0.0, False)  # value, epoch, whether it is still to be told
         self._quiet = 0.0
         self._moving = False
-        self._place = _place(folder)
+        self._place = (0, 0)  # device and inode of the folder when it was last there
 
     def compose(self) -> ComposeResult:
         settings = self.mmrl.settings
