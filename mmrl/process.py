@@ -252,9 +252,7 @@ class TrainingProcess:
         """The last status and the summary; a disk too full for a status must not hide why training ended."""
         with suppress(OSError):
             self._status(state, error=error)
-        best = None if self.best == float("-inf") else self.best
-        epochs = getattr(self, "epoch", 0)
-        self.view.finish({"run": self.folder.name, "state": state, "epochs": epochs, "best": best})
+        self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
 
 
 def _versions(trainer: Any) -> dict[str, Any]:

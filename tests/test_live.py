@@ -81,7 +81,7 @@ def test_live_view_draws_and_restores(monkeypatch: pytest.MonkeyPatch) -> None:
         for epoch in range(1, 4):
             view.epoch(record(epoch))
         time.sleep(0.2)
-        view.finish({"run": "run", "state": "finished", "epochs": 3, "best": None})
+        view.finish({"run": "run", "state": "finished", "epochs": 3})
     drawn = screen.getvalue()
     assert "\x1b[?1049h" in drawn  # the alternate screen was entered and left
     assert "\x1b[?1049l" in drawn
@@ -188,7 +188,7 @@ def test_json_lines() -> None:
         view.start(CONFIG, Path("results") / HOSTILE, 2)
         view.note("compiling")
         view.epoch({**record(1), "kl": math.nan, "policy_loss": math.inf})
-        view.finish({"run": HOSTILE, "state": "finished", "epochs": 2, "best": {"epoch": 1}})
+        view.finish({"run": HOSTILE, "state": "finished", "epochs": 2})
     lines = out.getvalue().splitlines()
     first, last = map(json.loads, lines)
     assert first["kl"] is None

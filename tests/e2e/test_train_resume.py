@@ -59,8 +59,11 @@ def test_stopped_and_resumed_equals_uninterrupted(straight: Path, tmp_path: Path
     arguments = ["train", *SETTINGS, "--results", str(tmp_path), "--name", "run"]
     done = mmrl(*arguments, "-ne", "2")
     assert done.returncode == 0, done.stderr
-    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "4")
+    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "4", "--json")
     assert done.returncode == 0, done.stderr
+    first = max(records(straight), key=lambda row: row["value_mean"])
+    assert first["epoch"] in (1, 2), "the best epoch lies before the stop, or this shows nothing"
+    assert json.loads(done.stdout.splitlines()[-1])["best"] == {key: first[key] for key in ("value_mean", "epoch")}
     assert records(tmp_path / "run") == records(straight)
     assert weights(tmp_path / "run", 6) == weights(straight, 6)
 
