@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from mmrl.options import complete_agent, complete_preset, complete_run, with_settings
+from mmrl.commands.options import complete_agent, complete_preset, complete_run, with_settings
 
 app = typer.Typer(
     name="mmrl",
@@ -73,10 +73,10 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a market maker and watch it learn."""
-    from mmrl import launch
+    from mmrl.commands import train as launch
 
     if plot or good_results:
-        from mmrl import plotting
+        from mmrl.commands import plot as plotting
 
         plotting.plot([load] if load else [], good_results, settings.get("run.results", "results"))
         return
@@ -102,7 +102,7 @@ def plot(
     debug: Debug = False,
 ) -> None:
     """Draw training curves, a sampled batch or the order book; of the newest run if none is named."""
-    from mmrl import plotting
+    from mmrl.commands import plot as plotting
 
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
 
@@ -110,7 +110,7 @@ def plot(
 @runs_app.command("list")
 def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """List the runs of a folder."""
-    from mmrl import listing
+    from mmrl.commands import listing
     from mmrl.runs.store import find_runs
 
     listing.print_runs(find_runs(results), results, json_)
@@ -119,7 +119,7 @@ def list_runs(results: Results = "results", json_: Json = False, debug: Debug = 
 @runs_app.command()
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Show what is known of a run."""
-    from mmrl import listing
+    from mmrl.commands import listing
     from mmrl.runs.store import find_run
 
     listing.print_run(find_run(run, results), json_)
@@ -128,7 +128,7 @@ def show(run: Run, results: Results = "results", json_: Json = False, debug: Deb
 @runs_app.command()
 def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Pause a run at the end of its epoch."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.steer(run, results, "pause", json_)
 
@@ -136,7 +136,7 @@ def pause(run: Run, results: Results = "results", json_: Json = False, debug: De
 @runs_app.command()
 def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Let a paused run go on."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.steer(run, results, "resume", json_)
 
@@ -144,7 +144,7 @@ def resume(run: Run, results: Results = "results", json_: Json = False, debug: D
 @runs_app.command()
 def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Stop a run at the end of its epoch, after a checkpoint."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.steer(run, results, "stop", json_)
 
@@ -158,7 +158,7 @@ def change(
     debug: Debug = False,
 ) -> None:
     """Change lr, entropy, ne (the target) or plot_after of a run while it trains."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.change(run, settings, results, json_)
 
@@ -166,7 +166,7 @@ def change(
 @runs_app.command()
 def promote(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Copy a run into good-results."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.promote(run, results, json_)
 
@@ -180,7 +180,7 @@ def rename(
     debug: Debug = False,
 ) -> None:
     """Give a run another name."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.rename(run, new_name, results, json_)
 
@@ -188,7 +188,7 @@ def rename(
 @runs_app.command()
 def trash(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Move a run to the trash folder."""
-    from mmrl import steering
+    from mmrl.commands import steering
 
     steering.trash(run, results, json_)
 
@@ -240,7 +240,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Compare runs and classical agents on the same seeds, with the exact optimum where it is known."""
-    from mmrl.evaluate import report
+    from mmrl.commands import evaluate as report
 
     report.evaluate(
         runs or [], agent or [], market, set_ or [], trajectories, seed, results, json_, stochastic, max_inventory,
@@ -262,7 +262,7 @@ def tui(results: Results = "results", debug: Debug = False) -> None:
 @app.command()
 def bench(json_: Json = False, debug: Debug = False) -> None:
     """Measure steps per second of every engine and device present."""
-    from mmrl.bench import bench as measure
+    from mmrl.commands.bench import bench as measure
 
     measure(as_json=json_)
 

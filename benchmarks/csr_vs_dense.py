@@ -5,7 +5,7 @@ python benchmarks/csr_vs_dense.py
 
 from __future__ import annotations
 
-from mmrl.bench import csr_and_dense_seconds
+from mmrl.commands.bench import csr_and_dense_seconds
 
 
 def main() -> None:

@@ -29,9 +29,9 @@ FIRST = 5  # epochs before this one are not counted: caches fill
 
 def train(epochs: int, seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with drawing on or off."""
-    from mmrl.config_sources import resolve
-    from mmrl.live import LiveView
-    from mmrl.session import train as run_session
+    from mmrl.display.live import LiveView
+    from mmrl.settings.sources import resolve
+    from mmrl.training.start import train as run_session
 
     class Toggled(LiveView):
         """Draws in every other block of epochs."""

@@ -120,7 +120,7 @@ def opened(command: list[str], home: Path, columns: int = 120, rows: int = 36) -
 
 def make_run(folder: Path, state: str, epochs: int, metrics: bytes | Path) -> None:
     """A run as training leaves it; its metrics may be a hard link to those of another."""
-    from mmrl.config_sources import dump_toml, resolve
+    from mmrl.settings.sources import dump_toml, resolve
 
     folder.mkdir(parents=True)
     config, origins = resolve({"training.ne": max(epochs, 1)})

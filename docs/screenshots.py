@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 
-from mmrl.charts import DRAWN, episode_figure
-from mmrl.live import _Frame
-from mmrl.progress import Progress
+from mmrl.display.live import _Frame
+from mmrl.display.progress import Progress
+from mmrl.plots.charts import DRAWN, episode_figure
+from mmrl.plots.svg import terminal_svg
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import read_metrics
-from mmrl.svg import terminal_svg
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / "good-results" / "quickstart"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmrl.market.book import LimitOrderBook
+    from mmrl.markets.book.order_book import LimitOrderBook
 
 __version__ = "0.1.0"
 __all__ = ["LimitOrderBook", "__version__"]
@@ -12,7 +12,7 @@ __all__ = ["LimitOrderBook", "__version__"]
 def __getattr__(name: str) -> Any:
     """Import the public classes when they are asked for: numba takes its time."""
     if name == "LimitOrderBook":
-        from mmrl.market.book import LimitOrderBook
+        from mmrl.markets.book.order_book import LimitOrderBook
 
         return LimitOrderBook
     raise AttributeError(f"module 'mmrl' has no attribute {name!r}")

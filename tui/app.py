@@ -10,7 +10,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-from tui.catalogue import Catalogue
+from tui.run_index import Catalogue
 from tui.screens.help import owners
 from tui.settings import load_settings, save_settings
 from tui.themes import THEMES, word

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mmrl.config import Config, ConfigError, Reward, build
-from mmrl.config_fields import FieldSpec, field, fields, parse_text, value_of
-from mmrl.config_sources import nested, read_preset
+from mmrl.settings.fields import FieldSpec, field, fields, parse_text, value_of
+from mmrl.settings.model import Config, ConfigError, Reward, build
+from mmrl.settings.sources import nested, read_preset
 
 HIDDEN = ("run.results",)
 PREFIX = re.compile(r"^([\w, -]{2,60}?): ")

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.progress import printable
-from mmrl.raster import Floats
+from mmrl.display.progress import printable
+from mmrl.plots.raster import Floats
 from mmrl.runs.atomic import BrokenRun, open_plain
 from mmrl.runs.control import LABELS
 

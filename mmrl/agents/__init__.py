@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mmrl.config import Config, ConfigError
 from mmrl.rollout.quoters import Quoter
+from mmrl.settings.model import Config, ConfigError
 
 
 def _glft_asymptotic(config: Config, argument: str) -> Quoter:
@@ -33,14 +33,14 @@ AGENTS: dict[str, Callable[[Config, str], Quoter]] = {
     "glft-asymptotic": _glft_asymptotic,
     "cartea-jaimungal": _maker("cartea_jaimungal"),
     "fixed": _maker("fixed"),
-    "optimum": _maker("best"),
+    "optimum": _maker("optimum"),
 }
 """By name; each makes a quoter for a market and a text after the name, as in fixed:0.7."""
 
 
 def agent(name: str, config: Config) -> Quoter:
     """The agent `NAME` or `NAME:ARGUMENT`; ConfigError with one line when unknown or without inputs in this market."""
-    from mmrl.config_fields import suggestion
+    from mmrl.settings.fields import suggestion
 
     kind, _, argument = name.partition(":")
     if kind not in AGENTS:

@@ -11,8 +11,8 @@ import math
 import numpy as np
 
 from mmrl.agents.inputs import REACH, Inputs, inputs, quoter
-from mmrl.config import Config
 from mmrl.rollout.quoters import Quoter
+from mmrl.settings.model import Config
 
 
 def quotes(i: Inputs, reach: int = REACH) -> np.ndarray:

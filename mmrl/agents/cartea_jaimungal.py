@@ -12,8 +12,8 @@ import numpy as np
 
 from mmrl.agents.inputs import REACH, Inputs, edged, inputs, quoter
 from mmrl.agents.linear_system import log_solution
-from mmrl.config import Config
 from mmrl.rollout.quoters import Quoter
+from mmrl.settings.model import Config
 
 
 def worth(i: Inputs, reach: int = REACH) -> np.ndarray:

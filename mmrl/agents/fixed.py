@@ -7,8 +7,8 @@ Without a distance it is 1/k, the best of a maker who does not mind inventory in
 import math
 
 from mmrl.agents.inputs import SHARES, inputs
-from mmrl.config import Config, ConfigError
 from mmrl.rollout.quoters import Quoter, fixed
+from mmrl.settings.model import Config, ConfigError
 
 
 def make(config: Config, argument: str = "") -> Quoter:

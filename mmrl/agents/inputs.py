@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmrl.config import Config
 from mmrl.rollout.quoters import Quoter, table
+from mmrl.settings.model import Config
 
 REACH = 60
 """Inventory up to which tables are made; beyond it they stay as they are at the edge."""

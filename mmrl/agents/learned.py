@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from mmrl.agents.inputs import REACH
-from mmrl.config import Config, ConfigError
-from mmrl.market.avellaneda_stoikov import quote_scale
+from mmrl.markets.avellaneda_stoikov.dynamics import quote_scale
 from mmrl.rollout.compiled import action_size, observation_size
 from mmrl.rollout.quoters import Quoter, learned
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.model import Config, ConfigError
 
 
 def weights_of(folder: Path, config: Config) -> PolicyWeights:

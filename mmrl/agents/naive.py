@@ -3,8 +3,8 @@
 n ~ Poisson(3/4 q), delta ~ N(delta, delta / 4) on each side, with q and delta those that others show at the best quote.
 """
 
-from mmrl.config import Config, ConfigError
 from mmrl.rollout.quoters import Quoter, naive
+from mmrl.settings.model import Config, ConfigError
 
 
 def make(config: Config, argument: str = "") -> Quoter:

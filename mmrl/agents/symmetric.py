@@ -10,8 +10,8 @@ import math
 import numpy as np
 
 from mmrl.agents.inputs import Inputs, inputs, quoter
-from mmrl.config import Config
 from mmrl.rollout.quoters import Quoter
+from mmrl.settings.model import Config
 
 
 def half_spread(i: Inputs) -> float:

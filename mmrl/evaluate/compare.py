@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.config import Config, ConfigError
 from mmrl.evaluate.metrics import Summary, figures, joined, mean_interval, summarise
 from mmrl.evaluate.objective import objective_of
-from mmrl.evaluate.optimum import REACH, TooNarrow, optimum, value_of_quotes
+from mmrl.markets.avellaneda_stoikov.optimum import REACH, TooNarrow, optimum, value_of_quotes
 from mmrl.rollout.quoters import Quoter
+from mmrl.settings.model import Config, ConfigError
 
 CHUNK_ROWS = 400_000
 """Steps simulated before they are reduced: some 50 MB."""
@@ -67,7 +67,7 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool) -> En
 def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None = None) -> Summary:
     """Summaries of `trajectories` trajectories, in chunks of bounded memory."""
     from mmrl.rollout.compiled import Buffers, rollout
-    from mmrl.seeding import stream_seed
+    from mmrl.rollout.streams import stream_seed
 
     market, stream = entrant.config.market, stream_seed(seed, "evaluation")
     size, buffers, parts = max(1, CHUNK_ROWS // market.nt), Buffers(), []

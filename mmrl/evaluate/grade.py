@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmrl.config import Config
+from mmrl.settings.model import Config
 
 
 class Grader:
@@ -13,7 +13,7 @@ class Grader:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.best: Any = None
-        """The optimum (`mmrl.evaluate.optimum.Solution`), from the first grade on."""
+        """The optimum (`mmrl.markets.avellaneda_stoikov.optimum.Solution`), from the first grade on."""
 
     @property
     def known(self) -> bool:
@@ -26,8 +26,8 @@ class Grader:
             return None
         from mmrl.agents.learned import quote_table
         from mmrl.evaluate.objective import objective_of
-        from mmrl.evaluate.optimum import REACH, TooNarrow, optimum, value_of_quotes
         from mmrl.learn.policy import policy_weights
+        from mmrl.markets.avellaneda_stoikov.optimum import REACH, TooNarrow, optimum, value_of_quotes
 
         market, objective = self.config.market, objective_of(self.config)
         if self.best is None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.evaluate.optimum import Objective
 from mmrl.evaluate.reduction import COLUMNS, reduce
+from mmrl.markets.avellaneda_stoikov.optimum import Objective
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]

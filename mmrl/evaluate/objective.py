@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mmrl.config import Config
-from mmrl.evaluate.optimum import Objective, cara
+from mmrl.markets.avellaneda_stoikov.optimum import Objective, cara
+from mmrl.settings.model import Config
 
 
 def objective_of(config: Config) -> Objective:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.agents.learned import quote_table
-from mmrl.config import Config
-from mmrl.evaluate.optimum import REACH, Solution
+from mmrl.markets.avellaneda_stoikov.optimum import REACH, Solution
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.model import Config
 
 Array = npt.NDArray[np.generic]
 

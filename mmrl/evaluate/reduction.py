@@ -1,6 +1,6 @@
 """Rows of trajectories reduced to a few numbers each, in one pass of compiled code."""
 
-from mmrl.market.compilation import kernel
+from mmrl.kernels.jit import kernel
 
 STEPS, SPREAD, INVENTORY, SQUARES, FILLS, REVALUATION, DRAWDOWN = range(7)
 COLUMNS = 7

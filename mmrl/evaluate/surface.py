@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.config import ConfigError
 from mmrl.evaluate.compare import Entrant
+from mmrl.settings.model import ConfigError
 
 SHOWN = 10  # inventories a side
 TIMES = (0.0, 0.5, 0.95)  # of the horizon
@@ -41,7 +41,7 @@ def inventories(entrants: Sequence[Entrant]) -> np.ndarray:
         return np.arange(-SHOWN, SHOWN + 1)
     from mmrl.evaluate.quotes import visited
     from mmrl.rollout.compiled import rollout
-    from mmrl.seeding import stream_seed
+    from mmrl.rollout.streams import stream_seed
 
     return visited(rollout(entrants[0].config, entrants[0].quoter, stream_seed(0, "evaluation"), 0, count=20), None)
 
@@ -102,7 +102,7 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
 
 def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
     """A row of panels for each time, a curve for each entrant, and a legend."""
-    from mmrl import charts
+    from mmrl.plots import charts
 
     cells = [
         (
@@ -125,10 +125,10 @@ def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colo
 def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
     from importlib.util import find_spec
 
-    from mmrl import figures
+    from mmrl.plots import figures
 
     if find_spec("matplotlib") is None and path.suffix.lower() == ".svg":
-        from mmrl.svg import terminal_svg
+        from mmrl.plots.svg import terminal_svg
 
         path.write_text(terminal_svg(drawing(q, drawn, 110, 45, True), 110, "quotes"), encoding="utf-8")
         return

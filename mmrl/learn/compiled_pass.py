@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.market.compilation import fast_law, kernel
+from mmrl.kernels.jit import fast_law, kernel
 
 BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose sums are formed together

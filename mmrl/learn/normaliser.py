@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrl.market.compilation import kernel
+from mmrl.kernels.jit import kernel
 from mmrl.rollout.weights import OBSERVATION_CLIP
 
 

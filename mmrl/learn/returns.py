@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mmrl.kernels.jit import kernel
 from mmrl.learn.compiled_pass import network_outputs
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import ValueNetwork, network_weights
-from mmrl.market.compilation import kernel
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]

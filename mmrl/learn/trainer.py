@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from mmrl.config import Config
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import ValueNetwork, make_policy, policy_weights
 from mmrl.learn.record import batch_record
@@ -17,9 +16,10 @@ from mmrl.learn.returns import learning_batch
 from mmrl.learn.update import make_optimiser, update
 from mmrl.rollout.compiled import action_size, observation_size, thread_count
 from mmrl.rollout.engines import make_engine
+from mmrl.rollout.streams import capture, generator, restore, stream_seed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.seeding import capture, generator, restore, stream_seed
+from mmrl.settings.model import Config
 
 WARM_UP_TRAJECTORIES = 8
 NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics remember

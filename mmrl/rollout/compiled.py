@@ -14,8 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.market import avellaneda_stoikov, diffusive
-from mmrl.rollout import kernels, network, utilities
+from mmrl.kernels import network
+from mmrl.kernels import reward as utilities
+from mmrl.markets.avellaneda_stoikov import dynamics as avellaneda_stoikov
+from mmrl.markets.book import dynamics as diffusive
+from mmrl.rollout import kernels
 from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
@@ -160,7 +163,7 @@ def rollout(
 
     Non-learned quoters record their action in market units and log-probability 0. With `buffers` the arrays of
     the batch are overwritten by the next rollout into the same buffers. `changes` int32 [M, 4] takes the book of a
-    single trajectory, see `mmrl.rollout.replay`.
+    single trajectory, see `mmrl.rollout.recording`.
     """
     if isinstance(quoter, PolicyWeights):
         quoter = learned(quoter)

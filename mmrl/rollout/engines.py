@@ -6,12 +6,12 @@ from typing import Protocol
 
 import torch
 
-from mmrl.config import Config
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import Policy, policy_weights
 from mmrl.rollout.compiled import Buffers, rollout, thread_count
 from mmrl.rollout.devices import resolve
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.settings.model import Config
 
 
 class Engine(Protocol):

@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 
-from mmrl.market import avellaneda_stoikov as game
-from mmrl.market import diffusive as book_market
-from mmrl.market.book import ASK, BEST, BID, META, OWN, SIDE_TOTAL, TOTAL
-from mmrl.market.compilation import kernel, law
-from mmrl.market.diffusive import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
-from mmrl.market.random import normal, poisson, seed_stream, uniform
-from mmrl.rollout import utilities
-from mmrl.rollout.network import forward
+from mmrl.kernels import reward as utilities
+from mmrl.kernels.jit import kernel, law
+from mmrl.kernels.network import forward
+from mmrl.kernels.random import normal, poisson, seed_stream, uniform
+from mmrl.markets.avellaneda_stoikov import dynamics as game
+from mmrl.markets.book import dynamics as book_market
+from mmrl.markets.book.dynamics import CASH, INVENTORY, P_BASE, P_TICK, R_DISCARD, R_LEVELS, R_NT, R_UNIFORM
+from mmrl.markets.book.order_book import ASK, BEST, BID, META, OWN, SIDE_TOTAL, TOTAL
 from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE
 
 # Reward vector.

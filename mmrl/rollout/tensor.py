@@ -11,14 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmrl.kernels.tensor_random import device_generator, poisson
+from mmrl.markets.avellaneda_stoikov.tensor import TensorGame
+from mmrl.markets.book.tensor import TensorBook
+from mmrl.markets.book.tensor_seeding import seed_books
 from mmrl.rollout.devices import beyond_tensors
-from mmrl.rollout.tensor_avellaneda_stoikov import TensorGame
-from mmrl.rollout.tensor_book import TensorBook
-from mmrl.rollout.tensor_player import Player
-from mmrl.rollout.tensor_random import device_generator, poisson
+from mmrl.rollout.tensor_maker import Player
 from mmrl.rollout.tensor_records import Record, Records
 from mmrl.rollout.tensor_rewards import rewards
-from mmrl.rollout.tensor_seeding import seed_books
 from mmrl.rollout.trajectories import Trajectories
 
 _LOOK_EVERY = 512  # steps between looks whether any trajectory is alive

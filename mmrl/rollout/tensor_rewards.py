@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmrl.rollout import utilities
+from mmrl.kernels import reward as utilities
 from mmrl.rollout.tensor_records import Record
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import durable_write, inner_folder
+from mmrl.runs.checksum import sha256
 from mmrl.runs.manifest import entries_of, sound_manifest, write_manifest
-from mmrl.runs.sealed import sha256
 
 KEPT = 2  # newest checkpoints kept beside the best
 

@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mmrl.config import ConfigError, build
-from mmrl.config_fields import field, value_of
-from mmrl.config_sources import nested
 from mmrl.runs.atomic import durable_write, read_plain
-from mmrl.runs.sealed import seal, sha256, unseal
+from mmrl.runs.checksum import seal, sha256, unseal
+from mmrl.settings.fields import field, value_of
+from mmrl.settings.model import ConfigError, build
+from mmrl.settings.sources import nested
 
 WANTED = ("run", "pause", "stop")
 LIVE = {"lr": "training.lr", "entropy": "training.entropy", "ne": "training.ne", "plot_after": "run.plot_after"}

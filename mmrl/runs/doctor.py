@@ -14,10 +14,10 @@ from typing import Any
 from mmrl.runs import manifest as manifests
 from mmrl.runs import store
 from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links
+from mmrl.runs.checksum import unseal
 from mmrl.runs.episodes import episode_epochs, read_episode
 from mmrl.runs.history import METRICS_LIMIT, matches
 from mmrl.runs.lock import RunBusy, RunLock
-from mmrl.runs.sealed import unseal
 from mmrl.runs.status import STATES, UNFINISHED, write_status
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import BrokenRun, durable_write, read_plain
-from mmrl.runs.sealed import seal, sha256, unseal
+from mmrl.runs.checksum import seal, sha256, unseal
 
 __all__ = ["BrokenRun", "FutureRun", "read_manifest", "sha256", "sound_manifest", "write_manifest"]
 

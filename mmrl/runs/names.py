@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from mmrl.config import Config
+from mmrl.settings.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 # Names of devices on Windows, with any ending: a repository that ships such a run could not be checked out there.

@@ -8,17 +8,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from mmrl.config import ConfigError
-from mmrl.config_sources import replaced
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, refuse_links, sync_folder
+from mmrl.runs.checksum import seal
 from mmrl.runs.episodes import LIMIT, episode_epochs
 from mmrl.runs.history import METRICS_LIMIT, matches, plain
 from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
 from mmrl.runs.names import namesake, run_folder
-from mmrl.runs.sealed import seal
 from mmrl.runs.status import read_raw
 from mmrl.runs.store import METRICS, PLACE_SETTINGS, read_config, write_config
+from mmrl.settings.model import ConfigError
+from mmrl.settings.sources import replaced
 
 
 def promote(folder: Path) -> Path:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import durable_write, read_plain
+from mmrl.runs.checksum import seal, unseal
 from mmrl.runs.history import plain
 from mmrl.runs.lock import is_locked
-from mmrl.runs.sealed import seal, unseal
 
 UNFINISHED = ("starting", "running", "pausing", "paused", "stopping")
 STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed")

@@ -16,14 +16,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mmrl.config import Config, ConfigError
-from mmrl.config_sources import StoredConfig, dump_toml, load_toml, replaced
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, sync_folder
+from mmrl.runs.checksum import sha256
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
 from mmrl.runs.manifest import write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
-from mmrl.runs.sealed import sha256
 from mmrl.runs.status import STATES, read_status
+from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run lies says nothing about what it computes

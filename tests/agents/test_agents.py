@@ -9,9 +9,9 @@ import pytest
 
 from mmrl.agents import AGENTS, agent, avellaneda_stoikov, cartea_jaimungal, distances, glft, symmetric
 from mmrl.agents.inputs import Inputs, tangent
-from mmrl.config import Config, ConfigError, build
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.tensor import TensorEngine
+from mmrl.settings.model import Config, ConfigError, build
 
 
 def given(**changes: Any) -> Inputs:

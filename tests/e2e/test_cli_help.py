@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.config_fields import fields
+from mmrl.settings.fields import fields
 
 ROOT = Path(__file__).resolve().parents[2]
 LINEAGE = {

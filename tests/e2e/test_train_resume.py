@@ -115,10 +115,10 @@ def test_without_its_random_state_a_resumed_run_differs(straight: Path, tmp_path
     """The negative twin: what makes resume exact is the state in the checkpoint, not luck."""
     import torch
 
-    from mmrl.config_sources import replaced
     from mmrl.learn.trainer import Trainer
     from mmrl.runs.checkpoint import load, split
     from mmrl.runs.store import read_config
+    from mmrl.settings.sources import replaced
 
     config = replaced(read_config(straight).config, {"training.ne": 6})
     _, saved, _ = load(straight)

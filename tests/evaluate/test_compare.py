@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config import ConfigError, build
-from mmrl.config_sources import resolve
-from mmrl.evaluate import compare, report, surface
+from mmrl.commands import evaluate as report
+from mmrl.evaluate import compare, surface
 from mmrl.evaluate.grade import Grader
 from mmrl.rollout import compiled
-from mmrl.seeding import STREAMS, stream_seed
+from mmrl.rollout.streams import STREAMS, stream_seed
+from mmrl.settings.model import ConfigError, build
+from mmrl.settings.sources import resolve
 
 KEYS = [
     "agent", "spread_mean", "value_mean", "value_ci", "value_std", "inventory_mean", "inventory_std", "fills_mean",

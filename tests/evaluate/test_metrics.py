@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmrl.config import build
 from mmrl.evaluate.metrics import certainty_equivalent, figures, joined, mean_interval, objective_value, summarise
-from mmrl.evaluate.optimum import Objective, cara
+from mmrl.markets.avellaneda_stoikov.optimum import Objective, cara
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.settings.model import build
 
 
 def two_games() -> Trajectories:

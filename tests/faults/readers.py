@@ -35,7 +35,7 @@ def watch(folder: Path, reader: str) -> int:
 
 def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """`mmrl runs list --json`."""
-    from mmrl.listing import as_row
+    from mmrl.commands.listing import as_row
     from mmrl.runs.store import find_runs
 
     def look() -> tuple[int, str]:
@@ -48,7 +48,7 @@ def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
 
 def screen_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """What `mmrl tui` looks at for its table and its charts."""
-    from tui.catalogue import Catalogue
+    from tui.run_index import Catalogue
     from tui.watch import Metrics
 
     catalogue, metrics = Catalogue(folder.parent), Metrics(folder / "metrics.jsonl")

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmrl.runs.checksum import sha256
 from mmrl.runs.manifest import read_manifest, write_manifest
-from mmrl.runs.sealed import sha256
 from tests.faults.harness import ROOT, Nursery
 
 

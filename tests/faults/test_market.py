@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-
-from mmrl.market.book import LimitOrderBook
 from tests.market.test_book import HIGH, LOW, ReferenceBook, apply, apply_slow, check, check_depth, random_operations
+
+from mmrl.markets.book.order_book import LimitOrderBook
 
 
 class Embezzler(LimitOrderBook):

@@ -181,9 +181,9 @@ def test_ids_by_the_second_clash(nursery: Nursery, tmp_path: Path, caught: Calla
 
 
 def test_killed_before_its_first_status_it_has_crashed_and_goes_on(nursery: Nursery, tmp_path: Path) -> None:
-    from mmrl.config import Config
-    from mmrl.config_sources import replaced
     from mmrl.runs import store
+    from mmrl.settings.model import Config
+    from mmrl.settings.sources import replaced
 
     config = replaced(Config(), {"run.results": str(tmp_path), "nt": 20, "nb": 4, "layer_size": 8, "minibatches": 2,
                                  "update_freq": 2, "ne": 2, "threads": 1})  # fmt: skip

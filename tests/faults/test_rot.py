@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config import ConfigError
-from mmrl.runs import episodes, manifest, sealed, store
+from mmrl.runs import checksum as sealed
+from mmrl.runs import episodes, manifest, store
 from mmrl.runs.doctor import examine
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, mark_of, sound_manifest
 from mmrl.runs.status import read_raw
+from mmrl.settings.model import ConfigError
 from tests.faults.harness import TINY, Nursery
 
 FILES = [

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.config import Config
-from mmrl.config_sources import resolve
 from mmrl.learn import gradient
 from mmrl.learn.policy import Policy, ValueNetwork, make_policy
 from mmrl.learn.returns import LearningBatch, predict
+from mmrl.settings.model import Config
+from mmrl.settings.sources import resolve
 
 
 def settings(**given: Any) -> Config:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config_sources import resolve
 from mmrl.evaluate.grade import Grader
 from mmrl.learn.policy import policy_weights
 from mmrl.learn.trainer import Trainer
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import learned, naive
+from mmrl.settings.sources import resolve
 
 UNSEEN = 987_654_321
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.config import Config, build
+from mmrl.kernels.network import forward, pack, tanh_all
 from mmrl.rollout.compiled import action_size, observation_size, rollout
-from mmrl.rollout.network import forward, pack, tanh_all
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.model import Config, build
 
 
 def weights(config: Config, outputs: int | None = None) -> PolicyWeights:

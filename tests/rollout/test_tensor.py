@@ -9,20 +9,20 @@ import torch
 from scipy import stats
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mmrl.config import Config, build
+from mmrl.kernels.random import next_word, normal, poisson, seed_stream, uniform
+from mmrl.kernels.tensor_random import device_generator, poisson_by_inversion
 from mmrl.learn.policy import RunningNormaliser, make_policy
-from mmrl.market import avellaneda_stoikov as game
-from mmrl.market import book as compiled_book
-from mmrl.market import diffusive
-from mmrl.market.book import LimitOrderBook
-from mmrl.market.random import next_word, normal, poisson, seed_stream, uniform
+from mmrl.markets.avellaneda_stoikov import dynamics as game
+from mmrl.markets.avellaneda_stoikov.tensor import TensorGame
+from mmrl.markets.book import dynamics as diffusive
+from mmrl.markets.book import order_book as compiled_book
+from mmrl.markets.book.order_book import LimitOrderBook
+from mmrl.markets.book.tensor import BLOCK, TensorBook
 from mmrl.rollout import compiled, devices, tensor
 from mmrl.rollout.devices import resolve, resolve_device
 from mmrl.rollout.quoters import fixed, naive, table
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.rollout.tensor_avellaneda_stoikov import TensorGame
-from mmrl.rollout.tensor_book import BLOCK, TensorBook
-from mmrl.rollout.tensor_random import device_generator, poisson_by_inversion
+from mmrl.settings.model import Config, build
 
 CPU = torch.device("cpu")
 

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config import Config
-from mmrl.config_sources import resolve
-from mmrl.market import book, diffusive
-from mmrl.market.random import seed_stream
+from mmrl.kernels.random import seed_stream
+from mmrl.markets.book import dynamics as diffusive
+from mmrl.markets.book import order_book as book
 from mmrl.rollout.compiled import action_size, observation_size, rollout
 from mmrl.rollout.quoters import fixed
-from mmrl.rollout.replay import replay_book
+from mmrl.rollout.recording import replay_book
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.replay import BookReplay, read_replay
+from mmrl.runs.book_recording import BookReplay, read_replay
+from mmrl.settings.model import Config
+from mmrl.settings.sources import resolve
 
 SEED, EPOCH = 7, 3
 
@@ -124,7 +125,7 @@ def test_a_book_of_many_changes_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -
     whole = replay_book(config, weights, SEED, EPOCH, 1)
     real = np.full
     monkeypatch.setattr(
-        "mmrl.rollout.replay.np.full", lambda shape, *rest: real((shape[0] // 40, 4), *rest)
+        "mmrl.rollout.recording.np.full", lambda shape, *rest: real((shape[0] // 40, 4), *rest)
     )  # less room than changes at first
     short = replay_book(config, weights, SEED, EPOCH, 1)
     assert whole is not None and short is not None
@@ -162,8 +163,8 @@ def test_a_damaged_replay_counts_as_none() -> None:
 
 @pytest.mark.parametrize(("engine", "replayed"), [("compiled", True), ("tensor", False)])
 def test_only_the_engine_that_played_a_batch_can_play_it_again(engine: str, replayed: bool) -> None:
-    from mmrl.episode import episode_arrays
     from mmrl.learn.trainer import Trainer
+    from mmrl.training.episode import episode_arrays
 
     trainer = Trainer(resolve({"nt": 20, "nb": 4, "run.engine": engine, "threads": 1}, None, None, {})[0])
     arrays = episode_arrays(trainer.config, trainer.step(), trainer)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config_sources import resolve
 from mmrl.evaluate.objective import objective_of
-from mmrl.evaluate.optimum import optimum
 from mmrl.evaluate.quotes import TIMES, quotes_of
+from mmrl.markets.avellaneda_stoikov.optimum import optimum
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.episodes import read_episode, write_episode
+from mmrl.settings.sources import resolve
 
 
 def linear(inputs: int, outputs: int, mean: float = 0.0) -> PolicyWeights:

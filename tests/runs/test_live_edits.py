@@ -101,11 +101,11 @@ def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
 
 
 def test_a_shell_asks_for_changes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from mmrl.config import ConfigError
-    from mmrl.config_sources import resolve
+    from mmrl.commands.steering import change
     from mmrl.runs.lock import RunLock
     from mmrl.runs.store import create
-    from mmrl.steering import change
+    from mmrl.settings.model import ConfigError
+    from mmrl.settings.sources import resolve
 
     config, origins = resolve({"run.results": str(tmp_path), "run.name": "run"})
     folder = create(config, origins)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmrl.config import Config, Market, Policy, Reward, Training
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
+from mmrl.settings.model import Config, Market, Policy, Reward, Training
 
 HOSTILE = [
     "", ".", "..", "../x", "a/../../b", "/etc/x", "a\n", "a\0b", "a" * 129, "-rf", "~root", "é", "٣",

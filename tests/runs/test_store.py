@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.config import Config, ConfigError
-from mmrl.config_sources import replaced
 from mmrl.runs import store
+from mmrl.runs.checksum import seal
 from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
 from mmrl.runs.names import BadRunName
 from mmrl.runs.promote import promote
-from mmrl.runs.sealed import seal
 from mmrl.runs.status import write_status
+from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.sources import replaced
 
 
 def config_in(root: Path, **changes: object) -> Config:
@@ -81,7 +81,7 @@ def test_what_a_list_shows(tmp_path: Path) -> None:
     ],
 )
 def test_one_broken_run_does_not_hide_the_others(tmp_path: Path, file: str, text: str) -> None:
-    from mmrl.listing import print_runs
+    from mmrl.commands.listing import print_runs
 
     bad = store.create(config_in(tmp_path, name="bad"), {})
     store.create(config_in(tmp_path, name="good"), {})

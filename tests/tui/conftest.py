@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.config_sources import dump_toml, resolve
 from mmrl.runs.episodes import write_episode
+from mmrl.settings.sources import dump_toml, resolve
 
 NOW = 1_800_000_000.0
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mmrl.runs.book_recording import BookReplay
 from mmrl.runs.episodes import write_episode
-from mmrl.runs.replay import BookReplay
 from tests.tui.conftest import drive, episode, press, screen_text
 from tui.widgets.ladder import LEVELS, book_rows
 

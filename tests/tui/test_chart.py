@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
-from mmrl import raster
+from mmrl.plots import raster
 from tests.tui.conftest import screen_text
 from tui.widgets.chart import Chart, charset
 from tui.widgets.view import Content, Series

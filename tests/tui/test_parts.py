@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import cli
-from mmrl.config import build
-from mmrl.config_sources import nested
+from mmrl.settings.model import build
+from mmrl.settings.sources import nested
 from tui.form import Draft
 from tui.processes import shown
 from tui.settings import load_settings, save_settings, settings_path

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from mmrl.config_fields import field
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
+from mmrl.settings.fields import field
 from tests.tui.conftest import check_snapshot, drive, make_run, press, record, screen_text, settled
 
 SIZES = [(80, 24), (120, 36), (200, 60)]
@@ -23,7 +23,7 @@ HOSTILE = "[/x] [bold red]no[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 ]]"
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [field(f"{group}.{name}") for group, name in SHOWN]
-    monkeypatch.setattr("tui.widgets.documents.fields", lambda: shown)  # a new setting changes no snapshot
+    monkeypatch.setattr("tui.widgets.config_and_log.fields", lambda: shown)  # a new setting changes no snapshot
 
     async def script(app: Any, pilot: Any) -> None:
         name = f"{size[0]}x{size[1]}"

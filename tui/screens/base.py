@@ -14,11 +14,11 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.widgets import Static
 
-from mmrl.config_fields import field, parse_text, shown, value_of
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
 from mmrl.runs.promote import promote
 from mmrl.runs.status import read_raw
+from mmrl.settings.fields import field, parse_text, shown, value_of
 from tui import processes
 from tui.screens.dialogs import Ask, Blank, Confirm
 from tui.screens.help import Help
@@ -256,6 +256,6 @@ class Steering(Base):
 
 def plain(text: object, style: str = "") -> Text:
     """Any text as it stands: no markup, no control characters."""
-    from mmrl.progress import printable
+    from mmrl.display.progress import printable
 
     return Text(printable(text), style=style, no_wrap=True)

@@ -12,12 +12,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
-from mmrl.charts import heading
-from mmrl.config import Config
-from mmrl.config_fields import fields, shown, value_of
-from mmrl.progress import printable
-from mmrl.raster import ASCII, Floats, compact
+from mmrl.display.progress import printable
+from mmrl.plots.charts import heading
+from mmrl.plots.raster import ASCII, Floats, compact
 from mmrl.runs import store
+from mmrl.settings.fields import fields, shown, value_of
+from mmrl.settings.model import Config
 from tui.screens.base import Base
 from tui.screens.dialogs import Choose
 from tui.smoothing import LEVELS, Ema

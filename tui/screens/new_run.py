@@ -16,12 +16,12 @@ from textual.fuzzy import Matcher
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from mmrl.config import GROUPS
-from mmrl.config_fields import FieldSpec
-from mmrl.config_sources import presets
-from mmrl.progress import duration
-from mmrl.raster import compact
+from mmrl.display.progress import duration
+from mmrl.plots.raster import compact
 from mmrl.runs import store
+from mmrl.settings.fields import FieldSpec
+from mmrl.settings.model import GROUPS
+from mmrl.settings.sources import presets
 from tui import processes
 from tui.form import Draft, memory, steps
 from tui.screens.base import Steering

@@ -14,8 +14,8 @@ from textual.binding import Binding
 from textual.widget import Widget
 from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
 
-from mmrl.progress import printable
-from mmrl.raster import compact
+from mmrl.display.progress import printable
+from mmrl.plots.raster import compact
 from mmrl.runs import store
 from mmrl.runs.control import read_wish
 from mmrl.runs.status import UNFINISHED, read_raw, read_status
@@ -25,7 +25,7 @@ from tui.watch import Metrics
 from tui.widgets.book import BookView
 from tui.widgets.cells import bar
 from tui.widgets.chart import Chart
-from tui.widgets.documents import ConfigTable, LogTail
+from tui.widgets.config_and_log import ConfigTable, LogTail
 from tui.widgets.episode import EpisodeView
 from tui.widgets.quotes import QuotesView
 from tui.widgets.training import TrainingCharts

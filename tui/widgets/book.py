@@ -11,9 +11,9 @@ from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
-from mmrl.charts import heading
-from mmrl.raster import ASCII, Floats, compact
-from mmrl.runs.replay import BookReplay, read_replay
+from mmrl.plots.charts import heading
+from mmrl.plots.raster import ASCII, Floats, compact
+from mmrl.runs.book_recording import BookReplay, read_replay
 from tui.widgets.chart import Chart, charset
 from tui.widgets.episode import SavedEpisodes, column, times
 from tui.widgets.ladder import STEPS, Ladder

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 from rich.text import Text
 
-from mmrl.progress import printable
-from mmrl.raster import compact
-from tui.catalogue import Entry
+from mmrl.display.progress import printable
+from mmrl.plots.raster import compact
+from tui.run_index import Entry
 from tui.themes import SIGNS, word
 
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -16,8 +16,8 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from mmrl import raster
-from mmrl.raster import ASCII, BLOCK, BRAILLE, Curve, Floats, compact
+from mmrl.plots import raster
+from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Curve, Floats, compact
 from tui.themes import SERIES_DARK, SERIES_LIGHT
 from tui.widgets.view import Content, View
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tui.catalogue import Entry
+from tui.run_index import Entry
 
 COLUMNS = {
     "mark": (" ", 1),

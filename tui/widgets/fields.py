@@ -9,7 +9,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input, Label, Select
 
-from mmrl.config_fields import FieldSpec
+from mmrl.settings.fields import FieldSpec
 
 
 class Search(Input):

@@ -9,8 +9,8 @@ import numpy as np
 from rich.text import Text
 from textual.widgets import Static
 
-from mmrl.raster import Floats, compact, ticks
-from mmrl.runs.replay import BookReplay
+from mmrl.plots.raster import Floats, compact, ticks
+from mmrl.runs.book_recording import BookReplay
 
 TRADES = 6
 PRICE = 10  # columns of a price

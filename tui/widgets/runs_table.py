@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mmrl.raster import ASCII
+from mmrl.plots.raster import ASCII
 from tui.widgets.chart import charset
 
 Cells = dict[str, Text]

@@ -12,8 +12,8 @@ from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
-from mmrl.charts import SPARSE, heading
-from mmrl.raster import Floats, compact
+from mmrl.plots.charts import SPARSE, heading
+from mmrl.plots.raster import Floats, compact
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
 from tui.watch import Metrics

@@ -91,7 +91,8 @@ def any_schema() -> None:
 
 def unknown_keys_dropped() -> None:
     """Pass over settings that nobody knows."""
-    from mmrl import config, config_sources
+    from mmrl.settings import model as config
+    from mmrl.settings import sources as config_sources
 
     real = config_sources._flat
 

@@ -100,14 +100,14 @@ def hash_seeded() -> None:
 
 def versions_untold() -> None:
     """Say nothing of another thread count or version."""
-    from mmrl.process import TrainingProcess
+    from mmrl.training.loop import TrainingProcess
 
     TrainingProcess._compare_versions = lambda self, versions: None  # type: ignore[method-assign]
 
 
 def deaf() -> None:
     """Leave signals to Python and the system."""
-    from mmrl.interruption import Interruption
+    from mmrl.training.signals import Interruption
 
     Interruption.installed = lambda self: contextlib.nullcontext(self)  # type: ignore[method-assign, assignment]
 
@@ -131,7 +131,7 @@ def long_epochs() -> None:
 
 def patient() -> None:
     """Wait for the epoch to end, whatever signals come; and epochs are long."""
-    from mmrl.interruption import Interruption
+    from mmrl.training.signals import Interruption
 
     Interruption._watch = lambda self, reading: None  # type: ignore[method-assign]
     long_epochs()

@@ -1,0 +1,166 @@
+"""`mmrl evaluate`: who plays where, and how the result is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.sources import presets, replaced, resolve, set_values
+
+DEFAULT_AGENTS = {
+    "book": ("naive", "symmetric", "fixed"),
+    "avellaneda-stoikov": ("optimum", "avellaneda-stoikov", "symmetric"),
+}
+
+
+def evaluate(
+    runs: Sequence[str],
+    agents: Sequence[str],
+    market: str | None,
+    assignments: Sequence[str],
+    trajectories: int,
+    seed: int,
+    results: str,
+    as_json: bool,
+    stochastic: bool = False,
+    reach: int | None = None,
+    quotes: bool = False,
+    save: str | None = None,
+) -> None:
+    """Play, then print a table, JSON, or the quotes."""
+    from mmrl.evaluate import compare, surface
+
+    if save is not None:
+        surface.check_name(save)
+    folders, own = _stored(runs, results)
+    config = playing_field(own, [folder.name for folder in folders], market, assignments)
+    if not folders and not agents:
+        agents = DEFAULT_AGENTS[config.market.name]
+    entrants = [
+        compare.run_agent(folder, stored, config, stochastic) for folder, stored in zip(folders, own, strict=True)
+    ]
+    entrants += [compare.named_agent(name, config) for name in agents]
+    if quotes or save is not None:
+        surface.show(entrants, save)
+        return
+    result = compare.compare(entrants, config, trajectories, seed, reach)
+    if as_json:
+        print(json.dumps(result, allow_nan=False, default=list))
+    else:
+        print_table(result)
+
+
+def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]]:
+    from mmrl.runs.store import find_run, read_config
+
+    folders = [Path(find_run(name, results).folder) for name in runs]
+    return folders, [read_config(folder).config for folder in folders]
+
+
+def playing_field(
+    own: Sequence[Config], names: Sequence[str], market: str | None, assignments: Sequence[str]
+) -> Config:
+    """The market and objective of the comparison: that of the runs, or the one that is asked for.
+
+    --market starts from the preset of that name (default settings if there is none); --set changes it.
+    """
+    changes = set_values(assignments)
+    alien = next((key for key in changes if key.split(".")[0] not in ("market", "reward")), None)
+    if alien:
+        raise ConfigError(f"--set {alien}: only market and reward settings matter to an evaluation")
+    if market is None and changes.get("market.name") is not None:
+        market = str(changes["market.name"])
+    if market is None and own:
+        unlike = [name for name, config in zip(names, own, strict=True) if _law(config) != _law(own[0])]
+        if unlike and not changes:
+            raise ConfigError(
+                f"runs {names[0]} and {unlike[0]} were trained on different markets: name one with --market"
+            )
+        base = own[0]
+    else:
+        base, _ = resolve(
+            {} if market is None or market in presets() else {"market.name": market},
+            None,
+            market if market in presets() else None,
+            {},
+        )
+    base = replaced(base, changes) if changes else base
+    return base.model_copy(update={"market": base.market.model_copy(update={"start_inventory": 0})})
+
+
+def _law(config: Config) -> Any:
+    """The market without what is only seen of it."""
+    return config.market.model_copy(update={"n_obs": 1, "observation": "state", "start_inventory": 0})
+
+
+def print_table(result: dict[str, Any]) -> None:
+    """Two tables, one row an agent: what it earns, and at what risk."""
+    from rich.console import Console
+    from rich.table import Table
+
+    wide = None if sys.stdout.isatty() else 150
+    console = Console(width=wide, no_color=bool(os.environ.get("NO_COLOR")) or None)
+    settings = " ".join(f"{key}={_short(value)}" for key, value in result["parameters"].items())
+    console.print(f"{result['market']}: {settings}", highlight=False)
+    console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
+    if result["optimum_ce"] is not None:
+        console.print(f"exact optimum: {result['optimum_ce']:.4f}", highlight=False)
+    tables: tuple[tuple[str, list[tuple[str, Any]]], ...] = (
+        (
+            "outcome (± half of the 95 % interval)",
+            [
+                ("spread", lambda r: _number(r["spread_mean"])),
+                ("value", lambda r: _number(r["value_mean"], r["value_ci"])),
+                ("std", lambda r: _number(r["value_std"])),
+                ("final q", lambda r: _number(r["inventory_mean"])),
+                ("std q", lambda r: _number(r["inventory_std"])),
+                ("fills", lambda r: _number(r["fills_mean"])),
+                ("CE", lambda r: _number(r["ce"], r["ce_ci"])),
+                ("exact CE", lambda r: _number(r["exact_ce"])),
+                ("optimality", lambda r: "-" if r["optimality"] is None else f"{100 * r['optimality']:.2f} %"),
+                ("value - first", lambda r: _number(r["difference"], r["difference_ci"])),
+            ],
+        ),
+        (
+            "risk and where the profit comes from",
+            [
+                ("1 % quantile", lambda r: _number(r["quantile_01"])),
+                ("CVaR 1 %", lambda r: _number(r["cvar_01"])),
+                ("Sharpe", lambda r: _number(r["sharpe"])),
+                ("drawdown", lambda r: _number(r["max_drawdown"])),
+                ("mean |q|", lambda r: _number(r["inventory_abs_mean"])),
+                ("PnL spread", lambda r: _number(r["pnl_spread"])),
+                ("PnL inventory", lambda r: _number(r["pnl_inventory"])),
+            ],
+        ),
+    )
+    for title, columns in tables:
+        table = Table(title=title, title_justify="left")
+        table.add_column("agent", overflow="fold")
+        for name, _ in columns:
+            table.add_column(name, justify="right")
+        for row in result["rows"]:
+            table.add_row(row["agent"], *(cell(row) for _, cell in columns))
+        console.print(table)
+
+
+def _number(value: float | None, interval: Sequence[float] | None = None) -> str:
+    if value is None:
+        return "-"
+    digits = 2 if abs(value) < 10_000 else 0
+    text = f"{value:,.{digits}f}"
+    if interval is None:
+        return text
+    half = (interval[1] - interval[0]) / 2
+    return f"{text} ± {half:,.{digits}f}" if half > 0 else text
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(_short(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

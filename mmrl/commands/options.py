@@ -1,0 +1,133 @@
+"""Command options made from the declarations of the settings; the only module of mmrl that knows Typer."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mmrl.settings.fields import FieldSpec, field, fields, parse_text
+from mmrl.settings.model import ConfigError
+from mmrl.settings.sources import presets, set_values
+
+PANELS = {"market": "Market", "reward": "Reward", "policy": "Policy", "training": "Training", "run": "Run"}
+METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
+
+
+def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command an option for every setting; it receives the given ones as `settings`, by dotted key.
+
+    The command's own parameters stay, and `assignments` is added for --set.
+    """
+
+    def wrapper(**arguments: Any) -> Any:
+        given = {name: arguments.pop(name) for name in names if name in arguments}
+        assignments = arguments.pop("assignments") or []
+        return command(settings=chosen(given, assignments), **arguments)
+
+    own = inspect.signature(command, eval_str=True)
+    parameters = [p for p in own.parameters.values() if p.name != "settings"]
+    generated = [parameter for spec in fields() for parameter in _parameters(spec)]
+    names = [parameter.name for parameter in generated]
+    assignments = typer.Option("--set", metavar="KEY=VALUE", help="Set any setting by its name, may be repeated.")
+    generated.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
+    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+    signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters + generated])
+    wrapper.__signature__ = signature  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    return wrapper
+
+
+def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
+    """Values by dotted key from the arguments of generated options and the texts of --set."""
+    values: dict[str, Any] = {}
+    for name, argument in given.items():
+        if argument is None or argument is False:
+            continue
+        key, _, switch = name.partition("__")
+        spec = field(key)
+        if switch:
+            value, flag = spec.switches[_switch(switch)], _switch(switch)
+        else:
+            value, flag = argument if spec.kind == "bool" else parse_text(spec, argument), spec.flags[0]
+        if values.get(spec.key, value) != value:
+            raise ConfigError(f"{flag} contradicts {spec.key} = {values[spec.key]!r}, which is given too: drop one")
+        values[spec.key] = value
+    for key, value in set_values(assignments).items():
+        if values.get(key, value) != value:
+            raise ConfigError(f"--set {key} contradicts {key} = {values[key]!r}, which is given too: drop one")
+        values[key] = value
+    return values
+
+
+def complete_preset(incomplete: str) -> list[str]:
+    """Presets whose names begin with what is typed."""
+    return [name for name in presets() if name.startswith(incomplete)]
+
+
+def complete_agent(incomplete: str) -> list[str]:
+    """Agents whose names begin with what is typed."""
+    from mmrl.agents import AGENTS
+
+    return [name for name in AGENTS if name.startswith(incomplete)]
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Runs in the results folder whose names begin with what is typed."""
+    root = Path(os.environ.get("MMRL_RESULTS", "results"))
+    found = root.iterdir() if root.is_dir() else ()
+    return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
+
+
+def _switch(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _parameters(spec: FieldSpec) -> list[inspect.Parameter]:
+    """The option of a setting, and one flag for its switches (--noppo, -np for algorithm = reinforce)."""
+    found = [_parameter(spec.option_name, _annotation(spec))]
+    if spec.switches:
+        flags = list(spec.switches)
+        value = spec.switches[flags[0]]
+        option = typer.Option(
+            *flags,
+            help=f"The same as {spec.flags[0]} {value}.",
+            rich_help_panel=PANELS[spec.group],
+            show_default=False,
+            metavar="",
+        )
+        name = f"{spec.option_name}__{flags[0].lstrip('-').replace('-', '_')}"
+        found.append(_parameter(name, Annotated[bool, option], False))
+    return found
+
+
+def _annotation(spec: FieldSpec) -> Any:
+    common: dict[str, Any] = {"rich_help_panel": PANELS[spec.group], "show_default": False}
+    about = f"default: {spec.shown_default}"
+    if spec.range:
+        about += f"; {spec.range}"
+    # Parentheses, since brackets would be read as markup.
+    help = f"{spec.help}. ({about})"
+    if spec.kind == "bool":
+        return Annotated[bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)]
+    metavar = "|".join(spec.choices) if spec.choices else METAVARS[spec.kind]
+    if spec.choices:
+        common["autocompletion"] = _completer(spec.choices)
+    return Annotated[str | None, typer.Option(*spec.flags, help=help, metavar=metavar, **common)]
+
+
+def _completer(choices: tuple[str, ...]) -> Callable[[str], list[str]]:
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete
+
+
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    if annotation.__origin__ is bool:
+        default = False
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

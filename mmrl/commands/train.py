@@ -1,0 +1,93 @@
+"""From resolved settings to a training process: in the foreground with a view, or detached."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmrl.settings.fields import fields, shown, value_of
+from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.sources import dump_toml, replaced, resolve
+
+
+def prepare(
+    settings: Mapping[str, Any],
+    config_file: str | None,
+    preset: str | None,
+    load: str | None,
+    expand: int | None,
+    environ: Mapping[str, str],
+) -> tuple[Config, dict[str, str], Path | None]:
+    """Settings, their origins and the folder of the run to go on with; creates nothing."""
+    if expand is not None and load is None:
+        raise ConfigError("--expand needs the run it is meant for: add --load RUN")
+    if load is None:
+        return *resolve(settings, config_file, preset, environ), None
+    if config_file or preset:
+        raise ConfigError("--load takes the settings of the run: drop --config and --preset")
+    from mmrl.runs.store import find_run, read_config
+
+    # The results folder is where to look, not a setting to change in the run found there.
+    root = settings.get("run.results") or environ.get("MMRL_RESULTS") or "results"
+    folder = Path(find_run(load, root).folder)
+    stored = read_config(folder)
+    changes = {key: value for key, value in settings.items() if key not in ("run.results", "run.name")}
+    config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})
+    return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder
+
+
+def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
+    """Train in this process with the view that suits the output; returns the exit code."""
+    from mmrl.display.detached import VARIABLE, LoggedView
+    from mmrl.display.live import open_view
+    from mmrl.training.start import train as run_session
+
+    early = os.environ.pop(VARIABLE, "")
+    view: Any = LoggedView(Path(early)) if early else open_view(as_json)
+    code = run_session(config, origins, load=str(folder) if folder else None, expand=expand or 0, view=view)
+    return code if isinstance(code, int) else 0
+
+
+def detach(program: Sequence[str], arguments: Sequence[str], config: Config, as_json: bool) -> None:
+    """Start the same command as a process of its own session and return at once.
+
+    It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
+    stays therefore says why a run could not begin.
+    """
+    from mmrl.display.detached import VARIABLE
+
+    root = Path(config.run.results).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    command = [*program, *(argument for argument in arguments if argument not in ("--detach", "--json"))]
+    with log.open("ab") as out:
+        # A session of its own: closing the terminal must not end the training.
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, VARIABLE: str(log)},
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps({"pid": child.pid, "results": str(root), "log": str(log)}))
+    else:
+        shown = config.run.results
+        print(f"training in process {child.pid}, output in log.txt of the run; see: mmrl runs list --results {shown}")
+
+
+def show_settings(config: Config, origins: Mapping[str, str], as_json: bool) -> None:
+    """Print all settings with their origins; nothing is created."""
+    if not as_json:
+        print(dump_toml(config, origins), end="")
+        return
+    values = {spec.key: value_of(config, spec) for spec in fields()}
+    print(json.dumps({"config": values, "origins": dict(origins)}))
+
+
+def changed_settings(config: Config) -> dict[str, str]:
+    """Settings that differ from their defaults, as one would type them, by dotted key."""
+    values = {spec: value_of(config, spec) for spec in fields()}
+    return {spec.key: shown(value) for spec, value in values.items() if value != spec.default}

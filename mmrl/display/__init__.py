@@ -1,0 +1,1 @@
+"""What shows a training while it runs: live charts, plain lines, JSON, a log."""

@@ -1,0 +1,232 @@
+"""Live charts of reward, inventory, spread and, where known, optimality on a terminal, while a run trains."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, TextIO
+
+from rich.cells import set_cell_size
+from rich.console import Console
+
+from mmrl.display.plain import BaseView, JsonView, PlainView, emit
+from mmrl.display.progress import Progress, printable
+from mmrl.plots.charts import DRAWN, Columns, charset, panels_of, training_figure, training_picture, wants_colour
+from mmrl.plots.raster import BRAILLE, Charset
+
+RATE = 4.0  # redraws a second, at most
+SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
+ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
+LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
+
+
+class _Frame:
+    """The whole screen: charts above two lines of text, exactly as large as the terminal."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        characters: Charset = BRAILLE,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self.progress, self.characters, self._clock = progress, characters, clock
+        self._columns = Columns(progress.records)
+        self._drawn: tuple[int, int, int] = (-1, 0, 0)
+        self._charts: list[str] = []
+        self._ready = 0.0
+
+    def rows(self, width: int, height: int, colour: bool) -> list[str]:
+        """Every line of the screen, with escapes if there is colour."""
+        text = [self.progress.head(), self.progress.line(width)][: max(height, 0)]
+        if height > 2:
+            self._refresh(width, height - 2, colour)
+        else:
+            self._charts = []
+        return [*self._charts, *(set_cell_size(line, width) for line in text)]
+
+    def _refresh(self, width: int, height: int, colour: bool) -> None:
+        """Draw the charts again if they changed and the share of time allows it; a resize always may."""
+        records = self.progress.records
+        state = (len(records), width, height)
+        now = time.monotonic()
+        if state == self._drawn or (state[1:] == self._drawn[1:] and now < self._ready):
+            return
+        begun = self._clock()
+        if self._columns.records is not records:
+            self._columns = Columns(records)
+        self._columns.grow()
+        shown = panels_of(self._columns)
+        self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
+        self._drawn = state
+        self._ready = now + (self._clock() - begun) / SHARE
+
+
+class _Caught(io.TextIOBase):
+    """Stands in for stdout or stderr while the screen is taken: keeps what is written and shows its last line."""
+
+    def __init__(self, kept: list[str], show: Callable[[str], None]) -> None:
+        self._kept, self._show = kept, show
+
+    def write(self, text: str) -> int:
+        """Keep a text for later."""
+        self._kept.append(text)
+        if text.strip():
+            self._show(text.strip().splitlines()[-1])
+        return len(text)
+
+    def isatty(self) -> bool:
+        """The screen behind it is a terminal."""
+        return True
+
+
+class LiveView(BaseView):
+    """Charts of reward, inventory and spread that fill the terminal (on stderr), with a progress line.
+
+    A daemon thread draws and writes only the lines that changed; `epoch` only appends to a list, so training
+    never waits for the terminal. What others print meanwhile appears when the terminal is given back.
+    """
+
+    def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
+        super().__init__(history=DRAWN)
+        self.console = console or Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False)
+        self.out = out or sys.stdout
+        self._rate, self._end = rate, threading.Event()
+        self._file: TextIO = self.console.file  # type: ignore[assignment]
+        self._colour = self.console.color_system is not None and not self.console.no_color
+        self._frame = _Frame(self.progress, charset(self._file))
+        self._shown: list[str] = []
+        self._size = (0, 0)
+        self._kept: list[str] = []
+        self._streams: tuple[TextIO, TextIO] | None = None
+        self._thread: threading.Thread | None = None
+        self._entered = False  # whether the alternate screen is up
+        self._screen = threading.RLock()
+        self._stop_handler: Any = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the terminal is taken."""
+        return self._thread is not None
+
+    def start(self, config: Any, folder: Any, target: int) -> None:
+        """Take the terminal over and begin to draw."""
+        super().start(config, folder, target)
+        if self.live:
+            return
+        self._streams = sys.stdout, sys.stderr
+        # a redirected stream is data and stays as it is
+        if sys.stdout.isatty():
+            sys.stdout = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+        if sys.stderr.isatty():
+            sys.stderr = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+        self._enter()
+        if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTSTP"):
+            self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
+        self._thread = threading.Thread(target=self._draw, name="live view", daemon=True)
+        self._thread.start()
+
+    def _write(self, text: str) -> None:
+        encoding = getattr(self._file, "encoding", None) or "utf-8"
+        self._file.write(text.encode(encoding, "replace").decode(encoding))
+        self._file.flush()
+
+    def _enter(self) -> None:
+        if self._foreground():
+            self._write(ENTER)
+            self._entered, self._shown = True, []
+
+    def _leave(self) -> None:
+        if self._entered:
+            self._entered = False
+            self._write(LEAVE)
+
+    def _foreground(self) -> bool:
+        """Whether the terminal is ours to draw on: after `bg` or behind `&` it belongs to the shell."""
+        try:
+            return os.tcgetpgrp(self._file.fileno()) == os.getpgrp()
+        except (OSError, ValueError, AttributeError):
+            return True  # no terminal of ours, such as a file in a test
+
+    def _suspend(self, number: int, frame: FrameType | None) -> None:
+        """Ctrl-Z: give the terminal back and stop; the drawing thread takes it again after `fg`."""
+        with self._screen, contextlib.suppress(OSError, ValueError):
+            self._leave()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _draw(self) -> None:
+        while not self._end.wait(1.0 / self._rate):
+            try:
+                with self._screen:
+                    if not self._entered:
+                        self._enter()
+                    if self._entered and self._foreground():
+                        self.paint()
+            except (OSError, ValueError):  # the terminal has gone; the run has not
+                return
+
+    def paint(self) -> None:
+        """Bring the screen up to date: only lines that changed are written, all of them after a resize."""
+        size = self.console.size
+        if size != self._size:
+            self._size, self._shown = size, []
+        rows = self._frame.rows(*size, self._colour)
+        old = self._shown or [""] * len(rows)
+        changed = [f"\x1b[{at};1H{new}" for at, (new, was) in enumerate(zip(rows, old, strict=True), 1) if new != was]
+        if changed:
+            clear = "" if self._shown else "\x1b[2J"
+            self._shown = rows
+            self._write(f"\x1b[?2026h{clear}{''.join(changed)}\x1b[?2026l")
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        """Remember the record; the thread draws it."""
+        self.progress.add(record)
+
+    def note(self, text: str) -> None:
+        """Show a text above the progress line until the next one."""
+        self.progress.say(text)
+        if not self.live:
+            emit(printable(text), sys.stderr)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Give the terminal back, leave the last picture on it and say what came of the run."""
+        shown = self.live
+        self.close()
+        if shown and self.progress.records:
+            width, height = self.console.size
+            tall = max(min(height - 4, 20), 5)
+            records = self.progress.records
+            picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
+            self._write(picture + "\n")
+        emit(self.progress.outcome(summary), self.out)
+
+    def close(self) -> None:
+        """Stop drawing, restore the terminal and print what was written to it meanwhile."""
+        self._end.set()
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        thread.join(timeout=2.0)
+        if self._streams is not None:
+            sys.stdout, sys.stderr = self._streams
+        if self._stop_handler is not None:
+            signal.signal(signal.SIGTSTP, self._stop_handler)
+        with self._screen, contextlib.suppress(OSError, ValueError):
+            self._leave()
+            self._write("".join(self._kept))
+        self._kept.clear()
+
+
+def open_view(as_json: bool = False) -> JsonView | PlainView | LiveView:
+    """The view that suits the output: JSON if asked for, live on a terminal, plain lines elsewhere."""
+    if as_json:
+        return JsonView()
+    if sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        return LiveView()
+    return PlainView()

@@ -1,0 +1,157 @@
+"""How far a run is, in words: epoch, speed, time left, final value with its standard error, best so far."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmrl.plots.raster import compact
+
+
+def duration(seconds: float) -> str:
+    """A time span in few characters: 42s, 3m05s, 2h14m, 3d04h."""
+    if not math.isfinite(seconds):
+        return "-"
+    whole = max(round(seconds), 0)
+    for limit, big, small in ((86400, "d", "h"), (3600, "h", "m"), (60, "m", "s")):
+        if whole >= limit:
+            rest = whole % limit * (24 if big == "d" else 60) // limit
+            return f"{whole // limit}{big}{rest:02d}{small}"
+    return f"{whole}s"
+
+
+def printable(text: object) -> str:
+    """One line without control characters: a text from a file or a name cannot move the cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
+
+
+class Progress:
+    """Epoch records of a run and what they say; written by the training thread, read by the drawing one.
+
+    Of past epochs only what `history` names is kept, for those who draw them; without it memory does not grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, history: Collection[str] = ()) -> None:
+        self.clock, self.history = clock, history
+        self.records: list[Mapping[str, Any]] = []
+        self.last: Mapping[str, Any] = {}
+        self.name, self.market, self.note = "", "", ""
+        self.noted = 0.0
+        self.target, self.epoch = 0, 0
+        self.best, self.best_epoch = math.nan, 0
+        self.optimality = math.nan  # as last graded
+        self.begun = self.clock()
+        self._fresh = True  # no epoch of this process yet
+        self._times: deque[tuple[float, int]] = deque(maxlen=30)
+
+    def start(self, config: Any, folder: Any, target: int) -> None:
+        """Begin to count; `config` gives the names of market and algorithm."""
+        self.name, self.target = printable(Path(folder).name) if folder else "", target
+        market = getattr(getattr(config, "market", None), "name", "")
+        algorithm = getattr(getattr(config, "training", None), "algorithm", "")
+        self.market = printable(", ".join(str(part) for part in (market, algorithm) if part))
+        self.begun = self.clock()
+        self._times.append((self.begun, self.epoch))
+
+    def past(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Take the records of a run that goes on; the speed is that of this process alone."""
+        for record in records:
+            self._take(record)
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take the record of one more epoch."""
+        self._take(record)
+        event = record.get("event")
+        if isinstance(event, dict) and isinstance(event.get("ne"), int):
+            self.target = event["ne"]
+        if self._fresh:  # a resumed run begins late, and its first epoch may have compiled
+            self._times.clear()
+        self._fresh = False
+        self._times.append((self.clock(), self.epoch))
+
+    def _take(self, record: Mapping[str, Any]) -> None:
+        epoch = record.get("epoch")
+        self.epoch = int(epoch) if isinstance(epoch, (int, float)) else self.epoch + 1
+        value = _number(record.get("value_mean"))
+        if math.isfinite(value) and not value <= self.best:
+            self.best, self.best_epoch = value, self.epoch
+        graded = _number(record.get("optimality"))
+        self.optimality = graded if math.isfinite(graded) else self.optimality
+        self.last = record
+        if self.history:
+            self.records.append({key: record[key] for key in self.history if key in record})
+
+    def say(self, text: str) -> None:
+        """Show a note until the first epoch, and at least for some seconds."""
+        self.note, self.noted = printable(text), self.clock()
+
+    def left(self) -> float:
+        """Seconds until the target, from the speed of the last epochs; NaN while it is unknown."""
+        if len(self._times) < 2:
+            return math.nan
+        (then, first), (now, last) = self._times[0], self._times[-1]
+        if last <= first:
+            return math.nan
+        expected = (self.target - last) * (now - then) / (last - first)
+        return max(expected - (self.clock() - now), 0.0)
+
+    def title(self) -> str:
+        """Name of the run, market and algorithm."""
+        return f"{self.name}  {self.market}".strip()
+
+    def head(self) -> str:
+        """The line above the progress line: the last note, or the title and the time spent."""
+        if self.note and (self._fresh or self.clock() - self.noted < 4.0):
+            return f"{self.name}  {self.note}".strip()
+        return f"{self.title()}  {duration(self.clock() - self.begun)}"
+
+    def line(self, width: int = 200) -> str:
+        """The progress line; parts that do not fit into `width` cells are left out from the right."""
+        last = self.last
+        error = _number(last.get("value_se"))
+        value = compact(_number(last.get("value_mean")))
+        if math.isfinite(error):
+            value += f" ± {compact(error, 2)}"
+        parts = [
+            f"epoch {self.epoch}/{self.target}",
+            f"{compact(_number(last.get('steps_per_second')), 3)} steps/s",
+            f"left {duration(self.left())}",
+            f"value {value}",
+            f"best {compact(self.best)} @{self.best_epoch}" if math.isfinite(self.best) else "best -",
+        ]
+        if math.isfinite(self.optimality):
+            parts.append(f"optimality {self.optimality:.2%}")
+        wide = [*parts, f"reward {compact(_number(last.get('reward_mean')))}"]
+        wide.append(f"spread {compact(_number(last.get('spread_mean')), 3)}")
+        text = ""
+        for part in wide:
+            longer = f"{text}  {part}" if text else part
+            if len(longer) > width:
+                break
+            text = longer
+        return text
+
+    def summary(self) -> dict[str, Any]:
+        """What is known at the end: run, epochs, best value and its epoch."""
+        best = None if math.isnan(self.best) else {"value_mean": self.best, "epoch": self.best_epoch}
+        return {"run": self.name, "state": None, "epochs": self.epoch, "best": best}
+
+    def outcome(self, summary: Mapping[str, Any]) -> str:
+        """One line that sums the run up, the folder or name first."""
+        state = summary.get("state", "ended")
+        where = summary.get("folder") or summary.get("run") or self.name
+        text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
+        text += f" in {duration(self.clock() - self.begun)}"
+        if self.last:
+            error = compact(_number(self.last.get("value_se")), 2)
+            text += f", value {compact(_number(self.last.get('value_mean')))} ± {error}"
+            text += f", best {compact(self.best)} @{self.best_epoch}"
+        return printable(text)

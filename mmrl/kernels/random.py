@@ -1,0 +1,146 @@
+"""Random streams inside compiled code: xoshiro256++ (Blackman & Vigna) seeded by splitmix64.
+
+A stream is a uint64 array of four words, derived from (seed, epoch, index), so that a trajectory's numbers
+depend neither on the number of threads nor on its neighbours.
+"""
+
+import math
+
+import numpy as np
+
+from mmrl.kernels.jit import law
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX2 = np.uint64(0x94D049BB133111EB)
+_S5, _S11, _S17, _S19, _S23 = np.uint64(5), np.uint64(11), np.uint64(17), np.uint64(19), np.uint64(23)
+_S27, _S30, _S31, _S41, _S45 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(41), np.uint64(45)
+_LAYER_MASK = np.uint64(127)
+_INV53 = 1.0 / (1 << 53)
+
+# Ziggurat tables (Doornik 2005, 128 layers): edge of the base layer and the area of each layer.
+_R = 3.442619855899
+_AREA = 9.91256303526217e-3
+
+
+def _ziggurat_tables() -> tuple[np.ndarray, np.ndarray]:
+    x = np.zeros(129)
+    f = math.exp(-0.5 * _R * _R)
+    x[0], x[1] = _AREA / f, _R
+    for i in range(2, 128):
+        x[i] = math.sqrt(-2.0 * math.log(_AREA / x[i - 1] + f))
+        f = math.exp(-0.5 * x[i] * x[i])
+    return x, x[1:] / x[:-1]
+
+
+_X, _RATIO = _ziggurat_tables()
+
+
+@law
+def _splitmix(z):
+    z = z + _GOLDEN
+    z = (z ^ (z >> _S30)) * _MIX1
+    z = (z ^ (z >> _S27)) * _MIX2
+    return z ^ (z >> _S31)
+
+
+@law
+def seed_stream(state, seed, epoch, index):
+    """Fill uint64[4] `state` with the stream of (seed, epoch, index), three non-negative integers."""
+    z = _splitmix(np.uint64(seed))
+    z = _splitmix(z ^ np.uint64(epoch))
+    z = _splitmix(z ^ np.uint64(index))
+    for i in range(4):
+        z = _splitmix(z)
+        state[i] = z
+
+
+@law
+def next_word(state):
+    """Next 64 random bits of a stream."""
+    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+    r = s0 + s3
+    result = ((r << _S23) | (r >> _S41)) + s0
+    t = s1 << _S17
+    s2 ^= s0
+    s3 ^= s1
+    s1 ^= s2
+    s0 ^= s3
+    s2 ^= t
+    state[0] = s0
+    state[1] = s1
+    state[2] = s2
+    state[3] = (s3 << _S45) | (s3 >> _S19)
+    return result
+
+
+@law
+def uniform(state):
+    """Uniform number in [0, 1) with 53 random bits."""
+    return np.float64(next_word(state) >> _S11) * _INV53
+
+
+@law
+def _normal_slow(state, layer, u):
+    # Outside the layer's inner rectangle, about one draw in a hundred.
+    while True:
+        if layer == 0:
+            while True:
+                a = -math.log(1.0 - uniform(state)) / _R
+                b = -math.log(1.0 - uniform(state))
+                if b + b > a * a:
+                    return _R + a if u > 0 else -_R - a
+        x = u * _X[layer]
+        f0 = math.exp(-0.5 * (_X[layer] * _X[layer] - x * x))
+        f1 = math.exp(-0.5 * (_X[layer + 1] * _X[layer + 1] - x * x))
+        if f1 + uniform(state) * (f0 - f1) < 1.0:
+            return x
+        word = next_word(state)
+        layer = np.int64(word & _LAYER_MASK)
+        u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+        if abs(u) < _RATIO[layer]:
+            return u * _X[layer]
+
+
+@law
+def normal(state):
+    """Standard normal number (ziggurat)."""
+    word = next_word(state)
+    layer = np.int64(word & _LAYER_MASK)
+    u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+    if abs(u) < _RATIO[layer]:
+        return u * _X[layer]
+    return _normal_slow(state, layer, u)
+
+
+@law
+def _poisson_part(state, rate, cap):
+    # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
+    u = uniform(state)
+    p = math.exp(-rate)
+    k = 0
+    while u >= p and k < cap:
+        u -= p
+        k += 1
+        p *= rate / k
+        if p < 1e-18 and k > rate:
+            break
+    return k
+
+
+@law
+def poisson(state, rate, cap):
+    """Draw min(Poisson(rate), cap); rates above 500 are split: exp(-rate) underflows near 745."""
+    if not rate > 0.0 or cap <= 0:
+        return 0
+    if rate > 1e12:
+        return cap
+    if rate > 1e4:  # skewness below 0.01: the rounded normal law, where counting would take too long
+        return min(max(np.int64(math.floor(rate + math.sqrt(rate) * normal(state) + 0.5)), 0), cap)
+    total = 0
+    while rate > 500.0 and total < cap:
+        total += _poisson_part(state, 500.0, cap - total)
+        rate -= 500.0
+    if total < cap:
+        total += _poisson_part(state, rate, cap - total)
+    return total

@@ -1,1 +1,0 @@
-"""Simulated markets: the order book, its diffusive market and the Avellaneda-Stoikov game."""

@@ -1,0 +1,1 @@
+"""The market of Avellaneda & Stoikov (Quantitative Finance 8(3), 2008)."""

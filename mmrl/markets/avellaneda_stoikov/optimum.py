@@ -1,0 +1,138 @@
+"""Exact values and the exact optimum of the discrete Avellaneda-Stoikov game, by backward induction over (t, q).
+
+Within a step of length dt a bid at distance b and an ask at distance a from the mid are filled independently, then the
+mid moves by +-J, J = sigma sqrt(dt), with the inventory q' that is held by then. The objective is one of
+
+    CARA             certainty equivalent -ln E exp(-gamma V_T) / gamma of V_T = X_T + q_T S_T
+    running penalty  E[V_T - alpha q_T^2 - phi sum q'^2 dt]    (Cartea, Jaimungal & Penalva 2015, ch. 10; gamma = 0)
+
+Either way the value is X + q S + theta(t, q). With what the step leaves after its fills,
+    phi_t(q) = theta_{t+1}(q) - ln cosh(gamma q J) / gamma - phi q^2 dt,
+and the costs of one more share, u = phi_t(q) - phi_t(q + 1), and one less, d = phi_t(q) - phi_t(q - 1),
+    theta_t(q) = phi_t(q) - ln E exp(-gamma G) / gamma,    G = b - u, a - d, a + b or 0 by what was filled.
+Nothing is exponentiated but differences, so nothing overflows. For a fixed ask the best bid solves
+    k h(r) (exp(gamma x) - 1) / gamma = 1,    h(r) = r / (exp(r) - 1) (linear fills: 1),    r = A dt exp(-k b),
+where x is the bid's distance from indifference: the left side rises with b, so the root is unique. Bid and ask are
+solved in turn until neither moves: both can be filled in one step, so neither choice is independent of the other.
+
+Shapes: N steps, 2 Q + 1 inventories from -Q to Q. At |q| = Q the side that would lead beyond does not quote.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrl.markets.avellaneda_stoikov.recursion import evaluate, solve
+
+Float64 = npt.NDArray[np.float64]
+
+TOLERANCE = 1e-5
+"""Relative change of the value by a wider range of inventories that counts as none."""
+REACH = 60
+"""Q unless told otherwise; raised where the optimum needs more. Only makers that let inventory run feel it."""
+_LARGEST = 20_000  # inventories a side, beyond which the search for a sufficient Q gives up
+
+
+class TooNarrow(ValueError):
+    """The range of inventories |q| <= Q distorts the value."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is maximised: CARA utility (gamma > 0) or the mean (gamma = 0), less inventory penalties."""
+
+    gamma: float = 0.0
+    phi: float = 0.0
+    """Running penalty on q^2 per unit of time."""
+    alpha: float = 0.0
+    """Penalty on q_T^2."""
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "phi", "alpha"):
+            number = getattr(self, name)
+            if not (math.isfinite(number) and number >= 0):
+                raise ValueError(f"{name} = {number} is not allowed: it must be a finite number >= 0")
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Value theta [N + 1, 2 Q + 1] and distances (bid, ask) [N, 2 Q + 1, 2], infinite where a side may not quote."""
+
+    theta: Float64
+    delta: Float64
+
+    @property
+    def reach(self) -> int:
+        """Q, the largest inventory."""
+        return (self.theta.shape[1] - 1) // 2
+
+    @property
+    def value(self) -> float:
+        """Value of the whole game: theta(0, 0)."""
+        return float(self.theta[0, self.reach])
+
+
+def cara(gamma: float) -> Objective:
+    """Certainty equivalent of exponential utility; refuses gamma <= 0."""
+    if not gamma > 0:
+        raise ValueError(f"gamma = {gamma} is not allowed: CARA utility needs a number > 0")
+    return Objective(gamma=gamma)
+
+
+def numbers(market: Any, objective: Objective) -> Float64:
+    """What the recursion needs: rate A dt, k, jump J, dt, gamma, phi, alpha, 1.0 for poisson fills."""
+    dt = market.horizon / market.nt
+    poisson = float(market.fill == "poisson")
+    rate, jump = market.arrival * dt, market.sigma * math.sqrt(dt)
+    return np.array([rate, market.k, jump, dt, objective.gamma, objective.phi, objective.alpha, poisson])
+
+
+def optimum(market: Any, objective: Objective, reach: int | None = None) -> Solution:
+    """The best quotes and their value; `reach` is Q, found by doubling when left out.
+
+    Raises TooNarrow when a given Q is too small for the value to be that of the unbounded game.
+    """
+    p = numbers(market, objective)
+    most = market.nt  # one share a side and step: no inventory beyond it can occur
+    if reach is not None and reach < 1:
+        raise TooNarrow(f"Q = {reach} is too small: at least one share a side must be allowed")
+    low = min(reach or REACH, most)
+    narrow = Solution(*solve(p, market.nt, low))
+    while low < most and low < _LARGEST:
+        high = min(2 * low, most)
+        wide = Solution(*solve(p, market.nt, high))
+        if abs(wide.value - narrow.value) <= TOLERANCE * max(1.0, abs(wide.value)):
+            break
+        if reach is not None:
+            raise TooNarrow(
+                f"Q = {reach} is too small: the optimum is {narrow.value:.4f} with |q| <= {low} "
+                f"and {wide.value:.4f} with |q| <= {high}; use a larger Q"
+            )
+        low, narrow = high, wide
+    return narrow
+
+
+def value_of_quotes(market: Any, objective: Objective, table: Float64, reach: int = REACH) -> float:
+    """Exact value of the quotes `table` [N, 2 R + 1, 2], (bid, ask) by step and inventory from -R to R.
+
+    Beyond R the quotes at R are used, as the engines do; at |q| = `reach` the side leading beyond does not quote.
+    """
+    delta = np.ascontiguousarray(table, np.float64)
+    if delta.ndim != 3 or delta.shape[0] != market.nt or delta.shape[1] % 2 == 0 or delta.shape[2] != 2:
+        raise ValueError(f"a table must be [{market.nt}, 2 Q + 1, 2], not {list(delta.shape)}")
+    if np.isnan(delta).any():
+        raise ValueError("a table of quotes must not hold NaN")
+    low = min(reach, market.nt)
+    return float(evaluate(numbers(market, objective), delta, low)[0, low])
+
+
+def optimality(market: Any, objective: Objective, table: Float64, best: float | None = None) -> float:
+    """Value of the quotes divided by the optimum (computed when not given)."""
+    solution = optimum(market, objective) if best is None else None
+    reach = REACH if solution is None else max(REACH, solution.reach)
+    return value_of_quotes(market, objective, table, reach) / (solution.value if solution else best or math.nan)

@@ -1,0 +1,1 @@
+"""An order book around a diffusing mid price."""

@@ -1,0 +1,1 @@
+"""Drawing: characters and pixels, charts, figures, SVG."""

@@ -1,0 +1,176 @@
+"""Figures for papers and pages: PNG, PDF and SVG through matplotlib, SVG also without it.
+
+matplotlib is optional (the extra `plots`); without it an SVG shows what the terminal shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmrl.commands import plot as plotting
+from mmrl.display.progress import printable
+from mmrl.plots import charts
+from mmrl.plots.svg import terminal_svg as terminal_svg
+from mmrl.settings.model import ConfigError
+
+INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
+LABELS = {
+    "reward": "reward per trajectory (currency)",
+    "inventory": "mean inventory (shares)",
+    "spread": "quoted spread (currency)",
+    "value": "final value $W_T + I_T S_T$ (currency)",
+}
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "svg.hashsalt": "mmrl",
+    "pdf.fonttype": 42,
+}
+
+
+class PlotsMissing(RuntimeError):
+    """matplotlib is not installed; the message says how to get it."""
+
+
+def save_figure(
+    folders: Sequence[Path],
+    what: str,
+    metrics: Sequence[str],
+    path: Path,
+    width: int | None = None,
+    height: int | None = None,
+) -> list[Path]:
+    """Write training curves, an episode or a book of runs; width and height in terminal cells. Returns the files."""
+    if not folders:
+        raise ValueError("no run to draw")
+    size = width or 110, height or 34
+    plain = find_spec("matplotlib") is None
+    if plain and path.suffix.lower() != ".svg":
+        raise PlotsMissing(INSTALL)
+    if what == "training":
+        runs = plotting.records_of(folders, metrics)
+        if not any(runs.values()):
+            raise ConfigError(f"{folders[0].name}: no epoch is finished yet")
+        if plain:
+            picture = plotting.drawing(folders, what, metrics, *size, True)
+            path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
+        else:
+            training_plot(runs, list(metrics or charts.PANELS), path)
+        return [path]
+    from mmrl.runs.episodes import latest_episode
+
+    written = []
+    for folder in folders:
+        arrays = latest_episode(folder)
+        if arrays is None:
+            raise ConfigError(f"{folder.name}: no episode is written yet (see --plot-after)")
+        # several runs become several files, since one page shows one episode
+        target = path if len(folders) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
+        if plain:
+            picture = plotting.drawing([folder], what, (), *size, True)
+            target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
+        else:
+            unit = plotting.time_unit(folder)
+            episode_plot(arrays, folder.name, target, book_only=what == "book", unit=unit)
+        written.append(target)
+    return written
+
+
+def _write(figure: Any, path: Path) -> None:
+    # no date in the file, so that equal data give equal bytes
+    stamp = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
+    figure.savefig(path, dpi=200, metadata={stamp: None} if stamp else None)
+
+
+def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> None:
+    """Training curves [epochs] of one or more runs, a panel for each metric, with standard-error bands."""
+    rc_context, Figure = _matplotlib()
+    with rc_context(STYLE):
+        columns = min(len(metrics), 3)
+        rows = -(-len(metrics) // columns)
+        figure = Figure(figsize=(max(3.4 * columns, 5.2), 2.9 * rows), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
+        for axis, metric in zip(axes, metrics, strict=False):
+            for number, (name, records) in enumerate(runs.items()):
+                line = charts.metric_line(records, metric)
+                _curve(axis, line, HUES[number % len(HUES)], _plain(name))
+            key = metric.removesuffix("_mean")
+            axis.set(xlabel="epoch", ylabel=LABELS.get(key, charts.heading(key)))
+            axis.xaxis.get_major_locator().set_params(integer=True)
+        for axis in axes[len(metrics) :]:
+            axis.set_visible(False)
+        if len(runs) > 1:
+            handles, names = axes[0].get_legend_handles_labels()
+            # about 16 letters an inch, and room for the sample of each line
+            fitting = int(figure.get_figwidth() * 16 / (max(map(len, names)) + 9))
+            across = min(max(fitting, 1), len(names))
+            tall = 0.2 * -(-len(names) // across)
+            figure.set_figheight(figure.get_figheight() + tall)
+            figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
+        elif runs:
+            figure.suptitle(f"{_plain(next(iter(runs)))}: mean ± standard error", fontsize=10)
+        _write(figure, path)
+
+
+def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False, unit: str = "") -> None:
+    """Wealth, inventory, value and order book over time: mean, 5 % to 95 % band, one trajectory in grey."""
+    names = {"wealth": "wealth $W_t$ (currency)", "inventory": "inventory $I_t$ (shares)"}
+    names["value"] = "value $W_t + I_t S_t$ (currency)"
+    rc_context, Figure = _matplotlib()
+    with rc_context(STYLE):
+        shown = ("inventory",) if book_only else tuple(names)
+        rows, columns = (2, 1) if book_only else (2, 2)
+        figure = Figure(figsize=(7.6, 5.4), layout="constrained")
+        axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+        panels, book = (axes[1:], axes[0]) if book_only else (axes[:-1], axes[-1])
+        for axis, name, hue in zip(panels, shown, HUES, strict=False):
+            _curve(axis, charts.episode_line(arrays, name, charts.BLUE, band=True), hue, "mean, 5–95 % of the batch")
+            replay = charts.episode_line(arrays, name, charts.GREY, replay=True)
+            axis.plot(replay.x, replay.y, color="0.4", lw=0.7, label="one trajectory")
+            axis.set(ylabel=names[name])
+            axis.legend(fontsize=7)
+        for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
+            line = charts.episode_line(arrays, name, charts.BLUE, replay=True)
+            book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
+        book.set(ylabel="order book (currency)")
+        book.ticklabel_format(axis="y", useOffset=False)
+        # above the axes, since quotes of a whole trajectory leave no free corner
+        book.legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
+        book.set_title("one trajectory", fontsize=7, loc="left")
+        for axis in axes[-columns:]:
+            axis.set(xlabel=charts.time_axis(unit))
+        figure.suptitle(_plain(title), fontsize=10)
+        _write(figure, path)
+
+
+def _curve(axis: Any, line: charts.Line, hue: str, label: str) -> None:
+    x, y = (np.where(np.isfinite(v), v, np.nan) for v in (np.asarray(line.x), np.asarray(line.y)))
+    axis.plot(x, y, color=hue, lw=1.2, label=label, marker="." if len(x) == 1 else "")
+    if line.low is not None and line.high is not None:
+        low, high = (np.where(np.isfinite(v), v, np.nan) for v in map(np.asarray, (line.low, line.high)))
+        axis.fill_between(x, low, high, color=hue, alpha=0.2, lw=0)
+
+
+def _plain(name: str) -> str:
+    """A run's name as it stands, shortened in its middle: a dollar sign would start a formula."""
+    name = name if len(name) <= 64 else f"{name[:40]}…{name[-23:]}"
+    return printable(name).replace("$", r"\$")
+
+
+def _matplotlib() -> tuple[Any, Any]:
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotsMissing(INSTALL) from error
+    return rc_context, Figure

@@ -1,0 +1,1 @@
+"""A training process: start, loop, signals, episodes."""

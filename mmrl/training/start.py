@@ -1,0 +1,73 @@
+"""From settings to a run folder that trains: find, resume, expand or make it, and refuse what cannot be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmrl.settings.fields import fields, value_of
+from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.sources import replaced
+from mmrl.training.loop import TrainingProcess, View
+from mmrl.training.signals import Interruption
+
+
+def train(config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View) -> int:
+    """Train in a run folder and show it in `view`; returns the exit code.
+
+    `load` names the folder of a run to go on with; without it an unfinished run of the same settings is
+    resumed, else a new folder is made. `expand` raises the target by so many epochs first.
+    Raises RunBusy, ConfigError and BrokenRun before anything is changed.
+    """
+    from mmrl.runs import store
+    from mmrl.runs.atomic import refuse_links
+    from mmrl.runs.lock import RunLock
+    from mmrl.runs.status import write_status
+
+    check_engine(config)
+    folder = Path(load) if load else store.matching(config)
+    resumed = folder is not None
+    # held from here to the end: of two processes that want the same run, one gets it and the other is told so
+    with RunLock(folder).take() if folder else store.begin(config, origins) as lock:
+        if resumed:
+            refuse_links(lock.folder)
+            check_changes(store.read_config(lock.folder).config, config)
+            if expand:
+                store.expand_held(lock, expand)
+                config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
+
+        def last_words() -> None:
+            write_status(lock.folder, "interrupted")
+            view.__exit__(None, None, None)
+
+        def heard() -> None:
+            view.note("stopping after this epoch; again: at once")
+
+        with Interruption(last_words, heard).installed() as interruption, view:
+            if resumed:
+                view.note(f"going on with {lock.folder.name}")
+                stored = store.read_config(lock.folder)
+                if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
+                    store.write_config(lock.folder, config, origins, stored.meta)
+            return TrainingProcess(config, origins, lock.folder, view, interruption).work()
+
+
+SHAPE = ("market.name", "market.n_obs", "market.observation", "reward.time_limit", "training.noadv")
+"""Settings beside those of the policy that decide which tensors a run has."""
+
+
+def check_changes(stored: Config, wanted: Config) -> None:
+    """Refuse changes of a run that has begun where its networks would no longer fit."""
+    for spec in fields():
+        before, now = value_of(stored, spec), value_of(wanted, spec)
+        if before != now and (spec.group == "policy" or spec.key in SHAPE):
+            raise ConfigError(f"{spec.key} = {now} cannot change in a run that began with {before}: start a new run")
+
+
+def check_engine(config: Config) -> None:
+    """Refuse a device or engine that is not there, before anything is created."""
+    from mmrl.rollout.devices import resolve
+
+    try:
+        resolve(config)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None

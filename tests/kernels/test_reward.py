@@ -1,0 +1,101 @@
+"""Utilities: each function by hand, and both engines by the rows they wrote."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.kernels import reward as u
+from mmrl.rollout.compiled import rollout
+from mmrl.rollout.quoters import fixed
+from mmrl.rollout.tensor import TensorEngine
+from mmrl.settings.model import ConfigError, build
+
+
+def test_by_hand() -> None:
+    assert u.linear(1.5) == 1.5
+    assert u.cara(2.0, 0.5, 3.0) == pytest.approx(3 - math.exp(-1))
+    assert math.isfinite(u.cara(-1e9, 1.0, 0.0))
+    assert u.mean_variance(1.5, -3, 0.1, 4.0, 0.5) == pytest.approx(1.5 - 0.05 * 4 * 9 * 0.5)
+    assert u.inventory_penalty(1.5, -3, 0.2, 0.5) == pytest.approx(1.5 - 0.2 * 9 * 0.5)
+    # 3 shares, the mid rises by 0.4: a gain of 1.2, half of which is taken away
+    assert u.damped(1.5, 3, 0.4, 0.5) == pytest.approx(0.9)
+    assert u.damped(1.5, 3, -0.4, 0.5) == 1.5
+    assert u.damped_symmetric(1.5, 3, 0.4, 0.5) == pytest.approx(0.9)
+    assert u.damped_symmetric(1.5, 3, -0.4, 0.5) == pytest.approx(2.1)
+    # trading profit 1.5 - 3 * 0.4, less 0.1 / 2 * 4 * 3^2 * 0.5
+    assert u.entropic(1.5, 3, 0.4, 3, 0.1, 4.0, 0.5) == pytest.approx(0.3 - 0.9)
+    # damped 0.9 + trading 1.5 - 1.2 - 0.01 * 4^2
+    assert u.guo_lin_huang(1.5, 3, 0.4, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
+
+
+def expected(config: Any, batch: Any) -> np.ndarray:
+    """The reward of each row [nnz] from what the batch records, written out once more."""
+    n = batch.count
+    ends = batch.offsets[1:] - 1
+
+    def after(rows: np.ndarray, final: np.ndarray) -> np.ndarray:
+        following = np.append(rows[1:], 0).astype(float)
+        following[ends] = final
+        return following
+
+    psi = after(batch.value, batch.final_value) - batch.value
+    held = after(batch.inventory, batch.final_inventory)
+    d_mid = after(batch.mid, batch.final_mid) - batch.mid
+    book = config.market.name == "book"
+    exposed = batch.inventory if book else held
+    r, dt = config.reward, config.market.step_length
+    gain = r.damping * exposed * d_mid
+    out = {
+        "linear": psi,
+        "cara": 0 * psi,
+        "mean-variance": psi
+        - (r.risk_aversion / 2 * 2.4e-3**2 if book else config.market.gamma / 2 * 4.0) * held**2 * dt,
+        "inventory-penalty": psi - r.inventory_penalty * held**2 * dt,
+        "damped": psi - np.maximum(gain, 0),
+        "damped-symmetric": psi - gain,
+        "guo-lin-huang": 2 * psi - np.maximum(gain, 0) - exposed * d_mid - r.size_penalty * held**2,
+        "entropic": psi - exposed * d_mid - config.market.gamma / 2 * 4.0 * held**2 * dt,
+    }[r.utility]
+    out = out.copy()
+    out[ends] -= r.final_penalty * batch.final_inventory.astype(float) ** 2
+    if r.utility == "cara":
+        out[ends] += r.cara_alpha - np.exp(-r.risk_aversion * batch.final_value)
+    assert n == len(ends)
+    return np.asarray(out)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "tensor"])
+@pytest.mark.parametrize("market", ["book", "avellaneda-stoikov"])
+def test_both_engines_pay_the_utility(engine: str, market: str) -> None:
+    utilities = [name for name in u.CODES if name != "custom" and (name != "entropic" or market != "book")]
+    quoter = fixed(2, 0.3, 3, 0.4) if market == "book" else fixed(0.2, 0.4)
+    for utility in utilities:
+        reward: dict[str, Any] = {"utility": utility, "risk_aversion": 0.02, "cara_alpha": 1.0, "final_penalty": 0.03}
+        if utility == "inventory-penalty":
+            reward["inventory_penalty"] = 0.4
+        config = build({"market": {"name": market, "nt": 40, "gamma": 0.3}, "reward": reward})
+        if engine == "compiled":
+            batch = rollout(config, quoter, 5, 0, count=10)
+        else:
+            batch = TensorEngine(config).rollout(quoter, None, 5, 0, 10).numpy()
+        assert np.abs(batch.final_inventory).max() > 1
+        np.testing.assert_allclose(batch.reward, expected(config, batch), rtol=1e-9, atol=1e-9, err_msg=utility)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ConfigError, match=r"needs reward\.inventory_penalty > 0"):
+        build({"reward": {"utility": "inventory-penalty"}})
+    with pytest.raises(ConfigError, match=r"is no part of reward\.utility = 'linear'"):
+        build({"reward": {"utility": "linear", "inventory_penalty": 0.1}})
+    with pytest.raises(ConfigError, match=r"needs the value network"):
+        build(
+            {"market": {"name": "avellaneda-stoikov"}, "reward": {"utility": "entropic"}, "training": {"noadv": True}}
+        )
+    with pytest.raises(ConfigError, match=r"takes every error of the value network for risk"):
+        build({"reward": {"utility": "entropic"}})
+    with pytest.raises(ConfigError, match="utility = 'quadratic' is not allowed: it must be one of custom, linear"):
+        build({"reward": {"utility": "quadratic"}})

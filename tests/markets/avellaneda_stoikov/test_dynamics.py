@@ -1,0 +1,72 @@
+"""The game of Avellaneda & Stoikov against the recomputed table of their paper."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import make_policy
+from mmrl.markets.avellaneda_stoikov.dynamics import reservation_quotes
+from mmrl.rollout.compiled import rollout
+from mmrl.rollout.engines import make_engine
+from mmrl.rollout.quoters import fixed, table
+from mmrl.rollout.tensor import TensorEngine
+from mmrl.settings.model import build
+
+REACH = 40
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fill", "profit", "std", "std_q"),
+    [
+        ("inventory", "linear", 64.89, 6.55, 2.93),
+        ("inventory", "poisson", 57.16, 6.38, 3.00),
+        ("symmetric", "linear", 68.26, 13.42, 8.39),
+        ("symmetric", "poisson", 61.02, 12.88, 8.05),
+    ],
+)
+def test_recomputed_table(strategy: str, fill: str, profit: float, std: float, std_q: float) -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 200, "fill": fill}})
+    market = config.market
+    if strategy == "inventory":
+        time_left = 1.0 - np.arange(200)[:, None] / 200
+        quoter = table(reservation_quotes(market, time_left, np.arange(-REACH, REACH + 1)[None, :]))
+    else:
+        half = 0.25 * market.gamma * market.sigma**2 + math.log1p(market.gamma / market.k) / market.gamma
+        quoter = fixed(half, half)
+    batch = rollout(config, quoter, seed=2, epoch=0, count=4000, threads=1)
+    assert batch.final_value.mean() == pytest.approx(profit, abs=4 * std / np.sqrt(4000))
+    assert batch.final_value.std() == pytest.approx(std, rel=0.06)
+    assert batch.final_inventory.std() == pytest.approx(std_q, rel=0.06)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "tensor"])
+def test_every_other_trajectory_starts_with_shares(engine: str) -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 3, "start_inventory": 2}})
+    quoter = fixed(50.0, 50.0)  # too far away to be hit
+    if engine == "compiled":
+        batch = rollout(config, quoter, 1, 0, count=14)
+    else:
+        batch = TensorEngine(config).rollout(quoter, None, 1, 0, 14).numpy()
+    want = [0, -2, 0, -1, 0, 0, 0, 1, 0, 2, 0, -2, 0, -1]
+    np.testing.assert_array_equal(batch.final_inventory, want)
+    np.testing.assert_array_equal(batch.value[batch.offsets[:-1]], np.zeros(14))  # shares held are paid for
+
+
+@pytest.mark.parametrize("engine", ["compiled", "tensor"])
+def test_tilted_quotes_lean_by_the_formula(engine: str) -> None:
+    config = build(
+        {
+            "market": {"name": "avellaneda-stoikov", "nt": 30, "start_inventory": 5},
+            "policy": {"as_tilt": "risk", "as_delta_centre": 1.05, "layers": 1, "layer_size": 4},
+            "run": {"engine": engine, "threads": 1},
+        }
+    )
+    slope = math.sqrt(math.e * 0.1 * 4 / (2 * 1.5 * 140))
+    policy, seen = make_policy(config, 2, 2), RunningNormaliser(2)
+    batch = make_engine(config).rollout(policy, seen, seed=1, epoch=0, count=20).numpy()
+    assert np.abs(batch.inventory).max() >= 5
+    unit = 0.45 / 1.5 * batch.action  # 1.05 / k = 0.7
+    np.testing.assert_allclose(batch.mid - batch.bid, 0.7 + unit[:, 0] + slope * batch.inventory, atol=1e-5)
+    np.testing.assert_allclose(batch.ask - batch.mid, 0.7 + unit[:, 1] - slope * batch.inventory, atol=1e-5)

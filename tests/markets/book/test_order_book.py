@@ -1,0 +1,197 @@
+"""The compiled book against the slow reference book, operation by operation, and its ledger."""
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrl.markets.book.order_book import LimitOrderBook
+
+_spec = importlib.util.spec_from_file_location("reference_book", Path(__file__).with_name("reference_book.py"))
+assert _spec and _spec.loader
+_module = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_module)
+ReferenceBook = _module.ReferenceBook
+
+LOW, HIGH = 960, 1040
+OTHER = {"bid": "ask", "ask": "bid"}
+# Operations: (kind, side, shares, price, owner); a market order hits `side`, the price is its limit.
+KINDS = ("place", "market", "limited", "cancel")
+Operation = tuple[str, str, int, int, str]
+
+
+def apply(book: LimitOrderBook, operation: Operation) -> int:
+    kind, side, shares, price, owner = operation
+    if kind == "place":
+        return (book.bid if side == "bid" else book.ask)(shares, price, owner)
+    if kind == "cancel":
+        return book.cancel(side, shares, price)
+    return (book.sell if side == "bid" else book.buy)(shares, price if kind == "limited" else None)
+
+
+def apply_slow(slow: ReferenceBook, operation: Operation) -> int:
+    kind, side, shares, price, owner = operation
+    if kind == "place":
+        return slow.place(side, shares, price, owner)
+    if kind == "cancel":
+        return slow.cancel(side, shares, price)
+    return slow.take(side, shares, price if kind == "limited" else (LOW if side == "bid" else HIGH), "others")
+
+
+def check(book: LimitOrderBook, slow: ReferenceBook, before: tuple[int, int], operation: Operation, done: int) -> None:
+    """Account, best quotes and totals are equal, no share is lost or made, and the book is not crossed."""
+    assert (book.cash, book.inventory) == (slow.cash, slow.inventory)
+    kind, side, shares, _, _ = operation
+    now = []
+    for name, levels in slow.sides.items():
+        lots = [lot for level in levels.values() for lot in level]
+        total, own = sum(n for n, _ in lots), sum(n for n, o in lots if o == "maker")
+        assert book.shares(name) == (total, own)
+        edge = (max if name == "bid" else min)(levels) if levels else None
+        assert book.best(name) == (None if edge is None else (edge, sum(n for n, _ in levels[edge])))
+        now.append(total)
+    moved = {side: shares - done, OTHER[side]: -done} if kind == "place" else {side: -done, OTHER[side]: 0}
+    assert now == [before[0] + moved["bid"], before[1] + moved["ask"]]
+    bid, ask = book.best("bid"), book.best("ask")
+    assert bid is None or ask is None or bid[0] < ask[0]
+
+
+def check_depth(book: LimitOrderBook, slow: ReferenceBook) -> None:
+    for side in ("bid", "ask"):
+        assert book.depth(side) == slow.depth(side)
+        for price, lots in slow.sides[side].items():
+            assert book.lots(price) == [(n, owner) for n, owner in lots]
+            assert all(n > 0 for n, _ in lots)
+
+
+def random_operations(rng: np.random.Generator, count: int) -> list[Operation]:
+    """A mixture that differs from one call to the next: deep and thin books, many and few ties and cancels."""
+    placing, cancelling = rng.uniform(0.3, 0.75), rng.uniform(0.2, 0.8)
+    rest = 1.0 - placing
+    weights = [placing, rest * (1 - cancelling) / 2, rest * (1 - cancelling) / 2, rest * cancelling]
+    kinds = rng.choice(4, count, p=weights)
+    sides = rng.integers(0, 2, count)
+    shift = np.where(sides == 0, -1, 1) * rng.uniform(0, 8)  # how far the two sides stand apart
+    prices = (1000 + shift + rng.normal(0, rng.uniform(2, 12), count)).astype(int).clip(LOW, HIGH)
+    shares = rng.integers(1, int(rng.choice([3, 10, 60])), count)
+    shares = np.where(kinds == 0, shares, shares * int(rng.choice([1, 3])))
+    makers = rng.random(count) < rng.uniform(0.2, 0.8)
+    columns = (kinds.tolist(), sides.tolist(), shares.tolist(), prices.tolist(), makers.tolist())
+    return [
+        (KINDS[k], ("bid", "ask")[side], n, price, "maker" if maker else "others")
+        for k, side, n, price, maker in zip(*columns, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("priority", ["time", "size"])
+def test_half_a_million_random_operations_agree_with_the_reference(priority: str) -> None:
+    rng = np.random.default_rng(7)
+    seen: Counter[str] = Counter()
+    for part in range(250):
+        book, slow = LimitOrderBook(LOW, HIGH, priority), ReferenceBook(priority)
+        before = (0, 0)
+        for i, operation in enumerate(random_operations(rng, 2000)):
+            cash = book.cash
+            done, wanted = apply(book, operation), apply_slow(slow, operation)
+            assert done == wanted, f"part {part}, operation {i}: {operation}"
+            try:
+                check(book, slow, before, operation, done)
+                if i % 50 == 0:
+                    check_depth(book, slow)
+            except AssertionError as error:
+                raise AssertionError(f"part {part}, operation {i}: {operation}") from error
+            before = (book.shares("bid")[0], book.shares("ask")[0])
+            seen[operation[0]] += done > 0
+            seen["deep"] += before[0] > 100 and before[1] > 100
+            seen["paid"] += book.cash != cash
+    assert all(seen[kind] > 20_000 for kind in (*KINDS, "deep", "paid")), seen  # the mixture covers what it claims
+
+
+prices = st.integers(LOW, LOW + 6)
+operations = st.lists(
+    st.tuples(
+        st.sampled_from(KINDS),
+        st.sampled_from(["bid", "ask"]),
+        st.integers(1, 9),
+        prices,
+        st.sampled_from(["maker", "others"]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(operations, st.sampled_from(["time", "size"]))
+def test_short_sequences_agree_with_the_reference(sequence: list[Operation], priority: str) -> None:
+    book, slow = LimitOrderBook(LOW, HIGH, priority), ReferenceBook(priority)
+    for operation in sequence:
+        before = (book.shares("bid")[0], book.shares("ask")[0])
+        done = apply(book, operation)
+        assert done == apply_slow(slow, operation)
+        check(book, slow, before, operation, done)
+        check_depth(book, slow)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(operations, st.sampled_from(["time", "size"]))
+def test_every_cent_and_share_is_accounted_for(sequence: list[Operation], priority: str) -> None:
+    """The maker's account changes by what has left the levels between two looks, and by nothing else."""
+    book = LimitOrderBook(LOW, HIGH, priority)
+    for operation in sequence:
+        kind, side, _, _, owner = operation
+        hit = OTHER[side] if kind == "place" else side
+        before = book.depth(hit)
+        cash, inventory = book.cash, book.inventory
+        apply(book, operation)
+        after = {price: (total, own) for price, total, own in book.depth(hit)}
+        sign = 1 if hit == "ask" else -1  # asks of the maker that are hit are sold by it
+        traded = paid = 0
+        if kind != "cancel":
+            for price, total, own in before:
+                left, left_own = after.get(price, (0, 0))
+                gone_own, gone_others = own - left_own, (total - own) - (left - left_own)
+                shares = -gone_others if kind == "place" and owner == "maker" else gone_own
+                traded += shares
+                paid += shares * price
+        assert book.inventory == inventory - sign * traded
+        assert book.cash == cash + sign * paid
+
+
+def test_maker_meeting_itself_moves_no_cash() -> None:
+    book = LimitOrderBook(0, 100)
+    book.ask(5, 50, "maker")
+    assert book.bid(3, 55, "maker") == 3
+    assert (book.cash, book.inventory) == (0, 0)
+    assert book.best("ask") == (50, 2) and book.best("bid") is None
+
+
+def test_maker_meeting_others_trades_at_their_prices() -> None:
+    book = LimitOrderBook(0, 100)
+    book.ask(5, 50)
+    book.ask(5, 52)
+    assert book.bid(7, 52, "maker") == 7
+    assert (book.cash, book.inventory) == (-(5 * 50 + 2 * 52), 7)
+    assert book.depth("ask") == [(52, 3, 0)] and book.depth("bid") == []
+
+
+def test_time_priority_serves_first_come_and_size_priority_the_smallest() -> None:
+    cases = (("time", [(1, "others"), (2, "maker")], 0), ("size", [(3, "others")], 2 * 50))
+    for priority, left, cash in cases:  # by size the maker's two go first, then one of the four
+        book = LimitOrderBook(0, 100, priority)
+        book.ask(4, 50, "others")
+        book.ask(2, 50, "maker")
+        assert book.buy(3) == 3
+        assert book.lots(50) == left
+        assert (book.cash, book.inventory) == (cash, -cash // 50)
+
+
+def test_bad_orders_are_refused() -> None:
+    book = LimitOrderBook(0, 100)
+    with pytest.raises(ValueError):
+        book.bid(0, 50)
+    with pytest.raises(ValueError):
+        book.ask(1, 101)

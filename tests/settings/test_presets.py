@@ -1,0 +1,68 @@
+"""Presets ship with the package, are valid, and say what they promise."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+
+from mmrl.settings.model import Config, ConfigError, Market
+from mmrl.settings.sources import presets, resolve
+
+RULES = (
+    "owner",
+    "crossed",
+    "market_order",
+    "exhausted",
+    "touch_size",
+    "priority",
+    "emptying_step",
+    "rounding",
+)
+
+
+def test_the_promised_presets_are_there_and_valid() -> None:
+    assert {"quickstart", "default", "lineage", "avellaneda-stoikov"} <= set(presets())
+    for name in presets():
+        resolve({}, preset=name)
+
+
+def test_default_changes_nothing() -> None:
+    assert resolve({}, preset="default")[0] == Config()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_lineage_takes_the_second_value_of_every_rule(rule: str) -> None:
+    choices = get_args(Market.model_fields[rule].annotation)
+    assert len(choices) == 2
+    assert getattr(Market(), rule) == choices[0]
+    assert getattr(resolve({}, preset="lineage")[0].market, rule) == choices[1]
+
+
+def test_avellaneda_stoikov_is_the_published_game() -> None:
+    config, _ = resolve({}, preset="avellaneda-stoikov")
+    market, reward = config.market, config.reward
+    assert (market.name, market.nt, market.fill, market.as_midprice) == (
+        "avellaneda-stoikov",
+        200,
+        "poisson",
+        100,
+    )
+    assert (market.sigma, market.k, market.arrival, market.horizon) == (2.0, 1.5, 140.0, 1.0)
+    assert (reward.utility, reward.discount) == ("entropic", 1.0)
+
+
+def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
+    one, two = (resolve({}, preset=name)[0] for name in ("avellaneda-stoikov", "cartea-jaimungal"))
+    assert one.market.model_copy(update={"start_inventory": 0}) == two.market
+    reward = two.reward
+    assert (reward.utility, reward.inventory_penalty, reward.final_penalty) == ("inventory-penalty", 0.01, 0.001)
+
+
+def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
+    with pytest.raises(ConfigError, match="unknown preset 'linage': did you mean 'lineage'"):
+        resolve({}, preset="linage")
+    with pytest.raises(ConfigError, match="there are avellaneda-stoikov, cartea-jaimungal, default"):
+        resolve({}, preset="zzz")
+    with pytest.raises(ConfigError):
+        resolve({}, preset="../presets/default")

@@ -1,0 +1,73 @@
+"""Settings and log of a run, as text that is shown as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.text import Text
+from textual.widgets import DataTable, Log
+
+from mmrl.display.progress import printable
+from mmrl.runs import store
+from mmrl.settings.fields import fields, shown, value_of
+from tui.watch import Tail
+
+LINES = 5_000
+
+
+class ConfigTable(DataTable):
+    """Every setting with its origin; those that differ from the default stand out."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(cursor_type="row", id="config-table")
+        self.folder = folder
+
+    def on_mount(self) -> None:
+        for name, width in (("SETTING", 26), ("VALUE", 22), ("DEFAULT", 22), ("ORIGIN", 20), ("WHAT", 60)):
+            self.add_column(name, width=width)
+        self.load()
+
+    def load(self) -> None:
+        """Read the settings; a broken file is said in the table."""
+        self.clear()
+        try:
+            stored = store.read_config(self.folder)
+        except Exception as error:
+            self.add_row(Text(printable(error) or "config.toml cannot be read"))
+            return
+        for spec in fields():
+            value = value_of(stored.config, spec)
+            differs = value != spec.default
+            style = f"bold {self.app.theme_variables['warning']}" if differs else ""
+            cells = [
+                Text(f"{'*' if differs else ' '} {spec.key}", style=style),
+                Text(printable(shown(value)), style=style),
+                Text(spec.shown_default),
+                Text(printable(stored.origins.get(spec.key, "default"))),
+                Text(spec.help),
+            ]
+            self.add_row(*cells)
+
+
+class LogTail(Log):
+    """The end of log.txt, as it grows; without control characters and without markup."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(max_lines=LINES, highlight=False, id="log")
+        self.tail = Tail(folder / "log.txt")
+        self._fresh = True
+
+    def poll(self) -> None:
+        """Append what is new."""
+        lines, reset = self.tail.lines()
+        if reset:
+            self.clear()
+            self._fresh = True
+        if lines:
+            if self._fresh:
+                self.clear()
+            self._fresh = False
+            texts = [printable(line[:4_000].decode("utf-8", "replace")) for line in lines[-LINES:]]
+            self.write_lines(texts)
+        elif self._fresh and not self.line_count:
+            self.write_line("no log: a run that was started on a terminal prints there; a detached one prints here")
