@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
+import numpy as np
+
+from mmrl.markets.contract import CLOSED_FORM, spec_of
 from mmrl.rollout.quoters import Quoter
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.declare import ConfigError, suggestion
+from mmrl.settings.model import Config
 
 
 def _glft_asymptotic(config: Config, argument: str) -> Quoter:
@@ -38,28 +41,39 @@ AGENTS: dict[str, Callable[[Config, str], Quoter]] = {
 """By name; each makes a quoter for a market and a text after the name, as in fixed:0.7."""
 
 
+NEEDS = {
+    "naive": "a market with a simple maker of its own",
+    "optimum": "a market that can be solved",
+}
+"""What agents need of a market that not every market has."""
+
+
+def agents_of(config: Config) -> list[str]:
+    """Names of the agents that can play in the market of a config."""
+    allowed = spec_of(config).agents
+    return [name for name in AGENTS if name in allowed or (name not in NEEDS and CLOSED_FORM in allowed)]
+
+
 def agent(name: str, config: Config) -> Quoter:
     """The agent `NAME` or `NAME:ARGUMENT`; ConfigError with one line when unknown or without inputs in this market."""
-    from mmrl.settings.fields import suggestion
-
     kind, _, argument = name.partition(":")
     if kind not in AGENTS:
         guess = suggestion(kind, AGENTS)
-        raise ConfigError(
-            f"unknown agent '{kind}'" + (guess if "did you mean" in guess else ": there are " + ", ".join(AGENTS))
-        )
+        raise ConfigError(f"unknown agent '{kind}'" + (guess or ": there are " + ", ".join(AGENTS)))
     if argument and kind != "fixed":
         raise ConfigError(f"agent '{name}': {kind} takes nothing after a colon")
+    playing = agents_of(config)
+    if kind not in playing:
+        need = NEEDS.get(kind, "a market with bid and ask distances and a fill intensity")
+        others = f"use one of {', '.join(playing)}" if playing else "no agent can play there"
+        raise ConfigError(f"agent '{kind}' needs {need}, '{config.market.name}' is not one: {others}")
     return AGENTS[kind](config, argument)
 
 
-def distances(quoter: Quoter, config: Any) -> Any:
+def distances(quoter: Quoter, config: Config) -> np.ndarray | None:
     """The quotes of an agent that is a table, float64 [rows, 2 Q + 1, 2] as (bid, ask), or None."""
-    import numpy as np
-
+    spec = spec_of(config)
     if quoter.kind == "fixed":
-        constant = np.array(quoter.constant)[[1, 3] if config.market.name == "book" else [0, 1]]
-        return np.broadcast_to(constant, (config.market.nt if config.market.name != "book" else 1, 1, 2)).copy()
-    if quoter.table is None:
-        return None
-    return quoter.table[..., 1::2] if quoter.table.shape[2] == 4 else quoter.table
+        constant = np.array(quoter.constant)[spec.distances]
+        return np.broadcast_to(constant, (spec.rows, 1, 2)).copy()
+    return None if quoter.table is None else quoter.table[..., spec.distances]

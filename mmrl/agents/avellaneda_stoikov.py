@@ -3,22 +3,22 @@
 Reservation price r = s - q gamma sigma^2 (T - t), total spread gamma sigma^2 (T - t) + (2 / gamma) ln(1 + gamma / k)
 around it: an approximation for small inventories, not the optimum. (The prices for an inventory that stays frozen
 carry a factor 1/2: s + (+-1 - 2 q) gamma sigma^2 (T - t) / 2; see `frozen_prices`.)
-On the book it posts one share a side at each step.
+Where the maker chooses sizes it posts one share a side at each step.
 """
 
 import math
 
 import numpy as np
 
-from mmrl.agents.inputs import REACH, Inputs, inputs, quoter
+from mmrl.agents.inputs import MAX_INVENTORY, Inputs, inputs, quoter
 from mmrl.rollout.quoters import Quoter
 from mmrl.settings.model import Config
 
 
-def quotes(i: Inputs, reach: int = REACH) -> np.ndarray:
+def quotes(i: Inputs, most: int = MAX_INVENTORY) -> np.ndarray:
     """Distances (bid, ask) from the mid [rows, 2 Q + 1, 2]; they are not clipped at 0."""
     skew = (i.gamma * i.sigma**2 * i.time_left)[:, None]
-    q = np.arange(-reach, reach + 1)
+    q = np.arange(-most, most + 1)
     half = 0.5 * skew + math.log1p(i.gamma / i.k) / i.gamma
     return np.stack([half + q * skew, half - q * skew], axis=-1)
 

@@ -5,14 +5,14 @@ CARA utility in continuous time, |q| <= Q. With alpha = k gamma sigma^2 / 2, eta
     delta_b(t, q) = ln(v_q / v_{q+1}) / k + ln(1 + gamma/k) / gamma,  delta_a with v_{q-1}  (Theorem 1).
 Asymptotic closed form (section 4): S = sqrt(sigma^2 gamma / (2 k A) (1 + gamma/k)^(1 + k/gamma)),
     delta_b = ln(1 + gamma/k) / gamma + (2 q + 1) S / 2,  delta_a with -(2 q - 1).
-On the book it posts one share a side at each step.
+Where the maker chooses sizes it posts one share a side at each step.
 """
 
 import math
 
 import numpy as np
 
-from mmrl.agents.inputs import REACH, Inputs, edged, inputs, quoter
+from mmrl.agents.inputs import MAX_INVENTORY, Inputs, edged, inputs, quoter
 from mmrl.agents.linear_system import log_solution
 from mmrl.rollout.quoters import Quoter
 from mmrl.settings.model import Config
@@ -25,10 +25,10 @@ def coefficients(i: Inputs) -> tuple[float, float, float]:
     return alpha, eta, math.sqrt(i.sigma**2 * i.gamma / (2 * i.k * i.arrival) * math.exp(power))
 
 
-def quotes(i: Inputs, reach: int = REACH) -> np.ndarray:
+def quotes(i: Inputs, most: int = MAX_INVENTORY) -> np.ndarray:
     """Distances (bid, ask) [rows, 2 Q + 1, 2]; the sides that may not quote at |q| = Q go straight on."""
     alpha, eta, _ = coefficients(i)
-    q = np.arange(-reach, reach + 1)
+    q = np.arange(-most, most + 1)
     log_v = log_solution(alpha * q**2.0, eta, np.zeros(q.size), i.horizon, i.rows)[:-1]
     out = np.full((i.rows, q.size, 2), math.log1p(i.gamma / i.k) / i.gamma)
     steps = np.diff(log_v, axis=1) / i.k
@@ -37,10 +37,10 @@ def quotes(i: Inputs, reach: int = REACH) -> np.ndarray:
     return edged(out)
 
 
-def asymptotic(i: Inputs, reach: int = REACH) -> np.ndarray:
+def asymptotic(i: Inputs, most: int = MAX_INVENTORY) -> np.ndarray:
     """The closed form far from the end, distances (bid, ask) [rows, 2 Q + 1, 2]."""
     half, step = math.log1p(i.gamma / i.k) / i.gamma, coefficients(i)[2]
-    q = np.arange(-reach, reach + 1)
+    q = np.arange(-most, most + 1)
     row = np.stack([half + (2 * q + 1) / 2 * step, half - (2 * q - 1) / 2 * step], axis=-1)
     return np.broadcast_to(row, (i.rows, *row.shape)).copy()
 

@@ -1,25 +1,21 @@
-"""What the closed-form agents know of a market: volatility, fill intensity A exp(-k delta), risk aversion, penalties.
-
-The `avellaneda-stoikov` market states them. For `book` they are the tangent of ln lambda(delta, 1) at the distance
-where one fresh share a step earns most: k is its slope, A its height at 0; time is in milliseconds.
-"""
+"""What the closed-form agents know of a market: volatility, fill intensity A exp(-k delta), aversion, penalties."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.quoters import Quoter, table
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 
-REACH = 60
+MAX_INVENTORY = 60
 """Inventory up to which tables are made; beyond it they stay as they are at the edge."""
-BOOK_ROWS = 500
-"""Times at most in a table for the book."""
 SHARES = 1.0
-"""What every agent of this folder that has no sizes of its own posts on each side of the book at each step."""
+"""What every agent of this folder that has no sizes of its own posts on each side at each step."""
+SIDES = ("bid", "ask")
 
 
 @dataclass(frozen=True)
@@ -45,39 +41,29 @@ class Inputs:
 
 
 def inputs(config: Config) -> Inputs:
-    """The inputs of a market."""
-    market, reward = config.market, config.reward
-    if market.name == "book":
-        k, arrival = tangent(config)
-        sigma, horizon, rows = market.volatility, market.dt * market.nt, min(market.nt, BOOK_ROWS)
-    else:
-        sigma, k, arrival, horizon, rows = market.sigma, market.k, market.arrival, market.horizon, market.nt
-    phi = reward.inventory_penalty or market.gamma * sigma**2 / 2
-    return Inputs(sigma, k, arrival, market.gamma, horizon, phi, reward.final_penalty, rows)
+    """The inputs of a market; ConfigError where it states no fill intensity."""
+    market, reward, spec = config.market, config.reward, spec_of(config)
+    fill_curve = market_of(config).fill_curve
+    if fill_curve is None:
+        raise ConfigError(f"market {market.name} has no fill_curve in its spec.py, which closed-form agents need")
+    k, arrival = fill_curve(market)
+    phi = reward.inventory_penalty or market.gamma * spec.volatility**2 / 2
+    return Inputs(spec.volatility, k, arrival, market.gamma, spec.end_time, phi, reward.final_penalty, spec.rows)
 
 
-def tangent(config: Config) -> tuple[float, float]:
-    """k and A of the book: lambda(delta, 1) ~ A exp(-k delta) where delta (1 - exp(-lambda dt)) is largest."""
-    b, dt = config.market.intensity, config.market.dt
-    y = min(math.log(2.0), config.market.log_size_limit)
-    delta = np.linspace(0.01, 50.0, 5_000)
+def quoter(config: Config, distances: np.ndarray) -> Quoter:
+    """Distances (bid, ask) [rows, 2 Q + 1, 2] as an agent: where the maker chooses sizes, `SHARES` a side at each step.
 
-    def log_rate(d: np.ndarray) -> np.ndarray:
-        x = np.log1p(d)
-        return np.asarray(b[0] + b[1] * x + b[2] * x**2 + b[3] * y + b[4] * y**2 + b[5] * np.log1p(d + 1.0))
-
-    best = delta[np.argmax(delta * -np.expm1(-dt * np.exp(np.minimum(log_rate(delta), 700.0))))]
-    low, middle, high = log_rate(np.array([best - 1e-4, best, best + 1e-4]))
-    k = max(float(low - high) / 2e-4, 1e-6)
-    return k, math.exp(min(float(middle) + k * float(best), 700.0))
-
-
-def quoter(config: Config, quotes: np.ndarray) -> Quoter:
-    """Distances (bid, ask) [rows, 2 Q + 1, 2] as an agent: on the book `SHARES` a side at each step."""
-    if config.market.name != "book":
-        return table(quotes)
-    size = np.full(quotes.shape[:2], SHARES)
-    return table(np.stack([size, quotes[..., 0], size, quotes[..., 1]], axis=-1))
+    What else a market's actions have is left at 0.
+    """
+    spec = spec_of(config)
+    actions = np.zeros((*distances.shape[:2], len(spec.axes)))
+    for k, axis in enumerate(spec.axes):
+        if axis.kind == "distance":
+            actions[..., k] = distances[..., SIDES.index(axis.side)]
+        elif axis.kind == "size":
+            actions[..., k] = SHARES
+    return table(actions)
 
 
 def edged(quotes: np.ndarray) -> np.ndarray:

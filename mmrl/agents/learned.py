@@ -6,30 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from mmrl.agents.inputs import REACH
-from mmrl.markets.avellaneda_stoikov.dynamics import quote_scale
-from mmrl.rollout.compiled import action_size, observation_size
+from mmrl.agents.inputs import MAX_INVENTORY
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.quoters import Quoter, learned
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
 
 
 def weights_of(folder: Path, config: Config) -> PolicyWeights:
     """The policy of a run as plain arrays; ConfigError when it has no checkpoint yet."""
     from mmrl.learn.normaliser import RunningNormaliser
-    from mmrl.learn.policy import make_policy, policy_weights
+    from mmrl.learn.policy import make_policy
     from mmrl.runs import checkpoint
 
     _, state, _ = checkpoint.load(folder)
     if not state:
         raise ConfigError(f"run {folder.name} has no checkpoint yet: let it finish an epoch")
     trainer: dict[str, Any] = state["trainer"]
-    policy = make_policy(config, observation_size(config), action_size(config))
+    policy = make_policy(config)
     policy.load_state_dict(trainer["policy"])
-    normaliser = RunningNormaliser(observation_size(config))
+    normaliser = RunningNormaliser(len(spec_of(config).columns))
     normaliser.load_state_dict(trainer["normaliser"])
-    return policy_weights(policy, normaliser)
+    return policy.weights(normaliser)
 
 
 def make(folder: Path, config: Config, stochastic: bool = False) -> Quoter:
@@ -37,14 +38,34 @@ def make(folder: Path, config: Config, stochastic: bool = False) -> Quoter:
     return learned(weights_of(folder, config), deterministic=not stochastic)
 
 
-def quote_table(config: Config, weights: PolicyWeights, reach: int = REACH) -> np.ndarray:
-    """Deterministic distances (bid, ask) of a policy of the Avellaneda-Stoikov game, [nt, 2 Q + 1, 2]."""
-    p, nt = config.policy, config.market.nt
-    q, left = np.arange(-reach, reach + 1), 1.0 - np.arange(nt) / nt
-    raw = np.stack(np.broadcast_arrays(q[None, :], left[:, None]), axis=-1).astype(np.float32)
+def actions(
+    config: Config, weights: PolicyWeights, inventory: np.ndarray, time_left: np.ndarray
+) -> npt.NDArray[np.float64]:
+    """Deterministic actions [K, Q, A] in market units at times [K] (shares of T left) and inventories [Q].
+
+    What else the policy observes is at its mean over the steps that the observations were normalised by.
+    """
+    spec = spec_of(config)
+    raw = np.broadcast_to(weights.obs_mean, (len(time_left), len(inventory), weights.obs_mean.size)).copy()
+    for role, values in (("inventory", inventory[None, :]), ("time left", time_left[:, None])):
+        column = spec.column_of(role)
+        if column is not None:
+            raw[..., column] = values
     outputs = weights.forward(weights.normalise(raw)).astype(np.float64)
-    if p.kind == "gaussian":
-        centre, scale, lean = quote_scale(config.market, p)
-        return np.asarray(centre + scale * outputs + lean * q[None, :, None] * np.array([1.0, -1.0]))
-    grid = np.array(p.delta_grid)
-    return np.stack([grid[part.argmax(axis=-1)] for part in np.split(outputs, 2, axis=-1)], axis=-1)
+    if config.policy.kind == "gaussian":
+        parts = [axis.centre + axis.scale * outputs[..., k] for k, axis in enumerate(spec.axes)]
+        parts = [
+            part + axis.skew * inventory if axis.skew else part for part, axis in zip(parts, spec.axes, strict=True)
+        ]
+    else:
+        ends = np.cumsum([len(axis.grid) for axis in spec.axes])[:-1]
+        choices = [part.argmax(-1) for part in np.split(outputs, ends, axis=-1)]
+        parts = [np.array(axis.grid)[choice] for axis, choice in zip(spec.axes, choices, strict=True)]
+    return np.stack([axis.as_taken(part) for axis, part in zip(spec.axes, parts, strict=True)], axis=-1)
+
+
+def quote_table(config: Config, weights: PolicyWeights, most: int = MAX_INVENTORY) -> npt.NDArray[np.float64]:
+    """Deterministic distances (bid, ask) of a policy by step and inventory [steps, 2 Q + 1, 2]."""
+    spec = spec_of(config)
+    left = 1.0 - np.arange(spec.steps) / spec.steps
+    return actions(config, weights, np.arange(-most, most + 1), left)[..., spec.distances]

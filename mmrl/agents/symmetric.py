@@ -2,7 +2,7 @@
 
 A constant spread around the mid price, the time average of the inventory strategy's:
 gamma sigma^2 T / 2 + (2 / gamma) ln(1 + gamma / k).
-On the book it posts one share a side at each step.
+Where the maker chooses sizes it posts one share a side at each step.
 """
 
 import math

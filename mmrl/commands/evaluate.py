@@ -9,13 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmrl.markets.contract import spec_of
+from mmrl.settings.fields import NAME, fields
 from mmrl.settings.model import Config, ConfigError
-from mmrl.settings.sources import presets, replaced, resolve, set_values
-
-DEFAULT_AGENTS = {
-    "book": ("naive", "symmetric", "fixed"),
-    "avellaneda-stoikov": ("optimum", "avellaneda-stoikov", "symmetric"),
-}
+from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
 
 
 def evaluate(
@@ -28,7 +25,7 @@ def evaluate(
     results: str,
     as_json: bool,
     stochastic: bool = False,
-    reach: int | None = None,
+    max_inventory: int | None = None,
     quotes: bool = False,
     save: str | None = None,
 ) -> None:
@@ -40,7 +37,7 @@ def evaluate(
     folders, own = _stored(runs, results)
     config = playing_field(own, [folder.name for folder in folders], market, assignments)
     if not folders and not agents:
-        agents = DEFAULT_AGENTS[config.market.name]
+        agents = spec_of(config).usual_agents
     entrants = [
         compare.run_agent(folder, stored, config, stochastic) for folder, stored in zip(folders, own, strict=True)
     ]
@@ -48,7 +45,7 @@ def evaluate(
     if quotes or save is not None:
         surface.show(entrants, save)
         return
-    result = compare.compare(entrants, config, trajectories, seed, reach)
+    result = compare.compare(entrants, config, trajectories, seed, max_inventory)
     if as_json:
         print(json.dumps(result, allow_nan=False, default=list))
     else:
@@ -73,8 +70,8 @@ def playing_field(
     alien = next((key for key in changes if key.split(".")[0] not in ("market", "reward")), None)
     if alien:
         raise ConfigError(f"--set {alien}: only market and reward settings matter to an evaluation")
-    if market is None and changes.get("market.name") is not None:
-        market = str(changes["market.name"])
+    if market is None and changes.get(NAME) is not None:
+        market = str(changes[NAME])
     if market is None and own:
         unlike = [name for name, config in zip(names, own, strict=True) if _law(config) != _law(own[0])]
         if unlike and not changes:
@@ -84,18 +81,26 @@ def playing_field(
         base = own[0]
     else:
         base, _ = resolve(
-            {} if market is None or market in presets() else {"market.name": market},
+            {} if market is None or market in presets() else {NAME: market},
             None,
             market if market in presets() else None,
             {},
         )
-    base = replaced(base, changes) if changes else base
-    return base.model_copy(update={"market": base.market.model_copy(update={"start_inventory": 0})})
+    if changes:
+        base = replaced(base, changes)
+        refuse_without_effect(base, dict.fromkeys(changes, "flag"))
+    return _without(base, "start")
+
+
+def _without(config: Config, *parts: str) -> Config:
+    """The config with all of its market's settings of some parts at their defaults."""
+    defaults = {spec.name: spec.default for spec in fields(config.market.name) if spec.part in parts}
+    return config.model_copy(update={"market": config.market.model_copy(update=defaults)})
 
 
 def _law(config: Config) -> Any:
-    """The market without what is only seen of it."""
-    return config.market.model_copy(update={"n_obs": 1, "observation": "state", "start_inventory": 0})
+    """The market without what is only seen of it, what actions mean, and where training starts."""
+    return _without(config, "view", "action", "start").market
 
 
 def print_table(result: dict[str, Any]) -> None:

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 
 import typer
 
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
-from mmrl.settings.model import ConfigError
 from mmrl.settings.sources import presets, set_values
+from mmrl.settings.upgrade import note, old_flags
 
-PANELS = {"market": "Market", "reward": "Reward", "policy": "Policy", "training": "Training", "run": "Run"}
+OLD = "old"
+"""Begins the names of parameters that stand for flags of an earlier version."""
 METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
 
 
@@ -32,6 +34,7 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     own = inspect.signature(command, eval_str=True)
     parameters = [p for p in own.parameters.values() if p.name != "settings"]
     generated = [parameter for spec in fields() for parameter in _parameters(spec)]
+    generated += [_old_parameter(flag) for flag in old_flags()]
     names = [parameter.name for parameter in generated]
     assignments = typer.Option("--set", metavar="KEY=VALUE", help="Set any setting by its name, may be repeated.")
     generated.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
@@ -49,7 +52,11 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
         if argument is None or argument is False:
             continue
         key, _, switch = name.partition("__")
-        spec = field(key)
+        old = switch if key == OLD else ""
+        spec = field(old or key)
+        if old:
+            note(f"{_switch(old)}: it is now {spec.flags[0]}")
+            switch = ""
         if switch:
             value, flag = spec.switches[_switch(switch)], _switch(switch)
         else:
@@ -96,7 +103,7 @@ def _parameters(spec: FieldSpec) -> list[inspect.Parameter]:
         option = typer.Option(
             *flags,
             help=f"The same as {spec.flags[0]} {value}.",
-            rich_help_panel=PANELS[spec.group],
+            rich_help_panel=spec.panel,
             show_default=False,
             metavar="",
         )
@@ -105,8 +112,14 @@ def _parameters(spec: FieldSpec) -> list[inspect.Parameter]:
     return found
 
 
+def _old_parameter(flag: str) -> inspect.Parameter:
+    """A flag of an earlier version, which works and is not shown."""
+    name = f"{OLD}__{flag.lstrip('-').replace('-', '_')}"
+    return _parameter(name, Annotated[str | None, typer.Option(flag, hidden=True)])
+
+
 def _annotation(spec: FieldSpec) -> Any:
-    common: dict[str, Any] = {"rich_help_panel": PANELS[spec.group], "show_default": False}
+    common: dict[str, Any] = {"rich_help_panel": spec.panel, "show_default": False}
     about = f"default: {spec.shown_default}"
     if spec.range:
         about += f"; {spec.range}"

@@ -66,16 +66,20 @@ def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> li
 
 
 def time_unit(folder: Path) -> str:
-    """Unit of a run's time axis: ms on the book, T in the textbook game, nothing if the run does not say."""
+    """Unit of a run's time axis, nothing if the run does not say."""
     import tomllib
 
+    from mmrl.markets.contract import market_named
     from mmrl.runs.atomic import read_plain
+    from mmrl.settings.registry import markets, settings_class
 
     try:
         market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {}).get("name", "")
     except (OSError, ValueError, AttributeError):
         return ""
-    return {"book": "ms", "avellaneda-stoikov": "T"}.get(market, "")
+    if market not in markets():
+        return ""
+    return market_named(market).spec(settings_class(market)()).time_unit
 
 
 def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

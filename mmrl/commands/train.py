@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.fields import fields, shown, value_of
+from mmrl.settings.fields import fields, shown, value_of, values_of
 from mmrl.settings.model import Config, ConfigError
-from mmrl.settings.sources import dump_toml, replaced, resolve
+from mmrl.settings.sources import dump_toml, refuse_without_effect, replaced, resolve
+from mmrl.settings.upgrade import note
 
 
 def prepare(
@@ -37,7 +38,10 @@ def prepare(
     folder = Path(find_run(load, root).folder)
     stored = read_config(folder)
     changes = {key: value for key, value in settings.items() if key not in ("run.results", "run.name")}
+    if stored.note:
+        note(f"{folder.name}: {stored.note}")
     config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})
+    refuse_without_effect(config, dict.fromkeys(changes, "flag"))
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder
 
 
@@ -83,11 +87,10 @@ def show_settings(config: Config, origins: Mapping[str, str], as_json: bool) -> 
     if not as_json:
         print(dump_toml(config, origins), end="")
         return
-    values = {spec.key: value_of(config, spec) for spec in fields()}
-    print(json.dumps({"config": values, "origins": dict(origins)}))
+    print(json.dumps({"config": values_of(config), "origins": dict(origins)}))
 
 
 def changed_settings(config: Config) -> dict[str, str]:
     """Settings that differ from their defaults, as one would type them, by dotted key."""
-    values = {spec: value_of(config, spec) for spec in fields()}
+    values = {spec: value_of(config, spec) for spec in fields(config.market.name)}
     return {spec.key: shown(value) for spec, value in values.items() if value != spec.default}

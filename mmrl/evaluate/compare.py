@@ -14,17 +14,15 @@ from typing import Any
 import numpy as np
 
 from mmrl.evaluate.metrics import Summary, figures, joined, mean_interval, summarise
-from mmrl.evaluate.objective import objective_of
-from mmrl.markets.avellaneda_stoikov.optimum import REACH, TooNarrow, optimum, value_of_quotes
+from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
+from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import fields, value_of
+from mmrl.settings.model import Config
 
 CHUNK_ROWS = 400_000
 """Steps simulated before they are reduced: some 50 MB."""
-PARAMETERS = {
-    "avellaneda-stoikov": ("nt", "as_midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
-    "book": ("nt", "dt", "midprice", "book_size", "volatility", "intensity", "gamma"),
-}
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,17 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool) -> En
     """A run's policy in the market of `config`; ConfigError when it cannot play there."""
     from mmrl.agents import learned
 
-    if own.market.name != config.market.name:
+    market = config.market
+    if own.market.name != market.name:
         raise ConfigError(
-            f"run {folder.name} was trained on '{own.market.name}' and cannot quote on '{config.market.name}': "
+            f"run {folder.name} was trained on '{own.market.name}' and cannot quote on '{market.name}': "
             "their observations differ; leave --market out"
         )
-    seen = {"n_obs": own.market.n_obs, "observation": own.market.observation}
-    market = config.market.model_copy(update=seen)
-    own = own.model_copy(update={"market": market, "reward": config.reward})
+    mine = {spec.name: value_of(own, spec) for spec in fields(market.name) if spec.part in ("view", "action")}
+    own = own.model_copy(update={"market": market.model_copy(update=mine), "reward": config.reward})
     quoter = learned.make(folder, own, stochastic)
     quotes = None
-    if not stochastic and market.name == "avellaneda-stoikov" and quoter.weights is not None:
+    if not stochastic and spec_of(own).exact_optimum and quoter.weights is not None:
         quotes = learned.quote_table(own, quoter.weights)
     return Entrant(folder.name, own, quoter, quotes)
 
@@ -76,45 +74,45 @@ def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None
         batch = rollout(
             entrant.config, entrant.quoter, stream, 0, first=first, count=count, threads=threads, buffers=buffers
         )
-        parts.append(summarise(batch, exposed_after=market.name != "book"))
+        parts.append(summarise(batch))
     return joined(parts)
 
 
 def compare(
-    entrants: Sequence[Entrant], config: Config, trajectories: int, seed: int, reach: int | None = None
+    entrants: Sequence[Entrant], config: Config, trajectories: int, seed: int, max_inventory: int | None = None
 ) -> dict[str, Any]:
     """The whole comparison as plain values, ready for JSON; differences are against the first row."""
-    market, objective = config.market, objective_of(config)
-    best = None
-    if market.name == "avellaneda-stoikov":
+    market, spec, objective = config.market, spec_of(config), objective_of(config)
+    optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
+    if solver is not None:
         try:
-            solution = optimum(market, objective, reach)
-        except TooNarrow as error:
+            solution = solver.optimum(market, objective, max_inventory)
+        except RangeTooNarrow as error:
             raise ConfigError(str(error)) from None
-        best, reach = solution.value, reach or max(REACH, solution.reach)
+        optimum, max_inventory = solution.value, max_inventory or max(solver.MAX_INVENTORY, solution.max_inventory)
     rows: list[dict[str, Any]] = []
     first: Summary | None = None
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed)
-        row = {"agent": entrant.name, **figures(summary, objective, market.step_length)}
+        row = {"agent": entrant.name, **figures(summary, objective)}
         row["exact_ce"] = row["optimality"] = None
-        if best is not None and entrant.quotes is not None and reach is not None:
-            row["exact_ce"] = value_of_quotes(market, objective, entrant.quotes, reach)
-            row["optimality"] = row["exact_ce"] / best if best > 0 else None
+        if solver is not None and optimum is not None and entrant.quotes is not None:
+            row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)
+            row["optimality"] = row["exact_ce"] / optimum if optimum > 0 else None
         first = summary if first is None else first
         row["difference"], row["difference_ci"] = mean_interval(summary.value - first.value)
         rows.append(row)
-    parameters: dict[str, Any] = {name: getattr(market, name) for name in PARAMETERS[market.name]}
+    parameters: dict[str, Any] = {name: getattr(market, name) for name in spec.parameters}
     parameters["utility"] = "inventory-penalty" if objective.gamma == 0 else "cara"
     if objective.gamma == 0:
         parameters |= {"inventory_penalty": objective.phi, "final_penalty": objective.alpha}
-    if best is not None:
-        parameters["max_inventory"] = reach
+    if optimum is not None:
+        parameters["max_inventory"] = max_inventory
     return {
         "market": market.name,
         "parameters": parameters,
         "trajectories": trajectories,
         "seed": seed,
-        "optimum_ce": best,
+        "optimum_ce": optimum,
         "rows": rows,
     }

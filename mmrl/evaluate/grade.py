@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.settings.model import Config
 
 
@@ -12,29 +13,29 @@ class Grader:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.best: Any = None
-        """The optimum (`mmrl.markets.avellaneda_stoikov.optimum.Solution`), from the first grade on."""
+        self.optimum: Any = None
+        """The solution of the market, from the first grade on."""
 
     @property
     def known(self) -> bool:
         """Whether the run's market has an optimum to be graded by."""
-        return self.config.market.name == "avellaneda-stoikov"
+        return spec_of(self.config).exact_optimum
 
     def optimality(self, policy: Any, normaliser: Any) -> float | None:
         """Value of the policy's quotes as a share of the optimum; None where no optimum is known."""
         if not self.known:
             return None
         from mmrl.agents.learned import quote_table
-        from mmrl.evaluate.objective import objective_of
-        from mmrl.learn.policy import policy_weights
-        from mmrl.markets.avellaneda_stoikov.optimum import REACH, TooNarrow, optimum, value_of_quotes
+        from mmrl.markets.objective import objective_of
 
+        solver = market_of(self.config).optimum
+        assert solver is not None
         market, objective = self.config.market, objective_of(self.config)
-        if self.best is None:
+        if self.optimum is None:
             try:
-                self.best = optimum(market, objective)
-            except TooNarrow:
+                self.optimum = solver.optimum(market, objective)
+            except RangeTooNarrow:
                 return None
-        reach = max(self.best.reach, REACH)
-        table = quote_table(self.config, policy_weights(policy, normaliser), reach)
-        return value_of_quotes(market, objective, table, reach) / self.best.value
+        most = max(self.optimum.max_inventory, solver.MAX_INVENTORY)
+        table = quote_table(self.config, policy.weights(normaliser), most)
+        return float(solver.value_of_quotes(market, objective, table, most) / self.optimum.value)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.evaluate.reduction import COLUMNS, reduce
-from mmrl.markets.avellaneda_stoikov.optimum import Objective
+from mmrl.evaluate.reduction import Columns, Sums, reduce
+from mmrl.markets.contract import Objective
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]
@@ -30,21 +30,17 @@ class Summary:
     steps: Float64
     spread_sum: Float64  # quoted spread, over the steps
     inventory_abs_sum: Float64  # before each step
-    square_sum: Float64  # of the inventory after each step
-    fills: Float64  # shares traded; on the book told from cash, inventory and the best quotes
+    square_time_sum: Float64  # of the inventory after each step, squared, times the length of the step
+    fills: Float64  # shares traded
     revaluation: Float64  # inventory times the moves of the mid
     drawdown: Float64  # largest fall of W + I S from its highest point so far
 
 
-def summarise(batch: Trajectories, exposed_after: bool) -> Summary:
-    """Reduce a batch. `exposed_after`: the mid moves after the step's fills (the game), else before (the book)."""
-    out = np.zeros((batch.count, COLUMNS))
-    reduce(
-        batch.offsets, batch.inventory, batch.mid, batch.bid, batch.ask, batch.wealth, batch.value,
-        batch.final_value, batch.final_wealth, batch.final_inventory, batch.final_mid, exposed_after, out,
-    )  # fmt: skip
-    rest = np.ascontiguousarray(out.T)
-    return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *rest)
+def summarise(batch: Trajectories) -> Summary:
+    """Reduce a batch."""
+    sums = Sums(*np.zeros((len(Sums._fields), batch.count)))
+    reduce(Columns(*(getattr(batch, name) for name in Columns._fields)), sums)
+    return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *sums)
 
 
 def joined(parts: list[Summary]) -> Summary:
@@ -74,16 +70,16 @@ def certainty_equivalent(value: Float64, gamma: float) -> tuple[float, list[floa
     return ce, [ce - half, ce + half]
 
 
-def objective_value(s: Summary, objective: Objective, dt: float) -> tuple[float, list[float] | None]:
+def objective_value(s: Summary, objective: Objective) -> tuple[float, list[float] | None]:
     """Estimate and interval of what `optimum` computes exactly: CARA certainty equivalent, or mean less penalties."""
-    score = s.value - objective.alpha * s.inventory**2 - objective.phi * dt * s.square_sum
+    score = s.value - objective.alpha * s.inventory**2 - objective.phi * s.square_time_sum
     return certainty_equivalent(score, objective.gamma) if objective.gamma > 0 else mean_interval(score)
 
 
-def figures(s: Summary, objective: Objective, dt: float) -> dict[str, Any]:
+def figures(s: Summary, objective: Objective) -> dict[str, Any]:
     """One row: every figure that simulation gives; None where it does not exist."""
     value, interval = mean_interval(s.value)
-    ce, ce_interval = objective_value(s, objective, dt)
+    ce, ce_interval = objective_value(s, objective)
     several = s.value.size > 1
     deviation = float(s.value.std(ddof=1)) if several else None
     worst = np.sort(s.value)[: max(1, math.ceil(TAIL * s.value.size))]

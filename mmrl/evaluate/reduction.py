@@ -1,44 +1,58 @@
 """Rows of trajectories reduced to a few numbers each, in one pass of compiled code."""
 
+from typing import NamedTuple
+
+import numpy as np
+
 from mmrl.kernels.jit import kernel
 
-STEPS, SPREAD, INVENTORY, SQUARES, FILLS, REVALUATION, DRAWDOWN = range(7)
-COLUMNS = 7
+
+class Columns(NamedTuple):
+    """What the reduction reads of the rows [nnz] and ends [N] of a batch."""
+
+    offsets: np.ndarray
+    time: np.ndarray
+    inventory: np.ndarray
+    value: np.ndarray
+    bid: np.ndarray
+    ask: np.ndarray
+    bought: np.ndarray
+    sold: np.ndarray
+    revaluation: np.ndarray
+    final_time: np.ndarray
+    final_inventory: np.ndarray
+    final_value: np.ndarray
+
+
+class Sums(NamedTuple):
+    """What is kept of each trajectory [N]."""
+
+    steps: np.ndarray
+    spread: np.ndarray
+    inventory_abs: np.ndarray
+    square_time: np.ndarray
+    """Sum of the inventory after each step, squared, times the length of the step."""
+    fills: np.ndarray
+    revaluation: np.ndarray
+    drawdown: np.ndarray
 
 
 @kernel
-def reduce(
-    offsets, inventory, mid, bid, ask, wealth, value,
-    final_value, final_wealth, final_inventory, final_mid, exposed_after, out,
-):  # fmt: skip
-    """Fill out [N, COLUMNS] from rows [nnz] and ends [N].
-
-    Fills: the ask sold s and the bid bought b shares, where b - s is the change of inventory and s ask - b bid that of
-    cash; exact wherever trades happen at the best quotes.
-    """
-    for n in range(offsets.size - 1):
+def reduce(b, out):
+    """Add the rows of each trajectory of `b` (Columns) up in `out` (Sums, zeros)."""
+    for n in range(b.offsets.size - 1):
         top = -1e300
         fall = 0.0
-        for k in range(offsets[n], offsets[n + 1]):
-            last = k + 1 == offsets[n + 1]
-            held = final_inventory[n] if last else inventory[k + 1]
-            next_mid = final_mid[n] if last else mid[k + 1]
-            cash = (final_wealth[n] if last else wealth[k + 1]) - wealth[k]
-            spread = ask[k] - bid[k]
-            change = held - inventory[k]
-            out[n, STEPS] += 1.0
-            out[n, SPREAD] += spread
-            out[n, INVENTORY] += abs(inventory[k])
-            out[n, SQUARES] += float(held) * float(held)
-            out[n, REVALUATION] += (held if exposed_after else inventory[k]) * (next_mid - mid[k])
-            if change != 0 or cash != 0.0:
-                traded = abs(change)
-                if spread > 1e-12:
-                    sold = round((cash + change * bid[k]) / spread)
-                    traded = max(traded, abs(sold) + abs(sold + change))
-                elif change == 0:
-                    traded = 2
-                out[n, FILLS] += traded
-            top = max(top, value[k])
-            fall = max(fall, top - value[k])
-        out[n, DRAWDOWN] = max(fall, top - final_value[n])
+        for k in range(b.offsets[n], b.offsets[n + 1]):
+            last = k + 1 == b.offsets[n + 1]
+            held = float(b.final_inventory[n] if last else b.inventory[k + 1])
+            elapsed = (b.final_time[n] if last else b.time[k + 1]) - b.time[k]
+            out.steps[n] += 1.0
+            out.spread[n] += b.ask[k] - b.bid[k]
+            out.inventory_abs[n] += abs(b.inventory[k])
+            out.square_time[n] += held * held * elapsed
+            out.fills[n] += b.bought[k] + b.sold[k]
+            out.revaluation[n] += b.revaluation[k]
+            top = max(top, b.value[k])
+            fall = max(fall, top - b.value[k])
+        out.drawdown[n] = max(fall, top - b.final_value[n])

@@ -1,4 +1,4 @@
-"""Quote surfaces: distances (on the book sizes too) over inventory at several times, in the terminal or as a figure."""
+"""Quote surfaces: all that the maker chooses, over inventory at several times, in the terminal or as a figure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from mmrl.agents.learned import actions
 from mmrl.evaluate.compare import Entrant
+from mmrl.evaluate.quotes import TIMES, visited
+from mmrl.markets.contract import spec_of
 from mmrl.settings.model import ConfigError
 
 SHOWN = 10  # inventories a side
-TIMES = (0.0, 0.5, 0.95)  # of the horizon
 SUFFIXES = (".svg", ".png", ".pdf", ".txt")
 
 
@@ -25,6 +27,7 @@ class Panel:
     """One chart: what it shows, at which share of the horizon, and by whom [Q]."""
 
     title: str
+    unit: str
     moment: float
     lines: list[tuple[str, np.ndarray]]
 
@@ -36,10 +39,9 @@ def check_name(save: str) -> None:
 
 
 def inventories(entrants: Sequence[Entrant]) -> np.ndarray:
-    """Inventories to draw over: -10 to 10, on the book those that the first entrant visits nearly all the time."""
-    if entrants[0].config.market.name != "book":
+    """Inventories to draw over: those that the first entrant nearly always holds; -10 to 10 where quotes are exact."""
+    if spec_of(entrants[0].config).exact_optimum:
         return np.arange(-SHOWN, SHOWN + 1)
-    from mmrl.evaluate.quotes import visited
     from mmrl.rollout.compiled import rollout
     from mmrl.rollout.streams import stream_seed
 
@@ -47,39 +49,35 @@ def inventories(entrants: Sequence[Entrant]) -> np.ndarray:
 
 
 def surface(entrant: Entrant, q: np.ndarray) -> np.ndarray | None:
-    """Deterministic quotes [K, Q, 2] as distances (bid, ask), on the book [K, Q, 4] as (n_b, delta_b, n_a, delta_a).
+    """Deterministic actions [K, Q, A] in market units.
 
     None for an agent whose quotes depend on more than time and inventory, such as the naive one.
     """
-    quoter = entrant.quoter
-    book = entrant.config.market.name == "book"
-    if book and quoter.kind == "fixed":
-        return np.broadcast_to(np.array(quoter.constant), (len(TIMES), q.size, 4))
-    if book and quoter.weights is not None:
-        from mmrl.evaluate.quotes import book_actions
-
-        return book_actions(entrant.config, quoter.weights, q, TIMES)
-    table = quoter.table if book else entrant.quotes
+    quoter, spec = entrant.quoter, spec_of(entrant.config)
+    if quoter.kind == "fixed":
+        return np.broadcast_to(np.array(quoter.constant), (len(TIMES), q.size, len(spec.axes)))
+    if quoter.weights is not None and quoter.deterministic:
+        return actions(entrant.config, quoter.weights, q, 1.0 - np.array(TIMES))
+    table = quoter.table
     if table is None:
         return None
-    reach = (table.shape[1] - 1) // 2
+    edge = (table.shape[1] - 1) // 2
     rows = np.minimum((np.array(TIMES) * len(table)).astype(np.int64), len(table) - 1)
-    return table[rows][:, np.clip(q, -reach, reach) + reach]
+    return table[rows][:, np.clip(q, -edge, edge) + edge]
 
 
 def curves(entrants: Sequence[Entrant]) -> tuple[np.ndarray, list[Panel]]:
-    """Inventories [Q] and the panels, time by time: distances of both sides, on the book sizes too."""
-    q = inventories(entrants)
+    """Inventories [Q] and the panels, time by time: distances of both sides, then what else the maker chooses."""
+    q, spec = inventories(entrants), spec_of(entrants[0].config)
     drawn = [(entrant.name, found) for entrant in entrants if (found := surface(entrant, q)) is not None]
     if not drawn:
         raise ConfigError(f"{entrants[0].name} has no table of quotes over inventory and time: nothing to draw")
-    book = drawn[0][1].shape[-1] == 4
-    parts = (("bid distance", 1), ("ask distance", 3), ("bid size", 0), ("ask size", 2))
-    shown = parts if book else (("bid distance", 0), ("ask distance", 1))
+    order = sorted(range(len(spec.axes)), key=lambda k: (spec.axes[k].kind != "distance", k))
     return q, [
-        Panel(title, moment, [(name, table[k, :, column]) for name, table in drawn])
+        Panel(axis.name, axis.unit, moment, [(name, table[k, :, column]) for name, table in drawn])
         for k, moment in enumerate(TIMES)
-        for title, column in shown
+        for column in order
+        for axis in (spec.axes[column],)
     ]
 
 
@@ -146,7 +144,7 @@ def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
             if row == rows - 1:
                 axes[row, column].set(xlabel="inventory (shares)")
             if column == 0:
-                axes[row, column].set(ylabel=f"{panel.title} ({'shares' if 'size' in panel.title else 'currency'})")
+                axes[row, column].set(ylabel=f"{panel.title} ({panel.unit})")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         figures._write(figure, path)

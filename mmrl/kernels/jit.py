@@ -3,21 +3,40 @@
 import hashlib
 import os
 import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numba
 from numba import njit
 
+from mmrl.settings.registry import packages
+
+COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate")
+"""Folders of mmrl that hold compiled code."""
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    """Every file that kernels are compiled from, with a name: mmrl's own and those of registered markets."""
+    package = Path(__file__).resolve().parent.parent
+    for folder in COMPILED:
+        for path in sorted((package / folder).rglob("*.py")):
+            yield str(path.relative_to(package)), path
+    for name, market in packages().items():
+        if not market.startswith(f"{__package__.partition('.')[0]}."):
+            found = find_spec(market)
+            for place in (found.submodule_search_locations or ()) if found else ():
+                for path in sorted(Path(place).rglob("*.py")):
+                    yield f"{name}/{path.relative_to(place)}", path
+
 
 def _source_digest() -> str:
     """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file)."""
     digest = hashlib.sha256()
-    package = Path(__file__).resolve().parent.parent
-    for folder in ("kernels", "markets", "rollout", "learn", "evaluate"):
-        for path in sorted((package / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(package)).encode())
-            digest.update(path.read_bytes())
+    for name, path in _sources():
+        digest.update(name.encode())
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -42,8 +61,12 @@ kernel: Any = njit(cache=True, nogil=True, error_model="numpy")
 
 _UNCOUNTED: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": False}
 
-law: Any = njit(**_UNCOUNTED)
-"""Decorates a law of a market: always inlined, no reference counts, so it must not allocate arrays."""
+inlined: Any = njit(**_UNCOUNTED)
+"""Decorates what kernels call, a market's dynamics among it: always inlined, no reference counts, so it must not
+allocate arrays."""
 
-fast_law: Any = njit(fastmath=True, **_UNCOUNTED)
+inlined_fast: Any = njit(fastmath=True, **_UNCOUNTED)
 """The same for the arithmetic of networks, whose sums may be reordered."""
+
+allocating: Any = njit(forceinline=True, error_model="numpy")
+"""Decorates the one kind of helper that may allocate arrays: what a kernel calls before its loop."""

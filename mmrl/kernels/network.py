@@ -6,8 +6,7 @@ accumulators stay in vector registers. Outputs are padded with zeros to a multip
 
 import numpy as np
 
-from mmrl.kernels.jit import fast_law
-from mmrl.rollout.weights import Float32, PolicyWeights
+from mmrl.kernels.jit import inlined_fast
 
 BLOCK = 8
 _F = np.float32
@@ -25,22 +24,7 @@ def padded(n: int) -> int:
     return -(-n // BLOCK) * BLOCK
 
 
-def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
-    """Flat float32 weights in blocks, and int64 sizes (inputs, outputs of each layer, padded)."""
-    sizes, parts = [weights.layers[0][0].shape[0]], []
-    for w, b in weights.layers:
-        inputs, outputs = sizes[-1], padded(w.shape[1])
-        wide = np.zeros((inputs, outputs), np.float32)
-        wide[: w.shape[0], : w.shape[1]] = w
-        bias = np.zeros((1, outputs), np.float32)
-        bias[0, : b.size] = b
-        stacked = np.concatenate([bias, wide])
-        parts.append(stacked.reshape(inputs + 1, -1, BLOCK).transpose(1, 0, 2).ravel())
-        sizes.append(outputs)
-    return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)
-
-
-@fast_law
+@inlined_fast
 def tanh_all(x, n):
     """tanh of the first n entries, in place."""
     for j in range(n):
@@ -50,7 +34,7 @@ def tanh_all(x, n):
         x[j] = top / (((_B6 * s + _B4) * s + _B2) * s + _B0)
 
 
-@fast_law
+@inlined_fast
 def forward(flat, sizes, hidden):
     """Run the network on the input in row 0 of float32 `hidden` [2, width]; returns the row of the output."""
     at = 0

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mmrl.kernels.jit import law
+from mmrl.kernels.jit import inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -36,7 +36,7 @@ def _ziggurat_tables() -> tuple[np.ndarray, np.ndarray]:
 _X, _RATIO = _ziggurat_tables()
 
 
-@law
+@inlined
 def _splitmix(z):
     z = z + _GOLDEN
     z = (z ^ (z >> _S30)) * _MIX1
@@ -44,7 +44,7 @@ def _splitmix(z):
     return z ^ (z >> _S31)
 
 
-@law
+@inlined
 def seed_stream(state, seed, epoch, index):
     """Fill uint64[4] `state` with the stream of (seed, epoch, index), three non-negative integers."""
     z = _splitmix(np.uint64(seed))
@@ -55,7 +55,7 @@ def seed_stream(state, seed, epoch, index):
         state[i] = z
 
 
-@law
+@inlined
 def next_word(state):
     """Next 64 random bits of a stream."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
@@ -74,13 +74,13 @@ def next_word(state):
     return result
 
 
-@law
+@inlined
 def uniform(state):
     """Uniform number in [0, 1) with 53 random bits."""
     return np.float64(next_word(state) >> _S11) * _INV53
 
 
-@law
+@inlined
 def _normal_slow(state, layer, u):
     # Outside the layer's inner rectangle, about one draw in a hundred.
     while True:
@@ -102,7 +102,7 @@ def _normal_slow(state, layer, u):
             return u * _X[layer]
 
 
-@law
+@inlined
 def normal(state):
     """Standard normal number (ziggurat)."""
     word = next_word(state)
@@ -113,7 +113,7 @@ def normal(state):
     return _normal_slow(state, layer, u)
 
 
-@law
+@inlined
 def _poisson_part(state, rate, cap):
     # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
     u = uniform(state)
@@ -128,7 +128,7 @@ def _poisson_part(state, rate, cap):
     return k
 
 
-@law
+@inlined
 def poisson(state, rate, cap):
     """Draw min(Poisson(rate), cap); rates above 500 are split: exp(-rate) underflows near 745."""
     if not rate > 0.0 or cap <= 0:

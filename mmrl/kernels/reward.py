@@ -1,79 +1,177 @@
-"""What a market maker can be asked to maximise, each a pure function; `reward.utility` chooses one.
+"""What a market maker can be asked to maximise; `reward.utility` chooses one.
 
-All but CARA pay by the step: psi is the change of W + I S over the step (mark-to-market profit), d_mid that of the mid
-price, dt the length of the step. `held` is the inventory after the step's fills; `exposed` the inventory that the
-move of the mid met: in the book, where the mid moves first, that before the step, in the game that after the fills.
-Written with + - * and abs alone, so that scalars in a kernel and whole tensors (through `py_func`) take them.
+All but CARA pay by the step: psi is the change of W + I S over the step (mark-to-market profit), revaluation the sum of
+the inventory times each move of the mid within it, dt its length, `held` the inventory after it.
+Utilities are written with + - * and abs alone, so that scalars in a kernel and whole tensors (through `py_func`) take
+them.
 """
 
+from __future__ import annotations
+
 import math
+from enum import IntEnum
+from typing import NamedTuple
 
-from mmrl.kernels.jit import law
+from mmrl.kernels.jit import inlined
 
-CODES = {
-    "custom": 0,
-    "linear": 1,
-    "cara": 2,
-    "mean-variance": 3,
-    "inventory-penalty": 4,
-    "damped": 5,
-    "damped-symmetric": 6,
-    "guo-lin-huang": 7,
-    "entropic": 8,
-}
+SIGN_BONUS_RATE = 10.0
+"""The bonus for a change of inventory is weighted by exp(-rate * time left / T)."""
+_LARGEST_EXPONENT = 600.0
 
 
-@law
+class Utility(IntEnum):
+    """Utilities by the names of the setting, with - for _."""
+
+    CUSTOM = 0
+    LINEAR = 1
+    CARA = 2
+    MEAN_VARIANCE = 3
+    INVENTORY_PENALTY = 4
+    DAMPED = 5
+    DAMPED_SYMMETRIC = 6
+    GUO_LIN_HUANG = 7
+    ENTROPIC = 8
+
+
+class Final(IntEnum):
+    """What the end pays, by the names of the setting."""
+
+    NONE = 0
+    VALUE = 1
+    CARA = 2
+
+
+class Reward(NamedTuple):
+    """Coefficients of a reward."""
+
+    utility: int
+    wealth: float
+    """Of the change of cash in a step (custom)."""
+    pnl: float
+    """Of the mark-to-market profit (custom)."""
+    inventory_bonus: float
+    """Of the sign of the inventory's change, weighted towards the end."""
+    bonus_rate: float
+    """Per unit of time left."""
+    time_bonus: float
+    """Of the time at the start of a step."""
+    inventory_penalty: float
+    """phi, of the inventory squared, per unit of time."""
+    damping: float
+    size_penalty: float
+    aversion: float
+    """gamma of mean-variance and entropic utility."""
+    variance: float
+    """Of the mid, per unit of time."""
+    end_time: float
+    final: int
+    risk_aversion: float
+    """r of the final CARA utility."""
+    cara_alpha: float
+    always_final: int
+    """Pay the final reward also when the market terminates the episode."""
+    final_penalty: float
+    """alpha, of the final inventory squared."""
+
+
+@inlined
 def linear(psi):
     """Risk-neutral: the profit itself."""
     return psi
 
 
-@law
+@inlined
 def cara(value, risk_aversion, alpha):
     """alpha - exp(-r V_T) of the final value (Lim & Gorse, ESANN 2018); bounded so that no float overflows."""
-    return alpha - math.exp(min(-risk_aversion * value, 600.0))
+    return alpha - math.exp(min(-risk_aversion * value, _LARGEST_EXPONENT))
 
 
-@law
+@inlined
 def mean_variance(psi, held, gamma, variance, dt):
     """psi - gamma/2 sigma^2 q^2 dt: mean less gamma/2 times the variance that the inventory brings (Cartea, Jaimungal
     & Penalva 2015, section 10.2, phi = gamma sigma^2 / 2); to second order the certainty equivalent of CARA utility."""
     return psi - 0.5 * gamma * variance * held * held * dt
 
 
-@law
-def entropic(psi, exposed, d_mid, held, gamma, variance, dt):
+@inlined
+def entropic(psi, revaluation, held, gamma, variance, dt):
     """psi - q dm - gamma/2 sigma^2 q^2 dt: trading profit less the CARA price of the coming move of the mid.
 
     The noise of the mid is replaced by its certainty equivalent, so what is left to chance are the fills; the learner
     prices those by the exponential of each step's TD error (`mmrl.learn.returns`). Error of the price for a mid that
     moves by +- sigma sqrt(dt): (gamma sigma q)^4 dt^2 / (12 gamma).
     """
-    return psi - exposed * d_mid - 0.5 * gamma * variance * held * held * dt
+    return psi - revaluation - 0.5 * gamma * variance * held * held * dt
 
 
-@law
+@inlined
 def inventory_penalty(psi, held, phi, dt):
     """psi - phi q^2 dt (Cartea, Jaimungal & Penalva 2015, section 10.2); alpha q_T^2 is due at the end."""
     return psi - phi * held * held * dt
 
 
-@law
-def damped(psi, exposed, d_mid, eta):
+@inlined
+def damped(psi, revaluation, eta):
     """psi - max(0, eta q dm): gains from holding count less, losses in full (Spooner et al., AAMAS 2018, eq. 8)."""
-    gain = eta * exposed * d_mid
+    gain = eta * revaluation
     return psi - 0.5 * (gain + abs(gain))
 
 
-@law
-def damped_symmetric(psi, exposed, d_mid, eta):
+@inlined
+def damped_symmetric(psi, revaluation, eta):
     """psi - eta q dm: gains and losses from holding count less (Spooner et al., AAMAS 2018, eq. 7)."""
-    return psi - eta * exposed * d_mid
+    return psi - eta * revaluation
 
 
-@law
-def guo_lin_huang(psi, exposed, d_mid, held, eta, zeta):
+@inlined
+def guo_lin_huang(psi, revaluation, held, eta, zeta):
     """Damped profit + trading profit - zeta q^2 (Guo, Lin & Huang 2023): trading profit is psi without revaluation."""
-    gain = eta * exposed * d_mid
-    return psi - 0.5 * (gain + abs(gain)) + (psi - exposed * d_mid) - zeta * held * held
+    gain = eta * revaluation
+    return psi - 0.5 * (gain + abs(gain)) + (psi - revaluation) - zeta * held * held
+
+
+@inlined
+def _utility(w, psi, revaluation, held, dt):
+    if w.utility == Utility.LINEAR:
+        return linear(psi)
+    if w.utility == Utility.MEAN_VARIANCE:
+        return mean_variance(psi, held, w.aversion, w.variance, dt)
+    if w.utility == Utility.INVENTORY_PENALTY:
+        return inventory_penalty(psi, held, w.inventory_penalty, dt)
+    if w.utility == Utility.DAMPED:
+        return damped(psi, revaluation, w.damping)
+    if w.utility == Utility.DAMPED_SYMMETRIC:
+        return damped_symmetric(psi, revaluation, w.damping)
+    if w.utility == Utility.GUO_LIN_HUANG:
+        return guo_lin_huang(psi, revaluation, held, w.damping, w.size_penalty)
+    if w.utility == Utility.ENTROPIC:
+        return entropic(psi, revaluation, held, w.aversion, w.variance, dt)
+    return 0.0
+
+
+@inlined
+def step_reward(w, before, after):
+    """Reward of the step between two accounts."""
+    held = float(after.inventory)
+    psi = after.value - before.value
+    if w.utility != Utility.CUSTOM:
+        r = _utility(w, psi, after.revaluation, held, after.elapsed)
+    else:
+        r = w.wealth * after.cash_change + w.pnl * psi - w.inventory_penalty * held * held * after.elapsed
+    change = after.inventory - before.inventory
+    if w.inventory_bonus > 0.0 and change != 0:
+        weight = math.exp(-w.bonus_rate * (w.end_time - before.time))
+        r += weight if change > 0 else -weight
+    return r + w.time_bonus * before.time
+
+
+@inlined
+def final_reward(w, account, early):
+    """What the end of an episode pays; `early`: the market terminated it before its time."""
+    q = float(account.inventory)
+    r = -w.final_penalty * q * q
+    if w.final == Final.NONE or (early and not w.always_final):
+        return r
+    if w.final == Final.VALUE:
+        return r + account.value
+    return r + cara(account.value, w.risk_aversion, w.cara_alpha)

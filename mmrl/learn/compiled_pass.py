@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.jit import fast_law, kernel
+from mmrl.kernels.jit import inlined_fast, kernel
 
 BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose sums are formed together
@@ -36,7 +36,7 @@ class Weights:
     sizes: npt.NDArray[np.int64]
 
 
-@fast_law
+@inlined_fast
 def _tanh(x: Any) -> Any:
     """tanh of a float32 by the rational fit that Eigen uses, within a few ulp."""
     one = np.float32(7.90531110763549805)
@@ -54,7 +54,7 @@ def _tanh(x: Any) -> Any:
     return p / q
 
 
-@fast_law
+@inlined_fast
 def _affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target: Any, squash: bool) -> None:
     """target[j, :] = bias[j] + sum_i weight[j, i] source[i, :], through tanh if asked; weights from `at` on."""
     for j in range(outputs):
@@ -80,7 +80,7 @@ def _affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, targe
                 row[r] = _tanh(row[r])
 
 
-@fast_law
+@inlined_fast
 def _forward(weights: Any, sizes: Any, units: Any) -> Any:
     """Run a block through the network: inputs in the first rows of units; returns where the outputs stand."""
     layers = sizes.size - 1
@@ -92,7 +92,7 @@ def _forward(weights: Any, sizes: Any, units: Any) -> Any:
     return base
 
 
-@fast_law
+@inlined_fast
 def _backward(weights: Any, sizes: Any, units: Any, delta: Any, below: Any, grads: Any) -> None:
     """Add the gradient of all weights to grads, given that of the outputs in delta, which is used up."""
     layers = sizes.size - 1
@@ -147,7 +147,7 @@ def _backward(weights: Any, sizes: Any, units: Any, delta: Any, below: Any, grad
                 d[r] = row[r] * (np.float32(1.0) - source[r] * source[r])
 
 
-@fast_law
+@inlined_fast
 def _surrogate(rule: int, clip: float, log_prob: float, old: float, advantage: float, totals: Any) -> float:
     """Add one row's loss and diagnostics to totals; returns the loss's derivative by the log-probability."""
     change = log_prob - old
@@ -170,7 +170,7 @@ def _surrogate(rule: int, clip: float, log_prob: float, old: float, advantage: f
     return -slope
 
 
-@fast_law
+@inlined_fast
 def _gaussian_head(
     means: Any, log_std: Any, inverse_std: Any, action: Any, index: Any, old: Any, advantage: Any, rows: int,
     rule: int, clip: float, delta: Any, log_std_grads: Any, totals: Any,
@@ -198,7 +198,7 @@ def _gaussian_head(
             delta[a, r] = np.float32(0.0)
 
 
-@fast_law
+@inlined_fast
 def _categorical_head(
     logits: Any, groups: Any, action: Any, index: Any, old: Any, advantage: Any, rows: int,
     rule: int, clip: float, bonus: float, delta: Any, totals: Any,

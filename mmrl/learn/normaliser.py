@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
-from mmrl.rollout.weights import OBSERVATION_CLIP
+from mmrl.kernels.play import OBSERVATION_CLIP
 
 
 @kernel

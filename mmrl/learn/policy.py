@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from mmrl.learn.compiled_pass import Weights
 from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.model import Config
 
 LOG_STD_BOUNDS = (-5.0, 2.0)  # outside, exploration has died out or drowns every quote
 
@@ -46,6 +48,10 @@ def network_weights(network: nn.Module) -> Weights:
     return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(sizes, np.int64))
 
 
+def _host(tensor: Any) -> np.ndarray:
+    return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32).copy()
+
+
 class Policy(nn.Module):
     """A distribution over actions [rows, A] given normalised observations [rows, obs]."""
 
@@ -66,6 +72,15 @@ class Policy(nn.Module):
     def log_std_vector(self) -> Tensor:
         """The log standard deviations in use [A]; empty for a policy that has none."""
         return torch.empty(0)
+
+    def weights(self, normaliser: RunningNormaliser) -> PolicyWeights:
+        """Copies of the policy's numbers as numpy arrays, for the compiled engine."""
+        return PolicyWeights(
+            layers=[(_host(layer.weight.T), _host(layer.bias)) for layer in self.network.linear],  # type: ignore
+            log_std=_host(self.log_std_vector()),
+            obs_mean=normaliser.mean.astype(np.float32),
+            obs_std=normaliser.std.astype(np.float32),
+        )
 
 
 class GaussianPolicy(Policy):
@@ -149,25 +164,10 @@ class ValueNetwork(nn.Module):
         last.bias.mul_(old[1]).add_(old[0] - new[0]).div_(new[1])  # type: ignore[operator]
 
 
-def make_policy(config: Any, observations: int, actions: int) -> Policy:
-    """The policy that a config asks for; `actions` is A (book: 4, avellaneda-stoikov: 2)."""
-    p = config.policy
+def make_policy(config: Config) -> Policy:
+    """The policy that a config asks for, with an output for each action axis of its market, or for each choice."""
+    p, spec = config.policy, spec_of(config)
+    inputs = len(spec.columns)
     if p.kind == "gaussian":
-        return GaussianPolicy(observations, actions, p.layers, p.layer_size, p.log_std)
-    sizes, deltas = len(p.size_grid), len(p.delta_grid)
-    choices = (sizes, deltas) * 2 if actions == 4 else (deltas,) * actions
-    return CategoricalPolicy(observations, choices, p.layers, p.layer_size)
-
-
-def policy_weights(policy: Policy, normaliser: RunningNormaliser) -> PolicyWeights:
-    """Copies of the policy's numbers as numpy arrays, for the compiled engine."""
-
-    def host(tensor: Any) -> np.ndarray:
-        return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32).copy()
-
-    return PolicyWeights(
-        layers=[(host(layer.weight.T), host(layer.bias)) for layer in policy.network.linear],  # type: ignore
-        log_std=host(policy.log_std_vector()),
-        obs_mean=normaliser.mean.astype(np.float32),
-        obs_std=normaliser.std.astype(np.float32),
-    )
+        return GaussianPolicy(inputs, len(spec.axes), p.layers, p.layer_size, p.log_std)
+    return CategoricalPolicy(inputs, [len(axis.grid) for axis in spec.axes], p.layers, p.layer_size)

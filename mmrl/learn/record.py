@@ -58,20 +58,23 @@ def _quantiles(values: np.ndarray) -> dict[str, float]:
     return dict(zip(QUANTILES, np.quantile(lived, list(QUANTILES.values())).tolist(), strict=True))
 
 
-def episode_profile(batch: Trajectories, dt: float, points: int = 400) -> dict[str, np.ndarray]:
-    """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one replay.
+def episode_profile(batch: Trajectories, points: int = 400) -> dict[str, np.ndarray]:
+    """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one trajectory.
 
-    At most `points` steps are kept, evenly spaced; the replay is the longest trajectory of the batch.
+    At most `points` steps are kept, evenly spaced; the trajectory is the longest of the batch.
     """
     starts, lengths = batch.offsets[:-1], np.diff(batch.offsets)
     longest = int(lengths.argmax())
     steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))
-    series = {name: getattr(batch, name) for name in PROFILED if name != "spread"}
-    series["spread"] = batch.ask - batch.bid
-    profile: dict[str, np.ndarray] = {"time": steps * dt}
+    series = {name: getattr(batch, name) for name in PROFILED if name not in ("spread", "wealth")}
+    series |= {"spread": batch.ask - batch.bid, "wealth": batch.cash}
     alive = lengths[:, None] > steps  # [N, points]
     rows = np.where(alive, starts[:, None] + steps, 0)
-    profile["alive"] = alive.sum(axis=0)
+    profile = {"alive": alive.sum(axis=0)}
+    # where steps differ in length from one trajectory to the next, the mean moment of a step
+    moments = np.where(alive, batch.time[rows], np.nan)
+    same = np.nanmin(moments, axis=0) == np.nanmax(moments, axis=0)
+    profile["time"] = np.where(same, np.nanmin(moments, axis=0), np.nanmean(moments, axis=0))
     for name, column in series.items():
         sample = np.where(alive, column[rows].astype(np.float64), np.nan)
         profile[f"{name}_mean"] = np.nanmean(sample, axis=0)

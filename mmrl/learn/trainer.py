@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import ValueNetwork, make_policy, policy_weights
+from mmrl.learn.policy import ValueNetwork, make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.update import make_optimiser, update
-from mmrl.rollout.compiled import action_size, observation_size, thread_count
+from mmrl.markets.contract import spec_of
+from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.streams import capture, generator, restore, stream_seed
 from mmrl.rollout.trajectories import Trajectories
@@ -23,6 +25,17 @@ from mmrl.settings.model import Config
 
 WARM_UP_TRAJECTORIES = 8
 NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics remember
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """One thread for torch's own operations: barriers between threads cost more than such small networks gain."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -43,15 +56,15 @@ class Trainer:
         self.engine = make_engine(config)
         self.device = self.engine.device
         self.threads = thread_count(config.run.threads)
-        torch.set_num_threads(1)  # barriers between threads cost more than such small networks gain
         seed = config.run.seed
-        torch.manual_seed(stream_seed(seed, "policy"))
-        observations, actions = observation_size(config), action_size(config)
+        observations = len(spec_of(config).columns)
         p, t = config.policy, config.training
-        self.policy = make_policy(config, observations, actions).to(self.device)
-        self.value = None
-        if not t.noadv:
-            self.value = ValueNetwork(observations, p.layers, p.layer_size).to(self.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream_seed(seed, "policy"))
+            self.policy = make_policy(config).to(self.device)
+            self.value = None
+            if not t.noadv:
+                self.value = ValueNetwork(observations, p.layers, p.layer_size).to(self.device)
         self.optimiser = make_optimiser(self.policy, self.value, config)
         self.minibatch_rng = generator(seed, "minibatch")
         rows = float(NORMALISER_EPOCHS * t.nb * config.market.nt)
@@ -78,7 +91,8 @@ class Trainer:
 
     def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
         seed = stream_seed(self.config.run.seed, "market")
-        return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
+        with one_torch_thread():
+            return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
 
     def set_live(self, **values: float) -> dict[str, float]:
         """Change what may be changed while training, `lr` and `entropy`; returns those that were different."""
@@ -107,21 +121,22 @@ class Trainer:
         """Roll out one batch, learn from it, and say what happened."""
         number = self.epoch + 1
         rate = self._set_rates()
-        weights = policy_weights(self.policy, self.normaliser)
+        weights = self.policy.weights(self.normaliser)
         began = time.perf_counter()
         batch = self.rollout(number)
         rolled = time.perf_counter()
         batch.require_live()
-        learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device, self.threads)
-        stats = update(
-            self.policy,
-            self.value,
-            self.optimiser,
-            learning,
-            self.config,
-            self.minibatch_rng,
-            threads=self.threads,
-        )
+        with one_torch_thread():
+            learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device, self.threads)
+            stats = update(
+                self.policy,
+                self.value,
+                self.optimiser,
+                learning,
+                self.config,
+                self.minibatch_rng,
+                threads=self.threads,
+            )
         host = batch.numpy()
         self.normaliser.update_normalised(host.observation)
         self.epoch = number

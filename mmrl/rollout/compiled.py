@@ -14,116 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.kernels import network
-from mmrl.kernels import reward as utilities
-from mmrl.markets.avellaneda_stoikov import dynamics as avellaneda_stoikov
-from mmrl.markets.book import dynamics as diffusive
-from mmrl.rollout import kernels
-from mmrl.rollout.quoters import CATEGORICAL, FIXED, GAUSSIAN, NAIVE, TABLE, Quoter, learned
+from mmrl.kernels.play import Draw, Ends, Rows
+from mmrl.markets.contract import market_of, spec_of
+from mmrl.rollout.makers import maker_of
+from mmrl.rollout.quoters import Quoter, fixed, learned
+from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.model import Config
 
-_EXTRAS = {"state": 0, "inventory": 1, "full": 2}
 _CHUNKS_PER_THREAD = 4
-
-
-def observation_size(config: Any) -> int:
-    """Columns of an observation: book 4 n_obs, time left, then inventory or (inventory, S - S_0, W); game 2."""
-    if config.market.name != "book":
-        return 2
-    return 4 * config.market.n_obs + 1 + (0, 1, 3)[_EXTRAS[config.market.observation]]
-
-
-def action_size(config: Any) -> int:
-    """Action dimensions: book (n_b, delta_b, n_a, delta_a), game (delta_b, delta_a)."""
-    return 4 if config.market.name == "book" else 2
-
-
-def reward_vector(config: Any) -> np.ndarray:
-    """Coefficients float64[16] of the reward, in the order of `kernels.W_*`."""
-    market, reward = config.market, config.reward
-    book, rewarded = market.name == "book", reward.step_kind != "none"  # without it the bonuses go too
-    total = market.nt * market.dt if book else market.horizon
-    midprice = market.midprice if book else market.as_midprice
-    return np.array(
-        [
-            1.0 / (midprice * market.max_dw) if reward.step_kind == "wealth" else 0.0,
-            reward.step_kind == "pnl",
-            reward.add_inventory and rewarded,
-            10.0 / total,
-            1.0 / total if reward.add_time and rewarded else 0.0,
-            reward.inventory_penalty,
-            {"none": 0, "value": 1, "cara": 2}[reward.final_kind],
-            reward.risk_aversion,
-            reward.cara_alpha,
-            reward.always_final,
-            utilities.CODES[reward.utility],
-            reward.risk_aversion if book else market.gamma,
-            (market.volatility if book else market.sigma) ** 2,
-            reward.damping,
-            reward.size_penalty,
-            reward.final_penalty,
-        ],
-        np.float64,
-    )
-
-
-def _actions(config: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Choices per action dimension int64[A], and (centre, scale) or the grid per dimension, float64[A, K]."""
-    policy, book = config.policy, config.market.name == "book"
-    if policy.kind == "gaussian":
-        size, delta = [policy.size_centre, policy.size_scale], [policy.delta_centre, policy.delta_scale]
-        rows = [size, delta] * 2 if book else [list(avellaneda_stoikov.quote_scale(config.market, policy))] * 2
-    else:
-        grid = [float(x) for x in policy.delta_grid]
-        rows = [[float(x) for x in policy.size_grid], grid] * 2 if book else [grid] * 2
-    scale = np.zeros((len(rows), max(map(len, rows))))
-    for i, row in enumerate(rows):
-        scale[i, : len(row)] = row
-    return np.array([len(row) for row in rows], np.int64), scale
-
-
-def _brain(config: Any, quoter: Quoter) -> tuple[Any, ...]:
-    """Kernel arguments (kind, deterministic, weights, sizes, log_std, choices, scale, mean, std, constant)."""
-    obs, width = observation_size(config), action_size(config)
-    choices, scale = _actions(config)
-    flat, sizes = np.zeros(8, np.float32), np.array([obs], np.int64)
-    head, mean, std = np.zeros(width, np.float32), np.zeros(obs, np.float32), np.ones(obs, np.float32)
-    constant = np.zeros(width)
-    if quoter.kind == "learned":
-        weights = quoter.weights
-        if weights is None:
-            raise ValueError("a learned quoter needs its weights")
-        if weights.layers[0][0].shape[0] != obs:
-            raise ValueError(f"the policy takes {weights.layers[0][0].shape[0]} inputs, this market shows {obs}")
-        flat, sizes = network.pack(weights)
-        mean, std = (np.ascontiguousarray(x, np.float32) for x in (weights.obs_mean, weights.obs_std))
-        if config.policy.kind == "gaussian":
-            head = np.ascontiguousarray(weights.log_std, np.float32)
-        kind = GAUSSIAN if config.policy.kind == "gaussian" else CATEGORICAL
-        outputs = weights.layers[-1][1].size
-        wanted = width if kind == GAUSSIAN else int(choices.sum())
-        if outputs != wanted or (kind == GAUSSIAN and head.size != width):
-            raise ValueError(f"the policy has {outputs} outputs, its actions need {wanted}")
-    else:
-        kind = {"naive": NAIVE, "fixed": FIXED, "table": TABLE}[quoter.kind]
-        if kind == FIXED:
-            constant = np.array(quoter.constant, np.float64)
-            if constant.size != width:
-                raise ValueError(f"a fixed quoter needs {width} numbers, not {constant.size}")
-        if kind == NAIVE and config.market.name != "book":
-            raise ValueError(f"the {quoter.kind} quoter is not for the market {config.market.name!r}")
-    return kind, int(quoter.deterministic), flat, sizes, head, choices, scale, mean, std, constant
-
-
-def _table(quoter: Quoter, rows: int | None, width: int) -> np.ndarray:
-    """The quoter's table, checked; without one a table that is never read."""
-    if quoter.table is None:
-        return np.zeros((1, 1, width))
-    shape = quoter.table.shape
-    if len(shape) != 3 or shape[0] != (rows or shape[0]) or 0 in shape or shape[1] % 2 == 0 or shape[2] != width:
-        raise ValueError(f"a table must be [{rows or 'rows'}, 2 Q + 1, {width}], not {list(shape)}")
-    return quoter.table
+_INTEGERS = ("step", "inventory", "bought", "sold")
 
 
 class Buffers:
@@ -139,6 +40,13 @@ class Buffers:
             array = self._arrays[name] = np.empty(shape, dtype)
         return array
 
+    def rows(self, count: int, obs: int, axes: int) -> Rows:
+        """Room for so many steps."""
+        wide = {"observation": (obs,), "action": (axes,)}
+        kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(_INTEGERS, np.int32)
+        kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
+        return Rows(**{name: self.array(name, (count, *wide.get(name, ())), kinds[name]) for name in Rows._fields})
+
 
 def thread_count(threads: int) -> int:
     """Threads to use: as asked, or all cores this process may run on."""
@@ -148,7 +56,7 @@ def thread_count(threads: int) -> int:
 
 
 def rollout(
-    config: Any,
+    config: Config,
     quoter: Quoter | PolicyWeights,
     seed: int,
     epoch: int,
@@ -156,118 +64,93 @@ def rollout(
     count: int | None = None,
     threads: int | None = None,
     buffers: Buffers | None = None,
-    changes: np.ndarray | None = None,
-    every: int = 1,
 ) -> Trajectories:
     """Simulate trajectories first .. first + count - 1 of (seed, epoch); count defaults to training.nb.
 
-    Non-learned quoters record their action in market units and log-probability 0. With `buffers` the arrays of
-    the batch are overwritten by the next rollout into the same buffers. `changes` int32 [M, 4] takes the book of a
-    single trajectory, see `mmrl.rollout.recording`.
+    Quoters that are not learned record their action in market units and log-probability 0. With `buffers` the arrays of
+    the batch are overwritten by the next rollout into the same buffers.
     """
-    if isinstance(quoter, PolicyWeights):
-        quoter = learned(quoter)
-    count = config.training.nb if count is None else count
+    parameters = market_of(config).dynamics.parameters(config.market)
     workers = thread_count(config.run.threads if threads is None else threads)
-    book, nt = config.market.name == "book", config.market.nt
-    obs, width = observation_size(config), action_size(config)
-    rows = count * nt
-    buffers = buffers or Buffers()
-    flat = {
-        "observation": buffers.array("observation", (rows, obs), np.float32),
-        "action": buffers.array("action", (rows, width), np.float32),
-        "log_prob": buffers.array("log_prob", (rows,), np.float32),
-    }
-    # One row more than needed: a part of such an array is never contiguous, so that kernels know one kind only.
-    columns = {
-        "ints": buffers.array("ints", (2, rows + 1), np.int32),
-        "money": buffers.array("money", (6, rows + 1), np.float64),
-    }
-    ends = (
-        np.empty((count, 3), np.float64),
-        np.empty(count, np.int32),
-        np.empty(count, np.bool_),
-        np.empty((count, obs), np.float32),
-    )
-    lengths = np.empty(count, np.int64)
-    brain, reward = _brain(config, quoter), reward_vector(config)
-    if book:
-        rules, numbers = diffusive.parameters(config.market)
-        extras, lots = _EXTRAS[config.market.observation], diffusive.lot_capacity(rules)
-        head = (rules, numbers, reward, *brain, _table(quoter, None, 4), config.market.n_obs, extras, lots)
-        head += (every, np.empty((0, 4), np.int32) if changes is None else changes)
-        kernel = kernels.book_rollout
-    else:
-        head = (avellaneda_stoikov.parameters(config.market), reward, *brain, _table(quoter, nt, 2))
-        kernel = kernels.game_rollout
+    draw = Draw(seed, epoch, first, config.training.nb if count is None else count, spec_of(config).steps)
+    return simulate(config, quoter, parameters, draw, workers, buffers)
+
+
+def simulate(
+    config: Config,
+    quoter: Quoter | PolicyWeights,
+    parameters: Any,
+    draw: Draw,
+    workers: int,
+    buffers: Buffers | None = None,
+) -> Trajectories:
+    """Simulate the trajectories of `draw` under given parameters of the market's dynamics."""
+    spec, kernel = spec_of(config), market_of(config).kernel
+    obs, steps, count = len(spec.columns), draw.steps, draw.count
+    maker = maker_of(config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
+    reward = reward_of(config)
+    rows = (buffers or Buffers()).rows(count * steps, obs, len(spec.axes))
+    ends = _room_for_ends(count, obs)
 
     def part(a: int, b: int) -> int:
-        tail = [lengths[a:b], columns["ints"][:, a * nt : b * nt], *(x[a * nt : b * nt] for x in flat.values())]
-        tail += [columns["money"][:, a * nt : b * nt], *(x[a:b] for x in ends)]
-        return kernel(*head, seed, epoch, first + a, b - a, *tail)
+        mine = Rows(*(column[a * steps : b * steps] for column in rows))
+        here = draw._replace(first=draw.first + a, count=b - a)
+        return int(kernel(parameters, maker, reward, mine, Ends(*(column[a:b] for column in ends)), here))
 
     size = max(1, math.ceil(count / (workers * _CHUNKS_PER_THREAD)))
-    starts = list(range(0, count, size))
-    if workers == 1 or len(starts) == 1:
-        written = [part(a, min(a + size, count)) for a in starts]
+    spans = [(a, min(a + size, count)) for a in range(0, count, size)]
+    if workers == 1 or len(spans) == 1:
+        written = [part(*span) for span in spans]
     else:
         prepare(config)
         with ThreadPoolExecutor(workers) as pool:
-            written = list(pool.map(lambda a: part(a, min(a + size, count)), starts))
-    if sum(written) < rows:
-        keep = list(zip(starts, written, strict=True))
-        flat = {name: np.concatenate([x[a * nt : a * nt + n] for a, n in keep]) for name, x in flat.items()}
-        columns = {
-            name: np.concatenate([x[:, a * nt : a * nt + n] for a, n in keep], axis=1) for name, x in columns.items()
-        }
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    lived, final = int(offsets[-1]), ends[0]
-    ints, money = columns["ints"][:, :lived], columns["money"][:, :lived]
+            written = list(pool.map(lambda span: part(*span), spans))
+    if sum(written) < count * steps:
+        pieces = [slice(a * steps, a * steps + n) for (a, _), n in zip(spans, written, strict=True)]
+        rows = Rows(*(np.concatenate([column[piece] for piece in pieces]) for column in rows))
+    columns = rows._asdict()
     return Trajectories(
-        offsets=offsets,
-        step=ints[0],
-        observation=flat["observation"],
-        action=flat["action"],
-        log_prob=flat["log_prob"],
-        reward=money[kernels.REWARD],
-        value=money[kernels.VALUE],
-        inventory=ints[1],
-        mid=money[kernels.MID],
-        bid=money[kernels.BEST_BID],
-        ask=money[kernels.BEST_ASK],
-        wealth=money[kernels.WEALTH],
-        final_value=final[:, 0].copy(),
-        final_wealth=final[:, 1].copy(),
-        final_inventory=ends[1],
-        final_mid=final[:, 2].copy(),
-        terminated=ends[2],
-        last_observation=ends[3],
+        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(ends.length)]),
+        **columns,
+        final_time=ends.time,
+        final_value=ends.value,
+        final_cash=ends.cash,
+        final_inventory=ends.inventory,
+        final_mid=ends.mid,
+        terminated=ends.terminated,
+        last_observation=ends.observation,
     )
 
 
-def _kernel(config: Any) -> Any:
-    return kernels.book_rollout if config.market.name == "book" else kernels.game_rollout
+def _room_for_ends(count: int, obs: int) -> Ends:
+    return Ends(
+        length=np.empty(count, np.int64),
+        time=np.empty(count, np.float64),
+        cash=np.empty(count, np.float64),
+        inventory=np.empty(count, np.int32),
+        mid=np.empty(count, np.float64),
+        value=np.empty(count, np.float64),
+        terminated=np.empty(count, np.bool_),
+        observation=np.empty((count, obs), np.float32),
+    )
 
 
-def compile_needed(config: Any) -> bool:
+def compile_needed(config: Config) -> bool:
     """Whether the market's kernel is neither in memory nor in the cache on disk, so that it must be compiled."""
-    kernel = _kernel(config)
+    kernel = market_of(config).kernel
     if kernel.signatures:
         return False
-    cache, name = kernel.stats.cache_path, kernel.py_func.__name__
-    return cache is None or not any(Path(cache).glob(f"kernels.{name}-*.nbi"))
+    cache, function = kernel.stats.cache_path, kernel.py_func
+    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+    return cache is None or not any(Path(cache).glob(f"{name}-*.nbi"))
 
 
-def prepare(config: Any) -> float:
+def prepare(config: Config) -> float:
     """Compile the market's kernel, or load it from the cache; returns the seconds it took."""
-    if _kernel(config).signatures:
+    if market_of(config).kernel.signatures:
         return 0.0
     began = time.perf_counter()
-    from types import SimpleNamespace
-
-    tiny = config.market.model_copy(update={"nt": 1}) if hasattr(config.market, "model_copy") else config.market
-    stand_in = SimpleNamespace(
-        market=tiny, reward=config.reward, policy=config.policy, training=config.training, run=config.run
-    )
-    rollout(stand_in, Quoter("fixed", constant=(0.0,) * action_size(config)), 0, 0, count=1, threads=1)
+    axes = len(spec_of(config).axes)
+    tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
+    rollout(tiny, fixed(*(0.0,) * axes), 0, 0, count=1, threads=1)
     return time.perf_counter() - began

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from mmrl.settings.model import Config
+from mmrl.settings.registry import packages
 
 
 def available_devices() -> list[str]:
@@ -31,25 +32,32 @@ def resolve_device(wanted: str) -> str:
     return wanted
 
 
-def beyond_tensors(market: Any) -> str:
-    """The rule of a market that the tensor engine has not, as a line for the user; empty if it has them all."""
-    if market.name != "book":
-        return ""
-    for name, value in (("priority", "size"), ("touch_size", "lot")):
-        if getattr(market, name) == value:
-            return f"market.{name} = {value!r} needs single lots, which the tensor engine lacks: use --engine compiled"
-    if market.uniform and market.crossed == "dropped":
-        return "market.crossed = 'dropped' with market.uniform is not in the tensor engine: use --engine compiled"
-    return ""
+def tensor_lacks(config: Config) -> str:
+    """What of a config's market the tensor engine has not, as a line for the user; empty if it has all."""
+    from importlib.util import find_spec
+
+    from mmrl.markets.contract import spec_of
+
+    market = config.market.name
+    if find_spec(f"{packages()[market]}.tensor") is None:
+        return f"market {market} is not in the tensor engine: use --engine compiled"
+    return spec_of(config).tensor_lacks
 
 
-def resolve(config: Any) -> tuple[str, str]:
+def require_tensors(config: Config) -> None:
+    """Raise ValueError of one line where the tensor engine cannot simulate the market of a config."""
+    lacking = tensor_lacks(config)
+    if lacking:
+        raise ValueError(lacking)
+
+
+def resolve(config: Config) -> tuple[str, str]:
     """(engine, device) of a config: by itself compiled on a CPU, tensor on an accelerator.
 
     A device that is left open is the CPU where the compiled engine is asked for or alone knows the market's rules.
     Raises ValueError of one line for what is not there.
     """
-    engine, device, lacking = config.run.engine, config.run.device, beyond_tensors(config.market)
+    engine, device, lacking = config.run.engine, config.run.device, tensor_lacks(config)
     if device == "auto" and (engine == "compiled" or (engine == "auto" and lacking)):
         device = "cpu"
     device = resolve_device(device)

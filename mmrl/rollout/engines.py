@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
-from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import Policy, policy_weights
 from mmrl.rollout.compiled import Buffers, rollout, thread_count
 from mmrl.rollout.devices import resolve
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
+
+
+class ActingPolicy(Protocol):
+    """What the engines ask of a policy."""
+
+    def weights(self, normaliser: Any) -> PolicyWeights:
+        """Its numbers as plain arrays, with the statistics that observations are normalised by."""
+        ...
+
+    def sample(self, observation: torch.Tensor, generator: torch.Generator | None = None) -> Any:
+        """Actions [rows, A] of normalised observations and their log-probabilities [rows]."""
+        ...
 
 
 class Engine(Protocol):
@@ -24,9 +35,7 @@ class Engine(Protocol):
         """Make ready whatever the first rollout needs; returns the seconds it took."""
         ...
 
-    def rollout(
-        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
-    ) -> Trajectories:
+    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
         """`count` trajectories of (seed, epoch)."""
         ...
 
@@ -47,11 +56,9 @@ class CompiledEngine:
 
         return prepare(self.config)
 
-    def rollout(
-        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
-    ) -> Trajectories:
+    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
         """`count` trajectories of (seed, epoch) as numpy arrays, which the next rollout overwrites."""
-        weights = policy_weights(policy, normaliser)
+        weights = policy.weights(normaliser)
         return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads, buffers=self.buffers)
 
 
@@ -70,9 +77,7 @@ class TorchEngine:
         """Nothing to compile."""
         return 0.0
 
-    def rollout(
-        self, policy: Policy, normaliser: RunningNormaliser, *, seed: int, epoch: int, count: int
-    ) -> Trajectories:
+    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
         """`count` trajectories of (seed, epoch) as tensors on the device."""
         return self.engine.rollout(policy, normaliser, seed, epoch, count)
 

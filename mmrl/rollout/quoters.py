@@ -1,4 +1,4 @@
-"""Who quotes in a rollout: the learned policy, the naive agent, a fixed action or a table over (t, q)."""
+"""Who quotes in a rollout: a learned policy, the market's heuristic, a fixed action, a table by time and inventory."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,18 +8,16 @@ import numpy.typing as npt
 
 from mmrl.rollout.weights import PolicyWeights
 
-GAUSSIAN, CATEGORICAL, NAIVE, FIXED, TABLE = range(5)
-
 
 @dataclass(frozen=True)
 class Quoter:
-    """What decides the quotes; `fixed` and `table` are in market units (shares, currency)."""
+    """What decides the quotes; `fixed` and `table` are in market units (shares, currency), a number an axis."""
 
-    kind: Literal["learned", "naive", "fixed", "table"] = "learned"
+    kind: Literal["learned", "heuristic", "fixed", "table"] = "learned"
     weights: PolicyWeights | None = None
     deterministic: bool = False  # learned: the mean, or the most likely choice
-    constant: tuple[float, ...] = ()  # fixed: (n_b, delta_b, n_a, delta_a), or (delta_b, delta_a)
-    table: npt.NDArray[np.float64] | None = None  # q from -Q to Q; game [nt, 2 Q + 1, 2], book [rows, 2 Q + 1, 4]
+    constant: tuple[float, ...] = ()
+    table: npt.NDArray[np.float64] | None = None  # [rows, 2 Q + 1, A], q from -Q to Q
 
 
 def learned(weights: PolicyWeights, deterministic: bool = False) -> Quoter:
@@ -27,9 +25,9 @@ def learned(weights: PolicyWeights, deterministic: bool = False) -> Quoter:
     return Quoter("learned", weights, deterministic)
 
 
-def naive() -> Quoter:
-    """The lineage's naive agent of the book: n ~ Poisson(3/4 q), delta ~ N(delta, delta/4) per side."""
-    return Quoter("naive")
+def heuristic() -> Quoter:
+    """The simple maker of the market's own, where it has one."""
+    return Quoter("heuristic")
 
 
 def fixed(*action: float) -> Quoter:
@@ -37,9 +35,6 @@ def fixed(*action: float) -> Quoter:
     return Quoter("fixed", constant=action)
 
 
-def table(deltas: npt.NDArray[np.float64]) -> Quoter:
-    """Distances (bid, ask) by time step and inventory [nt, 2 Q + 1, 2], in currency.
-
-    On the book (n_b, delta_b, n_a, delta_a) [rows, 2 Q + 1, 4], the rows spread evenly over the trajectory.
-    """
-    return Quoter("table", table=np.ascontiguousarray(deltas, np.float64))
+def table(actions: npt.NDArray[np.float64]) -> Quoter:
+    """Actions by time and inventory [rows, 2 Q + 1, A]; the rows are spread evenly over an episode's steps."""
+    return Quoter("table", table=np.ascontiguousarray(actions, np.float64))

@@ -21,16 +21,23 @@ PER_STEP = [
     "action",
     "log_prob",
     "reward",
-    "value",
+    "time",
+    "cash",
     "inventory",
     "mid",
+    "value",
     "bid",
     "ask",
-    "wealth",
+    "bought",
+    "sold",
+    "paid",
+    "received",
+    "revaluation",
 ]  # first axis nnz
 PER_TRAJECTORY = [
+    "final_time",
     "final_value",
-    "final_wealth",
+    "final_cash",
     "final_inventory",
     "final_mid",
     "terminated",
@@ -53,7 +60,7 @@ class ByStep:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """A CSR batch of N trajectories with nnz live steps in all; money in currency, times in steps."""
+    """A CSR batch of N trajectories with nnz live steps in all; money in currency."""
 
     offsets: Array  # int64 [N+1]
     step: Array  # int32 [nnz], time index of the row
@@ -61,19 +68,36 @@ class Trajectories:
     action: Array  # float32 [nnz, A], in the policy's own units (categorical: the index)
     log_prob: Array  # float32 [nnz]
     reward: Array  # float64 [nnz], the final reward is part of the last row where due
-    value: Array  # float64 [nnz], V_t = W_t + I_t S_t before the row's action
-    inventory: Array  # int32 [nnz], before the action
+    time: Array  # float64 [nnz], in the market's unit; what stands is as before the row's action
+    cash: Array  # float64 [nnz]
+    inventory: Array  # int32 [nnz]
     mid: Array  # float64 [nnz]
+    value: Array  # float64 [nnz], W_t + I_t S_t
     bid: Array  # float64 [nnz], best bid after the maker's action
     ask: Array  # float64 [nnz], best ask after the maker's action
-    wealth: Array  # float64 [nnz]
+    bought: Array  # int32 [nnz], shares in the step, as all flows below
+    sold: Array  # int32 [nnz]
+    paid: Array  # float64 [nnz]
+    received: Array  # float64 [nnz]
+    revaluation: Array  # float64 [nnz], sum of the inventory times each move of the mid
+    final_time: Array  # float64 [N]
     final_value: Array  # float64 [N]
-    final_wealth: Array  # float64 [N]
+    final_cash: Array  # float64 [N]
     final_inventory: Array  # int32 [N]
     final_mid: Array  # float64 [N]
-    terminated: Array  # bool [N], a side of the book emptied (False: time ran out)
+    terminated: Array  # bool [N], the market ended the episode (False: time ran out)
     last_observation: Array  # float32 [N, obs], the observation after the last step
     live: Array | None = None  # bool [nnz], only in a padded batch: False on rows that pad() added
+
+    def after(self, name: str) -> npt.NDArray[Any]:
+        """What a column that stands (time, cash, inventory, mid, value) is after each row [nnz]."""
+        column, final = _numpy(getattr(self, name)), _numpy(getattr(self, f"final_{name}"))
+        following = np.empty_like(column)
+        following[:-1] = column[1:]
+        offsets = _numpy(self.offsets)
+        lived = offsets[1:] > offsets[:-1]
+        following[offsets[1:][lived] - 1] = final[lived]
+        return following
 
     @property
     def count(self) -> int:
@@ -186,8 +210,9 @@ class Trajectories:
         live = np.zeros(n * nt, dtype=bool)
         live[target] = True
         held = {
+            "time": t.final_time,
             "value": t.final_value,
-            "wealth": t.final_wealth,
+            "cash": t.final_cash,
             "inventory": t.final_inventory,
             "mid": t.final_mid,
         }

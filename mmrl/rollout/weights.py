@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mmrl.kernels.network import BLOCK, padded
+from mmrl.kernels.play import OBSERVATION_CLIP
+
 Float32 = npt.NDArray[np.float32]
-OBSERVATION_CLIP = 10.0
 
 
 @dataclass(frozen=True)
@@ -32,3 +34,18 @@ class PolicyWeights:
             hidden = np.tanh(hidden @ weight + bias)
         weight, bias = self.layers[-1]
         return hidden @ weight + bias
+
+
+def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
+    """Flat float32 weights in blocks, and int64 sizes (inputs, outputs of each layer, padded)."""
+    sizes, parts = [weights.layers[0][0].shape[0]], []
+    for w, b in weights.layers:
+        inputs, outputs = sizes[-1], padded(w.shape[1])
+        wide = np.zeros((inputs, outputs), np.float32)
+        wide[: w.shape[0], : w.shape[1]] = w
+        bias = np.zeros((1, outputs), np.float32)
+        bias[0, : b.size] = b
+        stacked = np.concatenate([bias, wide])
+        parts.append(stacked.reshape(inputs + 1, -1, BLOCK).transpose(1, 0, 2).ravel())
+        sizes.append(outputs)
+    return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)

@@ -22,11 +22,11 @@ PREFIX = "book_"
 
 
 @dataclass(frozen=True)
-class BookReplay:
+class BookRecording:
     """Steps of one trajectory, each as it stood after the maker's action and before the market answered."""
 
     step: Array  # int32 [R]
-    dt: Array  # float64 [1], length of a step in the unit of the market
+    time: Array  # float64 [R], in the unit of the market
     mid: Array  # float64 [R], currency
     bid: Array  # float64 [R], currency, the mid where nobody bids
     ask: Array  # float64 [R], likewise
@@ -60,20 +60,17 @@ class BookReplay:
         return held + low, shares[held], own[held]
 
     @property
-    def time(self) -> Array:
-        """Moments [R], in the unit of the market."""
-        return np.asarray(self.step * self.dt[0])
-
-    @property
     def value(self) -> Array:
         """Total value W + I S [R], currency."""
         return np.asarray(self.wealth + self.inventory * self.mid)
 
 
-def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
-    """The replay in the arrays of an episode; None where there is none or where it contradicts itself."""
+def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
+    """The recording in the arrays of an episode; None where there is none or where it contradicts itself."""
+    if f"{PREFIX}time" not in arrays and f"{PREFIX}dt" in arrays:  # an early version wrote the length of a step
+        arrays = {**arrays, f"{PREFIX}time": _times(arrays)}
     try:
-        found = BookReplay(**{field.name: arrays[PREFIX + field.name] for field in fields(BookReplay)})
+        found = BookRecording(**{field.name: arrays[PREFIX + field.name] for field in fields(BookRecording)})
     except KeyError:
         return None
     columns = {field.name: getattr(found, field.name) for field in fields(found)}
@@ -83,9 +80,8 @@ def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
     if any(columns[name].dtype.kind == "f" for name in whole):
         return None
     steps, changes, fills = len(found.step), len(found.price), len(found.fill_step)
-    lengths = dict.fromkeys(("mid", "bid", "ask", "inventory", "wealth"), steps) | {
+    lengths = dict.fromkeys(("time", "mid", "bid", "ask", "inventory", "wealth"), steps) | {
         "tick": 1,
-        "dt": 1,
         "offsets": steps + 1,
     }
     lengths |= dict.fromkeys(("shares", "own"), changes) | dict.fromkeys(("fill_shares", "fill_price"), fills)
@@ -97,6 +93,13 @@ def read_replay(arrays: Mapping[str, Array]) -> BookReplay | None:
     if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
         return None
     finite = all(
-        np.isfinite(columns[name]).all() for name in ("mid", "bid", "ask", "wealth", "tick", "dt", "fill_price")
+        np.isfinite(columns[name]).all() for name in ("mid", "bid", "ask", "wealth", "tick", "time", "fill_price")
     )
     return found if finite and found.tick[0] > 0 else None
+
+
+def _times(arrays: Mapping[str, Array]) -> Array:
+    step, dt = arrays.get(f"{PREFIX}step"), arrays[f"{PREFIX}dt"]
+    if step is None or step.dtype.kind not in "iuf" or dt.dtype.kind not in "iuf" or dt.shape != (1,):
+        return np.empty(0)
+    return np.asarray(step * dt[0], np.float64)

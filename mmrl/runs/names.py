@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -68,9 +69,8 @@ def generated_name(config: Config) -> str:
     parts += ["I"] * reward.add_inventory + ["T"] * reward.add_time
     parts += ["Q"] * (reward.inventory_penalty > 0) + ["U"] * (reward.final_kind == "cara")
     parts += ["F"] * reward.always_final
-    market = "" if config.market.name == "book" else "AS_"
     size = f"{training.ne}-{training.nb}-{config.market.nt}"
-    return f"{market}{returns}_{size}_{'-'.join(learner)}_{'-'.join(parts) or 'V'}"
+    return f"{spec_of(config).prefix}{returns}_{size}_{'-'.join(learner)}_{'-'.join(parts) or 'V'}"
 
 
 def free_name(root: str | Path, name: str) -> str:

@@ -1,22 +1,27 @@
-"""The declarations of `mmrl.settings.model` as a flat list: what command line, files and forms are made from."""
+"""The declared settings as a flat list: what command line, files and forms are made from."""
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mmrl.settings.model import GROUPS, Config, ConfigError
+from mmrl.settings.declare import ConfigError, When, suggestion
+from mmrl.settings.model import GROUPS, Config, MarketSettings
+from mmrl.settings.registry import markets, settings_class
+
+NAME = "market.name"
+WORDS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
 
 
 @dataclass(frozen=True)
 class FieldSpec:
-    """One hyperparameter: where it lives, its type, bounds, help and flags."""
+    """One setting: where it lives, its type, bounds, help and flags."""
 
     group: str
     name: str
@@ -31,6 +36,13 @@ class FieldSpec:
     """Keys ge, gt, le, lt, min_length, max_length where they are set."""
     length: int | None
     """Required number of elements of a list, or None."""
+    part: str = ""
+    """As in `declare.option`."""
+    when: tuple[When, ...] = ()
+    markets: tuple[str, ...] = ()
+    """Of a market's own settings: the markets that have it; empty where all have."""
+    defaults: dict[str, Any] = dataclass_field(default_factory=dict)
+    """Of a market's settings: the default in each market that has it."""
 
     @property
     def key(self) -> str:
@@ -46,6 +58,11 @@ class FieldSpec:
     def variable(self) -> str:
         """Environment variable that sets it."""
         return f"MMRL_{self.option_name.upper()}"
+
+    @property
+    def panel(self) -> str:
+        """Heading that it stands under: its group, and the markets that have it where not all have."""
+        return self.group.title() + (f": {', '.join(self.markets)}" if self.markets else "")
 
     @property
     def range(self) -> str:
@@ -70,7 +87,9 @@ class FieldSpec:
 
     @property
     def shown_default(self) -> str:
-        """Default as one would type it."""
+        """Default as one would type it, for each market where they differ."""
+        if len({shown(value) for value in self.defaults.values()}) > 1:
+            return ", ".join(f"{shown(value)} ({market})" for market, value in self.defaults.items())
         return shown(self.default)
 
 
@@ -89,6 +108,17 @@ def refusal(spec: FieldSpec, value: Any) -> str:
     return f"{spec.key} = {text} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
 
 
+def unknown_key(key: str, market: str = "") -> str:
+    """The line that refuses a key which does not exist, or not in this market."""
+    owners = _names()[key].markets if key in _names() else ()
+    if owners and market:
+        return (
+            f"{key} has no effect: the market is {market}, only {' and '.join(owners)} "
+            f"{'have' if len(owners) > 1 else 'has'} it: drop it, or use --market {owners[0]}"
+        )
+    return f"unknown key '{key}'" + (suggestion(key, _names()) or ": `mmrl train --help` lists them")
+
+
 def _number(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
 
@@ -97,7 +127,9 @@ def _spec(group: str, name: str, info: FieldInfo) -> FieldSpec:
     annotation: Any = info.annotation
     choices: tuple[str, ...] = ()
     length = None
-    if get_origin(annotation) is tuple:
+    if f"{group}.{name}" == NAME:
+        kind, choices = "choice", markets()
+    elif get_origin(annotation) is tuple:
         members = get_args(annotation)
         kind = "ints" if members[0] is int else "floats"
         length = None if Ellipsis in members else len(members)
@@ -110,72 +142,109 @@ def _spec(group: str, name: str, info: FieldInfo) -> FieldSpec:
         for bound in ("ge", "gt", "le", "lt", "min_length", "max_length"):
             if getattr(constraint, bound, None) is not None:
                 bounds[bound] = getattr(constraint, bound)
-    extra = info.json_schema_extra
-    assert isinstance(extra, dict)
-    declared: Any = extra["flags"]
-    switches: Any = extra["switches"]
-    flags = tuple(declared) or ("--" + name.replace("_", "-"),)
+    extra: Any = info.json_schema_extra
     return FieldSpec(
-        group,
-        name,
-        kind,
-        info.default,
-        info.description or "",
-        flags,
-        dict(switches),
-        choices,
-        bounds,
-        length,
+        group=group,
+        name=name,
+        kind=kind,
+        default=info.default,
+        help=info.description or "",
+        flags=tuple(extra["flags"]) or ("--" + name.replace("_", "-"),),
+        switches=dict(extra["switches"]),
+        choices=choices,
+        bounds=bounds,
+        length=length,
+        part=extra["part"],
+        when=tuple(extra["when"]),
     )
 
 
 @cache
-def fields() -> tuple[FieldSpec, ...]:
-    """Every hyperparameter in order of declaration."""
-    return tuple(
-        _spec(group, name, info) for group, model in GROUPS.items() for name, info in model.model_fields.items()
-    )
+def fields(market: str = "") -> tuple[FieldSpec, ...]:
+    """The settings of a market's runs in order of declaration; without a name those of all markets, each key once."""
+    if market:
+        own = tuple(_spec("market", name, info) for name, info in settings_class(market).model_fields.items())
+    else:
+        own = _of_all_markets()
+    rest = [(group, model) for group, model in GROUPS.items() if group != "market"]
+    return own + tuple(_spec(group, name, info) for group, model in rest for name, info in model.model_fields.items())
+
+
+def _of_all_markets() -> tuple[FieldSpec, ...]:
+    """The markets' settings, those that all have first; of a key that several declare the first declaration counts."""
+    everywhere = markets()
+    declared: dict[str, dict[str, FieldSpec]] = {}
+    for market in everywhere:
+        for name, info in settings_class(market).model_fields.items():
+            declared.setdefault(name, {})[market] = _spec("market", name, info)
+    specs = []
+    for name, by_market in declared.items():
+        first = _merged(list(by_market.values()))
+        shared = len(by_market) == len(everywhere) or name in MarketSettings.model_fields
+        defaults = {} if name == "name" else {market: spec.default for market, spec in by_market.items()}
+        specs.append(FieldSpec(**{**vars(first), "markets": () if shared else tuple(by_market), "defaults": defaults}))
+    return tuple(sorted(specs, key=lambda spec: (len(spec.markets) > 0, spec.markets)))
+
+
+def _merged(specs: list[FieldSpec]) -> FieldSpec:
+    """The first declaration, with only what it has in common with those of the same key in other markets."""
+    first = specs[0]
+    if len({spec.kind for spec in specs}) > 1:  # read as text here, by the market's own declaration later
+        return replace(first, kind="str", choices=(), bounds={}, length=None)
+    choices = tuple(dict.fromkeys(choice for spec in specs for choice in spec.choices))
+    same = all(spec.bounds == first.bounds for spec in specs)
+    return replace(first, choices=choices, bounds=first.bounds if same else {})
 
 
 @cache
-def _names() -> dict[str, FieldSpec]:
-    return {name: spec for spec in fields() for name in (spec.key, spec.option_name)}
+def _names(market: str = "") -> dict[str, FieldSpec]:
+    return {name: spec for spec in fields(market) for name in (spec.option_name, spec.key)}
 
 
-def field(name: str) -> FieldSpec:
-    """Find a hyperparameter by `training.lr` or just `lr`; raises ConfigError with a suggestion."""
-    found = _names().get(name) or _names().get(name.lstrip("-").replace("-", "_"))
-    if found is None:
-        raise ConfigError(f"unknown key '{name}'" + suggestion(name, _names()))
-    return found
+def field(name: str, market: str = "") -> FieldSpec:
+    """Find a setting by `training.lr` or just `lr`, old names included; raises ConfigError with a suggestion."""
+    from mmrl.settings.upgrade import new_key
 
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """A did-you-mean for the end of a message."""
-    close = difflib.get_close_matches(name, list(known), 1, 0.6)
-    return f": did you mean '{close[0]}'?" if close else ": `mmrl train --help` lists them"
+    for names in (_names(market), _names()) if market else (_names(),):
+        found = names.get(name) or names.get(name.lstrip("-").replace("-", "_"))
+        if found is not None:
+            return found
+    renamed = new_key(name)
+    if renamed:
+        return field(renamed, market)
+    raise ConfigError(unknown_key(name))
 
 
 def value_of(config: Config, spec: FieldSpec) -> Any:
-    """The value that `config` gives to a hyperparameter."""
+    """The value that `config` gives to a setting."""
     return getattr(getattr(config, spec.group), spec.name)
+
+
+def values_of(config: Config) -> dict[str, Any]:
+    """All values of a config by dotted key."""
+    return {spec.key: value_of(config, spec) for spec in fields(config.market.name)}
+
+
+def without_effect(values: Mapping[str, Any], market: str) -> dict[str, When]:
+    """Settings of a market's runs that do nothing with these values by key, each with the condition it misses."""
+    known = {**values, "market.states_aversion": settings_class(market)().states_aversion}
+    reward = GROUPS["reward"].model_construct(
+        **{name: known[f"reward.{name}"] for name in ("utility", "immediate", "final") if f"reward.{name}" in known}
+    )
+    known |= {f"reward.{name}": getattr(reward, name) for name in ("step_kind", "final_kind")}
+    found = {}
+    for spec in fields(market):
+        missed = next((condition for condition in spec.when if not condition.holds(known)), None)
+        if missed is not None:
+            found[spec.key] = missed
+    return found
 
 
 def parse_text(spec: FieldSpec, text: str) -> Any:
     """Read a value from text (environment, --set, forms); what cannot be read raises ConfigError."""
-    words = {
-        "true": True,
-        "yes": True,
-        "1": True,
-        "on": True,
-        "false": False,
-        "no": False,
-        "0": False,
-        "off": False,
-    }
     try:
         if spec.kind == "bool":
-            return words[text.strip().lower()]
+            return WORDS[text.strip().lower()]
         if spec.kind in ("int", "float"):
             return int(text) if spec.kind == "int" else float(text)
         if spec.kind in ("ints", "floats"):

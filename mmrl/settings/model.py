@@ -1,95 +1,52 @@
-"""Every hyperparameter, declared once: default, bounds, help and flags.
+"""All settings of a run in groups, each declared once: default, bounds, help, flags, when it matters.
 
-The command line, the TOML files, the environment variables and the forms are derived from these
-declarations. Where values come from is the business of `mmrl.settings.sources`.
+The command line, the TOML files, the environment variables and the forms are derived from these declarations. A
+market's own settings stand in its folder; which of them make the group `market` is decided by its name.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from mmrl.settings.declare import ConfigError, Group, option, when
+from mmrl.settings.registry import default_market, settings_class
+
+__all__ = ["GROUPS", "Config", "ConfigError", "Group", "MarketSettings", "Policy", "Reward", "Run", "Training", "build"]
 
 
-class ConfigError(ValueError):
-    """A value that cannot be used: one line naming the field, the value, what is allowed and the remedy."""
+class MarketSettings(Group):
+    """What the settings of every market have; a market adds its own."""
 
-
-def option(default: Any, help: str, *flags: str, switches: dict[str, Any] | None = None, **bounds: Any) -> Any:
-    """Declare a hyperparameter; `switches` maps flags without a value to the value they stand for."""
-    extra: dict[str, Any] = {"flags": list(flags), "switches": switches or {}}
-    return Field(default, description=help, json_schema_extra=extra, **bounds)
-
-
-class Group(BaseModel):
-    """A group of hyperparameters: frozen, strict about types, closed to unknown keys."""
-
-    # Schemas are built at the first use: a help page needs none.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
-
-
-class Market(Group):
-    """Which market is simulated and under which rules."""
-
-    name: Literal["book", "avellaneda-stoikov"] = option("book", "Market to trade in", "--market")
+    name: str = option("", "Market to trade in", "--market", part="shape")
     nt: int = option(1000, "Time steps of a trajectory", "-nt", "--nt", ge=1, le=10_000_000)
-    dt: float = option(1.0, "book: length of a step in milliseconds", gt=0, le=60_000)
-    midprice: float = option(533.0, "book: mid price at the start", gt=0, le=1e9)
-    tick: float = option(0.01, "book: smallest price step", gt=0, le=1e6)
-    book_size: int = option(10_000, "book: shares resting at the start", "--book-size", "-bs", ge=1, le=100_000_000)
-    seed_spread: float = option(10.0, "book: mean spread of the seeded orders", gt=0, le=1e6)
-    drift: float = option(3.59e-6, "book: drift of the mid price per millisecond", ge=-1e3, le=1e3)
-    volatility: float = option(2.4e-3, "book: standard deviation of the mid price over a millisecond", ge=0, le=1e3)
-    intensity: tuple[float, float, float, float, float, float] = option(
-        (7.2, -2.13, -0.8, -2.3, 0.167, -0.1),
-        "book: six coefficients of the log arrival rate of market orders",
-    )
-    large_sizes: Literal["monotone", "formula"] = option(
-        "monotone", "book: beyond its minimum in size the arrival rate stays there, or grows as the formula does"
-    )
-    max_dw: float = option(3000.0, "book: wealth change that the wealth reward is scaled by", gt=0, le=1e12)
-    owner: Literal["others", "maker"] = option("others", "book: who owns the seeded shares")
-    crossed: Literal["filled", "dropped"] = option("filled", "book: what becomes of an order the mid has crossed")
-    market_order: Literal["best", "walk"] = option("best", "book: a market order stops at the best price or walks on")
-    exhausted: Literal["ends", "refilled"] = option("ends", "book: what happens when the mid has emptied a side")
-    touch_size: Literal["level", "lot"] = option("level", "book: size at the best quote: all shares or one lot")
-    priority: Literal["time", "size"] = option("time", "book: who is served first at one price")
-    emptying_step: Literal["kept", "discarded"] = option("kept", "book: the step that empties the book")
-    rounding: Literal["away", "nearest"] = option("away", "book: quotes are rounded away from the mid or to nearest")
-    uniform: bool = option(False, "book: run on to the last step when a side is empty", "--uniform", "-u")
-    n_obs: int = option(1, "book: number of last states that are observed", "--n-obs", "-no", ge=1, le=1000)
-    observation: Literal["state", "inventory", "full"] = option(
-        "inventory", "book: observe the quotes, with the inventory, or with inventory, mid price and wealth"
-    )
-    as_midprice: float = option(100.0, "avellaneda-stoikov: mid price at the start", gt=0, le=1e9)
-    sigma: float = option(2.0, "avellaneda-stoikov: volatility per unit of time", ge=0, le=1e6)
-    k: float = option(1.5, "avellaneda-stoikov: decay of the fill rate with the distance", gt=0, le=1e6)
-    arrival: float = option(140.0, "avellaneda-stoikov: fill rate A at distance 0", gt=0, le=1e9)
-    gamma: float = option(0.1, "avellaneda-stoikov: risk aversion of the closed-form agents", gt=0, le=1e3)
-    fill: Literal["linear", "poisson"] = option("poisson", "avellaneda-stoikov: law of a fill within a step")
-    horizon: float = option(1.0, "avellaneda-stoikov: length of a trajectory", gt=0, le=1e6)
-    start_inventory: int = option(
-        0,
-        "avellaneda-stoikov: every other training trajectory starts with up to so many shares, long or short",
-        ge=0,
-        le=10_000,
-    )
+    gamma: float = option(0.1, "Risk aversion of the closed-form agents and of the certainty equivalent", gt=0, le=1e3)
+
+    @classmethod
+    def renamed(cls) -> dict[str, str]:
+        """Names that this market's settings had before, as dotted keys, with the names of today."""
+        return {}
 
     @property
-    def step_length(self) -> float:
-        """Length of one step: milliseconds for `book`, units of time for `avellaneda-stoikov`."""
-        return self.dt if self.name == "book" else self.horizon / self.nt
+    def aversion(self) -> float | None:
+        """Risk aversion of the mean-variance and entropic utilities, where the market states it, not the reward."""
+        return None
 
     @property
-    def log_size_limit(self) -> float:
-        """ln(1 + q) beyond which the size terms of the arrival rate no longer change."""
-        b3, b4 = self.intensity[3:5]
-        return -b3 / (2 * b4) if self.large_sizes == "monotone" and b3 < 0 < b4 else float("inf")
+    def states_aversion(self) -> bool:
+        """Whether the market states the risk aversion itself."""
+        return self.aversion is not None
 
-    @property
-    def end_time(self) -> float:
-        """Time T of a full trajectory, in the unit of `step_length`."""
-        return self.dt * self.nt if self.name == "book" else self.horizon
+    def contradiction(self, config: Config) -> str | None:
+        """What cannot be in this market, as one line that names setting, value and remedy."""
+        return None
+
+
+_CUSTOM = when("the utility says what is paid", {"reward.utility": "custom"})
+_STEPS_PAY = when("steps pay nothing", {"reward.step_kind": ("wealth", "pnl")})
+_PPO = when("the algorithm is reinforce", {"training.algorithm": "ppo"})
 
 
 class Reward(Group):
@@ -114,25 +71,79 @@ class Reward(Group):
         "wealth",
         "Reward of a step: scaled change of wealth, mark-to-market profit, or none, which drops the bonuses too",
         switches={"--no-immediate": "none", "-ni": "none"},
+        applies=_CUSTOM,
+    )
+    max_dw: float = option(
+        3000.0,
+        "Wealth change that the wealth reward is scaled by, in shares at the mid price",
+        applies=when("no wealth reward is paid", {"reward.step_kind": "wealth"}),
+        gt=0,
+        le=1e12,
     )
     add_inventory: bool = option(
-        False, "Add the sign of the inventory change, weighted towards the end", "--add-inventory", "-ai"
+        False,
+        "Add the sign of the inventory change, weighted towards the end",
+        "--add-inventory",
+        "-ai",
+        applies=_STEPS_PAY,
     )
-    add_time: bool = option(False, "Add a reward for every step survived", "--add-time", "-at")
+    add_time: bool = option(False, "Add a reward for every step survived", "--add-time", "-at", applies=_STEPS_PAY)
     inventory_penalty: float = option(
-        0.0, "Subtract this times inventory squared times the length of the step", ge=0, le=1e9
+        0.0,
+        "Subtract this times inventory squared times the length of the step",
+        applies=when("the utility has no such part", {"reward.utility": ("custom", "inventory-penalty")}),
+        ge=0,
+        le=1e9,
     )
     final_penalty: float = option(0.0, "Subtract this times the final inventory squared", ge=0, le=1e9)
-    damping: float = option(0.5, "damped, guo-lin-huang: share of inventory gains that is taken away", ge=0, le=1e3)
-    size_penalty: float = option(0.01, "guo-lin-huang: subtract this times inventory squared each step", ge=0, le=1e9)
-    final: Literal["value", "cara", "none"] = option("value", "Reward at the end: value, its CARA utility, or none")
-    risk_aversion: float = option(0.1, "r of the final utility alpha - exp(-r V)", gt=0, le=1e3)
-    cara_alpha: float = option(0.0, "alpha of the final utility alpha - exp(-r V)", ge=-1e12, le=1e12)
+    damping: float = option(
+        0.5,
+        "Share of the gains from holding inventory that is taken away",
+        applies=when(
+            "the utility dampens nothing", {"reward.utility": ("damped", "damped-symmetric", "guo-lin-huang")}
+        ),
+        ge=0,
+        le=1e3,
+    )
+    size_penalty: float = option(
+        0.01,
+        "Subtract this times inventory squared each step",
+        applies=when("the utility has no such part", {"reward.utility": "guo-lin-huang"}),
+        ge=0,
+        le=1e9,
+    )
+    final: Literal["value", "cara", "none"] = option(
+        "value", "Reward at the end: value, its CARA utility, or none", applies=_CUSTOM
+    )
+    risk_aversion: float = option(
+        0.1,
+        "r of the final utility alpha - exp(-r V); also gamma of mean-variance utility where the market has none",
+        applies=when(
+            "no risk is weighed by it",
+            {"reward.final_kind": "cara"},
+            {"market.states_aversion": False, "reward.utility": ("mean-variance", "entropic")},
+        ),
+        gt=0,
+        le=1e3,
+    )
+    cara_alpha: float = option(
+        0.0,
+        "alpha of the final utility alpha - exp(-r V)",
+        applies=when("the final reward is not cara", {"reward.final_kind": "cara"}),
+        ge=-1e12,
+        le=1e12,
+    )
     always_final: bool = option(
-        False, "Pay the final reward also when a trajectory ends early", "--always-final", "-af"
+        False,
+        "Pay the final reward also when a trajectory ends early",
+        "--always-final",
+        "-af",
+        applies=when("nothing is paid at the end", {"reward.final_kind": ("value", "cara")}),
     )
     time_limit: Literal["ends", "cuts"] = option(
-        "ends", "Reaching the last step ends the game, or only cuts it off: then what follows is estimated"
+        "ends",
+        "Reaching the last step terminates the episode (ends) or truncates it (cuts): then what follows is estimated",
+        part="shape",
     )
     discount: float = option(0.9999, "Discount factor of a step", gt=0, le=1)
 
@@ -152,34 +163,20 @@ class Reward(Group):
 
 
 class Policy(Group):
-    """The networks and how their outputs become quotes."""
+    """The networks and the distribution of the actions; what an action means is the market's."""
 
-    kind: Literal["gaussian", "categorical"] = option("gaussian", "Distribution of the actions", "--policy")
-    layers: int = option(2, "Hidden layers of each network", "--layers", ge=1, le=16)
-    layer_size: int = option(16, "Units in a hidden layer", "--layer-size", ge=1, le=1024)
-    log_std: float = option(-0.5, "gaussian: log standard deviation at the start, in scaled units", ge=-10, le=3)
-    size_centre: float = option(3.0, "book: shares quoted at action 0", ge=-1e6, le=1e6)
-    size_scale: float = option(3.0, "book: shares per unit of action", gt=0, le=1e6)
-    delta_centre: float = option(1.5, "book: distance from the mid at action 0", ge=0, le=1e6)
-    delta_scale: float = option(1.0, "book: distance per unit of action", gt=0, le=1e6)
-    as_delta_centre: float = option(1.0, "avellaneda-stoikov: distance at action 0, in units of 1/k", ge=-1e6, le=1e6)
-    as_delta_scale: float = option(
-        0.45, "avellaneda-stoikov: distance per unit of action, in units of 1/k", gt=0, le=1e6
+    kind: Literal["gaussian", "categorical"] = option(
+        "gaussian", "Distribution of the actions", "--policy", part="shape"
     )
-    as_tilt: Literal["none", "risk"] = option(
-        "none", "avellaneda-stoikov, gaussian: at action 0 quotes ignore inventory, or lean as gamma and sigma imply"
-    )
-    size_grid: tuple[int, ...] = option(
-        (-2, 0, 1, 2, 3, 4, 5, 8),
-        "categorical: sizes to choose from, in shares",
-        min_length=1,
-        max_length=256,
-    )
-    delta_grid: tuple[float, ...] = option(
-        (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0),
-        "categorical: distances from the mid to choose from",
-        min_length=1,
-        max_length=256,
+    layers: int = option(2, "Hidden layers of each network", "--layers", part="shape", ge=1, le=16)
+    layer_size: int = option(16, "Units in a hidden layer", "--layer-size", part="shape", ge=1, le=1024)
+    log_std: float = option(
+        -0.5,
+        "Log standard deviation at the start, in scaled units",
+        applies=when("the policy is categorical", {"policy.kind": "gaussian"}),
+        part="shape",
+        ge=-10,
+        le=3,
     )
 
 
@@ -192,11 +189,30 @@ class Training(Group):
     algorithm: Literal["ppo", "reinforce"] = option(
         "ppo", "Policy gradient", switches={"--noppo": "reinforce", "-np": "reinforce"}
     )
-    clip: float = option(0.2, "PPO: the probability ratio is clipped to 1 +- this", gt=0, lt=1)
-    noclip: bool = option(False, "PPO: do not clip the probability ratio", "--noclip", "-nc")
-    noadv: bool = option(False, "Learn from plain returns, without a value network", "--noadv", "-na")
+    clip: float = option(
+        0.2,
+        "PPO: the probability ratio is clipped to 1 +- this",
+        applies=(_PPO, when("the ratio is not clipped", {"training.noclip": False})),
+        gt=0,
+        lt=1,
+    )
+    noclip: bool = option(
+        False,
+        "PPO: do not clip the probability ratio",
+        "--noclip",
+        "-nc",
+        applies=when("the algorithm is reinforce", {"training.algorithm": "ppo"}, refused=False),
+    )
+    noadv: bool = option(False, "Learn from plain returns, without a value network", "--noadv", "-na", part="shape")
     td: bool = option(False, "TD(lambda) returns instead of Monte Carlo", "-td", "--td")
-    lambd: float = option(0.999, "lambda of TD(lambda)", "--lambd", ge=0, le=1)
+    lambd: float = option(
+        0.999,
+        "lambda of TD(lambda)",
+        "--lambd",
+        applies=when("TD(lambda) returns are off", {"training.td": True}),
+        ge=0,
+        le=1,
+    )
     update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
     minibatches: int = option(4, "Parts that a pass is cut into, at most one a step", ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
@@ -205,7 +221,13 @@ class Training(Group):
     lr_end: float = option(
         1.0, "The learning rates fall in a straight line to this share of themselves at the last epoch", gt=0, le=1
     )
-    value_lr: float = option(0.0, "Learning rate of the value network, 0: as the policy", ge=0, le=1)
+    value_lr: float = option(
+        0.0,
+        "Learning rate of the value network, 0: as the policy",
+        applies=when("there is no value network", {"training.noadv": False}),
+        ge=0,
+        le=1,
+    )
 
 
 class Run(Group):
@@ -230,16 +252,24 @@ class Run(Group):
 class Config(Group):
     """All settings of a run, immutable and checked as a whole."""
 
-    market: Market = Field(default_factory=Market)
+    market: SerializeAsAny[MarketSettings] = Field(default_factory=lambda: settings_class(default_market())())
     reward: Reward = Field(default_factory=Reward)
     policy: Policy = Field(default_factory=Policy)
     training: Training = Field(default_factory=Training)
     run: Run = Field(default_factory=Run)
 
+    @field_validator("market", mode="before")
+    @classmethod
+    def _of_its_name(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return settings_class(value.get("name", default_market())).model_validate(value)
+        return value
+
     @property
     def aversion(self) -> float:
-        """Risk aversion of the mean-variance and entropic utilities: the game's own gamma, on the book the reward's."""
-        return self.reward.risk_aversion if self.market.name == "book" else self.market.gamma
+        """Risk aversion of the mean-variance and entropic utilities: the market's own, or else the reward's."""
+        stated = self.market.aversion
+        return self.reward.risk_aversion if stated is None else stated
 
     @model_validator(mode="after")
     def _agreement(self) -> Self:
@@ -250,14 +280,12 @@ class Config(Group):
 
 
 def _contradiction(config: Config) -> str | None:
-    market, reward, training, run = config.market, config.reward, config.training, config.run
+    reward, training, run = config.reward, config.training, config.run
     if training.td and training.noadv:
         return "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
-    if reward.utility == "entropic" and market.name == "book":
-        return (
-            "reward.utility = 'entropic' takes every error of the value network for risk, and in the book that sees "
-            "the best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
-        )
+    of_market = config.market.contradiction(config)
+    if of_market:
+        return of_market
     if reward.utility == "entropic" and training.noadv:
         return "reward.utility = 'entropic' needs the value network that training.noadv leaves out: drop --noadv"
     if reward.utility == "inventory-penalty" and reward.inventory_penalty == 0:
@@ -276,22 +304,16 @@ def _contradiction(config: Config) -> str | None:
             f"reward.time_limit = 'cuts' means that the game goes on, reward.final = '{reward.final_kind}' that it is "
             "settled: choose reward.final = 'none' or reward.time_limit = 'ends'"
         )
-    if market.name != "book" and market.uniform:
-        return f"market.uniform = true is for the book, where a side can run empty: drop it for '{market.name}'"
-    if market.name != "book" and market.n_obs > 1:
-        return f"market.n_obs = {market.n_obs} is for the book: '{market.name}' allows 1"
     if run.engine == "compiled" and run.device in ("cuda", "mps"):
         return (
             f"run.engine = 'compiled' runs on the CPU, run.device = '{run.device}' does not: "
             "use --engine tensor or --device cpu"
         )
-    if market.name == "book" and min(config.policy.delta_grid) < 0:
-        return f"policy.delta_grid = {list(config.policy.delta_grid)}: distances must be >= 0 in the book"
     return None
 
 
 GROUPS: dict[str, type[Group]] = {
-    "market": Market,
+    "market": MarketSettings,
     "reward": Reward,
     "policy": Policy,
     "training": Training,
@@ -299,45 +321,40 @@ GROUPS: dict[str, type[Group]] = {
 }
 
 
-def build(values: dict[str, dict[str, Any]]) -> Config:
+def build(values: Mapping[str, Mapping[str, Any]]) -> Config:
     """Make a Config from values by group and name; raises ConfigError with one line on the first fault."""
-    frozen = {
-        group: {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
-        for group, fields in values.items()
-    }
+    market = values.get("market", {}).get("name", default_market())
+    groups: dict[str, Group] = {}
+    for group, given in values.items():
+        if group not in GROUPS:
+            raise ConfigError(f"unknown group '{group}': there are {', '.join(GROUPS)}")
+        model = settings_class(str(market)) if group == "market" else GROUPS[group]
+        try:
+            groups[group] = model.model_validate({name: _widened(model, name, value) for name, value in given.items()})
+        except ValidationError as error:
+            raise ConfigError(_one_line(error, group, str(market))) from None
     try:
-        return Config.model_validate(_widened(frozen))
+        return Config(**groups)  # type: ignore[arg-type]
     except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+        raise ConfigError(str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")) from None
 
 
-def _widened(values: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Whole numbers are fine where floats are meant, inside tuples too."""
-
-    def widen(value: Any, annotation: Any) -> Any:
-        if isinstance(value, tuple) and "float" in str(annotation):
-            return tuple(float(x) if isinstance(x, int) and not isinstance(x, bool) else x for x in value)
-        return value
-
-    return {
-        group: {
-            name: widen(v, GROUPS[group].model_fields[name].annotation)
-            if group in GROUPS and name in GROUPS[group].model_fields
-            else v
-            for name, v in fields.items()
-        }
-        for group, fields in values.items()
-    }
+def _widened(model: type[Group], name: str, value: Any) -> Any:
+    """Lists become tuples, and whole numbers are fine where a tuple of floats is meant."""
+    value = tuple(value) if isinstance(value, list) else value
+    info = model.model_fields.get(name)
+    if isinstance(value, tuple) and info is not None and "float" in str(info.annotation):
+        return tuple(float(x) if isinstance(x, int) and not isinstance(x, bool) else x for x in value)
+    return value
 
 
-def _one_line(error: ValidationError) -> str:
-    from mmrl.settings.fields import field, fields, refusal, suggestion
+def _one_line(error: ValidationError, group: str, market: str) -> str:
+    from mmrl.settings.fields import field, refusal, unknown_key
 
     first = error.errors(include_url=False)[0]
-    location = [str(part) for part in first["loc"]]
-    if len(location) < 2:
+    if not first["loc"]:
         return str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
-    key = ".".join(location[:2])
+    key = f"{group}.{first['loc'][0]}"
     if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'" + suggestion(key, [spec.key for spec in fields()])
-    return refusal(field(key), first.get("input"))
+        return unknown_key(key, market)
+    return refusal(field(key, market), first.get("input"))

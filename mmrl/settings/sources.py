@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,20 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.fields import field, fields, parse_text, suggestion, value_of
-from mmrl.settings.model import GROUPS, Config, ConfigError, build
+from mmrl.settings.declare import ConfigError, choose
+from mmrl.settings.fields import (
+    NAME,
+    FieldSpec,
+    field,
+    fields,
+    parse_text,
+    value_of,
+    values_of,
+    without_effect,
+)
+from mmrl.settings.model import GROUPS, Config, build
+from mmrl.settings.registry import default_market, markets, packages
+from mmrl.settings.upgrade import new_key, note, old_flags, upgrade
 
 META = ("origins", "meta")
 """Tables of a run's config.toml that are about the settings and are not settings."""
@@ -24,6 +37,8 @@ class StoredConfig:
     config: Config
     origins: dict[str, str]
     meta: dict[str, Any]
+    note: str = ""
+    """What an earlier version named otherwise; empty for a file with the names of today."""
 
 
 def resolve(
@@ -36,28 +51,57 @@ def resolve(
 
     `flags` maps keys (`training.lr` or `lr`) to typed values; None means not given.
     """
+    given = {field(key).key: value for key, value in flags.items() if value is not None}
+    from_environment = read_environment(environ) if environ else {}
+    files = [(f"preset {preset}", read_preset(preset))] if preset else []
+    files += [(f"file {config_file}", read_file(config_file))] if config_file else []
+    names = [values.get(NAME) for _, values in files]
+    names += [from_environment.get(NAME, ("", None))[1], given.get(NAME)]
+    market = str(next((name for name in reversed(names) if name is not None), default_market()))
     layers: list[tuple[str, dict[str, Any]]] = []
-    if preset:
-        layers.append((f"preset {preset}", read_preset(preset)))
-    if config_file:
-        layers.append((f"file {config_file}", read_file(config_file)))
-    if environ:
-        for key, (variable, value) in read_environment(environ).items():
-            layers.append((f"environment {variable}", {key: value}))
-    layers.append(("flag", {field(key).key: value for key, value in flags.items() if value is not None}))
+    for origin, values in files:
+        current, renamed = upgrade(values, str(values.get(NAME, market)))
+        if renamed:
+            note(f"{origin}: {renamed}")
+        # A fault of a file is named with the file, even where a flag would cover it up.
+        _checked(current, origin, complete=False)
+        layers.append((origin, current))
+    layers += [(f"environment {variable}", {key: value}) for key, (variable, value) in from_environment.items()]
+    layers.append(("flag", given))
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, values in layers:
-        if origin.startswith(("preset", "file")):
-            # A fault of a file is named with the file, even where a flag would cover it up.
-            _checked(values, origin, complete=False)
         for key, value in values.items():
             merged[key], origins[key] = value, origin
     try:
-        return build(nested(merged)), origins
+        merged = {key: typed(key, value, market) for key, value in merged.items()}
+        config = build(nested(merged))
+        refuse_without_effect(config, origins)
+        return config, origins
     except ConfigError as error:
-        origin = origins.get(str(error).split(" = ")[0], "flag")
+        origin = origins.get(re.split(" = | has no effect", str(error))[0], "flag")
         raise ConfigError(str(error) if origin == "flag" else f"{origin}: {error}") from None
+
+
+def typed(key: str, value: Any, market: str) -> Any:
+    """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
+    spec = field(key, market)
+    return parse_text(spec, value) if isinstance(value, str) and spec.kind not in ("str", "choice") else value
+
+
+def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
+    """Raise ConfigError on a setting that was asked for by a flag or variable and does nothing; note those of files."""
+    values = values_of(config)
+    for key, condition in without_effect(values, config.market.name).items():
+        origin = origins.get(key, "")
+        if not origin or not condition.refused:
+            continue
+        spec = field(key, config.market.name)
+        text = f"{key} = {_toml(values[key])} has no effect: {condition.otherwise}"
+        if origin == "flag" or origin.startswith("environment"):
+            raise ConfigError(f"{text}: drop it, or change {' or '.join(condition.keys())}")
+        if values[key] != spec.default:
+            note(f"{origin}: {text}")
 
 
 def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -76,30 +120,54 @@ def set_values(pairs: Iterable[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals:
             raise ConfigError(f"--set {pair}: write it as key=value, for example --set lr=0.001")
-        spec = field(key.strip())
+        spec = named(key.strip(), "--set")
         values[spec.key] = parse_text(spec, text.strip())
     return values
 
 
+def named(key: str, where: str) -> FieldSpec:
+    """The setting of a name that somebody typed; an old name is noted with the new one."""
+    spec = field(key)
+    if key not in (spec.key, spec.name, spec.option_name) and new_key(key) == spec.key:
+        note(f"{where} {key}: it is now {spec.key}")
+    return spec
+
+
 def replaced(config: Config, values: Mapping[str, Any]) -> Config:
-    """The same config with other values for some keys, checked again."""
-    flat = {spec.key: value_of(config, spec) for spec in fields()}
-    flat.update({field(key).key: value for key, value in values.items()})
+    """The same config with other values for some keys, checked again; another market keeps what both markets have."""
+    changes = {field(key).key: value for key, value in values.items()}
+    market = str(changes.get(NAME, config.market.name))
+    flat = values_of(config)
+    if market != config.market.name and market in markets():
+        known = {spec.key for spec in fields(market)}
+        shared = {spec.key for spec in fields() if not spec.markets and len(set(spec.defaults.values())) < 2}
+        flat = {key: value for key, value in flat.items() if key in known & shared}
+    flat.update({key: typed(key, value, market) for key, value in changes.items()})
     return build(nested(flat))
 
 
+def _preset_files() -> dict[str, Any]:
+    """The presets of all markets by name: TOML files in the folder `presets` of each."""
+    found: dict[str, Any] = {}
+    for market in markets():
+        folder = resources.files(packages()[market]).joinpath("presets")
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry.name.endswith(".toml"):
+                found.setdefault(entry.name.removesuffix(".toml"), entry)
+    return found
+
+
 def presets() -> list[str]:
-    """Names of the presets that come with the package."""
-    folder = resources.files("mmrl.presets")
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    """Names of the presets of all markets."""
+    return sorted(_preset_files())
 
 
 def read_preset(name: str) -> dict[str, Any]:
     """Values of a preset by dotted key."""
-    if name not in presets():
-        raise ConfigError(f"unknown preset '{name}'" + _of(name, presets()))
-    text = resources.files("mmrl.presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return _flat(_parsed(text, f"preset {name}"), f"preset {name}")
+    files = _preset_files()
+    if name not in files:
+        raise ConfigError(f"unknown preset '{name}': there are {choose(name, sorted(files)).removeprefix('one of ')}")
+    return _flat(_parsed(files[name].read_text(encoding="utf-8"), f"preset {name}"), f"preset {name}")
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
@@ -115,12 +183,14 @@ def read_file(path: str | Path) -> dict[str, Any]:
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     """Values of MMRL_* variables by dotted key, each with its variable; unknown ones are left alone."""
     found: dict[str, tuple[str, Any]] = {}
-    for spec in fields():
-        if environ.get(spec.variable, "") != "":
+    known = {spec.variable: spec for spec in fields()}
+    old = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": field(key) for flag, key in old_flags().items()}
+    for variable, spec in (old | known).items():
+        if environ.get(variable, "") != "":
             try:
-                found[spec.key] = spec.variable, parse_text(spec, environ[spec.variable])
+                found[spec.key] = variable, parse_text(spec, environ[variable])
             except ConfigError as error:
-                raise ConfigError(f"{spec.variable}: {error}") from None
+                raise ConfigError(f"{variable}: {error}") from None
     return found
 
 
@@ -129,7 +199,8 @@ def dump_toml(config: Config, origins: Mapping[str, str] | None = None, meta: Ma
     lines = []
     for group in GROUPS:
         lines.append(f"[{group}]")
-        lines += [f"{s.name} = {_toml(value_of(config, s))}" for s in fields() if s.group == group]
+        own = [spec for spec in fields(config.market.name) if spec.group == group]
+        lines += [f"{spec.name} = {_toml(value_of(config, spec))}" for spec in own]
         lines.append("")
     for title, table in (("origins", origins), ("meta", meta)):
         if table:
@@ -145,8 +216,12 @@ def load_toml(text: str, source: str = "config.toml") -> StoredConfig:
     meta, origins = table.get("meta", {}), table.get("origins", {})
     if not isinstance(meta, dict) or not isinstance(origins, dict):
         raise ConfigError(f"{source}: 'meta' and 'origins' must be tables")
-    config = _checked(_flat(table, source), source)
-    return StoredConfig(config, {str(key): str(value) for key, value in origins.items()}, meta)
+    flat = _flat(table, source)
+    market = str(flat.get(NAME, default_market()))
+    values, renamed = upgrade(flat, market)
+    config = _checked(values, source)
+    current, _ = upgrade({str(key): str(value) for key, value in origins.items()}, market)
+    return StoredConfig(config, current, meta, renamed)
 
 
 def _checked(values: Mapping[str, Any], source: str, complete: bool = True) -> Config:
@@ -173,22 +248,18 @@ def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
             continue
         if isinstance(value, dict):
             if key not in GROUPS:
-                raise ConfigError(f"{source}: unknown table '[{key}]'" + _of(key, GROUPS))
+                raise ConfigError(f"{source}: unknown table '[{key}]': there are {choose(key, GROUPS)[7:]}")
             entries = {f"{key}.{name}": item for name, item in value.items()}
         else:
             entries = {key: value}
         for name, item in entries.items():
             try:
-                values[field(name).key] = tuple(item) if isinstance(item, list) else item
+                # old names stay for upgrade(), which knows for which market they stood
+                full = name if name.partition(".")[2] and new_key(name) else field(name).key
+                values[full] = tuple(item) if isinstance(item, list) else item
             except ConfigError as error:
                 raise ConfigError(f"{source}: {error}") from None
     return values
-
-
-def _of(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    guess = suggestion(name, known)
-    return guess if "did you mean" in guess else ": there are " + ", ".join(known)
 
 
 def _toml(value: Any) -> str:

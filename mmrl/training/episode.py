@@ -9,20 +9,18 @@ import numpy as np
 from mmrl.settings.model import Config
 
 
-def episode_arrays(config: Config, epoch: Any, trainer: Any, best: Any = None) -> dict[str, np.ndarray]:
-    """Arrays of a trainer's newest `Epoch`; `best` is the optimum of its market where one is known."""
+def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None) -> dict[str, np.ndarray]:
+    """Arrays of a trainer's newest `Epoch`; `optimum` is that of its market where one is known."""
     from mmrl.evaluate.quotes import quotes_of
-    from mmrl.learn.policy import policy_weights
     from mmrl.learn.record import episode_profile
-    from mmrl.rollout.recording import replay_book
+    from mmrl.rollout.recording import record_book
     from mmrl.rollout.streams import stream_seed
 
-    arrays = episode_profile(epoch.batch, config.market.step_length)
-    weights = policy_weights(trainer.policy, trainer.normaliser)
-    arrays.update(quotes_of(config, weights, epoch.batch, best))
-    # the tensor engine draws other numbers: a replay by the kernel would be another trajectory than the batch has
-    if config.market.name == "book" and trainer.engine.name == "compiled":
+    arrays = episode_profile(epoch.batch)
+    arrays.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), epoch.batch, optimum))
+    # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
+    if trainer.engine.name == "compiled":
         longest = int(np.diff(epoch.batch.offsets).argmax())
-        replay = replay_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
-        arrays.update(replay.arrays() if replay else {})
+        book = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
+        arrays.update(book.arrays() if book else {})
     return arrays

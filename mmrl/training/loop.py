@@ -143,7 +143,7 @@ class TrainingProcess:
             grade = self.grader.optimality(trainer.policy, trainer.normaliser)
             if grade is not None:
                 record["optimality"] = grade
-            arrays = episode_arrays(self.config, epoch, trainer, self.grader.best)
+            arrays = episode_arrays(self.config, epoch, trainer, self.grader.optimum)
         state = {"trainer": trainer.state_dict(), "best": self.best}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmrl.settings.fields import fields, value_of
+from mmrl.settings.fields import NAME, fields, value_of
 from mmrl.settings.model import Config, ConfigError
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View
@@ -51,15 +51,20 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
             return TrainingProcess(config, origins, lock.folder, view, interruption).work()
 
 
-SHAPE = ("market.name", "market.n_obs", "market.observation", "reward.time_limit", "training.noadv")
-"""Settings beside those of the policy that decide which tensors a run has."""
+FIXED = ("shape", "view", "action")
+"""Parts of the settings that decide which networks a run has and what their outputs mean."""
 
 
 def check_changes(stored: Config, wanted: Config) -> None:
     """Refuse changes of a run that has begun where its networks would no longer fit."""
-    for spec in fields():
+    if stored.market.name != wanted.market.name:
+        raise ConfigError(
+            f"{NAME} = {wanted.market.name} cannot change in a run that began with {stored.market.name}: "
+            "start a new run"
+        )
+    for spec in fields(stored.market.name):
         before, now = value_of(stored, spec), value_of(wanted, spec)
-        if before != now and (spec.group == "policy" or spec.key in SHAPE):
+        if before != now and spec.part in FIXED:
             raise ConfigError(f"{spec.key} = {now} cannot change in a run that began with {before}: start a new run")
 
 

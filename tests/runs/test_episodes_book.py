@@ -12,9 +12,9 @@ from mmrl.markets.book import dynamics as diffusive
 from mmrl.markets.book import order_book as book
 from mmrl.rollout.compiled import action_size, observation_size, rollout
 from mmrl.rollout.quoters import fixed
-from mmrl.rollout.recording import replay_book
+from mmrl.rollout.recording import record_book
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.book_recording import BookReplay, read_replay
+from mmrl.runs.book_recording import BookRecording, read_recording
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
@@ -55,7 +55,7 @@ def test_the_replay_is_the_trajectory_of_the_batch(values: dict[str, Any], steps
     weights = random_weights(config)
     batch = rollout(config, weights, SEED, EPOCH, threads=1)
     number = 1 + int(batch.lengths[1:].argmax())
-    replay = replay_book(config, weights, SEED, EPOCH, number, steps)
+    replay = record_book(config, weights, SEED, EPOCH, number, steps)
     assert replay is not None
     every = -(-config.market.nt // steps)
     rows = batch.offsets[number] + np.arange(0, batch.lengths[number], every)
@@ -80,7 +80,7 @@ def test_the_replay_is_the_trajectory_of_the_batch(values: dict[str, Any], steps
 def test_every_level_is_as_the_market_had_it() -> None:
     config = settings(**{"market.nt": 60})
     action = np.array([5.0, 1.0, 4.0, 0.9])
-    replay = replay_book(config, fixed(*action), SEED, EPOCH, 2)
+    replay = record_book(config, fixed(*action), SEED, EPOCH, 2)
     assert replay is not None
     rules, p = diffusive.parameters(config.market)
     ladder = np.empty((rules[diffusive.R_LEVELS], 4), np.int64)
@@ -110,7 +110,7 @@ def test_every_level_is_as_the_market_had_it() -> None:
 def test_fills_make_up_inventory_and_cash() -> None:
     config = settings()
     weights = random_weights(config)
-    replay = replay_book(config, weights, SEED, EPOCH, 0)
+    replay = record_book(config, weights, SEED, EPOCH, 0)
     assert replay is not None and len(replay.fill_step) > 20
     for k in (1, 100, len(replay.step) - 1):
         before = replay.fill_step < replay.step[k]
@@ -122,26 +122,26 @@ def test_fills_make_up_inventory_and_cash() -> None:
 def test_a_book_of_many_changes_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     config = settings()
     weights = random_weights(config)
-    whole = replay_book(config, weights, SEED, EPOCH, 1)
+    whole = record_book(config, weights, SEED, EPOCH, 1)
     real = np.full
     monkeypatch.setattr(
         "mmrl.rollout.recording.np.full", lambda shape, *rest: real((shape[0] // 40, 4), *rest)
     )  # less room than changes at first
-    short = replay_book(config, weights, SEED, EPOCH, 1)
+    short = record_book(config, weights, SEED, EPOCH, 1)
     assert whole is not None and short is not None
     for name, column in whole.arrays().items():
         np.testing.assert_array_equal(short.arrays()[name], column)
 
 
-def damaged(replay: BookReplay, **changes: Any) -> dict[str, Any]:
+def damaged(replay: BookRecording, **changes: Any) -> dict[str, Any]:
     return {**replay.arrays(), **{f"book_{name}": value for name, value in changes.items()}}
 
 
 def test_a_damaged_replay_counts_as_none() -> None:
     config = settings()
-    replay = replay_book(config, fixed(1.0, 1.0, 1.0, 1.0), SEED, EPOCH, 0)
+    replay = record_book(config, fixed(1.0, 1.0, 1.0, 1.0), SEED, EPOCH, 0)
     assert replay is not None
-    assert read_replay(replay.arrays()) is not None and read_replay({}) is None
+    assert read_recording(replay.arrays()) is not None and read_recording({}) is None
     count, changes = len(replay.step), len(replay.price)
     far = np.where(np.arange(changes) == 3, 2**31 - 1, replay.price)
     for case in (
@@ -158,7 +158,7 @@ def test_a_damaged_replay_counts_as_none() -> None:
         {"fill_shares": replay.fill_shares[:-1]},
         {"step": np.array(["a"] * count)},
     ):
-        assert read_replay(damaged(replay, **case)) is None, case
+        assert read_recording(damaged(replay, **case)) is None, case
 
 
 @pytest.mark.parametrize(("engine", "replayed"), [("compiled", True), ("tensor", False)])

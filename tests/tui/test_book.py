@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.runs.book_recording import BookReplay
+from mmrl.runs.book_recording import BookRecording
 from mmrl.runs.episodes import write_episode
 from tests.tui.conftest import drive, episode, press, screen_text
 from tui.widgets.ladder import LEVELS, book_rows
 
 
-def replay() -> BookReplay:
+def replay() -> BookRecording:
     """Four steps of a small book: the maker joins, is hit on its bid, then its ask is lifted with others'."""
     changes = [  # step, ticks, shares, own
         *((0, price, 10 * (k + 1), 0) for k, price in enumerate((99, 98, 96))),
@@ -25,7 +25,7 @@ def replay() -> BookReplay:
         (3, 103, -7, 0),
     ]
     step, price, shares, own = np.array(changes, np.int32).T
-    return BookReplay(
+    return BookRecording(
         step=np.arange(4, dtype=np.int32),
         dt=np.array([0.5]),
         mid=np.array([10.1, 10.11, 10.1, 10.12]),

@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from mmrl.plots.charts import heading
 from mmrl.plots.raster import ASCII, Floats, compact
-from mmrl.runs.book_recording import BookReplay, read_replay
+from mmrl.runs.book_recording import BookRecording, read_recording
 from tui.widgets.chart import Chart, charset
 from tui.widgets.episode import SavedEpisodes, column, times
 from tui.widgets.ladder import STEPS, Ladder
@@ -47,7 +47,7 @@ class BookView(SavedEpisodes):
     def compose(self) -> ComposeResult:
         self.view = View(follow=False)
         self.playing, self.rate, self.grouping = False, 0, 0
-        self.replay: BookReplay | None = None
+        self.replay: BookRecording | None = None
         self.time: Floats = np.empty(0)
         self.values: dict[str, Floats] = {}
         with Horizontal():
@@ -68,7 +68,7 @@ class BookView(SavedEpisodes):
         return self.query_one("#book-times", Scrubber)
 
     def show(self) -> None:
-        self.replay = read_replay(self.arrays)
+        self.replay = read_recording(self.arrays)
         if self.replay is not None:
             self.time = self.replay.time
             self.values = {name: np.asarray(getattr(self.replay, name), np.float64) for name in SHOWN}

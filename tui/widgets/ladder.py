@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.widgets import Static
 
 from mmrl.plots.raster import Floats, compact, ticks
-from mmrl.runs.book_recording import BookReplay
+from mmrl.runs.book_recording import BookRecording
 
 TRADES = 6
 PRICE = 10  # columns of a price
@@ -21,7 +21,7 @@ STEPS = (LEVELS, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 Row = tuple[int, int, int]  # ticks, shares (below zero: for sale), the maker's among them
 
 
-def book_rows(replay: BookReplay, at: int, step: int, half: int) -> tuple[list[Row], list[Row]]:
+def book_rows(replay: BookRecording, at: int, step: int, half: int) -> tuple[list[Row], list[Row]]:
     """Rows of asks and of bids, the best first, `half` of each at most; `step` ticks a row (LEVELS: as they come).
 
     Prices are rounded away from the mid: no share is shown nearer than it lies.
@@ -61,7 +61,7 @@ def trades(inventory: Floats, bid: Floats, ask: Floats, at: int) -> list[tuple[i
 class Ladder(Static):
     """A ladder of prices at one step of a trajectory."""
 
-    def show_book(self, replay: BookReplay, at: int, step: int, ascii_only: bool = False) -> None:
+    def show_book(self, replay: BookRecording, at: int, step: int, ascii_only: bool = False) -> None:
         """Draw kept step `at` of a whole book: own / all shares, a bar of both, the price."""
         colours, tick = self.app.theme_variables, float(replay.tick[0])
         last = TRADES if self.size.height >= 22 else 2

@@ -1,74 +1,152 @@
-"""The game of Avellaneda & Stoikov (Quantitative Finance 8(3), 2008): one share a side, fills A exp(-k delta)."""
+"""Avellaneda & Stoikov (Quantitative Finance 8(3), 2008): one share a side, fills A exp(-k delta)."""
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.jit import law
+from mmrl.kernels.account import GOES_ON, Account
+from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import next_word, uniform
+from mmrl.markets.avellaneda_stoikov.settings import Settings
 
-A_MID, A_JUMP, A_K, A_RATE, A_POISSON, A_DT, A_NT, A_HORIZON, A_START = range(9)
 _ONE = np.uint64(1)
 
 
-def parameters(market: Any) -> np.ndarray:
-    """Numbers float64[9] of a market configuration; time in units of the horizon's."""
-    dt = market.horizon / market.nt
-    jump = market.sigma * math.sqrt(dt)
-    poisson = float(market.fill == "poisson")
-    clock = [dt, market.nt, market.horizon]
-    return np.array([market.as_midprice, jump, market.k, market.arrival * dt, poisson, *clock, market.start_inventory])
+class Parameters(NamedTuple):
+    """The numbers of the market; time in units of the horizon's."""
+
+    mid: float
+    jump: float
+    """sigma sqrt(dt), by which the mid moves up or down in a step."""
+    k: float
+    rate: float
+    """A dt."""
+    poisson: int
+    dt: float
+    steps: int
+    horizon: float
+    start_inventory: int
 
 
-@law
-def start_inventory(reach, number):
-    """Inventory that trajectory `number` starts with: none if even, else one of -reach .. reach in turn.
+class State(NamedTuple):
+    """The maker's account, money in currency."""
 
-    Starts where the game seldom leads let rare positions be learned (exploring starts: Sutton & Barto 2018, ch. 5).
+    money: np.ndarray  # float64 [MONEY]
+    shares: np.ndarray  # int64 [4]: inventory, bought, sold, steps done
+
+
+MID, CASH, CASH_BEFORE, BID_DISTANCE, ASK_DISTANCE, BID, ASK, PAID, RECEIVED, REVALUATION = range(10)
+MONEY = 10
+INVENTORY, BOUGHT, SOLD, CLOCK = range(4)
+
+
+def parameters(market: Settings) -> Parameters:
+    """The parameters of a market's settings."""
+    return Parameters(
+        mid=market.midprice,
+        jump=market.sigma * math.sqrt(market.dt),
+        k=market.k,
+        rate=market.arrival * market.dt,
+        poisson=int(market.fill == "poisson"),
+        dt=market.dt,
+        steps=market.nt,
+        horizon=market.horizon,
+        start_inventory=market.start_inventory,
+    )
+
+
+@inlined
+def start_inventory(most, number):
+    """Inventory that trajectory `number` starts with: none if even, else one of -most .. most in turn.
+
+    Starts where the market seldom leads let rare positions be learned (exploring starts: Sutton & Barto 2018, ch. 5).
     """
     if number % 2 == 0:
         return 0
-    return (number // 2) % (2 * reach + 1) - reach
+    return (number // 2) % (2 * most + 1) - most
 
 
-def quote_scale(market: Any, policy: Any) -> tuple[float, float, float]:
-    """What a Gaussian action means in currency: distance at action 0, distance per unit of action, lean per share.
-
-    Distances are measured in 1/k, where fills become e times rarer, so that no market needs a scale of its own. The
-    lean is 0, or with as_tilt "risk" sqrt(e gamma sigma^2 / (2 k A)): the slope in q, far from the end, of the best
-    quotes for mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at
-    inventories it has never seen its quotes would stop leaning.
-    """
-    lean = 0.0
-    if policy.as_tilt == "risk":
-        lean = math.sqrt(math.e * market.gamma * market.sigma**2 / (2.0 * market.k * market.arrival))
-    return policy.as_delta_centre / market.k, policy.as_delta_scale / market.k, lean
-
-
-@law
+@inlined
 def fill_probability(p, delta):
-    """Probability that a quote at distance delta is hit within one step."""
-    rate = p[A_RATE] * math.exp(min(-p[A_K] * delta, 50.0))
-    if p[A_POISSON] > 0.0:
+    """Probability that a quote at distance delta, which is not clipped at 0, is hit within one step."""
+    rate = p.rate * math.exp(min(-p.k * delta, 50.0))
+    if p.poisson:
         return -math.expm1(-rate)
     return min(1.0, rate)
 
 
-@law
-def step(p, state, mid, delta_bid, delta_ask):
-    """One step: fills at mid -+ delta, then the mid moves +-sigma sqrt(dt).
+@inlined
+def reset(p, s, rng, number):
+    """Time 0; the starting inventory is paid for at the mid."""
+    q = np.int64(start_inventory(p.start_inventory, number))
+    s.shares[:] = 0
+    s.shares[INVENTORY] = q
+    s.money[:] = 0.0
+    s.money[MID] = p.mid
+    s.money[CASH] = -q * p.mid
+    s.money[BID] = s.money[ASK] = p.mid
 
-    Returns (bid filled, ask filled, new mid); distances are not clipped at 0.
-    """
-    bid = uniform(state) < fill_probability(p, delta_bid)
-    ask = uniform(state) < fill_probability(p, delta_ask)
-    up = (next_word(state) >> np.uint64(63)) & _ONE
-    return bid, ask, mid + p[A_JUMP] if up == _ONE else mid - p[A_JUMP]
+
+@inlined
+def observe(p, s, out):
+    """Write the inventory and the share of the time that is left."""
+    out[0] = s.shares[INVENTORY]
+    out[1] = (p.steps - s.shares[CLOCK]) / p.steps
 
 
-def reservation_quotes(market: Any, time_left: np.ndarray, inventory: np.ndarray) -> np.ndarray:
-    """Distances (bid, ask) from the mid of the paper's inventory strategy, shape [..., 2], currency."""
-    skew = market.gamma * market.sigma**2 * time_left
-    half = 0.5 * skew + math.log1p(market.gamma / market.k) / market.gamma
-    return np.stack([half + inventory * skew, half - inventory * skew], axis=-1)
+@inlined
+def act(p, s, quote):
+    """The maker's quotes: distances of bid and ask from the mid, one share each."""
+    s.money[BID_DISTANCE], s.money[ASK_DISTANCE] = quote[0], quote[1]
+    s.money[BID] = s.money[MID] - quote[0]
+    s.money[ASK] = s.money[MID] + quote[1]
+
+
+@inlined
+def advance(p, s, rng):
+    """One step: fills at the quotes, then the mid moves +-sigma sqrt(dt)."""
+    money, shares = s.money, s.shares
+    buys = uniform(rng) < fill_probability(p, money[BID_DISTANCE])
+    sells = uniform(rng) < fill_probability(p, money[ASK_DISTANCE])
+    up = (next_word(rng) >> np.uint64(63)) & _ONE
+    before = money[MID]
+    money[CASH_BEFORE] = money[CASH]
+    money[PAID] = money[RECEIVED] = 0.0
+    shares[BOUGHT] = shares[SOLD] = 0
+    if buys:
+        money[PAID] = money[BID]
+        money[CASH] -= money[BID]
+        shares[BOUGHT] = 1
+        shares[INVENTORY] += 1
+    if sells:
+        money[RECEIVED] = money[ASK]
+        money[CASH] += money[ASK]
+        shares[SOLD] = 1
+        shares[INVENTORY] -= 1
+    money[MID] = before + p.jump if up == _ONE else before - p.jump
+    money[REVALUATION] = shares[INVENTORY] * (money[MID] - before)
+    shares[CLOCK] += 1
+    return GOES_ON
+
+
+@inlined
+def account(p, s):
+    """The maker's account."""
+    money, shares = s.money, s.shares
+    return Account(
+        time=shares[CLOCK] * p.dt,
+        elapsed=p.dt,
+        cash=money[CASH],
+        inventory=shares[INVENTORY],
+        mid=money[MID],
+        value=money[CASH] + shares[INVENTORY] * money[MID],
+        bid=money[BID],
+        ask=money[ASK],
+        cash_change=money[CASH] - money[CASH_BEFORE],
+        bought=shares[BOUGHT],
+        sold=shares[SOLD],
+        paid=money[PAID],
+        received=money[RECEIVED],
+        revaluation=money[REVALUATION],
+    )

@@ -1,4 +1,4 @@
-"""Exact values and the exact optimum of the discrete Avellaneda-Stoikov game, by backward induction over (t, q).
+"""Exact values and the exact optimum of the discrete market of Avellaneda & Stoikov, by backward induction over (t, q).
 
 Within a step of length dt a bid at distance b and an ask at distance a from the mid are filled independently, then the
 mid moves by +-J, J = sigma sqrt(dt), with the inventory q' that is held by then. The objective is one of
@@ -22,41 +22,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.markets.avellaneda_stoikov.recursion import evaluate, solve
+from mmrl.markets.avellaneda_stoikov.recursion import Problem, evaluate, solve
+from mmrl.markets.avellaneda_stoikov.settings import Settings
+from mmrl.markets.contract import Objective, RangeTooNarrow
 
 Float64 = npt.NDArray[np.float64]
 
 TOLERANCE = 1e-5
 """Relative change of the value by a wider range of inventories that counts as none."""
-REACH = 60
+MAX_INVENTORY = 60
 """Q unless told otherwise; raised where the optimum needs more. Only makers that let inventory run feel it."""
 _LARGEST = 20_000  # inventories a side, beyond which the search for a sufficient Q gives up
-
-
-class TooNarrow(ValueError):
-    """The range of inventories |q| <= Q distorts the value."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is maximised: CARA utility (gamma > 0) or the mean (gamma = 0), less inventory penalties."""
-
-    gamma: float = 0.0
-    phi: float = 0.0
-    """Running penalty on q^2 per unit of time."""
-    alpha: float = 0.0
-    """Penalty on q_T^2."""
-
-    def __post_init__(self) -> None:
-        for name in ("gamma", "phi", "alpha"):
-            number = getattr(self, name)
-            if not (math.isfinite(number) and number >= 0):
-                raise ValueError(f"{name} = {number} is not allowed: it must be a finite number >= 0")
 
 
 @dataclass(frozen=True)
@@ -67,72 +47,74 @@ class Solution:
     delta: Float64
 
     @property
-    def reach(self) -> int:
+    def max_inventory(self) -> int:
         """Q, the largest inventory."""
         return (self.theta.shape[1] - 1) // 2
 
     @property
     def value(self) -> float:
-        """Value of the whole game: theta(0, 0)."""
-        return float(self.theta[0, self.reach])
+        """Value at the start: theta(0, 0)."""
+        return float(self.theta[0, self.max_inventory])
 
 
-def cara(gamma: float) -> Objective:
-    """Certainty equivalent of exponential utility; refuses gamma <= 0."""
-    if not gamma > 0:
-        raise ValueError(f"gamma = {gamma} is not allowed: CARA utility needs a number > 0")
-    return Objective(gamma=gamma)
+def problem(market: Settings, objective: Objective) -> Problem:
+    """What the recursion needs of a market and an objective."""
+    return Problem(
+        rate=market.arrival * market.dt,
+        k=market.k,
+        jump=market.sigma * math.sqrt(market.dt),
+        dt=market.dt,
+        gamma=objective.gamma,
+        phi=objective.phi,
+        alpha=objective.alpha,
+        poisson=int(market.fill == "poisson"),
+    )
 
 
-def numbers(market: Any, objective: Objective) -> Float64:
-    """What the recursion needs: rate A dt, k, jump J, dt, gamma, phi, alpha, 1.0 for poisson fills."""
-    dt = market.horizon / market.nt
-    poisson = float(market.fill == "poisson")
-    rate, jump = market.arrival * dt, market.sigma * math.sqrt(dt)
-    return np.array([rate, market.k, jump, dt, objective.gamma, objective.phi, objective.alpha, poisson])
+def optimum(market: Settings, objective: Objective, max_inventory: int | None = None) -> Solution:
+    """The best quotes and their value; `max_inventory` is Q, found by doubling when left out.
 
-
-def optimum(market: Any, objective: Objective, reach: int | None = None) -> Solution:
-    """The best quotes and their value; `reach` is Q, found by doubling when left out.
-
-    Raises TooNarrow when a given Q is too small for the value to be that of the unbounded game.
+    Raises RangeTooNarrow when a given Q is too small for the value to be that of the unbounded problem.
     """
-    p = numbers(market, objective)
+    p = problem(market, objective)
     most = market.nt  # one share a side and step: no inventory beyond it can occur
-    if reach is not None and reach < 1:
-        raise TooNarrow(f"Q = {reach} is too small: at least one share a side must be allowed")
-    low = min(reach or REACH, most)
+    if max_inventory is not None and max_inventory < 1:
+        raise RangeTooNarrow(f"Q = {max_inventory} is too small: at least one share a side must be allowed")
+    low = min(max_inventory or MAX_INVENTORY, most)
     narrow = Solution(*solve(p, market.nt, low))
     while low < most and low < _LARGEST:
         high = min(2 * low, most)
         wide = Solution(*solve(p, market.nt, high))
         if abs(wide.value - narrow.value) <= TOLERANCE * max(1.0, abs(wide.value)):
             break
-        if reach is not None:
-            raise TooNarrow(
-                f"Q = {reach} is too small: the optimum is {narrow.value:.4f} with |q| <= {low} "
+        if max_inventory is not None:
+            raise RangeTooNarrow(
+                f"Q = {max_inventory} is too small: the optimum is {narrow.value:.4f} with |q| <= {low} "
                 f"and {wide.value:.4f} with |q| <= {high}; use a larger Q"
             )
         low, narrow = high, wide
     return narrow
 
 
-def value_of_quotes(market: Any, objective: Objective, table: Float64, reach: int = REACH) -> float:
+def value_of_quotes(
+    market: Settings, objective: Objective, table: Float64, max_inventory: int = MAX_INVENTORY
+) -> float:
     """Exact value of the quotes `table` [N, 2 R + 1, 2], (bid, ask) by step and inventory from -R to R.
 
-    Beyond R the quotes at R are used, as the engines do; at |q| = `reach` the side leading beyond does not quote.
+    Beyond R the quotes at R are used, as the engines do; at |q| = `max_inventory` the side that leads beyond it does
+    not quote.
     """
     delta = np.ascontiguousarray(table, np.float64)
     if delta.ndim != 3 or delta.shape[0] != market.nt or delta.shape[1] % 2 == 0 or delta.shape[2] != 2:
         raise ValueError(f"a table must be [{market.nt}, 2 Q + 1, 2], not {list(delta.shape)}")
     if np.isnan(delta).any():
         raise ValueError("a table of quotes must not hold NaN")
-    low = min(reach, market.nt)
-    return float(evaluate(numbers(market, objective), delta, low)[0, low])
+    low = min(max_inventory, market.nt)
+    return float(evaluate(problem(market, objective), delta, low)[0, low])
 
 
-def optimality(market: Any, objective: Objective, table: Float64, best: float | None = None) -> float:
+def optimality(market: Settings, objective: Objective, table: Float64, best: float | None = None) -> float:
     """Value of the quotes divided by the optimum (computed when not given)."""
     solution = optimum(market, objective) if best is None else None
-    reach = REACH if solution is None else max(REACH, solution.reach)
-    return value_of_quotes(market, objective, table, reach) / (solution.value if solution else best or math.nan)
+    max_inventory = MAX_INVENTORY if solution is None else max(MAX_INVENTORY, solution.max_inventory)
+    return value_of_quotes(market, objective, table, max_inventory) / (solution.value if solution else best or math.nan)

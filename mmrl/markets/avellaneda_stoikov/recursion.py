@@ -1,13 +1,30 @@
-"""The recursion of the exact optimum in compiled code: one step's gain, the best distances, whole games.
+"""The recursion of the exact optimum in compiled code: one step's gain, the best distances, whole episodes.
 
-`p` holds A dt, k, J, dt, gamma, phi, alpha and 1.0 for poisson fills; u and d are the costs of a share more and less.
+u and d are the costs of a share more and less.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from mmrl.kernels.jit import kernel
+
+
+class Problem(NamedTuple):
+    """The numbers of a market and an objective."""
+
+    rate: float
+    """A dt."""
+    k: float
+    jump: float
+    """J = sigma sqrt(dt)."""
+    dt: float
+    gamma: float
+    phi: float
+    alpha: float
+    poisson: int
+
 
 _GOLDEN = 0.6180339887498949
 _STOP = 1e-11  # of the alternation between bid and ask, in units of distance
@@ -15,8 +32,8 @@ _STOP = 1e-11  # of the alternation between bid and ask, in units of distance
 
 @kernel
 def _fill(p, delta):
-    rate = p[0] * math.exp(min(-p[1] * delta, 50.0))
-    return -math.expm1(-rate) if p[7] > 0.0 else min(1.0, rate)
+    rate = p.rate * math.exp(min(-p.k * delta, 50.0))
+    return -math.expm1(-rate) if p.poisson else min(1.0, rate)
 
 
 @kernel
@@ -46,8 +63,8 @@ def _gain(gamma, up, down, bid, ask, u, d):
 @kernel
 def _condition(p, c, x):
     """How far ln(left side) is above 0 in the condition of a best bid x beyond indifference c, and its slope."""
-    gamma, k = p[4], p[1]
-    r = p[0] * math.exp(min(-k * (c + x), 50.0))
+    gamma, k = p.gamma, p.k
+    r = p.rate * math.exp(min(-k * (c + x), 50.0))
     if r > 1e-9:
         above = math.log(r) - (r if r > 30.0 else math.log(math.expm1(r)))
         slope = k * (r / -math.expm1(-r) - 1.0)
@@ -66,12 +83,12 @@ def _condition(p, c, x):
 @kernel
 def _best_distance(p, c):
     """The distance that maximises fill(delta) (1 - exp(-gamma (delta - c))) / gamma."""
-    gamma, k = p[4], p[1]
+    gamma, k = p.gamma, p.k
     x = math.log1p(gamma / k) / gamma if gamma > 0.0 else 1.0 / k
-    if p[7] == 0.0:  # where a fill is certain, further away is better
-        return max(c + x, math.log(p[0]) / k)
+    if not p.poisson:  # where a fill is certain, further away is better
+        return max(c + x, math.log(p.rate) / k)
     for rate in (1e6, 1e4, 700.0, 100.0, 10.0):  # far too near: begin where fills are merely certain
-        start = math.log(p[0] / rate) / k - c
+        start = math.log(p.rate / rate) / k - c
         if start > x and _condition(p, c, start)[0] < 0.0:
             x = start
     for _ in range(200):  # Newton's method on a rising concave function, from the left: it cannot overshoot
@@ -109,8 +126,8 @@ def _indifference(gamma, other, distance, own, opposite):
 def _answer(p, ask, u, d):
     """The best bid to an ask, and the gain of the pair."""
     down = _fill(p, ask)
-    bid = _best_distance(p, _indifference(p[4], down, ask, u, d))
-    return bid, _gain(p[4], _fill(p, bid), down, bid, ask, u, d)
+    bid = _best_distance(p, _indifference(p.gamma, down, ask, u, d))
+    return bid, _gain(p.gamma, _fill(p, bid), down, bid, ask, u, d)
 
 
 @kernel
@@ -122,8 +139,8 @@ def _best_pair(p, u, d):
     An ask's indifference lies between -u and d, whatever the bid.
     """
     bid, ask = _best_distance(p, u), _best_distance(p, d)
-    gamma = p[4]
-    if max(gamma, p[1]) * abs(u + d) < 1.0:
+    gamma = p.gamma
+    if max(gamma, p.k) * abs(u + d) < 1.0:
         for _ in range(200):
             old_bid, old_ask = bid, ask
             bid = _best_distance(p, _indifference(gamma, _fill(p, ask), ask, u, d))
@@ -132,7 +149,7 @@ def _best_pair(p, u, d):
                 break
         return bid, ask
     low, high = min(ask, _best_distance(p, -u)), max(ask, _best_distance(p, -u))
-    count = int(min(max(16.0, (high - low) * p[1] * 8.0), 200.0))
+    count = int(min(max(16.0, (high - low) * p.k * 8.0), 200.0))
     width = (high - low) / count
     best, at = -math.inf, low
     for i in range(count + 1):
@@ -164,13 +181,13 @@ def _best_pair(p, u, d):
 @kernel
 def _left(p, theta, out):
     """phi_t(q) from theta_{t+1}(q)."""
-    gamma = p[4]
-    reach = (theta.shape[0] - 1) // 2
+    gamma = p.gamma
+    max_inventory = (theta.shape[0] - 1) // 2
     for i in range(theta.shape[0]):
-        q = i - reach
-        cost = p[5] * q * q * p[3]
+        q = i - max_inventory
+        cost = p.phi * q * q * p.dt
         if gamma > 0.0:
-            y = abs(gamma * q * p[2])
+            y = abs(gamma * q * p.jump)
             if y < 1.0:
                 s = math.sinh(0.5 * y)
                 cost += math.log1p(2.0 * s * s) / gamma
@@ -180,13 +197,13 @@ def _left(p, theta, out):
 
 
 @kernel
-def solve(p, steps, reach):
-    """Value [steps + 1, 2 reach + 1] and best distances [steps, 2 reach + 1, 2]."""
-    width = 2 * reach + 1
+def solve(p, steps, max_inventory):
+    """Value [steps + 1, 2 max_inventory + 1] and best distances [steps, 2 max_inventory + 1, 2]."""
+    width = 2 * max_inventory + 1
     theta = np.empty((steps + 1, width))
     delta = np.empty((steps, width, 2))
     for i in range(width):
-        theta[steps, i] = -p[6] * (i - reach) ** 2
+        theta[steps, i] = -p.alpha * (i - max_inventory) ** 2
     left = np.empty(width)
     for t in range(steps - 1, -1, -1):
         _left(p, theta[t + 1], left)
@@ -202,29 +219,29 @@ def solve(p, steps, reach):
             delta[t, i, 0], delta[t, i, 1] = bid, ask
             up = _fill(p, bid) if u < math.inf else 0.0
             down = _fill(p, ask) if d < math.inf else 0.0
-            theta[t, i] = left[i] + _gain(p[4], up, down, bid, ask, u, d)
+            theta[t, i] = left[i] + _gain(p.gamma, up, down, bid, ask, u, d)
     return theta, delta
 
 
 @kernel
-def evaluate(p, table, reach):
-    """Value [steps + 1, 2 reach + 1] of given distances; beyond the table's inventories its last column."""
+def evaluate(p, table, max_inventory):
+    """Value [steps + 1, 2 max_inventory + 1] of given distances; beyond the table's inventories its last column."""
     steps = table.shape[0]
-    width = 2 * reach + 1
+    width = 2 * max_inventory + 1
     known = (table.shape[1] - 1) // 2
     theta = np.empty((steps + 1, width))
     for i in range(width):
-        theta[steps, i] = -p[6] * (i - reach) ** 2
+        theta[steps, i] = -p.alpha * (i - max_inventory) ** 2
     left = np.empty(width)
     for t in range(steps - 1, -1, -1):
         _left(p, theta[t + 1], left)
         for i in range(width):
-            row = min(max(i - reach, -known), known) + known
+            row = min(max(i - max_inventory, -known), known) + known
             bid, ask = table[t, row, 0], table[t, row, 1]
             u, d, up, down = 0.0, 0.0, 0.0, 0.0
             if i + 1 < width and bid < math.inf:
                 u, up = left[i] - left[i + 1], _fill(p, bid)
             if i > 0 and ask < math.inf:
                 d, down = left[i] - left[i - 1], _fill(p, ask)
-            theta[t, i] = left[i] + _gain(p[4], up, down, bid, ask, u, d)
+            theta[t, i] = left[i] + _gain(p.gamma, up, down, bid, ask, u, d)
     return theta

@@ -1,1 +1,4 @@
-"""An order book around a diffusing mid price."""
+"""An order book around a diffusing mid price: see README.md."""
+
+DEFAULT = True
+"""This market is traded in when none is named."""

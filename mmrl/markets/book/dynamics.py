@@ -1,15 +1,16 @@
-"""The `book` market: a diffusing mid price, a book of resting shares around it and Poisson market orders.
+"""The order book in which a maker lives: a diffusing mid, a seeded book, market orders that see the best quotes.
 
-Prices inside are levels of the ladder: ticks above `base`, the mid a float in the same unit. Rules are an
-int64 vector and numbers a float64 vector, so that one compiled kernel serves every combination.
+Prices inside are levels of the ladder: ticks above `base`, the mid a float in the same unit; times are steps. README.md
+states the rules; every combination of them runs in one compiled kernel.
 """
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.jit import law
+from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
+from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import normal, poisson
 from mmrl.markets.book.order_book import (
     ASK,
@@ -19,7 +20,6 @@ from mmrl.markets.book.order_book import (
     MAKER,
     OWN,
     SHARES,
-    SIDE_OWN,
     SIDE_TOTAL,
     SIZE,
     TIME,
@@ -30,244 +30,428 @@ from mmrl.markets.book.order_book import (
     rest,
     take,
 )
+from mmrl.markets.book.settings import Settings
 
-# Integer rules.
-R_OWNER, R_DROP, R_WALK, R_REFILL, R_LOT, R_PRIORITY, R_DISCARD, R_NEAREST, R_UNIFORM = range(9)
-R_BOOK_SIZE, R_NT, R_LEVELS = 9, 10, 11
-# Numbers: lengths in ticks, times in steps.
-P_MID, P_BASE, P_TICK, P_DRIFT, P_SCALE, P_SPREAD, P_DT, P_B0 = range(8)
-# Account of the maker: cash in ticks, inventory in shares.
-CASH, INVENTORY = 0, 1
-# What is seen of the touch: sizes that the lineage rule leaves stale until a whole lot is gone.
-SEEN_BID, SEEN_ASK = 9, 10  # places in the book's meta
+NOTHING = np.empty((0, 4), np.int32)
+
+
+class Parameters(NamedTuple):
+    """The rules and numbers of a book; lengths in ticks, times in steps unless named otherwise."""
+
+    maker_owns_seeds: int
+    drops_crossed: int
+    walks: int
+    """Market orders go beyond the best price."""
+    refills: int
+    shows_lot: int
+    """The size at the touch is that of the first lot, stale until a whole lot is gone."""
+    priority: int
+    discards: int
+    """The step that empties the book leaves no trace."""
+    rounds_to_nearest: int
+    uniform: int
+    book_size: int
+    steps: int
+    levels: int
+    states: int
+    """Last states that are observed."""
+    extras: int
+    """Columns observed beside the states and the time left."""
+    mid: float
+    base: int
+    """Ticks of level 0."""
+    tick: float
+    """Currency."""
+    drift: float
+    scale: float
+    spread: float
+    dt: float
+    """Milliseconds."""
+    b0: float
+    b1: float
+    b2: float
+    b3: float
+    b4: float
+    b5: float
+    log_size_limit: float
+    every: int
+    """Steps from one record of the book to the next."""
+    changes: np.ndarray
+    """int32 [M, 4], where a recording of the book is written (`note_levels`); without room nothing is recorded."""
+
+
+class State(NamedTuple):
+    """One book and the account of its maker."""
+
+    ladder: np.ndarray  # int64 [levels, 4]
+    lots: np.ndarray  # int64 [lots, 3]
+    meta: np.ndarray  # int64 [META]
+    account: np.ndarray  # int64 [ACCOUNT], ticks and shares
+    numbers: np.ndarray  # float64 [NUMBERS]
+    seen: np.ndarray  # float64 [4], the newest state as observed
+    known: np.ndarray  # int64 [levels or 0, 2], the levels as recorded last
+
+
+# Places in State.account: what stands, then the flows of the step, then what stood before it.
+CASH, INVENTORY, BOUGHT, SOLD, PAID, RECEIVED, CASH_BEFORE, INVENTORY_BEFORE, CLOCK, NOTED = range(10)
+ACCOUNT = 10
+# Places in State.numbers, levels but for the revaluation (currency).
+MID, QUOTED_BID, QUOTED_ASK, REVALUATION = range(4)
+NUMBERS = 4
+# What is seen of the touch, in the book's meta: sizes that the lineage rule leaves stale until a whole lot is gone.
+SEEN_BID, SEEN_ASK = 9, 10
 
 MAX_SHARES = np.int64(1_000_000)
 _REFILL = np.int64(100)
 _MAX_SEEDS = 1000
 
 
-def parameters(market: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Rules int64[12] and numbers float64[14] of a market configuration."""
+def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) -> Parameters:
+    """The parameters of a market's settings; with `changes` int32 [M, 4] the book of the trajectories is recorded."""
     duration = market.nt * market.dt
     reach = 3 * market.seed_spread + abs(market.drift) * duration + 10 * market.volatility * duration**0.5
     half = math.ceil(reach / market.tick) + 10
     mid = market.midprice / market.tick
     base = math.floor(mid) - half
-    rules = np.array(
-        [
-            market.owner == "maker",
-            market.crossed == "dropped",
-            market.market_order == "walk",
-            market.exhausted == "refilled",
-            market.touch_size == "lot",
-            SIZE if market.priority == "size" else TIME,
-            market.emptying_step == "discarded",
-            market.rounding == "nearest",
-            market.uniform,
-            market.book_size,
-            market.nt,
-            2 * half + 1,
-        ],
-        np.int64,
+    return Parameters(
+        maker_owns_seeds=int(market.owner == "maker"),
+        drops_crossed=int(market.crossed == "dropped"),
+        walks=int(market.market_order == "walk"),
+        refills=int(market.exhausted == "refilled"),
+        shows_lot=int(market.touch_size == "lot"),
+        priority=SIZE if market.priority == "size" else TIME,
+        discards=int(market.emptying_step == "discarded" and not market.uniform),
+        rounds_to_nearest=int(market.rounding == "nearest"),
+        uniform=int(market.uniform),
+        book_size=market.book_size,
+        steps=market.nt,
+        levels=2 * half + 1,
+        states=market.n_obs,
+        extras={"state": 0, "inventory": 1, "full": 3}[market.observation],
+        mid=mid - base,
+        base=base,
+        tick=market.tick,
+        drift=market.drift * market.dt / market.tick,
+        scale=market.volatility * market.dt**0.5 / market.tick,
+        spread=market.seed_spread / market.tick,
+        dt=market.dt,
+        b0=market.intensity[0],
+        b1=market.intensity[1],
+        b2=market.intensity[2],
+        b3=market.intensity[3],
+        b4=market.intensity[4],
+        b5=market.intensity[5],
+        log_size_limit=market.log_size_limit,
+        every=every,
+        changes=changes,
     )
-    numbers = [mid - base, base, market.tick, market.drift * market.dt / market.tick]
-    numbers += [market.volatility * market.dt**0.5 / market.tick, market.seed_spread / market.tick, market.dt]
-    return rules, np.array(numbers + list(market.intensity) + [market.log_size_limit], np.float64)
 
 
-def lot_capacity(rules: np.ndarray) -> int:
+@inlined
+def lot_capacity(p):
     """Lots that can be alive at once: the seeds, two orders and two refills a step."""
-    return 2 * _MAX_SEEDS + 4 * int(rules[R_NT]) + 16
+    return 2 * _MAX_SEEDS + 4 * p.steps + 16
 
 
-@law
-def intensity(p, delta, q):
+@inlined
+def arrival_rate(p, delta, q):
     """Arrival rate in shares per ms of market orders against q shares at distance delta (currency)."""
     if q <= 0:
         return 0.0
     x = math.log1p(max(delta, 0.0))
-    b = P_B0
-    y = min(math.log1p(q), p[b + 6])
-    power = p[b] + p[b + 1] * x + p[b + 2] * x * x + p[b + 3] * y + p[b + 4] * y * y
-    return math.exp(power + p[b + 5] * math.log1p(max(delta, 0.0) + q))
+    y = min(math.log1p(q), p.log_size_limit)
+    power = p.b0 + p.b1 * x + p.b2 * x * x + p.b3 * y + p.b4 * y * y
+    return math.exp(power + p.b5 * math.log1p(max(delta, 0.0) + q))
 
 
-@law
-def touch(ladder, lots, meta, rules, side):
+@inlined
+def touch(p, s, side):
     """Size at the best quote of a side: all its shares, or its first lot under the lineage rule."""
-    if meta[SIDE_TOTAL + side] == 0:
+    if s.meta[SIDE_TOTAL + side] == 0:
         return np.int64(0)
-    level = meta[BEST + side]
-    if rules[R_LOT]:
-        return lots[ladder[level, HEAD], SHARES]
-    return ladder[level, TOTAL]
+    level = s.meta[BEST + side]
+    if p.shows_lot:
+        return s.lots[s.ladder[level, HEAD], SHARES]
+    return s.ladder[level, TOTAL]
 
 
-@law
-def shown(ladder, meta, rules, side, size):
+@inlined
+def shown(p, s, side, size):
     """Size at the best quote that others show: a maker who mirrored its own shares would grow without bound."""
-    if rules[R_OWNER] or meta[SIDE_TOTAL + side] == 0:
+    if p.maker_owns_seeds or s.meta[SIDE_TOTAL + side] == 0:
         return np.float64(size)
-    return np.float64(max(size - ladder[meta[BEST + side], OWN], 0))
+    return np.float64(max(size - s.ladder[s.meta[BEST + side], OWN], 0))
 
 
-@law
-def _look(ladder, lots, meta, rules):
-    meta[SEEN_BID] = touch(ladder, lots, meta, rules, BID)
-    meta[SEEN_ASK] = touch(ladder, lots, meta, rules, ASK)
+@inlined
+def _look(p, s):
+    s.meta[SEEN_BID] = touch(p, s, BID)
+    s.meta[SEEN_ASK] = touch(p, s, ASK)
 
 
-@law
-def observe(ladder, lots, meta, rules, p, mid, out):
-    """Write (q_b, delta_b, q_a, delta_a) to out[4], shares and currency; zeros if a side is empty."""
-    if meta[SIDE_TOTAL + BID] == 0 or meta[SIDE_TOTAL + ASK] == 0:
-        out[:4] = 0.0
+@inlined
+def empty(s):
+    """Whether a side holds no shares."""
+    return s.meta[SIDE_TOTAL + BID] == 0 or s.meta[SIDE_TOTAL + ASK] == 0
+
+
+@inlined
+def _trade(s, side, shares, ticks):
+    """The maker buys (side BID) or sells (side ASK) shares for a sum of ticks."""
+    if side == BID:
+        s.account[CASH] -= ticks
+        s.account[INVENTORY] += shares
+        s.account[BOUGHT] += shares
+        s.account[PAID] += ticks
+    else:
+        s.account[CASH] += ticks
+        s.account[INVENTORY] -= shares
+        s.account[SOLD] += shares
+        s.account[RECEIVED] += ticks
+
+
+@inlined
+def _cross_side(p, s, side):
+    mid = s.numbers[MID]
+    if s.meta[SIDE_TOTAL + side] == 0:
         return
-    if not rules[R_LOT]:
-        _look(ladder, lots, meta, rules)
-    out[0] = meta[SEEN_BID]
-    out[1] = (mid - meta[BEST + BID]) * p[P_TICK]
-    out[2] = meta[SEEN_ASK]
-    out[3] = (meta[BEST + ASK] - mid) * p[P_TICK]
+    if side == BID:
+        if not s.meta[BEST + BID] > mid:
+            return
+        limit = np.int64(math.floor(mid)) + 1
+        level = np.int64(math.floor(mid + 0.5)) - 1
+    else:
+        if not s.meta[BEST + ASK] < mid:
+            return
+        limit = np.int64(math.ceil(mid)) - 1
+        level = np.int64(math.floor(mid + 0.5)) + 1
+    n = take(s.ladder, s.lots, s.meta, side, s.meta[SIDE_TOTAL + side], limit)
+    if not p.drops_crossed:
+        _trade(s, side, n[1], n[3] + n[1] * p.base)
+    if p.refills and s.meta[SIDE_TOTAL + side] == 0:
+        rest(s.ladder, s.lots, s.meta, side, level, _REFILL, p.maker_owns_seeds)
 
 
-@law
-def _cross(ladder, lots, meta, rules, p, account, mid):
+@inlined
+def _cross(p, s):
     """Orders that the mid has passed: the maker's are filled at their limit, or all are dropped (lineage)."""
-    if meta[SIDE_TOTAL + BID] > 0 and meta[BEST + BID] > mid:
-        n = take(ladder, lots, meta, BID, meta[SIDE_TOTAL + BID], np.int64(math.floor(mid)) + 1)
-        if not rules[R_DROP]:
-            account[CASH] -= n[3] + n[1] * np.int64(p[P_BASE])
-            account[INVENTORY] += n[1]
-        if rules[R_REFILL] and meta[SIDE_TOTAL + BID] == 0:
-            level = np.int64(math.floor(mid + 0.5)) - 1
-            rest(ladder, lots, meta, BID, level, _REFILL, rules[R_OWNER])
-    if meta[SIDE_TOTAL + ASK] > 0 and meta[BEST + ASK] < mid:
-        n = take(ladder, lots, meta, ASK, meta[SIDE_TOTAL + ASK], np.int64(math.ceil(mid)) - 1)
-        if not rules[R_DROP]:
-            account[CASH] += n[3] + n[1] * np.int64(p[P_BASE])
-            account[INVENTORY] -= n[1]
-        if rules[R_REFILL] and meta[SIDE_TOTAL + ASK] == 0:
-            level = np.int64(math.floor(mid + 0.5)) + 1
-            rest(ladder, lots, meta, ASK, level, _REFILL, rules[R_OWNER])
+    _cross_side(p, s, BID)
+    _cross_side(p, s, ASK)
 
 
-@law
-def seed(ladder, lots, meta, rules, p, state, account):
-    """Clear the book and seed it around the initial mid; returns the mid. No seeded share moves cash."""
-    clear(ladder, lots, meta, rules[R_PRIORITY])
-    mid = p[P_MID]
-    spread = p[P_SPREAD]
-    rate = 2.0 * rules[R_BOOK_SIZE] / 1000.0
+@inlined
+def reset(p, s, rng, number):
+    """Clear the book and seed it around the initial mid. No seeded share moves cash."""
+    clear(s.ladder, s.lots, s.meta, p.priority)
+    s.account[:] = 0
+    s.numbers[MID] = p.mid
+    rate = 2.0 * p.book_size / 1000.0
     placed = np.int64(0)
     rounds = 0
-    top = ladder.shape[0] - 1
-    while placed < rules[R_BOOK_SIZE] and rounds < _MAX_SEEDS:
+    top = s.ladder.shape[0] - 1
+    while placed < p.book_size and rounds < _MAX_SEEDS:
         rounds += 1
         # in the lineage's order, so that both worlds seed the same law
-        below = mid - (0.5 * spread + 0.25 * spread * normal(state))
-        above = mid + (0.5 * spread + 0.25 * spread * normal(state))
-        n_bid = poisson(state, rate, MAX_SHARES)
-        n_ask = poisson(state, rate, MAX_SHARES)
+        below = p.mid - (0.5 * p.spread + 0.25 * p.spread * normal(rng))
+        above = p.mid + (0.5 * p.spread + 0.25 * p.spread * normal(rng))
+        n_bid = poisson(rng, rate, MAX_SHARES)
+        n_ask = poisson(rng, rate, MAX_SHARES)
         bid = min(max(np.int64(math.floor(below + 0.5)), 0), top)
         ask = min(max(np.int64(math.floor(above + 0.5)), 0), top)
         if n_bid > 0:
-            place(ladder, lots, meta, BID, bid, n_bid, rules[R_OWNER])
+            place(s.ladder, s.lots, s.meta, BID, bid, n_bid, p.maker_owns_seeds)
         if n_ask > 0:
-            place(ladder, lots, meta, ASK, ask, n_ask, rules[R_OWNER])
-        if meta[SIDE_TOTAL + BID] > 0 and meta[SIDE_TOTAL + ASK] > 0:
-            _cross(ladder, lots, meta, rules, p, account, mid)
+            place(s.ladder, s.lots, s.meta, ASK, ask, n_ask, p.maker_owns_seeds)
+        if s.meta[SIDE_TOTAL + BID] > 0 and s.meta[SIDE_TOTAL + ASK] > 0:
+            _cross(p, s)
         placed += n_bid + n_ask
-    _look(ladder, lots, meta, rules)
-    account[CASH] = 0
-    account[INVENTORY] = 0
-    return mid
+    _look(p, s)
+    s.account[:] = 0
+    _quoted(s)
+    s.numbers[REVALUATION] = 0.0
+    s.known[:] = 0
 
 
-@law
-def _submit(ladder, lots, meta, rules, p, account, mid, side, n, delta):
+@inlined
+def observe(p, s, out):
+    """Write the last states (q_b, delta_b, q_a, delta_a), newest first, the time left, then the extras.
+
+    Shares and currency; zeros if a side is empty.
+    """
+    if empty(s):
+        s.seen[:] = 0.0
+    else:
+        if not p.shows_lot:
+            _look(p, s)
+        mid = s.numbers[MID]
+        s.seen[0] = s.meta[SEEN_BID]
+        s.seen[1] = (mid - s.meta[BEST + BID]) * p.tick
+        s.seen[2] = s.meta[SEEN_ASK]
+        s.seen[3] = (s.meta[BEST + ASK] - mid) * p.tick
+    last = 4 * p.states
+    for j in range(last - 1, 3, -1):
+        out[j] = out[j - 4]
+    for j in range(4):
+        out[j] = s.seen[j]
+    out[last] = (p.steps - s.account[CLOCK]) / p.steps
+    if p.extras > 0:
+        out[last + 1] = s.account[INVENTORY]
+    if p.extras > 1:
+        out[last + 2] = (s.numbers[MID] - p.mid) * p.tick
+        out[last + 3] = s.account[CASH] * p.tick
+
+
+@inlined
+def mirror(p, s, rng, quote):
+    """The lineage's naive maker: n ~ Poisson(3/4 q), delta ~ N(delta, delta/4) of what others show on each side."""
+    for side in range(2):
+        quote[2 * side] = poisson(rng, 0.75 * shown(p, s, side, s.seen[2 * side]), MAX_SHARES)
+        quote[2 * side + 1] = s.seen[2 * side + 1] * (1.0 + 0.25 * normal(rng))
+
+
+@inlined
+def _submit(p, s, side, n, delta):
     """The maker's order on one side: n whole shares at distance delta (currency); n < 0 withdraws shares."""
     if not abs(n) >= 0.5 or not delta == delta:  # also when n or delta is not a number
         return
     shares = np.int64(math.floor(min(abs(n), MAX_SHARES) + 0.5))
-    ticks = min(max(delta, 0.0) / p[P_TICK], 2.0 * ladder.shape[0])
-    price = mid - ticks if side == BID else mid + ticks
-    if rules[R_NEAREST]:
+    ticks = min(max(delta, 0.0) / p.tick, 2.0 * s.ladder.shape[0])
+    price = s.numbers[MID] - ticks if side == BID else s.numbers[MID] + ticks
+    if p.rounds_to_nearest:
         level = np.int64(math.floor(price + 0.5))
     elif side == BID:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
         level = np.int64(math.floor(price + 1e-7))
     else:
         level = np.int64(math.ceil(price - 1e-7))
-    sign = 1 if side == ASK else -1
     if n < 0:
-        if rules[R_OWNER] == MAKER:
-            take(ladder, lots, meta, side, shares, level)
+        if p.maker_owns_seeds == MAKER:
+            take(s.ladder, s.lots, s.meta, side, shares, level)
         else:
-            cancel(ladder, lots, meta, side, shares, level)
-    elif 0 <= level < ladder.shape[0]:  # further away nothing can reach it before the end
-        met = place(ladder, lots, meta, side, level, shares, MAKER)
+            cancel(s.ladder, s.lots, s.meta, side, shares, level)
+    elif 0 <= level < s.ladder.shape[0]:  # further away nothing can reach it before the end
+        met = place(s.ladder, s.lots, s.meta, side, level, shares, MAKER)
         others = met[0] - met[1]
-        account[CASH] += sign * (met[2] - met[3] + others * np.int64(p[P_BASE]))
-        account[INVENTORY] -= sign * others
-    if rules[R_DROP]:
-        stale = n > 0 and meta[SIDE_TOTAL + side] > 0 and meta[BEST + side] != level
-        _cross(ladder, lots, meta, rules, p, account, mid)
+        _trade(s, side, others, met[2] - met[3] + others * p.base)
+    if p.drops_crossed:
+        stale = n > 0 and s.meta[SIDE_TOTAL + side] > 0 and s.meta[BEST + side] != level
+        _cross(p, s)
         if not stale:
-            _look(ladder, lots, meta, rules)
+            _look(p, s)
 
 
-@law
-def act(ladder, lots, meta, rules, p, account, mid, action):
+@inlined
+def _quoted(s):
+    """Note the best quotes as they stand; the mid where a side is empty."""
+    mid = s.numbers[MID]
+    s.numbers[QUOTED_BID] = s.meta[BEST + BID] if s.meta[SIDE_TOTAL + BID] > 0 else mid
+    s.numbers[QUOTED_ASK] = s.meta[BEST + ASK] if s.meta[SIDE_TOTAL + ASK] > 0 else mid
+
+
+@inlined
+def act(p, s, quote):
     """The maker's action (n_b, delta_b, n_a, delta_a) in shares and currency, the bid first."""
-    _submit(ladder, lots, meta, rules, p, account, mid, BID, action[0], action[1])
-    _submit(ladder, lots, meta, rules, p, account, mid, ASK, action[2], action[3])
+    s.account[BOUGHT : RECEIVED + 1] = 0
+    s.account[CASH_BEFORE] = s.account[CASH]
+    s.account[INVENTORY_BEFORE] = s.account[INVENTORY]
+    _submit(p, s, BID, quote[0], quote[1])
+    _submit(p, s, ASK, quote[2], quote[3])
+    _quoted(s)
+    if p.changes.shape[0] > 0 and s.account[CLOCK] % p.every == 0:
+        note_levels(p, s)
 
 
-@law
-def empty(meta):
-    """Whether a side holds no shares."""
-    return meta[SIDE_TOTAL + BID] == 0 or meta[SIDE_TOTAL + ASK] == 0
+@inlined
+def note_levels(p, s):
+    """Append (step, level, shares, the maker's own) to the recording for every level that is no longer as known.
+
+    Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the recording.
+    """
+    at = s.account[NOTED]
+    top = s.meta[BEST + BID] if s.meta[SIDE_TOTAL + BID] > 0 else np.int64(-1)
+    for level in range(s.ladder.shape[0]):
+        shares = s.ladder[level, TOTAL] if level <= top else -s.ladder[level, TOTAL]
+        if shares == s.known[level, 0] and s.ladder[level, OWN] == s.known[level, 1]:
+            continue
+        s.known[level, 0] = shares
+        s.known[level, 1] = s.ladder[level, OWN]
+        if at < p.changes.shape[0]:
+            p.changes[at, 0] = s.account[CLOCK]
+            p.changes[at, 1] = level
+            p.changes[at, 2] = shares
+            p.changes[at, 3] = s.ladder[level, OWN]
+        at += 1
+    s.account[NOTED] = at
 
 
-@law
-def advance(ladder, lots, meta, rules, p, state, account, mid):
-    """One step of the market after the action: mid, crossed orders, market orders; returns the new mid."""
-    mid += p[P_DRIFT] + p[P_SCALE] * normal(state)
+@inlined
+def advance(p, s, rng):
+    """One step after the action: mid, crossed orders, market orders; then whether the book still has both sides."""
+    if p.discards and empty(s):
+        return _discard(s)
+    before = s.numbers[MID]
+    mid = before + (p.drift + p.scale * normal(rng))
     # the ladder reaches ten standard deviations; past its end there is nothing left to trade
-    mid = min(max(mid, 1.0), ladder.shape[0] - 2.0)
-    if rules[R_DROP] == 0 or not empty(meta):
-        _cross(ladder, lots, meta, rules, p, account, mid)
-    bid, ask = meta[BEST + BID], meta[BEST + ASK]
-    q_bid = touch(ladder, lots, meta, rules, BID)
-    q_ask = touch(ladder, lots, meta, rules, ASK)
-    buy_rate = p[P_DT] * intensity(p, (ask - mid) * p[P_TICK], q_ask)
-    sell_rate = p[P_DT] * intensity(p, (mid - bid) * p[P_TICK], q_bid)
-    if rules[R_LOT]:
-        _look(ladder, lots, meta, rules)
-    buy_cap = meta[SIDE_TOTAL + ASK]
-    sell_cap = meta[SIDE_TOTAL + BID]
-    if not rules[R_WALK]:
-        buy_cap = ladder[ask, TOTAL] if q_ask > 0 else np.int64(0)
-        sell_cap = ladder[bid, TOTAL] if q_bid > 0 else np.int64(0)
-    buys = poisson(state, buy_rate, buy_cap)
-    sells = poisson(state, sell_rate, sell_cap)
+    mid = min(max(mid, 1.0), s.ladder.shape[0] - 2.0)
+    s.numbers[MID] = mid
+    s.numbers[REVALUATION] = s.account[INVENTORY] * ((mid - before) * p.tick)
+    if not p.drops_crossed or not empty(s):
+        _cross(p, s)
+    bid, ask = s.meta[BEST + BID], s.meta[BEST + ASK]
+    q_bid = touch(p, s, BID)
+    q_ask = touch(p, s, ASK)
+    buy_rate = p.dt * arrival_rate(p, (ask - mid) * p.tick, q_ask)
+    sell_rate = p.dt * arrival_rate(p, (mid - bid) * p.tick, q_bid)
+    if p.shows_lot:
+        _look(p, s)
+    buy_cap = s.meta[SIDE_TOTAL + ASK]
+    sell_cap = s.meta[SIDE_TOTAL + BID]
+    if not p.walks:
+        buy_cap = s.ladder[ask, TOTAL] if q_ask > 0 else np.int64(0)
+        sell_cap = s.ladder[bid, TOTAL] if q_bid > 0 else np.int64(0)
+    buys = poisson(rng, buy_rate, buy_cap)
+    sells = poisson(rng, sell_rate, sell_cap)
     whole = np.int64(0)
-    base = np.int64(p[P_BASE])
     if buys > 0:
-        n = take(ladder, lots, meta, ASK, buys, ladder.shape[0])
-        account[CASH] += n[3] + n[1] * base
-        account[INVENTORY] -= n[1]
+        n = take(s.ladder, s.lots, s.meta, ASK, buys, s.ladder.shape[0])
+        _trade(s, ASK, n[1], n[3] + n[1] * p.base)
         whole += n[4]
     if sells > 0:
-        n = take(ladder, lots, meta, BID, sells, np.int64(-1))
-        account[CASH] -= n[3] + n[1] * base
-        account[INVENTORY] += n[1]
+        n = take(s.ladder, s.lots, s.meta, BID, sells, np.int64(-1))
+        _trade(s, BID, n[1], n[3] + n[1] * p.base)
         whole += n[4]
-    if rules[R_LOT] and whole > 0:
-        _look(ladder, lots, meta, rules)
-    return mid
+    if p.shows_lot and whole > 0:
+        _look(p, s)
+    s.account[CLOCK] += 1
+    if p.uniform or not empty(s):
+        return GOES_ON
+    return _discard(s) if p.discards else ENDED
 
 
-def maker_shares(meta: np.ndarray) -> tuple[int, int]:
-    """The maker's own resting shares (bid, ask)."""
-    return int(meta[SIDE_OWN + BID]), int(meta[SIDE_OWN + ASK])
+@inlined
+def _discard(s):
+    """Lineage: the step that empties the book leaves no trace in the account."""
+    s.account[CASH] = s.account[CASH_BEFORE]
+    s.account[INVENTORY] = s.account[INVENTORY_BEFORE]
+    return DISCARDED
+
+
+@inlined
+def account(p, s):
+    """The maker's account."""
+    a, mid = s.account, s.numbers[MID]
+    return Account(
+        time=a[CLOCK] * p.dt,
+        elapsed=p.dt,
+        cash=a[CASH] * p.tick,
+        inventory=a[INVENTORY],
+        mid=(mid + p.base) * p.tick,
+        value=(a[CASH] + a[INVENTORY] * (mid + p.base)) * p.tick,
+        bid=(s.numbers[QUOTED_BID] + p.base) * p.tick,
+        ask=(s.numbers[QUOTED_ASK] + p.base) * p.tick,
+        cash_change=(a[CASH] - a[CASH_BEFORE]) * p.tick,
+        bought=a[BOUGHT],
+        sold=a[SOLD],
+        paid=a[PAID] * p.tick,
+        received=a[RECEIVED] * p.tick,
+        revaluation=s.numbers[REVALUATION],
+    )

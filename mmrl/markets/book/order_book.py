@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.kernels.jit import law
+from mmrl.kernels.jit import inlined
 
 # Typed, since a kernel would be compiled once more for every plain constant that it is called with.
 BID: Any = np.int64(0)
@@ -24,7 +24,7 @@ BEST, SIDE_TOTAL, SIDE_OWN, FREE, FRESH, PRIORITY = 0, 2, 4, 6, 7, 8
 META = 12
 
 
-@law
+@inlined
 def clear(ladder, lots, meta, priority):
     """Empty the book."""
     for i in range(ladder.shape[0]):
@@ -39,7 +39,7 @@ def clear(ladder, lots, meta, priority):
     meta[PRIORITY] = priority
 
 
-@law
+@inlined
 def _new_lot(lots, meta, shares, owner):
     lot = meta[FREE]
     if lot >= 0:
@@ -55,7 +55,7 @@ def _new_lot(lots, meta, shares, owner):
     return lot
 
 
-@law
+@inlined
 def _link(ladder, lots, meta, level, lot):
     """Insert a lot into its level: last under time priority, by size (smallest first) under size priority."""
     head = ladder[level, HEAD]
@@ -80,7 +80,7 @@ def _link(ladder, lots, meta, level, lot):
         ladder[level, TAIL] = lot
 
 
-@law
+@inlined
 def _unlink(ladder, lots, level, lot, previous):
     after = lots[lot, NEXT]
     if previous < 0:
@@ -92,13 +92,13 @@ def _unlink(ladder, lots, level, lot, previous):
     lots[lot, NEXT] = -1
 
 
-@law
+@inlined
 def _free_lot(lots, meta, lot):
     lots[lot, NEXT] = meta[FREE]
     meta[FREE] = lot
 
 
-@law
+@inlined
 def _find_best(ladder, meta, side):
     """Move the best quote of a side outwards to the next level that holds shares."""
     if meta[SIDE_TOTAL + side] == 0:
@@ -111,7 +111,7 @@ def _find_best(ladder, meta, side):
     meta[BEST + side] = level
 
 
-@law
+@inlined
 def rest(ladder, lots, meta, side, level, shares, owner):
     """Let shares rest at a level (the caller has matched them against the other side)."""
     tail = ladder[level, TAIL]
@@ -129,7 +129,7 @@ def rest(ladder, lots, meta, side, level, shares, owner):
         meta[BEST + side] = level
 
 
-@law
+@inlined
 def take(ladder, lots, meta, side, shares, limit):
     """Remove up to `shares` of a side, best first and no further than level `limit`.
 
@@ -164,7 +164,7 @@ def take(ladder, lots, meta, side, shares, limit):
     return taken, own, cash, own_cash, whole
 
 
-@law
+@inlined
 def place(ladder, lots, meta, side, level, shares, owner):
     """Place a limit order: what it meets on the other side is taken, the remainder rests; returns as `take`."""
     result = take(ladder, lots, meta, 1 - side, shares, level)
@@ -173,7 +173,7 @@ def place(ladder, lots, meta, side, level, shares, owner):
     return result
 
 
-@law
+@inlined
 def _cancel_level(ladder, lots, meta, side, level, shares):
     # Time priority gives up the newest lot first (it stands last), size priority the smallest.
     newest = meta[PRIORITY] == TIME
@@ -212,7 +212,7 @@ def _cancel_level(ladder, lots, meta, side, level, shares):
     return done
 
 
-@law
+@inlined
 def cancel(ladder, lots, meta, side, shares, limit):
     """Withdraw up to `shares` of the maker's own, best price first and no further than `limit`; returns how many."""
     done = np.int64(0)

@@ -9,39 +9,33 @@ Shapes: N books, R = 2 N rows, L levels in blocks of 64. Lengths are ticks above
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from mmrl.rollout.devices import beyond_tensors
-
-BLOCK = 64
-MAX_SHARES = 1_000_000
-REFILL = 100
-_SIGMAS = 10.0  # noise is clamped there, which bounds the levels that one step can cross
-
-
-@dataclass
-class BookState:
-    """N books and the accounts of their makers; a step changes it in place."""
-
-    total: Tensor  # int32 [R, L], all shares
-    own: Tensor  # int32 [R, L], the maker's among them
-    blocks: Tensor  # int32 [R, L / 64], sums of total
-    own_blocks: Tensor  # int32 [R, L / 64], sums of own
-    mid: Tensor  # real [N], ticks above base
-    cash: Tensor  # int64 [N], ticks
-    inventory: Tensor  # int64 [N], shares
+from mmrl.kernels.tensor_random import poisson
+from mmrl.markets.book.settings import Settings
+from mmrl.markets.book.tensor_seeding import seed_books
+from mmrl.markets.book.tensor_state import (
+    BLOCK,
+    BOUGHT,
+    INVENTORY,
+    MAX_SHARES,
+    PAID,
+    RECEIVED,
+    REFILL,
+    SIGMAS,
+    SOLD,
+    BookState,
+    Record,
+    best_first,
+)
 
 
-class TensorBook:
-    """The law: the maker's action, the move of the mid, market orders; all numbers of the rules."""
+class TensorMarket:
+    """The maker's action, the move of the mid, market orders; all numbers of the rules."""
 
-    def __init__(self, market: Any, device: torch.device) -> None:
-        if beyond_tensors(market):
-            raise ValueError(beyond_tensors(market))
+    def __init__(self, market: Settings, device: torch.device) -> None:
         self.market, self.device = market, device
         self.real = torch.float32 if device.type == "mps" else torch.float64
         duration = market.nt * market.dt
@@ -55,7 +49,7 @@ class TensorBook:
         self.drift = market.drift * market.dt / market.tick
         self.scale = market.volatility * market.dt**0.5 / market.tick
         # After a step no bid stands above the mid, so only what the mid passes in one step can be crossed.
-        self.reach = min(math.ceil(abs(self.drift) + _SIGMAS * self.scale) + 2, self.width)
+        self.reach = min(math.ceil(abs(self.drift) + SIGMAS * self.scale) + 2, self.width)
         # On a CPU a look at the data is free and saves a pass over all levels; an accelerator would have to wait.
         self.may_branch = device.type == "cpu"
         self._window = torch.arange(self.reach, device=device)
@@ -67,9 +61,15 @@ class TensorBook:
         rows, device = 2 * count, self.device
         counts = torch.zeros((2, rows, self.width), dtype=torch.int32, device=device)
         sums = torch.zeros((2, rows, self.width // BLOCK), dtype=torch.int32, device=device)
-        account = torch.zeros((2, count), dtype=torch.int64, device=device)
+        account = torch.zeros((6, count), dtype=torch.int64, device=device)
         mid = torch.full((count,), self.start, dtype=self.real, device=device)
-        return BookState(counts[0], counts[1], sums[0], sums[1], mid, account[0], account[1])
+        history = torch.zeros((count, 4 * self.market.n_obs), dtype=torch.float32, device=device)
+        seen = torch.zeros((count, 4), dtype=self.real, device=device)
+        noise = torch.empty(count, dtype=self.real, device=device)
+        return BookState(*counts, *sums, mid, account, noise, history, seen, mid, account[INVENTORY], mid, mid)
+
+    def reset(self, count: int, generator: torch.Generator) -> BookState:
+        return seed_books(self, self.empty_books(count), generator)
 
     def best(self, s: BookState) -> Tensor:
         """Best index of every row [R], -1 where the row is empty: first the best block, then the level in it."""
@@ -83,15 +83,39 @@ class TensorBook:
         bare, n = (s.blocks > 0).sum(1) == 0, s.mid.shape[0]
         return bare[:n] | bare[n:]
 
-    def observe(self, s: BookState) -> tuple[Tensor, Tensor]:
-        """(q_b, delta_b, q_a, delta_a) [N, 4] in shares and currency, zeros where a side is empty; and that [N]."""
+    def ended(self, s: BookState) -> Tensor:
+        return torch.zeros_like(self.empty(s)) if self.market.uniform else self.empty(s)
+
+    def touch(self, s: BookState) -> Tensor:
+        """(q_b, delta_b, q_a, delta_a) [N, 4] in shares and currency, zeros where a side is empty."""
         best = self.best(s)
         size = s.total.gather(1, best.clamp(min=0)[:, None])[:, 0].to(self.real)
         delta = (self.mids(s.mid) - best) * self.market.tick
         n = s.mid.shape[0]
         empty = (best[:n] < 0) | (best[n:] < 0)
         seen = torch.stack([size[:n], delta[:n], size[n:], delta[n:]], 1)
-        return torch.where(empty[:, None], 0.0, seen), empty
+        return torch.where(empty[:, None], 0.0, seen)
+
+    def observe(self, s: BookState, t: int, over: Tensor) -> Tensor:
+        market = self.market
+        s.seen = self.touch(s)
+        shown = torch.cat([s.seen.float(), s.history[:, : 4 * (market.n_obs - 1)]], 1)
+        s.history = torch.where(over[:, None], s.history, shown)
+        columns = [s.history, torch.full_like(shown[:, :1], (market.nt - t) / market.nt)]
+        if market.observation != "state":
+            columns.append(s.inventory[:, None].float())
+        if market.observation == "full":
+            moved = ((s.mid - self.start) * market.tick)[:, None].float()
+            columns += [moved, (s.cash * market.tick)[:, None].float()]
+        return torch.cat(columns, 1)
+
+    def heuristic(self, s: BookState, generator: torch.Generator) -> Tensor:
+        """The lineage's naive maker: n ~ Poisson(3/4 q), delta ~ N(delta, delta/4) of what others show on each side."""
+        seen = self.of_others(s, s.seen)
+        shares = poisson(0.75 * seen[:, ::2], generator)
+        noise = torch.empty_like(shares).normal_(generator=generator)
+        delta = seen[:, 1::2] * (1.0 + 0.25 * noise)
+        return torch.stack([shares[:, 0], delta[:, 0], shares[:, 1], delta[:, 1]], 1)
 
     def of_others(self, s: BookState, seen: Tensor) -> Tensor:
         """`seen` [N, 4] with only the sizes that others show, unless the seeded shares are the maker's own."""
@@ -113,6 +137,8 @@ class TensorBook:
 
     def act(self, s: BookState, quote: Tensor, alive: Tensor) -> None:
         """The maker's orders (n_b, delta_b, n_a, delta_a) [N, 4] in shares and currency, the bid first."""
+        s.account = s.account.clone()
+        s.account[BOUGHT:] = 0
         for side in (0, 1):
             n, delta = quote[:, 2 * side].to(self.real), quote[:, 2 * side + 1].to(self.real)
             valid = (n.abs() >= 0.5) & ~delta.isnan() & alive
@@ -131,12 +157,55 @@ class TensorBook:
             self._place(s, side, torch.where(valid & (n > 0) & inside, shares, 0), index)
             if self.market.crossed == "dropped":
                 self._cross(s)
+        s.bid, s.ask = self.quotes(s)
+
+    def advance(self, s: BookState, generator: torch.Generator, alive: Tensor) -> Tensor:
+        discard = self.market.emptying_step == "discarded" and not self.market.uniform
+        going = alive & ~self.empty(s) if discard else alive
+        s.noise.normal_(generator=generator)
+        self.trade(s, poisson(self.move(s, s.noise, going), generator))
+        if discard:  # the step that empties the book leaves no trace in the account
+            going = going & ~self.empty(s)
+            cash = s.cash - s.account[RECEIVED] + s.account[PAID]
+            inventory = s.inventory - s.account[BOUGHT] + s.account[SOLD]
+            s.account = torch.where(going, s.account, torch.stack([cash, inventory, *s.account[2:]]))
+        s.step += 1
+        return going
+
+    def standing(self, s: BookState) -> Record:
+        time = torch.full_like(s.mid, s.step * self.market.dt)
+        return {"time": time, "cash": s.cash, "inventory": s.inventory, "mid": s.mid}
+
+    def flows(self, s: BookState) -> Record:
+        names = ("bought", "sold", "paid", "received")
+        flows = dict(zip(names, s.account[BOUGHT:], strict=True))
+        elapsed = torch.full_like(s.mid, self.market.dt)
+        seen = {"bid": s.bid, "ask": s.ask, "exposed": s.exposed, "mid_after": s.mid}
+        return {**flows, **seen, "elapsed": elapsed}
+
+    def in_currency(self, rows: Record) -> Record:
+        """Ticks above `base` and ticks become currency; the one place where prices leave the ladder."""
+        tick = self.market.tick
+        rows = dict(rows)
+        for name in ("mid", "bid", "ask", "mid_after"):
+            if name in rows:
+                rows[name] = (rows[name].double() + self.base) * tick
+        for name in ("cash", "paid", "received"):
+            if name in rows:
+                rows[name] = rows[name].double() * tick
+        for name in ("time", "elapsed"):
+            if name in rows:
+                rows[name] = rows[name].double()
+        if "exposed" in rows:
+            rows["revaluation"] = rows.pop("exposed") * (rows.pop("mid_after") - rows["mid"])
+        return rows
 
     def move(self, s: BookState, noise: Tensor, alive: Tensor) -> Tensor:
         """Move the mid by standard normal noise [N], settle crossed orders; rates [R] of market orders against
         each row: asks' rows are bought from."""
-        noise = noise.clamp(-_SIGMAS, _SIGMAS)
+        noise = noise.clamp(-SIGMAS, SIGMAS)
         moved = (s.mid + (self.drift + self.scale * noise)).clamp(1.0, self.levels - 2.0)
+        s.before, s.exposed = s.mid, s.inventory
         s.mid = torch.where(alive, moved, s.mid)
         # the lineage leaves the orders of a book alone once a side of it is empty
         self._cross(s, ~self.empty(s).repeat(2) if self.market.crossed == "dropped" else None)
@@ -204,8 +273,12 @@ class TensorBook:
     def _settle(self, s: BookState, own: Tensor, ticks: Tensor) -> None:
         """The maker's resting shares [R] are filled for cash [R]: it buys with bids and sells with asks."""
         n = s.mid.shape[0]
-        s.inventory = s.inventory + own[:n] - own[n:]
-        s.cash = s.cash - ticks[:n] + ticks[n:]
+        self._pay(s, own[:n], ticks[:n], own[n:], ticks[n:])
+
+    def _pay(self, s: BookState, bought: Tensor, paid: Tensor, sold: Tensor, received: Tensor) -> None:
+        """Shares [N] and ticks [N] that change hands."""
+        changes = (received - paid, bought - sold, bought, sold, paid, received)
+        s.account = s.account + torch.stack([x.long() for x in changes])
 
     def _place(self, s: BookState, side: int, shares: Tensor, index: Tensor) -> None:
         """Orders of shares [N] at indices [N]. The mid keeps the sides apart: an order can meet one level at most."""
@@ -218,10 +291,9 @@ class TensorBook:
         self._add(s, there, across, -met[:, None], (others - met)[:, None])
         rest = (shares - met)[:, None]
         self._add(s, here, at, rest, rest)
-        sign = 1 - 2 * side
-        price = (at if side == 0 else across)[:, 0] + self.base
-        s.inventory = s.inventory + sign * others
-        s.cash = s.cash - sign * others.long() * price
+        ticks = others.long() * ((at if side == 0 else across)[:, 0] + self.base)
+        nothing = torch.zeros_like(ticks)
+        self._pay(s, *((others, ticks, nothing, nothing) if side == 0 else (nothing, nothing, others, ticks)))
 
     def _cancel(self, s: BookState, side: int, shares: Tensor, limit: Tensor) -> None:
         """Withdraw up to shares [N] of the maker's own, best first and no further than index `limit` [N]."""
@@ -268,10 +340,3 @@ class TensorBook:
             near = torch.floor(s.mid + 0.5).long()
             at = torch.cat([near - 1, self.width - 1 - (near + 1)])[:, None]
             self._add(s, slice(None), at, shares, shares if self.market.owner == "maker" else shares * 0)
-
-
-def best_first(levels: Tensor, shares: Tensor, allowed: Tensor | None) -> Tensor:
-    """How many of the levels' shares [R, K] an order of shares [R] takes, the highest index first."""
-    open_ = levels if allowed is None else torch.where(allowed, levels, 0)
-    upto = open_.flip(1).cumsum(1, dtype=torch.int32).flip(1)
-    return torch.minimum((shares[:, None] - (upto - open_)).clamp(min=0), open_).to(torch.int32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmrl.markets.avellaneda_stoikov.optimum import Objective, cara
+from mmrl.markets.contract import Objective, cara
 from mmrl.settings.model import Config
 
 

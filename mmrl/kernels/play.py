@@ -1,0 +1,185 @@
+"""The rollout loop, written once for every market: observe, normalise, act, reward, record.
+
+A market gives five inlined functions of its parameters `p` and its state `s`:
+
+    reset(p, s, rng, number)      its start for trajectory `number`
+    observe(p, s, out)            the observation, raw, into float32 `out`, which holds the one before
+    act(p, s, quote)              the maker's orders, in market units
+    advance(p, s, rng)            the market's answer; returns GOES_ON, ENDED or DISCARDED
+    account(p, s)                 an `Account`
+
+and `heuristic(p, s, rng, quote)`, the quotes of a simple maker of the market's own, or `no_heuristic`.
+Rows of consecutive trajectories are written without gaps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
+from mmrl.kernels.jit import allocating, inlined
+from mmrl.kernels.random import seed_stream
+from mmrl.kernels.reward import final_reward, step_reward
+from mmrl.kernels.sampling import Kind, look_up, normalise, sample
+
+OBSERVATION_CLIP = 10.0
+"""Bound of a normalised observation, on either side of 0."""
+_CLIP = np.float32(OBSERVATION_CLIP)
+
+
+class Draw(NamedTuple):
+    """Which trajectories: numbers first .. first + count - 1 of (seed, epoch), of at most `steps` steps."""
+
+    seed: int
+    epoch: int
+    first: int
+    count: int
+    steps: int
+
+
+class Rows(NamedTuple):
+    """What every step leaves behind, one row a step; account columns are as before the step, flows those of it."""
+
+    step: np.ndarray  # int32 [rows]
+    observation: np.ndarray  # float32 [rows, obs]
+    action: np.ndarray  # float32 [rows, A]
+    log_prob: np.ndarray  # float32 [rows]
+    reward: np.ndarray  # float64 [rows], as all that follow but the shares
+    time: np.ndarray
+    cash: np.ndarray
+    inventory: np.ndarray  # int32
+    mid: np.ndarray
+    value: np.ndarray
+    bid: np.ndarray
+    ask: np.ndarray
+    bought: np.ndarray  # int32
+    sold: np.ndarray  # int32
+    paid: np.ndarray
+    received: np.ndarray
+    revaluation: np.ndarray
+
+
+class Ends(NamedTuple):
+    """What every trajectory leaves behind, one entry each."""
+
+    length: np.ndarray  # int64
+    time: np.ndarray  # float64
+    cash: np.ndarray  # float64
+    inventory: np.ndarray  # int32
+    mid: np.ndarray  # float64
+    value: np.ndarray  # float64
+    terminated: np.ndarray  # bool
+    observation: np.ndarray  # float32 [N, obs]
+
+
+class Scratch(NamedTuple):
+    """Memory of the loop."""
+
+    rng: np.ndarray  # uint64 [4]
+    raw: np.ndarray  # float32 [obs]
+    hidden: np.ndarray  # float32 [2, widest layer]
+    action: np.ndarray  # float32 [A]
+    quote: np.ndarray  # float64 [A]
+
+
+@allocating
+def scratch(maker, rows):
+    """Memory for one call of `play`."""
+    obs, axes = rows.observation.shape[1], rows.action.shape[1]
+    widest = np.int64(obs)
+    for i in range(maker.sizes.shape[0]):
+        widest = max(widest, maker.sizes[i])
+    return Scratch(
+        np.empty(4, np.uint64),
+        np.zeros(obs, np.float32),
+        np.zeros((2, widest), np.float32),
+        np.zeros(axes, np.float32),
+        np.zeros(axes, np.float64),
+    )
+
+
+@inlined
+def no_heuristic(p, s, rng, quote):
+    """For a market without a simple maker of its own."""
+
+
+@inlined
+def _record(rows, at, t, action, log_prob, before, after):
+    rows.step[at] = t
+    for a in range(action.shape[0]):
+        rows.action[at, a] = action[a]
+    rows.log_prob[at] = log_prob
+    rows.time[at] = before.time
+    rows.cash[at] = before.cash
+    rows.inventory[at] = before.inventory
+    rows.mid[at] = before.mid
+    rows.value[at] = before.value
+    rows.bid[at] = after.bid
+    rows.ask[at] = after.ask
+    rows.bought[at] = after.bought
+    rows.sold[at] = after.sold
+    rows.paid[at] = after.paid
+    rows.received[at] = after.received
+    rows.revaluation[at] = after.revaluation
+
+
+@inlined
+def _record_end(ends, n, length, ending, account):
+    ends.length[n] = length
+    ends.time[n] = account.time
+    ends.cash[n] = account.cash
+    ends.inventory[n] = account.inventory
+    ends.mid[n] = account.mid
+    ends.value[n] = account.value
+    ends.terminated[n] = ending != GOES_ON
+
+
+@inlined
+def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, rows, ends, draw, x):
+    """Roll out the trajectories of `draw`; returns the rows written."""
+    at = 0
+    for n in range(draw.count):
+        seed_stream(x.rng, draw.seed, draw.epoch, draw.first + n)
+        x.raw[:] = 0.0
+        reset(p, s, x.rng, draw.first + n)
+        before = account(p, s)
+        ending = GOES_ON
+        t = 0
+        while True:
+            observe(p, s, x.raw)
+            if t == draw.steps or ending == ENDED:
+                normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
+                break
+            normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rows.observation, at)
+            log_prob = 0.0
+            if maker.kind <= Kind.CATEGORICAL:
+                log_prob = sample(maker, before.inventory, x.hidden, x.rng, x.action, x.quote)
+            else:
+                if maker.kind == Kind.TABLE:
+                    look_up(maker.table, t, draw.steps, before.inventory, x.quote)
+                elif maker.kind == Kind.HEURISTIC:
+                    heuristic(p, s, x.rng, x.quote)
+                else:
+                    for a in range(x.quote.shape[0]):
+                        x.quote[a] = maker.constant[a]
+                for a in range(x.quote.shape[0]):
+                    x.action[a] = x.quote[a]
+            act(p, s, x.quote)
+            ending = advance(p, s, x.rng)
+            if ending == DISCARDED:
+                normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
+                break
+            after = account(p, s)
+            _record(rows, at, t, x.action, log_prob, before, after)
+            rows.reward[at] = step_reward(reward, before, after)
+            before = after
+            at += 1
+            t += 1
+        last = account(p, s)
+        _record_end(ends, n, t, ending, last)
+        if t > 0:
+            # a market that terminates in the very last step does not end the episode before its time
+            rows.reward[at - 1] += final_reward(reward, last, ending != GOES_ON and t < draw.steps)
+    return at

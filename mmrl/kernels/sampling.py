@@ -1,0 +1,128 @@
+"""What the maker does at a step: the learned policy sampled or at its mean, a table, a fixed action."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from mmrl.kernels.jit import inlined
+from mmrl.kernels.network import forward
+from mmrl.kernels.random import normal, uniform
+
+_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Kind(IntEnum):
+    """What decides the quotes."""
+
+    GAUSSIAN = 0
+    CATEGORICAL = 1
+    HEURISTIC = 2
+    FIXED = 3
+    TABLE = 4
+
+
+class Maker(NamedTuple):
+    """All that a maker is to a kernel; A action axes."""
+
+    kind: int
+    deterministic: int
+    weights: np.ndarray
+    """float32, packed layers of the policy network (`mmrl.kernels.network`)."""
+    sizes: np.ndarray
+    """int64, inputs and outputs of each layer, padded."""
+    log_std: np.ndarray
+    """float32 [A], gaussian."""
+    choices: np.ndarray
+    """int64 [A], categorical: choices of each axis."""
+    scale: np.ndarray
+    """float64 [A, K]: (centre, scale) of a gaussian axis, or the grid of a categorical one."""
+    skew: np.ndarray
+    """float64 [A], gaussian: added per share of inventory."""
+    mean: np.ndarray
+    """float32 [obs], of the observation's normalisation."""
+    std: np.ndarray
+    """float32 [obs]."""
+    constant: np.ndarray
+    """float64 [A], the fixed action in market units."""
+    table: np.ndarray
+    """float64 [rows, 2 Q + 1, A] in market units, by time and inventory."""
+
+
+@inlined
+def normalise(raw, mean, std, clip, hidden, out, row):
+    """Write the raw observation as the policy sees it to the network's input and to out[row]."""
+    for j in range(raw.shape[0]):
+        x = (raw[j] - mean[j]) / std[j]
+        x = min(max(x, -clip), clip)
+        hidden[0, j] = x
+        out[row, j] = x
+
+
+@inlined
+def sample_gaussian(m, outputs, inventory, rng, action, quote):
+    """Draw an action from the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
+    log_prob = 0.0
+    for a in range(action.shape[0]):
+        noise = 0.0 if m.deterministic else normal(rng)
+        sd = math.exp(np.float64(m.log_std[a]))
+        action[a] = np.float32(np.float64(outputs[a]) + sd * noise)
+        quote[a] = m.scale[a, 0] + m.scale[a, 1] * np.float64(action[a])
+        log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + _HALF_LOG_2PI
+    for a in range(action.shape[0]):
+        if m.skew[a] != 0.0:
+            quote[a] += m.skew[a] * inventory
+    return log_prob
+
+
+@inlined
+def sample_categorical(m, logits, rng, action, quote):
+    """Draw a choice on each axis; fills action (the choices' numbers) and quote; returns the log-probability."""
+    log_prob = 0.0
+    start = 0
+    for a in range(action.shape[0]):
+        end = start + m.choices[a]
+        likeliest = start
+        for j in range(start, end):
+            if logits[j] > logits[likeliest]:
+                likeliest = j
+        top = np.float64(logits[likeliest])
+        total = 0.0
+        for j in range(start, end):
+            total += math.exp(np.float64(logits[j]) - top)
+        choice = likeliest
+        if not m.deterministic:
+            u = uniform(rng) * total
+            choice = start
+            while choice < end - 1:
+                u -= math.exp(np.float64(logits[choice]) - top)
+                if u < 0.0:
+                    break
+                choice += 1
+        log_prob += np.float64(logits[choice]) - top - math.log(total)
+        action[a] = choice - start
+        quote[a] = m.scale[a, choice - start]
+        start = end
+    return log_prob
+
+
+@inlined
+def sample(m, inventory, hidden, rng, action, quote):
+    """Run the policy network on the input in `hidden` and draw an action; returns its log-probability."""
+    row = forward(m.weights, m.sizes, hidden)
+    if m.kind == Kind.GAUSSIAN:
+        return sample_gaussian(m, hidden[row], inventory, rng, action, quote)
+    return sample_categorical(m, hidden[row], rng, action, quote)
+
+
+@inlined
+def look_up(table, t, steps, inventory, quote):
+    """The quote of a table by time and inventory: its rows are spread evenly, beyond its edges the edge counts."""
+    edge = (table.shape[1] - 1) // 2
+    row = t * table.shape[0] // steps
+    column = min(max(inventory, -edge), edge) + edge
+    for a in range(quote.shape[0]):
+        quote[a] = table[row, column, a]

@@ -1,0 +1,47 @@
+"""What the market of Avellaneda & Stoikov says of itself: observation, actions, units, agents."""
+
+from __future__ import annotations
+
+import math
+
+from mmrl.markets.avellaneda_stoikov.settings import Settings
+from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
+
+
+def spec(settings: Settings) -> Spec:
+    """The market with these settings; the maker sees its inventory and the time left.
+
+    Distances are measured in 1/k, over which fills become e times rarer, so that no market needs a scale of its own.
+    With skew "risk" quotes move by sqrt(e gamma sigma^2 / (2 k A)) per share held: the slope in q, far from the end, of
+    the best quotes for mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at
+    inventories that it has never seen its quotes would stop moving.
+    """
+    s, skew = settings, 0.0
+    if s.skew == "risk":
+        skew = math.sqrt(math.e * s.gamma * s.sigma**2 / (2.0 * s.k * s.arrival))
+    centre, scale = s.delta_centre / s.k, s.delta_scale / s.k
+    return Spec(
+        name=s.name,
+        short="a-s",
+        prefix="AS_",
+        time_unit="T",
+        columns=(Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")),
+        axes=tuple(
+            Axis(f"{side} distance", "distance", side, "currency", centre, scale, sign * skew, s.delta_grid)
+            for side, sign in (("bid", 1.0), ("ask", -1.0))
+        ),
+        steps=s.nt,
+        end_time=s.horizon,
+        price=s.midprice,
+        volatility=s.sigma,
+        agents=(CLOSED_FORM, "optimum"),
+        usual_agents=("optimum", "avellaneda-stoikov", "symmetric"),
+        parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
+        exact_optimum=True,
+        memory=440e6,
+    )
+
+
+def fill_curve(settings: Settings) -> tuple[float, float]:
+    """k and A as the settings state them."""
+    return settings.k, settings.arrival

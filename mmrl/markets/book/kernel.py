@@ -1,0 +1,36 @@
+"""The compiled rollout of the order book."""
+
+import numpy as np
+
+from mmrl.kernels.jit import kernel
+from mmrl.kernels.play import play, scratch
+from mmrl.markets.book.dynamics import (
+    ACCOUNT,
+    NUMBERS,
+    State,
+    account,
+    act,
+    advance,
+    lot_capacity,
+    mirror,
+    observe,
+    reset,
+)
+from mmrl.markets.book.order_book import META
+
+
+@kernel
+def rollout(p, maker, reward, rows, ends, draw):
+    """Roll out the trajectories of `draw`; returns the rows written."""
+    recorded = p.levels if p.changes.shape[0] > 0 else 0
+    s = State(
+        np.empty((p.levels, 4), np.int64),
+        np.empty((lot_capacity(p), 3), np.int64),
+        np.zeros(META, np.int64),
+        np.zeros(ACCOUNT, np.int64),
+        np.zeros(NUMBERS, np.float64),
+        np.zeros(4, np.float64),
+        np.zeros((recorded, 2), np.int64),
+    )
+    x = scratch(maker, rows)
+    return play(reset, observe, act, advance, account, mirror, p, s, maker, reward, rows, ends, draw, x)

@@ -1,0 +1,92 @@
+"""The settings of the order book: how it starts, its rules, what is seen of it, what actions mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from mmrl.settings.declare import option, when
+from mmrl.settings.model import MarketSettings
+
+if TYPE_CHECKING:
+    from mmrl.settings.model import Config
+
+_GAUSSIAN = when("the policy is categorical", {"policy.kind": "gaussian"})
+_CATEGORICAL = when("the policy is gaussian", {"policy.kind": "categorical"})
+
+
+class Settings(MarketSettings):
+    """Which book is simulated and under which rules."""
+
+    name: Literal["book"] = option("book", "Market to trade in", "--market", part="shape")
+    dt: float = option(1.0, "Length of a step in milliseconds", gt=0, le=60_000)
+    midprice: float = option(533.0, "Mid price at the start", gt=0, le=1e9)
+    tick: float = option(0.01, "Smallest price step", gt=0, le=1e6)
+    book_size: int = option(10_000, "Shares resting at the start", "--book-size", "-bs", ge=1, le=100_000_000)
+    seed_spread: float = option(10.0, "Mean spread of the seeded orders", gt=0, le=1e6)
+    drift: float = option(3.59e-6, "Drift of the mid price per millisecond", ge=-1e3, le=1e3)
+    volatility: float = option(2.4e-3, "Standard deviation of the mid price over a millisecond", ge=0, le=1e3)
+    intensity: tuple[float, float, float, float, float, float] = option(
+        (7.2, -2.13, -0.8, -2.3, 0.167, -0.1),
+        "Six coefficients of the log arrival rate of market orders",
+    )
+    large_sizes: Literal["monotone", "formula"] = option(
+        "monotone", "Beyond its minimum in size the arrival rate stays there, or grows as the formula does"
+    )
+    owner: Literal["others", "maker"] = option("others", "Who owns the seeded shares")
+    crossed: Literal["filled", "dropped"] = option("filled", "What becomes of an order the mid has crossed")
+    market_order: Literal["best", "walk"] = option("best", "A market order stops at the best price or walks on")
+    exhausted: Literal["ends", "refilled"] = option("ends", "What happens when the mid has emptied a side")
+    touch_size: Literal["level", "lot"] = option("level", "Size at the best quote: all shares or one lot")
+    priority: Literal["time", "size"] = option("time", "Who is served first at one price")
+    emptying_step: Literal["kept", "discarded"] = option("kept", "The step that empties the book")
+    rounding: Literal["away", "nearest"] = option("away", "Quotes are rounded away from the mid or to nearest")
+    uniform: bool = option(False, "Run on to the last step when a side is empty", "--uniform", "-u")
+    n_obs: int = option(1, "Number of last states that are observed", "--n-obs", "-no", part="view", ge=1, le=1000)
+    observation: Literal["state", "inventory", "full"] = option(
+        "inventory",
+        "Observe the quotes, with the inventory, or with inventory, mid price and wealth",
+        part="view",
+    )
+    size_centre: float = option(3.0, "Shares quoted at action 0", applies=_GAUSSIAN, part="action", ge=-1e6, le=1e6)
+    size_scale: float = option(3.0, "Shares per unit of action", applies=_GAUSSIAN, part="action", gt=0, le=1e6)
+    delta_centre: float = option(
+        1.5, "Distance from the mid at action 0", applies=_GAUSSIAN, part="action", ge=0, le=1e6
+    )
+    delta_scale: float = option(1.0, "Distance per unit of action", applies=_GAUSSIAN, part="action", gt=0, le=1e6)
+    size_grid: tuple[int, ...] = option(
+        (-2, 0, 1, 2, 3, 4, 5, 8),
+        "Sizes to choose from, in shares",
+        applies=_CATEGORICAL,
+        part="action",
+        min_length=1,
+        max_length=256,
+    )
+    delta_grid: tuple[float, ...] = option(
+        (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0),
+        "Distances from the mid to choose from",
+        applies=_CATEGORICAL,
+        part="action",
+        min_length=1,
+        max_length=256,
+    )
+
+    @classmethod
+    def renamed(cls) -> dict[str, str]:
+        moved = ("size_centre", "size_scale", "delta_centre", "delta_scale", "size_grid", "delta_grid")
+        return {f"policy.{name}": f"market.{name}" for name in moved}
+
+    @property
+    def log_size_limit(self) -> float:
+        """ln(1 + q) beyond which the size terms of the arrival rate no longer change."""
+        b3, b4 = self.intensity[3:5]
+        return -b3 / (2 * b4) if self.large_sizes == "monotone" and b3 < 0 < b4 else float("inf")
+
+    def contradiction(self, config: Config) -> str | None:
+        if config.reward.utility == "entropic":
+            return (
+                "reward.utility = 'entropic' takes every error of the value network for risk, and in the book that "
+                "sees the best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
+            )
+        if min(self.delta_grid) < 0:
+            return f"market.delta_grid = {list(self.delta_grid)}: distances must be >= 0 in the book"
+        return None

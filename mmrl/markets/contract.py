@@ -1,0 +1,219 @@
+"""What a market says of itself (`Spec`), and where its files are found (`Market`).
+
+Nothing here imports numba or torch: forms, lists and charts ask these questions too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config, MarketSettings
+from mmrl.settings.registry import part
+
+CLOSED_FORM = "closed-form"
+"""Stands for all agents that need nothing but bid and ask distances and a `fill_curve`."""
+TABS = ("charts", "episode", "quotes", "config", "log")
+"""Tabs of a run that every market shows."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the observation; `role` is "inventory" or "time left" where it is one of them."""
+
+    name: str
+    unit: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A dimension of the action: what one number of the policy means in the market.
+
+    Gaussian: centre + scale * action + skew * inventory. Categorical: a choice of the grid.
+    """
+
+    name: str
+    kind: str
+    """"size" or "distance"."""
+    side: str
+    """"bid" or "ask"."""
+    unit: str
+    centre: float
+    scale: float
+    skew: float = 0.0
+    grid: tuple[float, ...] = ()
+    low: float = -math.inf
+    """The market takes no less."""
+    whole: bool = False
+    """The market rounds to whole numbers."""
+
+    def as_taken(self, values: np.ndarray) -> np.ndarray:
+        """Values as the market takes them: rounded and bounded."""
+        return np.maximum(np.rint(values) if self.whole else values, self.low)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A market with its settings, as everybody outside its folder sees it; money in currency."""
+
+    name: str
+    short: str
+    """For narrow columns."""
+    prefix: str
+    """Of the generated names of its runs."""
+    time_unit: str
+    columns: tuple[Column, ...]
+    axes: tuple[Axis, ...]
+    steps: int
+    """Of an episode, at most."""
+    end_time: float
+    """T, in units of time."""
+    price: float
+    """At the start; the wealth reward is scaled by it."""
+    volatility: float
+    """Standard deviation of the mid over a unit of time."""
+    agents: tuple[str, ...]
+    """That can play here; CLOSED_FORM stands for many."""
+    usual_agents: tuple[str, ...]
+    """That an evaluation shows when none is named."""
+    parameters: tuple[str, ...]
+    """Settings that an evaluation prints."""
+    tabs: tuple[str, ...] = TABS
+    heuristic: bool = False
+    """Whether the market has a simple maker of its own."""
+    exact_optimum: bool = False
+    """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
+    table_rows: int = 0
+    """Times in a table of quotes; 0: one a step."""
+    tensor_lacks: str = ""
+    """What the tensor engine does not have of these settings, as a line for the user."""
+    memory: float = 4e8
+    """Bytes of a process that trains in it, without steps."""
+
+    def column_of(self, role: str) -> int | None:
+        """Where the column of a role stands, None where the market does not show it."""
+        return next((k for k, column in enumerate(self.columns) if column.role == role), None)
+
+    def axis_of(self, kind: str, side: str) -> int | None:
+        """Where the axis of a kind and side stands, None where the market has none."""
+        return next((k for k, axis in enumerate(self.axes) if (axis.kind, axis.side) == (kind, side)), None)
+
+    @property
+    def distances(self) -> list[int]:
+        """Where the distances (bid, ask) stand among the axes."""
+        return [k for side in ("bid", "ask") if (k := self.axis_of("distance", side)) is not None]
+
+    @property
+    def has_sizes(self) -> bool:
+        """Whether the maker chooses how many shares it quotes."""
+        return any(axis.kind == "size" for axis in self.axes)
+
+    @property
+    def rows(self) -> int:
+        """Times in a table of quotes by time and inventory."""
+        return self.table_rows or self.steps
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What an exact solver maximises: CARA utility (gamma > 0) or the mean (gamma = 0), less inventory penalties."""
+
+    gamma: float = 0.0
+    phi: float = 0.0
+    """Running penalty on q^2 per unit of time."""
+    alpha: float = 0.0
+    """Penalty on q_T^2."""
+
+    def __post_init__(self) -> None:
+        for name in ("gamma", "phi", "alpha"):
+            number = getattr(self, name)
+            if not (math.isfinite(number) and number >= 0):
+                raise ValueError(f"{name} = {number} is not allowed: it must be a finite number >= 0")
+
+
+class RangeTooNarrow(ValueError):
+    """The range of inventories |q| <= Q that a solver was given distorts the value."""
+
+
+def cara(gamma: float) -> Objective:
+    """Certainty equivalent of exponential utility; refuses gamma <= 0."""
+    if not gamma > 0:
+        raise ValueError(f"gamma = {gamma} is not allowed: CARA utility needs a number > 0")
+    return Objective(gamma=gamma)
+
+
+@dataclass(frozen=True)
+class Market:
+    """One market: its files, imported when they are first needed.
+
+    settings.py: `Settings`; spec.py: `spec(settings)`, `fill_curve(settings)`; dynamics.py: `parameters(settings)`;
+    kernel.py: `rollout`; and where it has them tensor.py: `TensorMarket`, optimum.py, recording.py.
+    """
+
+    name: str
+
+    def _required(self, file: str) -> ModuleType:
+        module = part(self.name, file)
+        if module is None:
+            raise ConfigError(f"market {self.name} has no file {file}.py")
+        return module
+
+    def spec(self, settings: MarketSettings) -> Spec:
+        """What the market says of itself with these settings."""
+        found: Spec = self._required("spec").spec(settings)
+        return found
+
+    @property
+    def fill_curve(self) -> Callable[[Any], tuple[float, float]] | None:
+        """(k, A) of its settings: orders at distance delta are filled about A exp(-k delta) times a unit of time."""
+        return getattr(self._required("spec"), "fill_curve", None)
+
+    @property
+    def dynamics(self) -> ModuleType:
+        """Its law as compiled functions; imports numba."""
+        return self._required("dynamics")
+
+    @property
+    def kernel(self) -> Any:
+        """Its compiled rollout; imports numba."""
+        return self._required("kernel").rollout
+
+    @cached_property
+    def tensor(self) -> Any:
+        """Its law as tensor operations, a class, or None; imports torch."""
+        module = part(self.name, "tensor")
+        return None if module is None else module.TensorMarket
+
+    @property
+    def optimum(self) -> ModuleType | None:
+        """The solver of its exact optimum, or None."""
+        return part(self.name, "optimum")
+
+    @property
+    def recording(self) -> ModuleType | None:
+        """What records its order book, or None."""
+        return part(self.name, "recording")
+
+
+@cache
+def market_named(name: str) -> Market:
+    """The market of a name."""
+    return Market(name)
+
+
+def market_of(config: Config) -> Market:
+    """The market of a config."""
+    return market_named(config.market.name)
+
+
+def spec_of(config: Config) -> Spec:
+    """What the market of a config says of itself."""
+    return market_of(config).spec(config.market)

@@ -1,1 +1,0 @@
-"""Named starting points, one TOML file each."""

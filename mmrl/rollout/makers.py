@@ -1,0 +1,84 @@
+"""A quoter as the arrays that a kernel takes, checked against the market's observation and actions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mmrl.kernels.sampling import Kind, Maker
+from mmrl.markets.contract import Spec, spec_of
+from mmrl.rollout.quoters import Quoter
+from mmrl.rollout.weights import PolicyWeights, pack
+from mmrl.settings.model import Config
+
+_KINDS = {"heuristic": Kind.HEURISTIC, "fixed": Kind.FIXED, "table": Kind.TABLE}
+
+
+def maker_of(config: Config, quoter: Quoter) -> Maker:
+    """The arrays of a quoter. Raises ValueError where it does not fit the market."""
+    spec = spec_of(config)
+    obs, width = len(spec.columns), len(spec.axes)
+    weights = PolicyWeights([], np.zeros(width, np.float32), np.zeros(obs, np.float32), np.ones(obs, np.float32))
+    flat, sizes, constant = np.zeros(8, np.float32), np.array([obs], np.int64), np.zeros(width)
+    gaussian = config.policy.kind == "gaussian"
+    choices, scale = _actions(spec, gaussian)
+    log_std = weights.log_std
+    if quoter.kind == "learned":
+        kind = Kind.GAUSSIAN if gaussian else Kind.CATEGORICAL
+        weights = _checked(quoter.weights, obs, width if gaussian else int(choices.sum()), width if gaussian else None)
+        flat, sizes = pack(weights)
+        if gaussian:
+            log_std = np.ascontiguousarray(weights.log_std, np.float32)
+    else:
+        kind = _KINDS[quoter.kind]
+        if kind == Kind.FIXED:
+            constant = np.array(quoter.constant, np.float64)
+            if constant.size != width:
+                raise ValueError(f"a fixed quoter needs {width} numbers, not {constant.size}")
+        if kind == Kind.HEURISTIC and not spec.heuristic:
+            raise ValueError(f"the market {spec.name!r} has no simple maker of its own")
+    return Maker(
+        kind=int(kind),
+        deterministic=int(quoter.deterministic),
+        weights=flat,
+        sizes=sizes,
+        log_std=log_std,
+        choices=choices,
+        scale=scale,
+        skew=np.array([axis.skew for axis in spec.axes]),
+        mean=np.ascontiguousarray(weights.obs_mean, np.float32),
+        std=np.ascontiguousarray(weights.obs_std, np.float32),
+        constant=constant,
+        table=_table(quoter, spec),
+    )
+
+
+def _checked(weights: PolicyWeights | None, obs: int, outputs: int, axes: int | None) -> PolicyWeights:
+    """The weights of a learned quoter, if they fit."""
+    if weights is None:
+        raise ValueError("a learned quoter needs its weights")
+    inputs = weights.layers[0][0].shape[0]
+    if inputs != obs:
+        raise ValueError(f"the policy takes {inputs} inputs, this market shows {obs}")
+    if weights.layers[-1][1].size != outputs or (axes is not None and weights.log_std.size != axes):
+        raise ValueError(f"the policy has {weights.layers[-1][1].size} outputs, its actions need {outputs}")
+    return weights
+
+
+def _actions(spec: Spec, gaussian: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Choices per axis int64 [A], and (centre, scale) or the grid per axis, float64 [A, K]."""
+    rows = [(axis.centre, axis.scale) if gaussian else axis.grid for axis in spec.axes]
+    scale = np.zeros((len(rows), max(map(len, rows))))
+    for i, row in enumerate(rows):
+        scale[i, : len(row)] = row
+    return np.array([len(row) for row in rows], np.int64), scale
+
+
+def _table(quoter: Quoter, spec: Spec) -> np.ndarray:
+    """The quoter's table, checked; without one a table that is never read."""
+    width = len(spec.axes)
+    if quoter.table is None:
+        return np.zeros((1, 1, width))
+    shape = quoter.table.shape
+    if len(shape) != 3 or 0 in shape or shape[0] > spec.steps or shape[1] % 2 == 0 or shape[2] != width:
+        raise ValueError(f"a table must be [rows <= {spec.steps}, 2 Q + 1, {width}], not {list(shape)}")
+    return quoter.table

@@ -1,0 +1,37 @@
+"""The coefficients of a config's reward, for every engine."""
+
+from __future__ import annotations
+
+from mmrl.kernels.reward import SIGN_BONUS_RATE, Final, Reward, Utility
+from mmrl.markets.contract import spec_of
+from mmrl.settings.model import Config
+
+
+def enum_name(name: str) -> str:
+    """The name of an enum's member for a choice of a setting."""
+    return name.upper().replace("-", "_")
+
+
+def reward_of(config: Config) -> Reward:
+    """What a config pays for."""
+    reward, spec = config.reward, spec_of(config)
+    rewarded = reward.step_kind != "none"  # without it the bonuses go too
+    return Reward(
+        utility=int(Utility[enum_name(reward.utility)]),
+        wealth=1.0 / (spec.price * reward.max_dw) if reward.step_kind == "wealth" else 0.0,
+        pnl=float(reward.step_kind == "pnl"),
+        inventory_bonus=float(reward.add_inventory and rewarded),
+        bonus_rate=SIGN_BONUS_RATE / spec.end_time,
+        time_bonus=1.0 / spec.end_time if reward.add_time and rewarded else 0.0,
+        inventory_penalty=reward.inventory_penalty,
+        damping=reward.damping,
+        size_penalty=reward.size_penalty,
+        aversion=config.aversion,
+        variance=spec.volatility**2,
+        end_time=spec.end_time,
+        final=int(Final[enum_name(reward.final_kind)]),
+        risk_aversion=reward.risk_aversion,
+        cara_alpha=reward.cara_alpha,
+        always_final=int(reward.always_final),
+        final_penalty=reward.final_penalty,
+    )

@@ -1,0 +1,68 @@
+"""Old names of settings: files and flags of earlier versions load through here, with a note."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from mmrl.settings.registry import markets, settings_class
+
+RENAMED = {"market.max_dw": "reward.max_dw"}
+"""Settings of no single market that had another name."""
+
+
+def note(text: str) -> None:
+    """Say something that is no error, in one line on stderr unless the program shows it elsewhere."""
+    logging.getLogger("mmrl").warning("mmrl: %s", text)
+
+
+def new_key(old: str) -> str:
+    """The dotted key of today for an old name, dotted or not; empty for a name that never was."""
+    name = old.lstrip("-").replace("-", "_")
+    tables = [RENAMED, *(settings_class(market).renamed() for market in markets())]
+    for table in tables:
+        for before, now in table.items():
+            if old == before or (name == before.partition(".")[2] and name != now.partition(".")[2]):
+                return now
+    return ""
+
+
+def old_flags() -> dict[str, str]:
+    """Flags of old names that are no flags of today, by flag, with the dotted key that they set."""
+    flags = {}
+    for market in markets():
+        for before, now in settings_class(market).renamed().items():
+            name = before.partition(".")[2]
+            if name != now.partition(".")[2]:
+                flags["--" + name.replace("_", "-")] = now
+    return flags
+
+
+def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str]:
+    """Values of a file for a market by dotted key with the names of today, and a note on them (empty: all are).
+
+    Files of an early version held the settings of every market side by side: those of other markets are dropped, a
+    setting that moved from another group to the market's takes its value from the name that this market gave it.
+    """
+    if market not in markets():
+        return dict(values), ""
+    own = {**RENAMED, **settings_class(market).renamed()}
+    others = {old for name in markets() for old in settings_class(name).renamed()}
+    old = [key for key in values if key in own or key in others]
+    if not old:
+        return dict(values), ""
+    known = {f"market.{name}" for name in settings_class(market).model_fields}
+    upgraded = {}
+    for key, value in values.items():
+        if key in own or key in others or (key.startswith("market.") and key not in known and _of_others(key, market)):
+            continue
+        upgraded[key] = value
+    upgraded |= {now: values[before] for before, now in own.items() if before in values}
+    shown = ", ".join(f"{key} is now {own[key]}" for key in old if key in own)
+    return upgraded, f"settings of an earlier version were read: {shown or 'those of other markets are left out'}"
+
+
+def _of_others(key: str, market: str) -> bool:
+    name = key.partition(".")[2]
+    return any(name in settings_class(other).model_fields for other in markets() if other != market)
