@@ -2,97 +2,78 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from mmrl.settings.fields import FieldSpec, field, fields, parse_text, value_of
-from mmrl.settings.model import Config, ConfigError, Reward, build
+from mmrl.markets.contract import market_named
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, values_of, without_effect
+from mmrl.settings.model import Config, build
+from mmrl.settings.registry import default_market, markets, settings_class
 from mmrl.settings.sources import nested, read_preset
 
 HIDDEN = ("run.results",)
-PREFIX = re.compile(r"^([\w, -]{2,60}?): ")
-Values = Mapping[str, Any]
-"""Values of the settings by key, with those that follow from others: `step_kind` and `final_kind` of the reward."""
-
-
-def _is(key: str, *wanted: Any) -> Callable[[Values], bool]:
-    return lambda values: values.get(key) in wanted
-
-
-def _averse(values: Values) -> bool:
-    """Whether the reward's own risk aversion counts."""
-    book = values.get("market.name") == "book" and values.get("reward.utility") in ("mean-variance", "entropic")
-    return book or values.get("final_kind") == "cara"
-
-
-RULES: tuple[tuple[tuple[str, ...], Callable[[Values], bool], str], ...] = (
-    (("training.lambd",), _is("training.td", True), "TD(lambda) returns are off"),
-    (("training.value_lr",), _is("training.noadv", False), "there is no value network"),
-    (("training.clip",), _is("training.noclip", False), "the ratio is not clipped"),
-    (("reward.immediate", "reward.final"), _is("reward.utility", "custom"), "the utility says what is paid"),
-    (("reward.add_inventory", "reward.add_time"), _is("step_kind", "wealth", "pnl"), "steps pay nothing"),
-    (("reward.always_final",), _is("final_kind", "value", "cara"), "nothing is paid at the end"),
-    (("reward.risk_aversion",), _averse, "no risk is weighed by it"),
-    (("reward.cara_alpha",), _is("final_kind", "cara"), "the final reward is not cara"),
-    (
-        ("reward.inventory_penalty",),
-        _is("reward.utility", "custom", "inventory-penalty"),
-        "the utility has no such part",
-    ),
-    (
-        ("reward.damping",),
-        _is("reward.utility", "damped", "damped-symmetric", "guo-lin-huang"),
-        "the utility dampens nothing",
-    ),
-    (
-        ("policy.size_centre", "policy.size_scale", "policy.delta_centre", "policy.delta_scale"),
-        _is("policy.kind", "gaussian"),
-        "the policy is categorical",
-    ),
-    (
-        ("policy.as_delta_centre", "policy.as_delta_scale", "policy.as_tilt"),
-        _is("policy.kind", "gaussian"),
-        "the policy is categorical",
-    ),
-    (("policy.size_grid",), _is("market.name", "book"), "every quote is one share"),
-    (("training.noclip", "training.clip"), _is("training.algorithm", "ppo"), "the algorithm is reinforce"),
-)
-"""Fields that matter only with certain values of others: keys, whether they do, the reason if they do not."""
-RULED = ("reward.damping",)  # whose help names only some of the choices that it belongs to
 
 
 class Draft:
-    """Texts of all settings as they are typed, over a preset or a run; errors never raise."""
+    """Texts of all settings as they are typed, over a preset or a run; errors never raise.
+
+    The settings of every market have a text; those of the chosen market count.
+    """
 
     def __init__(self) -> None:
         self.specs = [spec for spec in fields() if spec.key not in HIDDEN]
         self.preset = ""
         self.base: dict[str, Any] = {}
         self.texts: dict[str, str] = {}
+        self._market = default_market()
         self.start_from("", {})
 
     def start_from(self, preset: str, values: Mapping[str, Any] | None = None) -> None:
         """Take the values of a preset (or the given ones) and forget what was typed."""
         self.preset = preset
-        self.base = {spec.key: spec.default for spec in self.specs}
-        if preset:
-            self.base.update({k: v for k, v in read_preset(preset).items() if k in self.base})
-        self.texts = {spec.key: as_text(self.base[spec.key]) for spec in self.specs}
+        given = read_preset(preset) if preset else {}
+        self._market = str(given.get(NAME, (values or {}).get(NAME, default_market())))
+        self.base = self._defaults() | {key: value for key, value in given.items() if key in self._defaults()}
+        self.texts = {key: as_text(value) for key, value in self.base.items()}
         for key, value in (values or {}).items():
             if key in self.texts:
                 self.texts[key] = as_text(value)
 
     def start_from_run(self, config: Config) -> None:
         """Take the settings of a run, but not its name."""
-        values = {spec.key: value_of(config, spec) for spec in self.specs if spec.key != "run.name"}
-        self.start_from("", values)
+        self.start_from("", {key: value for key, value in values_of(config).items() if key != "run.name"})
+
+    def _defaults(self) -> dict[str, Any]:
+        """Defaults of all settings, where they differ those of the chosen market."""
+        defaults = {spec.key: spec.defaults.get(self._market, spec.default) for spec in self.specs}
+        return defaults | {NAME: default_market()}
+
+    @property
+    def market(self) -> str:
+        """The market that is chosen; what was not changed follows its defaults."""
+        chosen = self.texts[NAME]
+        if chosen != self._market and chosen in markets():
+            old, self._market = self.base, chosen
+            known = {spec.key for spec in fields(chosen)}
+            given = read_preset(self.preset) if self.preset else {}
+            if not set(given) <= known:  # the preset is one of another market
+                self.preset, given = "", {}
+            self.base = self._defaults() | given
+            for key, value in self.base.items():
+                if key != NAME and self.texts[key] == as_text(old[key]):
+                    self.texts[key] = as_text(value)
+        return self._market
+
+    def own(self) -> list[FieldSpec]:
+        """The settings of the chosen market's runs."""
+        return [spec for spec in fields(self.market) if spec.key not in HIDDEN]
 
     def parsed(self) -> tuple[dict[str, Any], dict[str, str]]:
         """Values that can be read and errors of those that cannot, by key."""
         values: dict[str, Any] = {}
         errors: dict[str, str] = {}
-        for spec in self.specs:
+        for spec in self.own():
             try:
                 values[spec.key] = parse_text(spec, self.texts[spec.key])
             except ConfigError as error:
@@ -102,13 +83,13 @@ class Draft:
     def errors(self) -> dict[str, str]:
         """What is wrong, by key; contradictions stand at the field that their message begins with."""
         values, errors = self.parsed()
-        for spec in self.specs:
-            if spec.key in values:
-                try:
-                    build(nested({spec.key: values[spec.key]}))
-                except ConfigError as error:
-                    if " is not allowed: " in str(error):
-                        errors[spec.key] = short(str(error))
+        name = {NAME: self.market}
+        for key, value in values.items():
+            try:
+                build(nested(name | {key: value}))
+            except ConfigError as error:
+                if " is not allowed: " in str(error):
+                    errors[key] = short(str(error))
         if not errors:
             try:
                 build(nested(values))
@@ -119,30 +100,14 @@ class Draft:
 
     def inactive(self) -> dict[str, str]:
         """Fields that do nothing with the values chosen, each with the reason."""
-        values, _ = self.parsed()
-        chosen = {k: values[f"reward.{k}"] for k in ("utility", "immediate", "final") if f"reward.{k}" in values}
-        reward = Reward.model_construct(**chosen)
-        values |= {"step_kind": reward.step_kind, "final_kind": reward.final_kind}
-        known = {
-            "book": ("market.name", "the market"),
-            "avellaneda-stoikov": ("market.name", "the market"),
-            "gaussian": ("policy.kind", "the policy"),
-            "categorical": ("policy.kind", "the policy"),
-            "ppo": ("training.algorithm", "the algorithm"),
+        market, (values, _) = self.market, self.parsed()
+        reasons = {
+            spec.key: f"not used: the market is {market}"
+            for spec in self.specs
+            if spec.markets and market not in spec.markets
         }
-        known.update({choice: ("reward.utility", "the utility") for choice in field("reward.utility").choices})
-        reasons = {}
-        for spec in self.specs:
-            match = PREFIX.match(spec.help) if spec.key not in RULED else None
-            owners = [part.strip().lower() for part in match.group(1).split(",")] if match else []
-            owners = [owner for owner in owners if owner in known]
-            if owners and all(values.get(known[owner][0]) != owner for owner in owners):
-                key, what = known[owners[0]]
-                reasons[spec.key] = f"not used: {what} is {values.get(key, '?')}"
-        for keys, holds, reason in RULES:
-            if not holds(values):
-                reasons.update({key: f"not used: {reason}" for key in keys if key not in reasons})
-        return reasons
+        missed = without_effect(values, market)
+        return reasons | {key: f"not used: {condition.otherwise}" for key, condition in missed.items()}
 
     def changed(self) -> dict[str, Any]:
         """Values that differ from the preset's (or the defaults), by key; only those that can be read."""
@@ -150,10 +115,12 @@ class Draft:
         return {key: value for key, value in values.items() if value != self.base[key]}
 
     def arguments(self) -> list[str]:
-        """The arguments of `mmrl train` that give exactly these settings."""
+        """The arguments of `mmrl train` that give exactly these settings; what has no effect is left out."""
         words = ["--preset", self.preset] if self.preset else []
+        unused = without_effect(self.parsed()[0], self.market)
         for key, value in self.changed().items():
-            words += _argument(field(key), value)
+            if key not in unused or not unused[key].refused:
+                words += _argument(field(key, self.market), value)
         return words
 
 
@@ -191,22 +158,16 @@ def steps(draft: Draft) -> float:
         return float("nan")
 
 
-BASE = {"book": 375e6, "avellaneda-stoikov": 440e6}
-ROW = 116
-"""Bytes of memory of a process that trains without steps, and of each step of an epoch beside its observation.
-
-Fitted to the peaks of runs of 10^4 to 3 * 10^6 steps an epoch on a CPU.
-"""
+ROW = 156
+"""Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
 
 
 def memory(draft: Draft) -> float:
-    """Bytes of memory that training takes at its peak, about; NaN while a field cannot be read."""
+    """Bytes of memory that training takes at its peak on a CPU, about; NaN while a field cannot be read."""
     values, _ = draft.parsed()
+    own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith("market.")}
     try:
-        rows = float(values["market.nt"]) * float(values["training.nb"])
-        market = values["market.name"]
-        extras = {"state": 0, "inventory": 1, "full": 3}[values["market.observation"]]
-        observed = 4 * values["market.n_obs"] + 1 + extras if market == "book" else 2
-        return BASE[market] + rows * (ROW + 4.0 * observed)
+        spec = market_named(draft.market).spec(settings_class(draft.market).model_validate(own))
+        return spec.memory + spec.steps * float(values["training.nb"]) * (ROW + 4.0 * len(spec.columns))
     except (KeyError, TypeError, ValueError):
         return float("nan")

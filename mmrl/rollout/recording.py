@@ -68,6 +68,7 @@ def _fills(batch: Trajectories) -> dict[str, np.ndarray]:
     traded = shares[side, step]
     return {
         "fill_step": step.astype(np.int32),
+        "fill_time": batch.time[step],
         "fill_shares": traded.astype(np.int32),
         "fill_price": (money[side, step] / np.abs(traded)).astype(np.float32),
     }

@@ -38,6 +38,7 @@ class BookRecording:
     shares: Array  # int32 [M]: all shares at the price from now on, below zero where they are for sale
     own: Array  # int32 [M]: the maker's among them
     fill_step: Array  # int32 [F], the step whose market orders filled the maker's
+    fill_time: Array  # float64 [F], the moment of that step
     fill_shares: Array  # int32 [F], bought > 0, sold < 0
     fill_price: Array  # float32 [F], currency
 
@@ -68,7 +69,7 @@ class BookRecording:
 def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
     """The recording in the arrays of an episode; None where there is none or where it contradicts itself."""
     if f"{PREFIX}time" not in arrays and f"{PREFIX}dt" in arrays:  # an early version wrote the length of a step
-        arrays = {**arrays, f"{PREFIX}time": _times(arrays)}
+        arrays = {**arrays, **{f"{PREFIX}{part}time": _times(arrays, f"{part}step") for part in ("", "fill_")}}
     try:
         found = BookRecording(**{field.name: arrays[PREFIX + field.name] for field in fields(BookRecording)})
     except KeyError:
@@ -84,7 +85,9 @@ def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
         "tick": 1,
         "offsets": steps + 1,
     }
-    lengths |= dict.fromkeys(("shares", "own"), changes) | dict.fromkeys(("fill_shares", "fill_price"), fills)
+    lengths |= dict.fromkeys(("shares", "own"), changes) | dict.fromkeys(
+        ("fill_time", "fill_shares", "fill_price"), fills
+    )
     offsets = found.offsets.astype(np.int64)
     if any(len(columns[name]) != length for name, length in lengths.items()) or not steps:
         return None
@@ -93,13 +96,14 @@ def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
     if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
         return None
     finite = all(
-        np.isfinite(columns[name]).all() for name in ("mid", "bid", "ask", "wealth", "tick", "time", "fill_price")
+        np.isfinite(columns[name]).all()
+        for name in ("mid", "bid", "ask", "wealth", "tick", "time", "fill_time", "fill_price")
     )
     return found if finite and found.tick[0] > 0 else None
 
 
-def _times(arrays: Mapping[str, Array]) -> Array:
-    step, dt = arrays.get(f"{PREFIX}step"), arrays[f"{PREFIX}dt"]
+def _times(arrays: Mapping[str, Array], steps: str) -> Array:
+    step, dt = arrays.get(PREFIX + steps), arrays[f"{PREFIX}dt"]
     if step is None or step.dtype.kind not in "iuf" or dt.dtype.kind not in "iuf" or dt.shape != (1,):
         return np.empty(0)
     return np.asarray(step * dt[0], np.float64)

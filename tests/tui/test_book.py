@@ -27,7 +27,7 @@ def replay() -> BookRecording:
     step, price, shares, own = np.array(changes, np.int32).T
     return BookRecording(
         step=np.arange(4, dtype=np.int32),
-        dt=np.array([0.5]),
+        time=np.arange(4) * 0.5,
         mid=np.array([10.1, 10.11, 10.1, 10.12]),
         bid=np.array([9.9, 9.9, 9.9, 9.9]),
         ask=np.array([10.3, 10.2, 10.2, 10.3]),
@@ -39,6 +39,7 @@ def replay() -> BookRecording:
         shares=shares,
         own=own,
         fill_step=np.array([1, 2], np.int32),
+        fill_time=np.array([0.5, 1.0]),
         fill_shares=np.array([2, -3], np.int32),
         fill_price=np.array([9.9, 10.2], np.float32),
     )

@@ -39,11 +39,14 @@ def unused(**texts: str) -> dict[str, str]:
         ({"training__noclip": "true"}, {"training.clip": "the ratio is not clipped"}, "training.noclip"),
         ({"training__algorithm": "reinforce"}, {"training.clip": "the algorithm is reinforce"}, "training.value_lr"),
         ({"training__td": "true"}, {"reward.cara_alpha": "the final reward is not cara"}, "training.lambd"),
-        ({"policy__kind": "categorical"}, {"policy.delta_scale": "the policy is categorical"}, "policy.size_grid"),
+        ({"policy__kind": "categorical"}, {"market.delta_scale": "the policy is categorical"}, "market.size_grid"),
         (
             {"market__name": "avellaneda-stoikov", "policy__kind": "categorical"},
-            {"policy.as_tilt": "the policy is categorical", "policy.size_grid": "every quote is one share"},
-            "policy.delta_grid",
+            {
+                "market.skew": "the policy is categorical",
+                "market.size_grid": "the market is avellaneda-stoikov",
+            },
+            "market.delta_grid",
         ),
     ],
 )

@@ -16,7 +16,7 @@ from mmrl.display.progress import printable
 from mmrl.plots.charts import heading
 from mmrl.plots.raster import ASCII, Floats, compact
 from mmrl.runs import store
-from mmrl.settings.fields import fields, shown, value_of
+from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
 from tui.screens.base import Base
 from tui.screens.dialogs import Choose
@@ -155,7 +155,7 @@ class Compare(Base):
         for spec in fields():
             if spec.key in ("run.name", "run.results"):
                 continue
-            texts = ["?" if config is None else shown(value_of(config, spec)) for config in configs]
+            texts = ["?" if config is None else _shown(config, spec) for config in configs]
             if len(set(texts)) > 1:
                 found += 1
                 table.add_row(Text(spec.key), *(Text(printable(text)) for text in texts))
@@ -230,3 +230,9 @@ class Compare(Base):
 
     def action_leave(self) -> None:
         self.app.pop_screen()
+
+
+def _shown(config: Config, spec: FieldSpec) -> str:
+    """A setting of a run as text; a dash where its market has no such setting."""
+    own = {mine.key for mine in fields(config.market.name)}
+    return shown(value_of(config, spec)) if spec.key in own else "-"

@@ -35,7 +35,7 @@ class ConfigTable(DataTable):
         except Exception as error:
             self.add_row(Text(printable(error) or "config.toml cannot be read"))
             return
-        for spec in fields():
+        for spec in fields(stored.config.market.name):
             value = value_of(stored.config, spec)
             differs = value != spec.default
             style = f"bold {self.app.theme_variables['warning']}" if differs else ""
