@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 from mmrl.display.live import _Frame
 from mmrl.display.progress import Progress
-from mmrl.plots.charts import DRAWN, episode_figure
+from mmrl.plots.charts import DRAWN
+from mmrl.plots.episodes import episode_figure
 from mmrl.plots.svg import terminal_svg
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import read_metrics

@@ -17,9 +17,11 @@ from rich.cells import set_cell_size
 from rich.console import Console
 
 from mmrl.display.plain import BaseView, JsonView, PlainView, emit
-from mmrl.display.progress import Progress, printable
-from mmrl.plots.charts import DRAWN, Columns, charset, panels_of, training_figure, training_picture, wants_colour
+from mmrl.display.progress import Progress
+from mmrl.plots.charts import DRAWN, Columns, panels_of, training_figure, training_picture
 from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.streams import charset, wants_colour
+from mmrl.plots.text import printable
 
 RATE = 4.0  # redraws a second, at most
 SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from mmrl.display.progress import Progress, printable
+from mmrl.display.progress import Progress
+from mmrl.plots.text import printable
 
 
 def finite(value: Any) -> Any:

@@ -102,7 +102,7 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
 
 def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
     """A row of panels for each time, a curve for each entrant, and a legend."""
-    from mmrl.plots import charts
+    from mmrl.plots import lines as charts
 
     cells = [
         (
