@@ -81,9 +81,7 @@ class Picture:
         for text, row, cuts in zip(rows, hues, changed, strict=True):
             edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
             text = text.ljust(width)
-            result.append(
-                [(text[a:b], int(row[a])) for a, b in pairwise(edges)],
-            )
+            result.append([(text[a:b], int(row[a])) for a, b in pairwise(edges)])
         return result
 
     def lines(self, colour: bool = True) -> list[str]:
