@@ -11,7 +11,6 @@ from typing import Any
 
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
-from mmrl.runs.promote import promote as copy_into_good_results
 from mmrl.settings.model import ConfigError
 from mmrl.settings.sources import set_values
 
@@ -88,6 +87,8 @@ def rename(run: str, new_name: str, results: str, as_json: bool) -> None:
 
 def promote(run: str, results: str, as_json: bool) -> None:
     """Copy a run into good-results, next to the results folder."""
+    from mmrl.runs.promote import promote as copy_into_good_results  # loads numpy, which a list of runs need not
+
     info = store.find_run(run, results)
     folder = copy_into_good_results(Path(info.folder))
     _say(as_json, f"promoted {info.name} to {folder}", run=info.name, folder=str(folder))
