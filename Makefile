@@ -36,7 +36,7 @@ lint: $(VENV)/test.stamp       ## ruff: lint and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/test.stamp      ## mypy, strict, on mmrl/ and tui/
+types: $(VENV)/test.stamp      ## mypy, strict, on all but the tests
 	$(BIN)/mypy
 
 imports: $(VENV)/test.stamp    ## the arrows between the packages

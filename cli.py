@@ -73,20 +73,20 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a market maker and watch it learn."""
-    from mmrl.commands import train as launch
+    from mmrl.commands import train as training
 
     if plot or good_results:
         from mmrl.commands import plot as plotting
 
         plotting.plot([load] if load else [], good_results, settings.get("run.results", "results"))
         return
-    resolved, origins, folder = launch.prepare(settings, config, preset, load, expand, os.environ)
+    resolved, origins, folder = training.prepare(settings, config, preset, load, expand, os.environ)
     if dry_run:
-        launch.show_settings(resolved, origins, json_)
+        training.show_settings(resolved, origins, json_)
     elif detach:
-        launch.detach([sys.executable, str(Path(__file__).resolve())], sys.argv[1:], resolved, json_)
+        training.detach([sys.executable, str(Path(__file__).resolve())], sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(launch.train(resolved, origins, folder, expand, json_))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_))
 
 
 @app.command()
@@ -110,43 +110,41 @@ def plot(
 @runs_app.command("list")
 def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """List the runs of a folder."""
-    from mmrl.commands import listing
-    from mmrl.runs.store import find_runs
+    from mmrl.commands import runs
 
-    listing.print_runs(find_runs(results), results, json_)
+    runs.list_runs(results, json_)
 
 
 @runs_app.command()
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Show what is known of a run."""
-    from mmrl.commands import listing
-    from mmrl.runs.store import find_run
+    from mmrl.commands import runs
 
-    listing.print_run(find_run(run, results), json_)
+    runs.show(run, results, json_)
 
 
 @runs_app.command()
 def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Pause a run at the end of its epoch."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.steer(run, results, "pause", json_)
+    runs.steer(run, results, "pause", json_)
 
 
 @runs_app.command()
 def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Let a paused run go on."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.steer(run, results, "resume", json_)
+    runs.steer(run, results, "resume", json_)
 
 
 @runs_app.command()
 def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Stop a run at the end of its epoch, after a checkpoint."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.steer(run, results, "stop", json_)
+    runs.steer(run, results, "stop", json_)
 
 
 @runs_app.command()
@@ -158,17 +156,17 @@ def change(
     debug: Debug = False,
 ) -> None:
     """Change lr, entropy, ne (the target) or plot_after of a run while it trains."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.change(run, settings, results, json_)
+    runs.change(run, settings, results, json_)
 
 
 @runs_app.command()
 def promote(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Copy a run into good-results."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.promote(run, results, json_)
+    runs.promote(run, results, json_)
 
 
 @runs_app.command()
@@ -180,17 +178,17 @@ def rename(
     debug: Debug = False,
 ) -> None:
     """Give a run another name."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.rename(run, new_name, results, json_)
+    runs.rename(run, new_name, results, json_)
 
 
 @runs_app.command()
 def trash(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     """Move a run to the trash folder."""
-    from mmrl.commands import steering
+    from mmrl.commands import runs
 
-    steering.trash(run, results, json_)
+    runs.trash(run, results, json_)
 
 
 @runs_app.command()

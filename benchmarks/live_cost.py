@@ -18,7 +18,7 @@ import tempfile
 import termios
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -36,7 +36,8 @@ def train(epochs: int, seconds_file: Path, results: Path) -> None:
     class Toggled(LiveView):
         """Draws in every other block of epochs."""
 
-        drawing, seconds, last = True, [], 0.0  # type: ignore[var-annotated]
+        drawing, last = True, 0.0
+        seconds: ClassVar[list[tuple[bool, float]]] = []
 
         def paint(self) -> None:
             if self.drawing:

@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 
-from mmrl.display.live import _Frame
+from mmrl.display.frame import Frame
 from mmrl.display.progress import Progress
-from mmrl.plots.charts import DRAWN, episode_figure
+from mmrl.plots.charts import DRAWN
+from mmrl.plots.episodes import episode_figure
 from mmrl.plots.svg import terminal_svg
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import read_metrics
@@ -27,7 +28,7 @@ def live(width: int = 120, height: int = 32) -> str:
     for record in records[: len(records) * 2 // 3 + 1]:
         progress.clock = lambda then=record["wall"] - now: then
         progress.add(record)
-    rows = _Frame(progress).rows(width, height, colour=True)
+    rows = Frame(progress).rows(width, height, colour=True)
     return terminal_svg("\n".join(rows), width, "mmrl train --preset quickstart")
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmrl.markets.contract import market_named
+from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, values_of, without_effect
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
 from mmrl.settings.registry import default_market, markets, settings_class
 from mmrl.settings.sources import nested, read_preset
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mmrl.plots.raster import Floats
+from mmrl.plots.pixels import Floats
 
 LEVELS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
 

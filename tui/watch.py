@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.display.progress import printable
-from mmrl.plots.raster import Floats
+from mmrl.plots.pixels import Floats
+from mmrl.plots.text import printable
 from mmrl.runs.atomic import BrokenRun, open_plain
 from mmrl.runs.control import LABELS
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import spec_of
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, fields
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
 
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
 from mmrl.settings.sources import presets, set_values
-from mmrl.settings.upgrade import note, old_flags
+from mmrl.settings.upgrade import old_flags
 
 OLD = "old"
 """Begins the names of parameters that stand for flags of an earlier version."""

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.fields import fields, shown, value_of, values_of
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.fields import values_of
+from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, refuse_without_effect, replaced, resolve
-from mmrl.settings.upgrade import note
 
 
 def prepare(
@@ -47,14 +47,11 @@ def prepare(
 
 def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
-    from mmrl.display.detached import VARIABLE, LoggedView
-    from mmrl.display.live import open_view
+    from mmrl.display.choose import open_view
     from mmrl.training.start import train as run_session
 
-    early = os.environ.pop(VARIABLE, "")
-    view: Any = LoggedView(Path(early)) if early else open_view(as_json)
-    code = run_session(config, origins, load=str(folder) if folder else None, expand=expand or 0, view=view)
-    return code if isinstance(code, int) else 0
+    load = str(folder) if folder else None
+    return run_session(config, origins, load=load, expand=expand or 0, view=open_view(as_json))
 
 
 def detach(program: Sequence[str], arguments: Sequence[str], config: Config, as_json: bool) -> None:
@@ -88,9 +85,3 @@ def show_settings(config: Config, origins: Mapping[str, str], as_json: bool) -> 
         print(dump_toml(config, origins), end="")
         return
     print(json.dumps({"config": values_of(config), "origins": dict(origins)}))
-
-
-def changed_settings(config: Config) -> dict[str, str]:
-    """Settings that differ from their defaults, as one would type them, by dotted key."""
-    values = {spec: value_of(config, spec) for spec in fields(config.market.name)}
-    return {spec.key: shown(value) for spec, value in values.items() if value != spec.default}

@@ -8,64 +8,21 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, TextIO
 
-from rich.cells import set_cell_size
 from rich.console import Console
 
-from mmrl.display.plain import BaseView, JsonView, PlainView, emit
-from mmrl.display.progress import Progress, printable
-from mmrl.plots.charts import DRAWN, Columns, charset, panels_of, training_figure, training_picture, wants_colour
-from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.display.base import BaseView, emit
+from mmrl.display.frame import Frame
+from mmrl.plots.charts import DRAWN, panels_of, training_figure
+from mmrl.plots.streams import charset, wants_colour
+from mmrl.plots.text import printable
 
 RATE = 4.0  # redraws a second, at most
-SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
 LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
-
-
-class _Frame:
-    """The whole screen: charts above two lines of text, exactly as large as the terminal."""
-
-    def __init__(
-        self,
-        progress: Progress,
-        characters: Charset = BRAILLE,
-        clock: Callable[[], float] = time.thread_time,
-    ) -> None:
-        self.progress, self.characters, self._clock = progress, characters, clock
-        self._columns = Columns(progress.records)
-        self._drawn: tuple[int, int, int] = (-1, 0, 0)
-        self._charts: list[str] = []
-        self._ready = 0.0
-
-    def rows(self, width: int, height: int, colour: bool) -> list[str]:
-        """Every line of the screen, with escapes if there is colour."""
-        text = [self.progress.head(), self.progress.line(width)][: max(height, 0)]
-        if height > 2:
-            self._refresh(width, height - 2, colour)
-        else:
-            self._charts = []
-        return [*self._charts, *(set_cell_size(line, width) for line in text)]
-
-    def _refresh(self, width: int, height: int, colour: bool) -> None:
-        """Draw the charts again if they changed and the share of time allows it; a resize always may."""
-        records = self.progress.records
-        state = (len(records), width, height)
-        now = time.monotonic()
-        if state == self._drawn or (state[1:] == self._drawn[1:] and now < self._ready):
-            return
-        begun = self._clock()
-        if self._columns.records is not records:
-            self._columns = Columns(records)
-        self._columns.grow()
-        shown = panels_of(self._columns)
-        self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
-        self._drawn = state
-        self._ready = now + (self._clock() - begun) / SHARE
 
 
 class _Caught(io.TextIOBase):
@@ -100,7 +57,7 @@ class LiveView(BaseView):
         self._rate, self._end = rate, threading.Event()
         self._file: TextIO = self.console.file  # type: ignore[assignment]
         self._colour = self.console.color_system is not None and not self.console.no_color
-        self._frame = _Frame(self.progress, charset(self._file))
+        self._frame = Frame(self.progress, charset(self._file))
         self._shown: list[str] = []
         self._size = (0, 0)
         self._kept: list[str] = []
@@ -221,12 +178,3 @@ class LiveView(BaseView):
             self._leave()
             self._write("".join(self._kept))
         self._kept.clear()
-
-
-def open_view(as_json: bool = False) -> JsonView | PlainView | LiveView:
-    """The view that suits the output: JSON if asked for, live on a terminal, plain lines elsewhere."""
-    if as_json:
-        return JsonView()
-    if sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
-        return LiveView()
-    return PlainView()

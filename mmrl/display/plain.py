@@ -1,92 +1,15 @@
-"""What one sees while a run trains, apart from the live charts: plain lines in a pipe, JSON for programs.
-
-A view is a context manager with start, past, epoch, note and finish. Stdout has the JSON lines and nothing else,
-or the plain lines; notes go to stderr.
-"""
+"""A training as plain lines, in a pipe or a log."""
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO
+from collections.abc import Mapping
+from typing import Any, TextIO
 
-from mmrl.display.progress import Progress, printable
-
-
-def finite(value: Any) -> Any:
-    """The same value for JSON: NaN and infinities become None, numpy scalars and paths become plain."""
-    if isinstance(value, Mapping):
-        return {str(key): finite(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(inner) for inner in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def emit(text: str, stream: TextIO) -> None:
-    """Write one line now; letters that the stream cannot hold become question marks."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
-
-
-class BaseView:
-    """What all views share: the context manager and the record of progress."""
-
-    def __init__(self, history: Collection[str] = ()) -> None:
-        self.progress = Progress(history=history)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the terminal back."""
-
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """A run of `target` epochs begins in a folder."""
-        self.progress.start(config, folder, target)
-
-    def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Epochs of a run that goes on, before its new ones."""
-        self.progress.past(records)
-
-
-class JsonView(BaseView):
-    """One JSON object an epoch on stdout and a last one with run, state, epochs and best; notes on stderr."""
-
-    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        super().__init__()
-        self.out, self.err = out or sys.stdout, err or sys.stderr
-
-    def _write(self, data: Mapping[str, Any]) -> None:
-        self.out.write(json.dumps(finite(data), allow_nan=False) + "\n")
-        self.out.flush()
-
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """Write the record of an epoch."""
-        self.progress.add(record)
-        self._write(record)
-
-    def note(self, text: str) -> None:
-        """Say something that is not data."""
-        emit(printable(text), self.err)
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write the last object."""
-        known = self.progress.summary()
-        self._write({**known, **summary})
+from mmrl.display.base import BaseView, emit
+from mmrl.plots.text import printable
 
 
 class PlainView(BaseView):

@@ -9,24 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.plots.raster import compact
-
-
-def duration(seconds: float) -> str:
-    """A time span in few characters: 42s, 3m05s, 2h14m, 3d04h."""
-    if not math.isfinite(seconds):
-        return "-"
-    whole = max(round(seconds), 0)
-    for limit, big, small in ((86400, "d", "h"), (3600, "h", "m"), (60, "m", "s")):
-        if whole >= limit:
-            rest = whole % limit * (24 if big == "d" else 60) // limit
-            return f"{whole // limit}{big}{rest:02d}{small}"
-    return f"{whole}s"
-
-
-def printable(text: object) -> str:
-    """One line without control characters: a text from a file or a name cannot move the cursor."""
-    return "".join(letter if letter.isprintable() else " " for letter in str(text))
+from mmrl.plots.numbers import compact
+from mmrl.plots.text import duration, printable
 
 
 def _number(value: Any) -> float:

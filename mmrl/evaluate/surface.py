@@ -16,7 +16,7 @@ from mmrl.agents.learned import actions
 from mmrl.evaluate.compare import Entrant
 from mmrl.evaluate.quotes import TIMES, visited
 from mmrl.markets.contract import spec_of
-from mmrl.settings.model import ConfigError
+from mmrl.settings.declare import ConfigError
 
 SHOWN = 10  # inventories a side
 SUFFIXES = (".svg", ".png", ".pdf", ".txt")
@@ -100,7 +100,7 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
 
 def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
     """A row of panels for each time, a curve for each entrant, and a legend."""
-    from mmrl.plots import charts
+    from mmrl.plots import lines as charts
 
     cells = [
         (

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.model import Config, MarketSettings
+from mmrl.settings.market import MarketSettings
+from mmrl.settings.model import Config
 from mmrl.settings.registry import part
 
 CLOSED_FORM = "closed-form"

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.commands import plot as plotting
-from mmrl.display.progress import printable
-from mmrl.plots import charts
-from mmrl.plots.svg import terminal_svg as terminal_svg
-from mmrl.settings.model import ConfigError
+from mmrl.plots import charts, episodes, pictures
+from mmrl.plots.lines import BLUE, GREY, Line
+from mmrl.plots.svg import terminal_svg
+from mmrl.plots.text import printable
+from mmrl.runs.episodes import latest_episode
+from mmrl.settings.declare import ConfigError
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
 LABELS = {
@@ -58,17 +59,15 @@ def save_figure(
     if plain and path.suffix.lower() != ".svg":
         raise PlotsMissing(INSTALL)
     if what == "training":
-        runs = plotting.records_of(folders, metrics)
+        runs = pictures.records_of(folders, metrics)
         if not any(runs.values()):
             raise ConfigError(f"{folders[0].name}: no epoch is finished yet")
         if plain:
-            picture = plotting.drawing(folders, what, metrics, *size, True)
+            picture = pictures.drawing(folders, what, metrics, *size, True)
             path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
-            training_plot(runs, list(metrics or charts.PANELS), path)
+            training_plot(runs, metrics or pictures.default_metrics(runs), path)
         return [path]
-    from mmrl.runs.episodes import latest_episode
-
     written = []
     for folder in folders:
         arrays = latest_episode(folder)
@@ -77,10 +76,10 @@ def save_figure(
         # several runs become several files, since one page shows one episode
         target = path if len(folders) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
         if plain:
-            picture = plotting.drawing([folder], what, (), *size, True)
+            picture = pictures.drawing([folder], what, (), *size, True)
             target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
-            unit = plotting.time_unit(folder)
+            unit = pictures.time_unit(folder)
             episode_plot(arrays, folder.name, target, book_only=what == "book", unit=unit)
         written.append(target)
     return written
@@ -134,13 +133,13 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
         panels, book = (axes[1:], axes[0]) if book_only else (axes[:-1], axes[-1])
         for axis, name, hue in zip(panels, shown, HUES, strict=False):
-            _curve(axis, charts.episode_line(arrays, name, charts.BLUE, band=True), hue, "mean, 5–95 % of the batch")
-            replay = charts.episode_line(arrays, name, charts.GREY, replay=True)
+            _curve(axis, episodes.episode_line(arrays, name, BLUE, band=True), hue, "mean, 5–95 % of the batch")
+            replay = episodes.episode_line(arrays, name, GREY, replay=True)
             axis.plot(replay.x, replay.y, color="0.4", lw=0.7, label="one trajectory")
             axis.set(ylabel=names[name])
             axis.legend(fontsize=7)
         for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
-            line = charts.episode_line(arrays, name, charts.BLUE, replay=True)
+            line = episodes.episode_line(arrays, name, BLUE, replay=True)
             book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
         book.set(ylabel="order book (currency)")
         book.ticklabel_format(axis="y", useOffset=False)
@@ -148,12 +147,12 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         book.legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
         book.set_title("one trajectory", fontsize=7, loc="left")
         for axis in axes[-columns:]:
-            axis.set(xlabel=charts.time_axis(unit))
+            axis.set(xlabel=episodes.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
         _write(figure, path)
 
 
-def _curve(axis: Any, line: charts.Line, hue: str, label: str) -> None:
+def _curve(axis: Any, line: Line, hue: str, label: str) -> None:
     x, y = (np.where(np.isfinite(v), v, np.nan) for v in (np.asarray(line.x), np.asarray(line.y)))
     axis.plot(x, y, color=hue, lw=1.2, label=label, marker="." if len(x) == 1 else "")
     if line.low is not None and line.high is not None:

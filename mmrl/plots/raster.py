@@ -1,8 +1,6 @@
-"""Curves as characters, with numpy alone: for each pixel column the smallest and largest value, then cells.
+"""Curves as characters: a chart with axes, whose cells are braille (2 x 4 pixels), blocks (2 x 2) or ASCII (1 x 2).
 
-A curve is a polyline through its points in the order of x. NaN breaks it, an infinity breaks it and leaves an
-off-scale mark at the rim. Cells are braille (2 x 4 pixels), quadrant blocks (2 x 2) or ASCII (1 x 2). A picture
-is two arrays of the same shape, characters and colours, so that any terminal program can show it.
+A picture is two arrays of the same shape, characters and colours, so that any terminal program can show it.
 """
 
 from __future__ import annotations
@@ -15,10 +13,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from mmrl.plots.numbers import labels, ticks
+from mmrl.plots.pixels import Floats, bits, off_scale, ordered, pixels, spans
+
 Row = list[tuple[str, int]]  # stretches of one colour from left to right
 PLAIN = -1  # the terminal's own colour
-HUGE = 1e300  # beyond this the width of an axis overflows, so it counts as infinite
 MIN_WIDTH, MIN_HEIGHT = 16, 5
 
 
@@ -82,9 +81,7 @@ class Picture:
         for text, row, cuts in zip(rows, hues, changed, strict=True):
             edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
             text = text.ljust(width)
-            result.append(
-                [(text[a:b], int(row[a])) for a, b in pairwise(edges)],
-            )
+            result.append([(text[a:b], int(row[a])) for a, b in pairwise(edges)])
         return result
 
     def lines(self, colour: bool = True) -> list[str]:
@@ -121,133 +118,6 @@ def beside(pictures: Sequence[Picture]) -> Picture:
 def below(pictures: Sequence[Picture]) -> Picture:
     """Pictures of equal width from top to bottom."""
     return Picture(np.vstack([p.cells for p in pictures]), np.vstack([p.colours for p in pictures]))
-
-
-def ordered(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-    """Points with a finite x, sorted by x; values beyond 1e300 become infinite."""
-    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    good = np.abs(xs) < HUGE
-    if not good.all():
-        xs, ys = xs[good], ys[good]
-    if (xs[1:] < xs[:-1]).any():
-        order = np.argsort(xs, kind="stable")
-        xs, ys = xs[order], ys[order]
-    size = np.abs(ys)
-    large = size >= HUGE  # false for NaN
-    if large.any():
-        ys = np.where(large, np.copysign(np.inf, ys), ys)
-    return xs, ys
-
-
-def spans(x: Floats, y: Floats, left: float, right: float, width: int) -> tuple[Floats, Floats]:
-    """Smallest and largest value of a polyline in each of `width` columns of left..right; NaN where it is not.
-
-    x must be sorted and finite. The polyline is cut at the edges of the columns; a point on an edge belongs
-    to the column on its right, at `right` to the last one. A segment that ends in NaN or infinity is not drawn.
-    """
-    low, high = np.full(width, np.nan), np.full(width, np.nan)
-    count = len(x)
-    if not count:
-        return low, high
-    finite = np.isfinite(y)
-    if not finite.all():
-        y = np.where(finite, y, np.nan)
-    edges = left + (right - left) * (np.arange(width + 1) / width)
-    first = np.searchsorted(x, edges, side="left")  # of the points on or after an edge
-    past = np.searchsorted(x, edges, side="right")
-    begin, end = first[:-1].copy(), first[1:].copy()
-    end[-1] = past[-1]
-    full = np.flatnonzero(end > begin)
-    if len(full):
-        inside = y[: end[-1]]
-        low[full] = np.fmin.reduceat(inside, begin[full])
-        high[full] = np.fmax.reduceat(inside, begin[full])
-    if count > 1:
-        for after, where, columns in (
-            (past[:-1], edges[:-1], slice(0, width)),
-            (first[1:], edges[1:], slice(0, width)),
-        ):
-            # the segment after-1 .. after crosses the edge
-            crosses = (after > 0) & (after < count)
-            b = np.clip(after, 1, count - 1)
-            a = b - 1
-            with np.errstate(all="ignore"):
-                value = y[a] + (y[b] - y[a]) * ((where - x[a]) / (x[b] - x[a]))
-            value = np.where(crosses, value, np.nan)
-            low[columns] = np.fmin(low[columns], value)
-            high[columns] = np.fmax(high[columns], value)
-    return low, high
-
-
-def off_scale(
-    x: Floats, y: Floats, left: float, right: float, width: int
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """In which columns a point is +infinity, and in which one is -infinity."""
-    edges = left + (right - left) * (np.arange(width + 1) / width)
-    marks = []
-    for sign in (np.inf, -np.inf):
-        at = x[(y == sign) & (x >= left) & (x <= right)]
-        column = np.minimum(np.searchsorted(edges, at, side="right") - 1, width - 1)
-        marks.append(np.bincount(column, minlength=width).astype(np.bool_))
-    return marks[0], marks[1]
-
-
-def pixels(low: Floats, high: Floats, bottom: float, top: float, height: int) -> NDArray[np.bool_]:
-    """Which pixels [height, columns], the first row on top, lie within low..high of their column."""
-    scale = height / (top - bottom)
-    with np.errstate(invalid="ignore"):
-        drawn = (high >= bottom) & (low <= top)
-        lowest = np.clip(np.floor((np.where(drawn, low, bottom) - bottom) * scale), 0, height - 1)
-        highest = np.clip(np.floor((np.where(drawn, high, bottom) - bottom) * scale), 0, height - 1)
-    level = np.arange(height - 1, -1, -1)[:, None]
-    return (level >= lowest) & (level <= highest) & drawn
-
-
-def bits(mask: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pixels [rows x cell height, columns x cell width] -> the number of each cell's pattern [rows, columns]."""
-    tall, wide = weights.shape
-    rows, columns = mask.shape[0] // tall, mask.shape[1] // wide
-    parts = mask.reshape(rows, tall, columns, wide)
-    found = np.zeros((rows, columns), dtype=np.int64)
-    for r in range(tall):
-        for c in range(wide):
-            found += parts[:, r, :, c] * weights[r, c]
-    return found
-
-
-def ticks(low: float, high: float, count: int) -> list[float]:
-    """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""
-    if not high > low:
-        return [low]
-    raw = (high - low) / max(count, 1)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((m * power for m in (1, 2, 5) if m * power >= raw * 0.999), 10 * power)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [k * step for k in range(first, min(last, first + 4 * count) + 1)]
-
-
-def compact(number: float | int | None, digits: int = 4) -> str:
-    """A number in few characters: 12345678 -> 12.35M, 0.00001 -> 1e-05, nothing known -> -."""
-    if number is None or not math.isfinite(number):
-        return "-"
-    size = abs(number)
-    if size and (size < 1e-4 or size >= 1e15):
-        return f"{number:.{max(digits - 2, 0)}e}"
-    for limit, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e5, "k")):
-        if size >= limit * 0.99995:
-            scale = 1e3 if letter == "k" else limit
-            return f"{number / scale:.{digits}g}{letter}"
-    return f"{number:.{max(digits, len(str(int(size))))}g}"
-
-
-def labels(places: Sequence[float]) -> list[str]:
-    """As many digits as tell neighbours apart, and no more."""
-    found: list[str] = []
-    for digits in range(3, 13):
-        found = [compact(0.0 if abs(p) < 1e-300 else p, digits) for p in places]
-        if len(set(found)) == len(found):
-            break
-    return found
 
 
 def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] | None:

@@ -13,8 +13,9 @@ from typing import Any
 
 from mmrl.runs.atomic import durable_write, read_plain
 from mmrl.runs.checksum import seal, sha256, unseal
+from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import field, value_of
-from mmrl.settings.model import ConfigError, build
 from mmrl.settings.sources import nested
 
 WANTED = ("run", "pause", "stop")

@@ -17,7 +17,7 @@ from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manife
 from mmrl.runs.names import namesake, run_folder
 from mmrl.runs.status import read_raw
 from mmrl.runs.store import METRICS, PLACE_SETTINGS, read_config, write_config
-from mmrl.settings.model import ConfigError
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import replaced
 
 

@@ -22,7 +22,8 @@ from mmrl.runs.lock import RunBusy, RunLock, is_locked
 from mmrl.runs.manifest import write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
 from mmrl.runs.status import STATES, read_status
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -79,3 +80,8 @@ def choose(name: str, known: Iterable[str]) -> str:
     """What there is to choose from, for the end of a message."""
     known = list(known)
     return "one of " + ", ".join(known) + suggestion(name, known)
+
+
+def note(text: str) -> None:
+    """Say something that is no error, in one line on stderr unless the program shows it elsewhere."""
+    logging.getLogger("mmrl").warning("mmrl: %s", text)

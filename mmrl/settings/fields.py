@@ -12,8 +12,10 @@ from typing import Any, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from mmrl.settings.declare import ConfigError, When, suggestion
-from mmrl.settings.model import GROUPS, Config, MarketSettings
+from mmrl.settings.market import MarketSettings
+from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import markets, settings_class
+from mmrl.settings.upgrade import new_key
 
 NAME = "market.name"
 WORDS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
@@ -203,8 +205,6 @@ def _names(market: str = "") -> dict[str, FieldSpec]:
 
 def field(name: str, market: str = "") -> FieldSpec:
     """Find a setting by `training.lr` or just `lr`, old names included; raises ConfigError with a suggestion."""
-    from mmrl.settings.upgrade import new_key
-
     for names in (_names(market), _names()) if market else (_names(),):
         found = names.get(name) or names.get(name.lstrip("-").replace("-", "_"))
         if found is not None:

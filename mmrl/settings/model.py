@@ -9,40 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
-from mmrl.settings.declare import ConfigError, Group, option, when
+from mmrl.settings.declare import Group, option, when
+from mmrl.settings.market import MarketSettings
 from mmrl.settings.registry import default_market, settings_class
-
-__all__ = ["GROUPS", "Config", "ConfigError", "Group", "MarketSettings", "Policy", "Reward", "Run", "Training", "build"]
-
-
-class MarketSettings(Group):
-    """What the settings of every market have; a market adds its own."""
-
-    name: str = option("", "Market to trade in", "--market", part="shape")
-    nt: int = option(1000, "Time steps of a trajectory", "-nt", "--nt", ge=1, le=10_000_000)
-    gamma: float = option(0.1, "Risk aversion of the closed-form agents and of the certainty equivalent", gt=0, le=1e3)
-
-    @classmethod
-    def renamed(cls) -> dict[str, str]:
-        """Names that this market's settings had before, as dotted keys, with the names of today."""
-        return {}
-
-    @property
-    def aversion(self) -> float | None:
-        """Risk aversion of the mean-variance and entropic utilities, where the market states it, not the reward."""
-        return None
-
-    @property
-    def states_aversion(self) -> bool:
-        """Whether the market states the risk aversion itself."""
-        return self.aversion is not None
-
-    def contradiction(self, config: Config) -> str | None:
-        """What cannot be in this market, as one line that names setting, value and remedy."""
-        return None
-
 
 _CUSTOM = when("the utility says what is paid", {"reward.utility": "custom"})
 _STEPS_PAY = when("steps pay nothing", {"reward.step_kind": ("wealth", "pnl")})
@@ -319,42 +290,3 @@ GROUPS: dict[str, type[Group]] = {
     "training": Training,
     "run": Run,
 }
-
-
-def build(values: Mapping[str, Mapping[str, Any]]) -> Config:
-    """Make a Config from values by group and name; raises ConfigError with one line on the first fault."""
-    market = values.get("market", {}).get("name", default_market())
-    groups: dict[str, Group] = {}
-    for group, given in values.items():
-        if group not in GROUPS:
-            raise ConfigError(f"unknown group '{group}': there are {', '.join(GROUPS)}")
-        model = settings_class(str(market)) if group == "market" else GROUPS[group]
-        try:
-            groups[group] = model.model_validate({name: _widened(model, name, value) for name, value in given.items()})
-        except ValidationError as error:
-            raise ConfigError(_one_line(error, group, str(market))) from None
-    try:
-        return Config(**groups)  # type: ignore[arg-type]
-    except ValidationError as error:
-        raise ConfigError(str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")) from None
-
-
-def _widened(model: type[Group], name: str, value: Any) -> Any:
-    """Lists become tuples, and whole numbers are fine where a tuple of floats is meant."""
-    value = tuple(value) if isinstance(value, list) else value
-    info = model.model_fields.get(name)
-    if isinstance(value, tuple) and info is not None and "float" in str(info.annotation):
-        return tuple(float(x) if isinstance(x, int) and not isinstance(x, bool) else x for x in value)
-    return value
-
-
-def _one_line(error: ValidationError, group: str, market: str) -> str:
-    from mmrl.settings.fields import field, refusal, unknown_key
-
-    first = error.errors(include_url=False)[0]
-    if not first["loc"]:
-        return str(first["msg"]).removeprefix("Value error, ").replace("\n", " ")
-    key = f"{group}.{first['loc'][0]}"
-    if first["type"] == "extra_forbidden":
-        return unknown_key(key, market)
-    return refusal(field(key, market), first.get("input"))

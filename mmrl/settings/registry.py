@@ -11,12 +11,10 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mmrl.settings.declare import ConfigError, choose
-
-if TYPE_CHECKING:
-    from mmrl.settings.model import MarketSettings
+from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.market import MarketSettings
 
 BUILT_IN = "mmrl.markets"
 GROUP = "mmrl.markets"
@@ -83,7 +81,5 @@ def markets() -> tuple[str, ...]:
             settings_class(name)
             usable.append(name)
         except Exception as error:  # whatever a package of others raises must not take the command line down
-            from mmrl.settings.upgrade import note
-
             note(f"market {name} is left out: {error}")
     return tuple(usable)

@@ -11,7 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, choose
+from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError, choose, note
 from mmrl.settings.fields import (
     NAME,
     FieldSpec,
@@ -22,9 +23,9 @@ from mmrl.settings.fields import (
     values_of,
     without_effect,
 )
-from mmrl.settings.model import GROUPS, Config, build
+from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages
-from mmrl.settings.upgrade import new_key, note, old_flags, upgrade
+from mmrl.settings.upgrade import new_key, old_flags, upgrade
 
 META = ("origins", "meta")
 """Tables of a run's config.toml that are about the settings and are not settings."""

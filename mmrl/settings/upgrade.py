@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,11 +9,6 @@ from mmrl.settings.registry import markets, settings_class
 
 RENAMED = {"market.max_dw": "reward.max_dw"}
 """Settings of no single market that had another name."""
-
-
-def note(text: str) -> None:
-    """Say something that is no error, in one line on stderr unless the program shows it elsewhere."""
-    logging.getLogger("mmrl").warning("mmrl: %s", text)
 
 
 def new_key(old: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, fields, value_of
-from mmrl.settings.model import Config, ConfigError
+from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View
 from mmrl.training.signals import Interruption

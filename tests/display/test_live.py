@@ -11,10 +11,13 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from mmrl.display.live import LiveView, _Frame
-from mmrl.display.plain import JsonView, PlainView, finite
-from mmrl.display.progress import Progress, duration
+from mmrl.display.frame import Frame
+from mmrl.display.json_lines import JsonView, finite
+from mmrl.display.live import LiveView
+from mmrl.display.plain import PlainView
+from mmrl.display.progress import Progress
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
+from mmrl.plots.text import duration
 from mmrl.runs.history import read_metrics
 
 CONFIG = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
@@ -42,7 +45,7 @@ def progress(count: int, name: str = "run") -> Progress:
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36), (200, 60), (20, 4), (10, 1)])
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_frame_fits(width: int, height: int, count: int) -> None:
-    rows = _Frame(progress(count)).rows(width, height, colour=False)
+    rows = Frame(progress(count)).rows(width, height, colour=False)
     assert len(rows) == height
     assert {len(row) for row in rows} == {width}
 
@@ -65,7 +68,7 @@ def test_the_last_known_optimality_is_in_the_line() -> None:
 
 
 def test_hostile_name_is_text() -> None:
-    text = "\n".join(_Frame(progress(3, HOSTILE)).rows(80, 24, colour=False))
+    text = "\n".join(Frame(progress(3, HOSTILE)).rows(80, 24, colour=False))
     assert "[red]x[bold] [2J" in text
     assert "\x1b" not in text
 
@@ -115,7 +118,7 @@ def test_views_that_draw_nothing_keep_no_past_however_long_a_run_is() -> None:
 
 
 def test_live_charts_keep_of_every_epoch_what_they_draw_and_no_more() -> None:
-    rows = read_metrics(Path(__file__).parents[1] / "good-results" / "avellaneda-stoikov-ppo" / "metrics.jsonl")
+    rows = read_metrics(Path(__file__).parents[2] / "good-results" / "avellaneda-stoikov-ppo" / "metrics.jsonl")
     view = LiveView(Console(width=80, height=24, file=io.StringIO()), out=io.StringIO())
     view.past(rows)
     kept = view.progress.records

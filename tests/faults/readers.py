@@ -35,7 +35,7 @@ def watch(folder: Path, reader: str) -> int:
 
 def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """`mmrl runs list --json`."""
-    from mmrl.commands.listing import as_row
+    from mmrl.commands.runs import as_row
     from mmrl.runs.store import find_runs
 
     def look() -> tuple[int, str]:

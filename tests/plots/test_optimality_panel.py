@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmrl.display.live import _Frame
+from mmrl.display.frame import Frame
 from mmrl.display.progress import Progress
 from mmrl.plots.charts import PANELS, Columns, metric_line, panels_of, training_figure
 
@@ -33,7 +33,7 @@ def test_live_view_with_and_without_grades(width: int, height: int) -> None:
     for graded in (False, True):
         progress = Progress()
         progress.records += records(graded)
-        rows = _Frame(progress).rows(width, height, False)
+        rows = Frame(progress).rows(width, height, False)
         text = "\n".join(rows)
         assert len(rows) == height and all(len(row) == width for row in rows)
         assert ("optimality  0.93" in text) == graded

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mmrl.commands import plot as plotting
-from mmrl.plots import charts
+from mmrl.plots import pictures
+from mmrl.plots.lines import COLOURS
+from mmrl.plots.streams import charset
 from mmrl.settings.model import ConfigError
 
 LETTERS = "".join(map(chr, range(0x2801, 0x2900)))
@@ -34,8 +36,8 @@ def run(root: Path, name: str, epochs: int = 9, market: str = "book", episode: b
 
 
 def text(folders: list[Path], what: str = "training", metrics: tuple[str, ...] = (), **more: object) -> str:
-    options = {"width": 80, "height": 30, "color": False, **more}
-    return plotting.drawing(folders, what, metrics, **options)  # type: ignore[arg-type]
+    options = {"width": 80, "height": 30, "colour": False, **more}
+    return pictures.drawing(folders, what, metrics, **options)  # type: ignore[arg-type]
 
 
 def test_one_run(tmp_path: Path) -> None:
@@ -56,8 +58,8 @@ def test_several_runs_share_panels(tmp_path: Path) -> None:
         assert any(row.startswith(line[:78]) for row in picture.split("\n"))
     assert "new: no epoch is finished yet" in picture
     assert len(picture.split("\n")) == 30
-    painted = text(folders, metrics=("reward",), color=True)
-    assert all(f"\x1b[38;5;{hue}m" in painted for hue in charts.COLOURS)
+    painted = text(folders, metrics=("reward",), colour=True)
+    assert all(f"\x1b[38;5;{hue}m" in painted for hue in COLOURS)
 
 
 @pytest.mark.parametrize(("market", "unit"), [("book", "time (ms)"), ("avellaneda-stoikov", "time (T)")])
@@ -72,11 +74,21 @@ def test_episode_and_book_name_their_axes(tmp_path: Path, market: str, unit: str
         assert "value W + I·S (currency)" in picture
 
 
+def test_optimality_is_drawn_of_runs_that_have_it(tmp_path: Path) -> None:
+    graded, other = run(tmp_path, "graded"), run(tmp_path, "other")
+    assert "optimality" not in text([other])
+    with (graded / "metrics.jsonl").open("w") as file:
+        file.writelines(json.dumps({"epoch": k, "reward_mean": k, "optimality": 0.9}) + "\n" for k in (1, 2))
+    assert "optimality  0.9" in text([graded])
+    assert text([graded, other]).count("optimality") == 1
+    assert "optimality" not in text([graded], metrics=("reward",))
+
+
 def test_nothing_yet(tmp_path: Path) -> None:
     fresh = run(tmp_path, "fresh", epochs=0, episode=False)
     assert text([fresh]) == "fresh: no epoch is finished yet"
     assert text([fresh], "episode") == "fresh: no episode is written yet (see --plot-after)"
-    assert plotting.time_unit(tmp_path / "gone") == ""
+    assert pictures.time_unit(tmp_path / "gone") == ""
 
 
 def test_refusals(tmp_path: Path) -> None:
@@ -92,11 +104,11 @@ def test_refusals(tmp_path: Path) -> None:
 def test_an_ascii_stream_gets_ascii(tmp_path: Path) -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     for what in ("training", "episode", "book"):
-        picture = text([run(tmp_path / what, "a")], what, characters=charts.charset(stream))
+        picture = text([run(tmp_path / what, "a")], what, characters=charset(stream))
         assert picture.replace("·", "").isascii()
         assert "'" in picture
 
 
 def test_colour_is_for_curves_only(tmp_path: Path) -> None:
     assert "\x1b" not in text([run(tmp_path, "a")])
-    assert "\x1b[38;5;32m" in text([run(tmp_path, "b")], color=True)
+    assert "\x1b[38;5;32m" in text([run(tmp_path, "b")], colour=True)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.plots import raster
+from mmrl.plots import pixels, raster
+from mmrl.plots.numbers import ticks
 
 NUMBER = st.one_of(
     st.integers(-50, 50).map(float),
@@ -46,7 +47,7 @@ def reference(points: list[tuple[float, float]], left: float, right: float, widt
 def test_spans_equal_the_reference(points: list, width: int, left: int, length: int) -> None:
     points = sorted(points, key=lambda p: p[0])
     x, y = np.array([p[0] for p in points]), np.array([p[1] for p in points])
-    low, high = raster.spans(x, y, float(left), float(left + length), width)
+    low, high = pixels.spans(x, y, float(left), float(left + length), width)
     for column, seen in enumerate(reference(points, float(left), float(left + length), width)):
         if seen:
             assert low[column] == min(seen)
@@ -59,8 +60,8 @@ def test_spans_equal_the_reference(points: list, width: int, left: int, length: 
 @given(POINTS, st.integers(1, 20))
 @settings(max_examples=200, deadline=None)
 def test_infinities_are_marked(points: list, width: int) -> None:
-    x, y = raster.ordered([p[0] for p in points], [p[1] for p in points])
-    up, down = raster.off_scale(x, y, -20.0, 20.0, width)
+    x, y = pixels.ordered([p[0] for p in points], [p[1] for p in points])
+    up, down = pixels.off_scale(x, y, -20.0, 20.0, width)
     edges = [-20.0 + 40.0 * (k / width) for k in range(width + 1)]
     for marks, value in ((up, math.inf), (down, -math.inf)):
         columns = {max(k for k in range(width) if edges[k] <= px) for px, py in points if py == value}
@@ -71,7 +72,7 @@ def test_infinities_are_marked(points: list, width: int) -> None:
 def test_pixels_equal_the_reference(pairs: list, height: int) -> None:
     low = np.array([a for a, _ in pairs])
     high = np.array([a + b for a, b in pairs])
-    mask = raster.pixels(low, high, -1.0, 1.0, height)
+    mask = pixels.pixels(low, high, -1.0, 1.0, height)
     scale = height / 2.0
     for column in range(len(pairs)):
         for row in range(height):
@@ -91,7 +92,7 @@ def test_bits_equal_the_reference(charset: raster.Charset, data: st.DataObject) 
         st.lists(st.booleans(), min_size=rows * columns * tall * wide, max_size=rows * columns * tall * wide)
     )
     mask = np.array(flat).reshape(rows * tall, columns * wide)
-    found = raster.bits(mask, charset.weights)
+    found = pixels.bits(mask, charset.weights)
     for row in range(rows):
         for column in range(columns):
             cell = mask[row * tall : (row + 1) * tall, column * wide : (column + 1) * wide]
@@ -174,7 +175,7 @@ def test_escapes_only_with_colour() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-2, 1e9), st.integers(1, 12))
 def test_ticks_are_round_and_few(low: float, size: float, count: int) -> None:
-    places = raster.ticks(low, low + size, count)
+    places = ticks(low, low + size, count)
     assert len(places) <= 2 * count + 2
     step = (places[1] - places[0]) if len(places) > 1 else 1.0
     mantissa = step / 10 ** math.floor(math.log10(step) + 1e-6)

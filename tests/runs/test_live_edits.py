@@ -101,7 +101,7 @@ def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
 
 
 def test_a_shell_asks_for_changes_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from mmrl.commands.steering import change
+    from mmrl.commands.runs import change
     from mmrl.runs.lock import RunLock
     from mmrl.runs.store import create
     from mmrl.settings.model import ConfigError

@@ -81,7 +81,7 @@ def test_what_a_list_shows(tmp_path: Path) -> None:
     ],
 )
 def test_one_broken_run_does_not_hide_the_others(tmp_path: Path, file: str, text: str) -> None:
-    from mmrl.commands.listing import print_runs
+    from mmrl.commands.runs import list_runs
 
     bad = store.create(config_in(tmp_path, name="bad"), {})
     store.create(config_in(tmp_path, name="good"), {})
@@ -90,7 +90,7 @@ def test_one_broken_run_does_not_hide_the_others(tmp_path: Path, file: str, text
     assert [info.name for info in runs] == ["bad", "good"]
     assert "\x1b" not in runs[0].state
     for as_json in (True, False):
-        print_runs(runs, "results", as_json)
+        list_runs(str(tmp_path / "results"), as_json)
 
 
 def test_an_unfinished_run_of_equal_settings_is_found(tmp_path: Path) -> None:

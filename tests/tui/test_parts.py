@@ -204,7 +204,7 @@ def test_settings_are_remembered_and_nonsense_is_not() -> None:
 
 
 def test_neither_torch_nor_numba_is_imported() -> None:
-    modules = "app, catalogue, form, processes, watch, screens.runs, screens.run, screens.new_run, screens.compare"
+    modules = "app, run_index, form, processes, watch, screens.runs, screens.run, screens.new_run, screens.compare"
     names = ", ".join(f"tui.{name.strip()}" for name in modules.split(","))
     code = f"import sys, {names}; print(sorted({{'torch', 'numba', 'scipy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

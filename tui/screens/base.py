@@ -256,6 +256,6 @@ class Steering(Base):
 
 def plain(text: object, style: str = "") -> Text:
     """Any text as it stands: no markup, no control characters."""
-    from mmrl.display.progress import printable
+    from mmrl.plots.text import printable
 
     return Text(printable(text), style=style, no_wrap=True)

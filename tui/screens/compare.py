@@ -12,9 +12,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
-from mmrl.display.progress import printable
 from mmrl.plots.charts import heading
-from mmrl.plots.raster import ASCII, Floats, compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.pixels import Floats
+from mmrl.plots.raster import ASCII
+from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config

@@ -16,8 +16,8 @@ from textual.fuzzy import Matcher
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from mmrl.display.progress import duration
-from mmrl.plots.raster import compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.text import duration
 from mmrl.runs import store
 from mmrl.settings.fields import FieldSpec
 from mmrl.settings.model import GROUPS

@@ -14,8 +14,8 @@ from textual.binding import Binding
 from textual.widget import Widget
 from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
 
-from mmrl.display.progress import printable
-from mmrl.plots.raster import compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.runs.control import read_wish
 from mmrl.runs.status import UNFINISHED, read_raw, read_status

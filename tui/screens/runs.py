@@ -10,8 +10,8 @@ from textual.binding import Binding
 from textual.fuzzy import Matcher
 from textual.widgets import Footer, Input, Static
 
-from mmrl.display.progress import printable
-from mmrl.plots.raster import compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.text import printable
 from mmrl.runs.store import RunInfo
 from tui.screens.base import Steering
 from tui.screens.dialogs import Choose

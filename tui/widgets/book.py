@@ -12,7 +12,9 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
 from mmrl.plots.charts import heading
-from mmrl.plots.raster import ASCII, Floats, compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.pixels import Floats
+from mmrl.plots.raster import ASCII
 from mmrl.runs.book_recording import BookRecording, read_recording
 from tui.widgets.chart import Chart, charset
 from tui.widgets.episode import SavedEpisodes, column, times

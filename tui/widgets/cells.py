@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from rich.text import Text
 
-from mmrl.display.progress import printable
-from mmrl.plots.raster import compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.text import printable
 from tui.run_index import Entry
 from tui.themes import SIGNS, word
 

@@ -17,7 +17,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mmrl.plots import raster
-from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Curve, Floats, compact
+from mmrl.plots.numbers import compact
+from mmrl.plots.pixels import Floats
+from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Curve
 from tui.themes import SERIES_DARK, SERIES_LIGHT
 from tui.widgets.view import Content, View
 

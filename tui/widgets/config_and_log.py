@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.text import Text
 from textual.widgets import DataTable, Log
 
-from mmrl.display.progress import printable
+from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.settings.fields import fields, shown, value_of
 from tui.watch import Tail

@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
 
-from mmrl.display.progress import printable
-from mmrl.plots.raster import Floats
+from mmrl.plots.pixels import Floats
+from mmrl.plots.text import printable
 from mmrl.runs import episodes
 from tui.themes import MARKS
 from tui.widgets.chart import Chart

@@ -9,7 +9,8 @@ import numpy as np
 from rich.text import Text
 from textual.widgets import Static
 
-from mmrl.plots.raster import Floats, compact, ticks
+from mmrl.plots.numbers import compact, ticks
+from mmrl.plots.pixels import Floats
 from mmrl.runs.book_recording import BookRecording
 
 TRADES = 6

@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.containers import Container
 from textual.widgets import Static
 
-from mmrl.plots.raster import Floats
+from mmrl.plots.pixels import Floats
 from tui.widgets.chart import Chart
 from tui.widgets.episode import Arrays, SavedEpisodes, column, times
 from tui.widgets.scrubber import Scrubber

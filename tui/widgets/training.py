@@ -12,15 +12,15 @@ from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
 from textual.widgets import Static
 
-from mmrl.plots.charts import SPARSE, heading
-from mmrl.plots.raster import Floats, compact
+from mmrl.plots.charts import PANELS, SPARSE, heading
+from mmrl.plots.numbers import compact
+from mmrl.plots.pixels import Floats
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
 from tui.watch import Metrics
 from tui.widgets.chart import Chart
 from tui.widgets.view import Content, Series, View
 
-FIXED = ("reward", "inventory", "spread")
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
 BANDS = {"error": "± standard error", "quantiles": "10 % to 90 %", "none": "no band"}
 
@@ -82,7 +82,7 @@ class TrainingCharts(Vertical):
 
     def names(self) -> list[str]:
         """What the charts show, in order."""
-        return [*FIXED, self.metric]
+        return [*PANELS, self.metric]
 
     def update(self, force: bool = False) -> None:
         """Draw what is new; nothing happens when nothing is."""

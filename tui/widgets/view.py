@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mmrl.plots.raster import Floats
+from mmrl.plots.pixels import Floats
 
 
 @dataclass

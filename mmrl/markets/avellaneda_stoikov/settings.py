@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from mmrl.settings.declare import option, when
-from mmrl.settings.model import MarketSettings
+from mmrl.settings.market import MarketSettings
 
 _GAUSSIAN = when("the policy is categorical", {"policy.kind": "gaussian"})
 

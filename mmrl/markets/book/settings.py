@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mmrl.settings.declare import option, when
-from mmrl.settings.model import MarketSettings
+from mmrl.settings.market import MarketSettings
 
 if TYPE_CHECKING:
     from mmrl.settings.model import Config

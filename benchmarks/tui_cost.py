@@ -1,6 +1,6 @@
 """What the terminal UI costs, in a real pseudo-terminal: first paint, live charts, a list of 1 000 runs.
 
-python benchmarks/tui.py [paint] [charts] [table]
+python benchmarks/tui_cost.py [paint] [charts] [table]
 
 CPU is that of the UI's process, so that other work on the machine changes the figures little. A stall is the
 longest time that the event loop was busy with one thing: in CPU time, and on the clock.
@@ -24,7 +24,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -76,9 +76,9 @@ class Screen:
             self.bytes += len(data)
             self.seen = (self.seen + data)[-200_000:]
 
-    def wait(self, wanted: Callable[[], bool], seconds: float = 60) -> tuple[float, float]:
+    def wait(self, wanted: Callable[[Self], bool], seconds: float = 60) -> tuple[float, float]:
         """Wall and CPU seconds since the start when something is true; raises TimeoutError."""
-        while not wanted():
+        while not wanted(self):
             if time.perf_counter() - self.begun > seconds or not self.read(0.01):
                 raise TimeoutError(self.seen[-2_000:].decode("utf-8", "replace"))
         return time.perf_counter() - self.begun, self.cpu()
@@ -158,7 +158,7 @@ def inside(results: str, opened_run: str) -> None:
     signal.signal(signal.SIGUSR1, lambda *_: facts.clear())
 
     class Watched(MmrlApp):
-        CSS_PATH = ROOT / "tui" / "app.tcss"
+        CSS_PATH = str(ROOT / "tui" / "app.tcss")
 
         def on_ready(self) -> None:
             self.tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._report())]
@@ -202,8 +202,8 @@ def first_paint(place: Path) -> None:
     figures = []
     for _ in range(6):
         with opened([sys.executable, str(ROOT / "cli.py"), "tui"], place) as screen:
-            frame = screen.wait(lambda screen=screen: b"FINAL VALUE" in screen.seen)
-            row = screen.wait(lambda screen=screen: b"only-run" in screen.seen)
+            frame = screen.wait(lambda screen: b"FINAL VALUE" in screen.seen)
+            row = screen.wait(lambda screen: b"only-run" in screen.seen)
             figures.append((*frame, *row))
     frame_wall, frame_cpu, row_wall, row_cpu = np.min(figures[1:], axis=0)  # the first one fills the caches
     print(
@@ -223,7 +223,7 @@ def live_charts(place: Path) -> None:
     with RunLock(folder):
         for columns, rows in ((80, 24), (120, 36), (200, 60)):
             with opened(watched(place / "results", str(folder)), place, columns, rows) as screen:
-                screen.wait(lambda screen=screen: screen.facts().get("points", 0) >= POINTS)
+                screen.wait(lambda screen: screen.facts().get("points", 0) >= POINTS)
                 loading = stalls(screen.facts())
                 screen.read(2)
                 screen.forget()
@@ -256,8 +256,8 @@ def long_table(place: Path) -> None:
             held.enter_context(RunLock(folder))
         for cold in (True, False):
             with opened(watched(results, ""), place) as screen:
-                frame = screen.wait(lambda screen=screen: b"FINAL VALUE" in screen.seen)
-                full = screen.wait(lambda screen=screen: screen.facts().get("rows", 0) >= RUNS)
+                frame = screen.wait(lambda screen: b"FINAL VALUE" in screen.seen)
+                full = screen.wait(lambda screen: screen.facts().get("rows", 0) >= RUNS)
                 if cold:
                     continue
                 print(

@@ -1,18 +1,52 @@
-"""What `mmrl runs` does to runs: steer a running one, rename, promote or trash a resting one."""
+"""What `mmrl runs` does: lists and shows runs, steers one that trains, renames, promotes or trashes one that rests."""
 
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
-from mmrl.settings.model import ConfigError
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import set_values
 
+COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "optimality", "steps/s", "updated")
 WANTED = {"pause": "pause", "resume": "run", "stop": "stop"}
+
+
+def as_row(info: store.RunInfo) -> dict[str, Any]:
+    """What is known of a run, fit for JSON: paths as text, non-finite numbers as null."""
+    return {key: _plain(value) for key, value in vars(info).items()}
+
+
+def list_runs(results: str, as_json: bool) -> None:
+    """Print the runs of a folder as a table, or as one JSON array."""
+    runs = store.find_runs(results)
+    if as_json:
+        print(json.dumps([as_row(info) for info in runs]))
+        return
+    if not runs:
+        print(f"no runs in {results}: start one with mmrl train --preset quickstart")
+        return
+    rows = [COLUMNS, *(_cells(as_row(info)) for info in runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def show(run: str, results: str, as_json: bool) -> None:
+    """Print all that is known of one run, one line a fact."""
+    row = as_row(store.find_run(run, results))
+    if as_json:
+        print(json.dumps(row))
+        return
+    for key, value in row.items():
+        if value is not None and value != "":
+            print(f"{key:<18}{_time(value) if key in ('started', 'updated') else value}")
 
 
 def steer(run: str, results: str, action: str, as_json: bool) -> None:
@@ -53,10 +87,10 @@ def rename(run: str, new_name: str, results: str, as_json: bool) -> None:
 
 def promote(run: str, results: str, as_json: bool) -> None:
     """Copy a run into good-results, next to the results folder."""
-    from mmrl.runs.promote import promote as promoted
+    from mmrl.runs.promote import promote as copy_into_good_results  # loads numpy, which a list of runs need not
 
     info = store.find_run(run, results)
-    folder = promoted(Path(info.folder))
+    folder = copy_into_good_results(Path(info.folder))
     _say(as_json, f"promoted {info.name} to {folder}", run=info.name, folder=str(folder))
 
 
@@ -69,3 +103,33 @@ def trash(run: str, results: str, as_json: bool) -> None:
 
 def _say(as_json: bool, text: str, **facts: Any) -> None:
     print(json.dumps(facts) if as_json else text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    value, error, speed = row.get("value_mean"), row.get("value_se"), row.get("steps_per_second")
+    shown = "" if value is None else f"{value:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
+    return (
+        str(row["name"]),
+        str(row["state"]),
+        f"{row['epoch']}/{row['target']}",
+        str(row["market"] or ""),
+        str(row["algorithm"] or ""),
+        shown,
+        "" if row.get("optimality") is None else f"{100 * row['optimality']:.2f} %",
+        "" if speed is None else f"{speed:,.0f}",
+        _time(row["updated"]),
+    )
+
+
+def _time(moment: Any) -> str:
+    if isinstance(moment, int | float):
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
+    return str(moment or "")

@@ -1,0 +1,55 @@
+"""The screen of the live charts: lines of text, drawn again only as often as a share of a core allows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.cells import set_cell_size
+
+from mmrl.display.progress import Progress
+from mmrl.plots.charts import Columns, panels_of, training_picture
+from mmrl.plots.raster import BRAILLE, Charset
+
+SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
+
+
+class Frame:
+    """The whole screen: charts above two lines of text, exactly as large as the terminal."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        characters: Charset = BRAILLE,
+        clock: Callable[[], float] = time.thread_time,
+    ) -> None:
+        self.progress, self.characters, self._clock = progress, characters, clock
+        self._columns = Columns(progress.records)
+        self._drawn: tuple[int, int, int] = (-1, 0, 0)
+        self._charts: list[str] = []
+        self._ready = 0.0
+
+    def rows(self, width: int, height: int, colour: bool) -> list[str]:
+        """Every line of the screen, with escapes if there is colour."""
+        text = [self.progress.head(), self.progress.line(width)][: max(height, 0)]
+        if height > 2:
+            self._refresh(width, height - 2, colour)
+        else:
+            self._charts = []
+        return [*self._charts, *(set_cell_size(line, width) for line in text)]
+
+    def _refresh(self, width: int, height: int, colour: bool) -> None:
+        """Draw the charts again if they changed and the share of time allows it; a resize always may."""
+        records = self.progress.records
+        state = (len(records), width, height)
+        now = time.monotonic()
+        if state == self._drawn or (state[1:] == self._drawn[1:] and now < self._ready):
+            return
+        begun = self._clock()
+        if self._columns.records is not records:
+            self._columns = Columns(records)
+        self._columns.grow()
+        shown = panels_of(self._columns)
+        self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
+        self._drawn = state
+        self._ready = now + (self._clock() - begun) / SHARE

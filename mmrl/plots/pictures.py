@@ -1,0 +1,80 @@
+"""Run folders in, pictures as text out: training curves, a sampled batch, or the order book."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmrl.markets.contract import market_named
+from mmrl.plots import charts, episodes
+from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.text import printable
+from mmrl.runs.atomic import read_plain
+from mmrl.runs.episodes import latest_episode
+from mmrl.runs.history import read_metrics
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.registry import markets, settings_class
+
+
+def time_unit(folder: Path) -> str:
+    """Unit of a run's time axis, nothing if the run does not say."""
+    try:
+        market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {}).get("name", "")
+    except (OSError, ValueError, AttributeError):
+        return ""
+    return market_named(market).spec(settings_class(market)()).time_unit if market in markets() else ""
+
+
+def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Epoch records of runs by name; refuses a metric that none of them has."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    for folder in folders:
+        name = printable(folder.name)
+        runs[f"{name} ({folder.parent})" if name in runs else name] = read_metrics(folder / "metrics.jsonl")
+    rows = [row for records in runs.values() for row in records]
+    unknown = [name for name in metrics if not any(name in row or f"{name}_mean" in row for row in rows)]
+    if rows and unknown:
+        known = ", ".join(key for key in rows[-1] if key not in ("epoch", "wall"))
+        raise ConfigError(f"unknown metric '{unknown[0]}': there are {known}")
+    return runs
+
+
+def default_metrics(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:
+    """Metrics that are drawn of these runs unless told otherwise."""
+    return charts.panels_of([row for records in runs.values() for row in records])
+
+
+def drawing(
+    folders: Sequence[Path],
+    what: str,
+    metrics: Sequence[str],
+    width: int,
+    height: int,
+    colour: bool,
+    characters: Charset = BRAILLE,
+) -> str:
+    """Runs as text for a terminal of `width` columns and `height` lines."""
+    if what == "training":
+        runs = records_of(folders, metrics)
+        chosen = metrics or default_metrics(runs)
+        if len(runs) > 1:
+            return charts.comparison_figure(runs, chosen, width, height, colour, characters)
+        [(name, records)] = runs.items()
+        if not records:
+            return f"{name}: no epoch is finished yet"
+        return f"{name}\n{charts.training_figure(records, chosen, width, height, colour, characters)}"
+    parts = []
+    for folder in folders:
+        name, unit = printable(folder.name), time_unit(folder)
+        episode = latest_episode(folder)
+        if episode is None:
+            parts.append(f"{name}: no episode is written yet (see --plot-after)")
+        elif what == "episode":
+            picture = episodes.episode_figure(episode, width, height, colour, unit=unit, characters=characters)
+            parts.append(f"{name}: mean and 5 to 95 % of a sampled batch\n{picture}")
+        else:
+            picture = episodes.book_figure(episode, width, height, colour, unit=unit, characters=characters)
+            parts.append(f"{name}: the longest trajectory of a sampled batch\n{picture}")
+    return "\n".join(parts)

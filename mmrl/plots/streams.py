@@ -1,0 +1,23 @@
+"""What an output stream can show: colours, and which characters."""
+
+from __future__ import annotations
+
+import os
+from typing import TextIO
+
+from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Charset
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether escapes may be written to a stream: a terminal, and neither NO_COLOR nor TERM=dumb is set."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+def charset(stream: TextIO) -> Charset:
+    """The characters that a stream can show: braille, blocks on the Linux console, else ASCII."""
+    encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
+    if not encoding.startswith("utf"):
+        return ASCII
+    return BLOCK if os.environ.get("TERM") == "linux" else BRAILLE
