@@ -106,16 +106,20 @@ def no_heuristic(p, s, rng, quote):
 
 
 @inlined
-def _record(rows, at, t, action, log_prob, before, after):
+def _record_account(rows, at, t, account):
     rows.step[at] = t
+    rows.time[at] = account.time
+    rows.cash[at] = account.cash
+    rows.inventory[at] = account.inventory
+    rows.mid[at] = account.mid
+    rows.value[at] = account.value
+
+
+@inlined
+def _record_step(rows, at, action, log_prob, after):
     for a in range(action.shape[0]):
         rows.action[at, a] = action[a]
     rows.log_prob[at] = log_prob
-    rows.time[at] = before.time
-    rows.cash[at] = before.cash
-    rows.inventory[at] = before.inventory
-    rows.mid[at] = before.mid
-    rows.value[at] = before.value
     rows.bid[at] = after.bid
     rows.ask[at] = after.ask
     rows.bought[at] = after.bought
@@ -153,6 +157,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
                 normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
                 break
             normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rows.observation, at)
+            _record_account(rows, at, t, before)
             log_prob = 0.0
             if maker.kind <= Kind.CATEGORICAL:
                 log_prob = sample(maker, before.inventory, x.hidden, x.rng, x.action, x.quote)
@@ -172,7 +177,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
                 normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
                 break
             after = account(p, s)
-            _record(rows, at, t, x.action, log_prob, before, after)
+            _record_step(rows, at, x.action, log_prob, after)
             rows.reward[at] = step_reward(reward, before, after)
             before = after
             at += 1
