@@ -44,10 +44,11 @@ def tui(tab: str = "charts", keys: tuple[str, ...] = (), width: int = 120, heigh
 
     async def shoot() -> str:
         app = MmrlApp(ROOT / "results")
-        app.settings.update(smoothing=0.8, metric="explained_variance")
-        app.remember = lambda **values: None  # type: ignore[method-assign]
+        settings = app.session.settings
+        settings.smoothing, settings.metric = 0.8, "explained_variance"
+        settings.save = lambda: None  # type: ignore[method-assign]
         async with app.run_test(size=(width, height)) as pilot:
-            app.push_screen(RunScreen(RUN, tab))
+            app.push_screen(RunScreen(app.session, RUN, tab))
             await pilot.pause(1)
             for key in keys:
                 await pilot.press(key)
