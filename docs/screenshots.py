@@ -23,7 +23,7 @@ def live(width: int = 120, height: int = 32) -> str:
     progress = Progress(clock=lambda: 0.0, history=DRAWN)
     market = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
     progress.start(market, RUN, len(records))
-    progress.begun = next(times)
+    progress.started = next(times)
     for record in records[: len(records) * 2 // 3 + 1]:
         progress.clock = lambda then=record["wall"] - now: then
         progress.add(record)

@@ -1,4 +1,4 @@
-"""Live charts of reward, inventory, spread and, where known, optimality on a terminal, while a run trains."""
+"""Live charts of reward, inventory, spread and, where known, optimality on a terminal while a run trains."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -20,9 +21,10 @@ from mmrl.display.plain import BaseView, JsonView, PlainView, emit
 from mmrl.display.progress import Progress, printable
 from mmrl.plots.charts import DRAWN, Columns, charset, panels_of, training_figure, training_picture, wants_colour
 from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.settings.model import Config
 
 RATE = 4.0  # redraws a second, at most
-SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
+SHARE = 0.006  # the most of one core that drawing may take; a slow machine redraws less often
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
 LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
 
@@ -43,7 +45,7 @@ class _Frame:
         self._ready = 0.0
 
     def rows(self, width: int, height: int, colour: bool) -> list[str]:
-        """Every line of the screen, with escapes if there is colour."""
+        """Every line of the screen, with escape sequences if `colour`."""
         text = [self.progress.head(), self.progress.line(width)][: max(height, 0)]
         if height > 2:
             self._refresh(width, height - 2, colour)
@@ -52,37 +54,37 @@ class _Frame:
         return [*self._charts, *(set_cell_size(line, width) for line in text)]
 
     def _refresh(self, width: int, height: int, colour: bool) -> None:
-        """Draw the charts again if they changed and the share of time allows it; a resize always may."""
+        """Draw the charts again if they changed and SHARE allows it; always after a resize."""
         records = self.progress.records
         state = (len(records), width, height)
         now = time.monotonic()
         if state == self._drawn or (state[1:] == self._drawn[1:] and now < self._ready):
             return
-        begun = self._clock()
+        start = self._clock()
         if self._columns.records is not records:
             self._columns = Columns(records)
         self._columns.grow()
         shown = panels_of(self._columns)
         self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
         self._drawn = state
-        self._ready = now + (self._clock() - begun) / SHARE
+        self._ready = now + (self._clock() - start) / SHARE
 
 
-class _Caught(io.TextIOBase):
-    """Stands in for stdout or stderr while the screen is taken: keeps what is written and shows its last line."""
+class _Captured(io.TextIOBase):
+    """Replaces stdout or stderr while the charts fill the screen: keeps the text and shows its last line."""
 
     def __init__(self, kept: list[str], show: Callable[[str], None]) -> None:
         self._kept, self._show = kept, show
 
     def write(self, text: str) -> int:
-        """Keep a text for later."""
+        """Keep a text until the charts are closed."""
         self._kept.append(text)
         if text.strip():
             self._show(text.strip().splitlines()[-1])
         return len(text)
 
     def isatty(self) -> bool:
-        """The screen behind it is a terminal."""
+        """The replaced stream is a terminal."""
         return True
 
 
@@ -90,7 +92,7 @@ class LiveView(BaseView):
     """Charts of reward, inventory and spread that fill the terminal (on stderr), with a progress line.
 
     A daemon thread draws and writes only the lines that changed; `epoch` only appends to a list, so training
-    never waits for the terminal. What others print meanwhile appears when the terminal is given back.
+    never waits for the terminal. Other output appears when the charts are closed.
     """
 
     def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
@@ -106,26 +108,26 @@ class LiveView(BaseView):
         self._kept: list[str] = []
         self._streams: tuple[TextIO, TextIO] | None = None
         self._thread: threading.Thread | None = None
-        self._entered = False  # whether the alternate screen is up
+        self._entered = False  # whether the alternate screen is shown
         self._screen = threading.RLock()
         self._stop_handler: Any = None
 
     @property
     def live(self) -> bool:
-        """Whether the terminal is taken."""
+        """Whether the charts are shown."""
         return self._thread is not None
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Take the terminal over and begin to draw."""
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Show the charts on the whole terminal."""
         super().start(config, folder, target)
         if self.live:
             return
         self._streams = sys.stdout, sys.stderr
-        # a redirected stream is data and stays as it is
+        # a redirected stream is not replaced: its output is data
         if sys.stdout.isatty():
-            sys.stdout = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+            sys.stdout = _Captured(self._kept, self.progress.say)  # type: ignore[assignment]
         if sys.stderr.isatty():
-            sys.stderr = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+            sys.stderr = _Captured(self._kept, self.progress.say)  # type: ignore[assignment]
         self._enter()
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTSTP"):
             self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
@@ -148,14 +150,14 @@ class LiveView(BaseView):
             self._write(LEAVE)
 
     def _foreground(self) -> bool:
-        """Whether the terminal is ours to draw on: after `bg` or behind `&` it belongs to the shell."""
+        """Whether this process may draw: after `bg` or with `&` the terminal belongs to the shell."""
         try:
             return os.tcgetpgrp(self._file.fileno()) == os.getpgrp()
         except (OSError, ValueError, AttributeError):
-            return True  # no terminal of ours, such as a file in a test
+            return True  # not a terminal, for example a file in a test
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-Z: give the terminal back and stop; the drawing thread takes it again after `fg`."""
+        """Ctrl-Z: leave the alternate screen and stop; after `fg` the drawing thread shows it again."""
         with self._screen, contextlib.suppress(OSError, ValueError):
             self._leave()
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -168,11 +170,11 @@ class LiveView(BaseView):
                         self._enter()
                     if self._entered and self._foreground():
                         self.paint()
-            except (OSError, ValueError):  # the terminal has gone; the run has not
+            except (OSError, ValueError):  # the terminal was closed; training goes on
                 return
 
     def paint(self) -> None:
-        """Bring the screen up to date: only lines that changed are written, all of them after a resize."""
+        """Write the lines that changed, or all of them after a resize."""
         size = self.console.size
         if size != self._size:
             self._size, self._shown = size, []
@@ -185,7 +187,7 @@ class LiveView(BaseView):
             self._write(f"\x1b[?2026h{clear}{''.join(changed)}\x1b[?2026l")
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Remember the record; the thread draws it."""
+        """Store the record; the thread draws it."""
         self.progress.add(record)
 
     def note(self, text: str) -> None:
@@ -195,7 +197,7 @@ class LiveView(BaseView):
             emit(printable(text), sys.stderr)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Give the terminal back, leave the last picture on it and say what came of the run."""
+        """Close the charts, print them once more and the outcome of the run."""
         shown = self.live
         self.close()
         if shown and self.progress.records:
@@ -207,7 +209,7 @@ class LiveView(BaseView):
         emit(self.progress.outcome(summary), self.out)
 
     def close(self) -> None:
-        """Stop drawing, restore the terminal and print what was written to it meanwhile."""
+        """Stop drawing, restore the terminal and print the output that was kept."""
         self._end.set()
         thread, self._thread = self._thread, None
         if thread is None:
@@ -224,7 +226,7 @@ class LiveView(BaseView):
 
 
 def open_view(as_json: bool = False) -> JsonView | PlainView | LiveView:
-    """The view that suits the output: JSON if asked for, live on a terminal, plain lines elsewhere."""
+    """The view for this output: JSON on request, charts on a terminal, else plain lines."""
     if as_json:
         return JsonView()
     if sys.stdout.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":

@@ -1,7 +1,7 @@
-"""What one sees while a run trains, apart from the live charts: plain lines in a pipe, JSON for programs.
+"""Views of a run without charts: plain lines for a pipe, JSON for programs.
 
-A view is a context manager with start, past, epoch, note and finish. Stdout has the JSON lines and nothing else,
-or the plain lines; notes go to stderr.
+A view is a context manager with start, past, epoch, note and finish. Stdout gets only the JSON or plain lines;
+notes go to stderr.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from mmrl.display.progress import Progress, printable
+from mmrl.settings.model import Config
 
 
 def finite(value: Any) -> Any:
-    """The same value for JSON: NaN and infinities become None, numpy scalars and paths become plain."""
+    """The same value for JSON: NaN and infinities become None, numpy scalars numbers, paths text."""
     if isinstance(value, Mapping):
         return {str(key): finite(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -32,13 +33,13 @@ def finite(value: Any) -> Any:
 
 
 def emit(text: str, stream: TextIO) -> None:
-    """Write one line now; letters that the stream cannot hold become question marks."""
+    """Write one line at once; characters that the stream cannot encode become question marks."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
 
 
 class BaseView:
-    """What all views share: the context manager and the record of progress."""
+    """What all views share: the context manager and the progress of the run."""
 
     def __init__(self, history: Collection[str] = ()) -> None:
         self.progress = Progress(history=history)
@@ -52,19 +53,19 @@ class BaseView:
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """A run of `target` epochs begins in a folder."""
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """A run of `target` epochs starts in a folder."""
         self.progress.start(config, folder, target)
 
     def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Epochs of a run that goes on, before its new ones."""
+        """Take the earlier epochs of a resumed run."""
         self.progress.past(records)
 
 
 class JsonView(BaseView):
-    """One JSON object an epoch on stdout and a last one with run, state, epochs and best; notes on stderr."""
+    """One JSON object per epoch on stdout and a last one with run, state, epochs and best; notes on stderr."""
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         super().__init__()
@@ -80,7 +81,7 @@ class JsonView(BaseView):
         self._write(record)
 
     def note(self, text: str) -> None:
-        """Say something that is not data."""
+        """Write a line of text that is not data."""
         emit(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -90,20 +91,20 @@ class JsonView(BaseView):
 
 
 class PlainView(BaseView):
-    """A plain line on stdout every few seconds and one that sums the run up; notes on stderr."""
+    """A plain line on stdout every few seconds and one at the end; notes on stderr."""
 
     def __init__(self, every: float = 5.0, out: TextIO | None = None, err: TextIO | None = None) -> None:
         super().__init__()
         self.every, self.out, self.err = every, out or sys.stdout, err or sys.stderr
         self._next = -math.inf
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Say which run begins."""
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Write which run starts."""
         super().start(config, folder, target)
         emit(self.progress.title(), self.out)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Write a line if the last one is old enough, or if this epoch is the last."""
+        """Write a line if enough time has passed since the last one, or if this is the last epoch."""
         self.progress.add(record)
         now = time.monotonic()
         if now >= self._next or self.progress.epoch >= self.progress.target:
@@ -115,5 +116,5 @@ class PlainView(BaseView):
         emit(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write what came of the run."""
+        """Write the outcome of the run."""
         emit(self.progress.outcome(summary), self.out)

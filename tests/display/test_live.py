@@ -115,7 +115,7 @@ def test_views_that_draw_nothing_keep_no_past_however_long_a_run_is() -> None:
 
 
 def test_live_charts_keep_of_every_epoch_what_they_draw_and_no_more() -> None:
-    rows = read_metrics(Path(__file__).parents[1] / "good-results" / "avellaneda-stoikov-ppo" / "metrics.jsonl")
+    rows = read_metrics(Path(__file__).parents[2] / "good-results" / "avellaneda-stoikov-ppo" / "metrics.jsonl")
     view = LiveView(Console(width=80, height=24, file=io.StringIO()), out=io.StringIO())
     view.past(rows)
     kept = view.progress.records

@@ -44,7 +44,7 @@ def test_values_are_checked_as_the_settings_are(tmp_path: Path) -> None:
     assert read_control(tmp_path)["set"] == {"entropy": 0.5}
 
 
-def test_the_same_wish_asked_twice_is_two_wishes(tmp_path: Path) -> None:
+def test_the_same_request_made_twice_is_two_requests(tmp_path: Path) -> None:
     assert read_request(tmp_path) == ({"want": "run", "set": {}}, "")
     request(tmp_path, "pause")
     first = read_request(tmp_path)
