@@ -23,18 +23,18 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-runs_app = typer.Typer(help="List, steer and tidy up runs.", no_args_is_help=True)
+runs_app = typer.Typer(help="List, control and organise runs.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 
 EXIT_CODES = {"ConfigError": 2, "BadRunName": 2, "RunNotFound": 3, "RunBusy": 4, "Diverged": 5, "BrokenRun": 1}
-"""By the name of the error, so that the modules that raise them need not be imported for a help page."""
+"""By the name of the error class: a help page must not import the modules that define them."""
 
-Json = Annotated[bool, typer.Option("--json", help="JSON on standard output and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 What = Literal["training", "episode", "book"]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
-Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder of the run folders.")]
+Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder that contains the run folders.")]
 
 
 def _version(wanted: bool) -> None:
@@ -62,11 +62,11 @@ def train(
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")] = None,
     load: Annotated[
         str | None,
-        typer.Option("--load", "-l", metavar="RUN", help="Go on with a run.", autocompletion=complete_run),
+        typer.Option("--load", "-l", metavar="RUN", help="Resume a run.", autocompletion=complete_run),
     ] = None,
-    expand: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --load: N more epochs.")] = None,
-    plot: Annotated[bool, typer.Option("--plot", "-p", help="Plot instead of training.")] = False,
-    good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: every shipped run.")] = False,
+    expand: Annotated[int | None, typer.Option(min=1, metavar="N", help="With --load: train N more epochs.")] = None,
+    plot: Annotated[bool, typer.Option("--plot", "-p", help="Draw a run instead of training.")] = False,
+    good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: draw good-results.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     json_: Json = False,
@@ -92,16 +92,16 @@ def train(
 @app.command()
 def plot(
     runs: Runs = None,
-    good_results: Annotated[bool, typer.Option("--good-results", help="Every run in good-results.")] = False,
-    what: Annotated[What, typer.Option(help="Curves over epochs, or over the time of a sampled batch.")] = "training",
-    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Metric to draw, may be repeated.")] = None,
+    good_results: Annotated[bool, typer.Option("--good-results", help="Draw every run in good-results.")] = False,
+    what: Annotated[What, typer.Option(help="Curves over epochs, a sampled batch, or its order book.")] = "training",
+    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Metric to draw; may be repeated.")] = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
-    width: Annotated[int | None, typer.Option(min=20, max=1000, help="Columns; the terminal's if left out.")] = None,
-    height: Annotated[int | None, typer.Option(min=8, max=1000, help="Lines; the terminal's if left out.")] = None,
+    width: Annotated[int | None, typer.Option(min=20, max=1000, help="Width; default: that of the terminal.")] = None,
+    height: Annotated[int | None, typer.Option(min=8, max=1000, help="Height; default: that of the terminal.")] = None,
     results: Results = "results",
     debug: Debug = False,
 ) -> None:
-    """Draw training curves, a sampled batch or the order book; of the newest run if none is named."""
+    """Draw training curves, a sampled batch or the order book; without RUN, those of the newest run."""
     from mmrl.commands import plot as plotting
 
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
@@ -117,7 +117,7 @@ def list_runs(results: Results = "results", json_: Json = False, debug: Debug = 
 
 @runs_app.command()
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Show what is known of a run."""
+    """Show the facts of a run."""
     from mmrl.commands import runs
 
     runs.show(run, results, json_)
@@ -125,7 +125,7 @@ def show(run: Run, results: Results = "results", json_: Json = False, debug: Deb
 
 @runs_app.command()
 def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Pause a run at the end of its epoch."""
+    """Pause a run after the current epoch."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "pause", json_)
@@ -133,7 +133,7 @@ def pause(run: Run, results: Results = "results", json_: Json = False, debug: De
 
 @runs_app.command()
 def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Let a paused run go on."""
+    """Resume a paused run."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "resume", json_)
@@ -141,7 +141,7 @@ def resume(run: Run, results: Results = "results", json_: Json = False, debug: D
 
 @runs_app.command()
 def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Stop a run at the end of its epoch, after a checkpoint."""
+    """Stop a run after the current epoch, with a checkpoint."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "stop", json_)
@@ -155,7 +155,7 @@ def change(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Change lr, entropy, ne (the target) or plot_after of a run while it trains."""
+    """Change lr, entropy, ne (target epochs) or plot_after of a run while it trains."""
     from mmrl.commands import runs
 
     runs.change(run, settings, results, json_)
@@ -177,7 +177,7 @@ def rename(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Give a run another name."""
+    """Rename a run."""
     from mmrl.commands import runs
 
     runs.rename(run, new_name, results, json_)
@@ -198,7 +198,7 @@ def doctor(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Verify every checksum of a run, or of all; repair what loses nothing, delete nothing."""
+    """Verify all checksums of one run or of all runs; repair what is possible without losing data."""
     from mmrl.runs.doctor import report
 
     raise typer.Exit(report(run, results, json_))
@@ -219,17 +219,21 @@ def evaluate(
             autocompletion=complete_agent,
         ),
     ] = None,
-    market: Annotated[str | None, typer.Option(help="Market to play in; that of the run if left out.")] = None,
+    market: Annotated[str | None, typer.Option(help="Market to trade in; default: that of the run.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a market or reward setting.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of market or reward.")
     ] = None,
-    trajectories: Annotated[int, typer.Option(min=1, max=100_000_000, help="Trajectories of each row.")] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the evaluation stream, which no training uses.")] = 0,
-    stochastic: Annotated[bool, typer.Option("--stochastic", help="Runs draw their actions.")] = False,
+    trajectories: Annotated[
+        int, typer.Option(min=1, max=100_000_000, help="Trajectories of each run or agent.")
+    ] = 10_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the evaluation; no training uses its numbers.")] = 0,
+    stochastic: Annotated[
+        bool, typer.Option("--stochastic", help="Sample a run's actions instead of using the mean.")
+    ] = False,
     max_inventory: Annotated[
-        int | None, typer.Option(min=1, metavar="Q", help="Exact values are of the game with |q| <= Q.")
+        int | None, typer.Option(min=1, metavar="Q", help="Inventory bound of the exact values: |q| <= Q.")
     ] = None,
-    quotes: Annotated[bool, typer.Option("--quotes", help="Draw the quotes over inventory instead.")] = False,
+    quotes: Annotated[bool, typer.Option("--quotes", help="Draw the quotes as a function of inventory.")] = False,
     save: Annotated[
         str | None, typer.Option(metavar="FILE", help="With --quotes: write .svg, .png, .pdf or .txt.")
     ] = None,
@@ -237,7 +241,7 @@ def evaluate(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare runs and classical agents on the same seeds, with the exact optimum where it is known."""
+    """Compare runs and classical agents on the same random numbers, with the exact optimum where it is known."""
     from mmrl.commands import evaluate as report
 
     report.evaluate(
@@ -248,9 +252,9 @@ def evaluate(
 
 @app.command()
 def tui(results: Results = "results", debug: Debug = False) -> None:
-    """Watch, steer, start and compare runs in the terminal."""
+    """Watch, control, start and compare runs in the terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
-        print("mmrl: mmrl tui needs a terminal: mmrl runs list and mmrl plot work without one", file=sys.stderr)
+        print("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", file=sys.stderr)
         raise typer.Exit(2)
     from tui.app import run
 
@@ -259,7 +263,7 @@ def tui(results: Results = "results", debug: Debug = False) -> None:
 
 @app.command()
 def bench(json_: Json = False, debug: Debug = False) -> None:
-    """Measure steps per second of every engine and device present."""
+    """Measure the steps per second of every available engine and device."""
     from mmrl.commands.bench import bench as measure
 
     measure(as_json=json_)
@@ -297,7 +301,7 @@ def _report(error: Exception, given: Sequence[str]) -> int:
 
 
 def _of_value(error: Any, given: Sequence[str]) -> str:
-    """Option, value and allowed range, where an option was given a value that it does not take; else nothing."""
+    """Option, value and allowed range, if the error is an invalid value of an option; else an empty text."""
     options = getattr(getattr(error, "param", None), "opts", ())
     for at, word in reversed(list(enumerate(given))):  # of an option given twice the last counts
         name, equals, value = word.partition("=")

@@ -163,7 +163,7 @@ def inside(results: str, opened_run: str) -> None:
         def on_ready(self) -> None:
             self.tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._report())]
             if opened_run:
-                self.push_screen(RunScreen(Path(opened_run)))
+                self.push_screen(RunScreen(self.session, Path(opened_run)))
 
         async def _beat(self) -> None:
             """The longest time between two turns of the loop."""

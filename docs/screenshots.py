@@ -24,7 +24,7 @@ def live(width: int = 120, height: int = 32) -> str:
     progress = Progress(clock=lambda: 0.0, history=DRAWN)
     market = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
     progress.start(market, RUN, len(records))
-    progress.begun = next(times)
+    progress.started = next(times)
     for record in records[: len(records) * 2 // 3 + 1]:
         progress.clock = lambda then=record["wall"] - now: then
         progress.add(record)
@@ -45,10 +45,11 @@ def tui(tab: str = "charts", keys: tuple[str, ...] = (), width: int = 120, heigh
 
     async def shoot() -> str:
         app = MmrlApp(ROOT / "results")
-        app.settings.update(smoothing=0.8, metric="explained_variance")
-        app.remember = lambda **values: None  # type: ignore[method-assign]
+        settings = app.session.settings
+        settings.smoothing, settings.metric = 0.8, "explained_variance"
+        settings.save = lambda: None  # type: ignore[method-assign]
         async with app.run_test(size=(width, height)) as pilot:
-            app.push_screen(RunScreen(RUN, tab))
+            app.push_screen(RunScreen(app.session, RUN, tab))
             await pilot.pause(1)
             for key in keys:
                 await pilot.press(key)

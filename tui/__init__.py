@@ -1,5 +1,4 @@
-"""The terminal user interface: watches run folders, writes control files, starts detached training processes.
+"""The terminal user interface: watches run folders, writes control.json, starts training in the background.
 
-It never imports torch or numba and knows runs only through their folders, so that whatever becomes of it, training
-goes on.
+It never imports torch or numba and knows runs only by their folders: training does not depend on it.
 """

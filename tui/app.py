@@ -1,26 +1,34 @@
-"""The application: its themes, its settings, the catalogue of runs, and which screen is shown."""
+"""The application: themes, the session, polling of the run folders, and which screen is shown."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
+from textual import on, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-from tui.run_index import Catalogue
+from mmrl.runs.status import read_raw
+from tui import processes
+from tui.messages import PollRuns, StartTraining
+from tui.run_index import RunIndex
+from tui.screens.base import Base
 from tui.screens.help import owners
-from tui.settings import load_settings, save_settings
+from tui.screens.runs import RunsScreen
+from tui.session import Session
+from tui.settings import load_settings
 from tui.themes import THEMES, word
 
-RATE = 0.5  # seconds between two looks at the folders
-AGES = 20  # every so many looks, all that is seen is compared with what is known
+INTERVAL = 0.5  # seconds between two polls of the run folders
+FULL_UPDATE = 20  # every so many polls all rows are compared, because ages grow without a change on disk
 
 
 class MmrlApp(App[None]):
-    """Watch and steer training runs; quitting touches none of them."""
+    """Watch and control training runs; quitting leaves them training."""
 
     CSS_PATH = "app.tcss"
     TITLE = "mmrl"
@@ -34,65 +42,61 @@ class MmrlApp(App[None]):
 
     def __init__(self, results: str | Path = "results") -> None:
         super().__init__()
-        self.settings = load_settings()
-        self.catalogue = Catalogue(results)
-        self.trashed: list[tuple[Path, Path]] = []
-        self.watch_next = False
+        self.session = Session(RunIndex(results), load_settings())
         self._states: dict[str, str] = {}
-        self._looks, self._again, self._partial, self._shown = 0, False, True, 0.0
+        self._updates, self._poll_scheduled, self._partial, self._updated = 0, False, True, 0.0
         for theme in THEMES:
             self.register_theme(theme)
-        if self.settings["theme"] in self.available_themes:
-            self.theme = self.settings["theme"]
-        else:
-            self.theme = THEMES[0].name
+        saved = self.session.settings.theme
+        self.theme = saved if saved in self.available_themes else THEMES[0].name
 
     def on_mount(self) -> None:
-        from tui.screens.runs import RunsScreen
+        self.theme_changed_signal.subscribe(self, lambda theme: self.session.settings.change(theme=theme.name))
+        self.push_screen(RunsScreen(self.session))
+        self.set_interval(INTERVAL, self.poll_runs)
 
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
-        self.push_screen(RunsScreen())
-        self.set_interval(RATE, self.poke)
-
-    def poke(self) -> None:
-        """Look at the folders now, and let the screen on top know."""
-        changed, gone = self.catalogue.poll()
+    @on(PollRuns)
+    def poll_runs(self) -> None:
+        """Read what changed in the run folders and update the visible screens."""
+        runs = self.session.runs
+        changed, gone = runs.poll()
         for key in changed:
-            entry = self.catalogue.entries.get(key)
+            entry = runs.entries.get(key)
             if entry:
                 self._announce(key, entry.info.name, entry.info.state)
-        if self.catalogue.busy and not self._again:
-            self._again = True
-            self.set_timer(0.01 if self.catalogue.loading else 0.1, self._continue)
-        if not self.catalogue.loading:
-            self._show(changed, gone)
-        elif time.monotonic() - self._shown > RATE / 2:  # a long list is shown in a few steps, not in hundreds
-            self._show(set(), set())
+        if runs.busy and not self._poll_scheduled:
+            self._poll_scheduled = True
+            self.set_timer(0.01 if runs.loading else 0.1, self._poll_again)
+        if not runs.loading:
+            self._update_screens(changed, gone)
+        elif time.monotonic() - self._updated > INTERVAL / 2:  # a long list appears in a few steps, not in hundreds
+            self._update_screens(set(), set())
 
-    def _show(self, changed: set[str], gone: set[str]) -> None:
-        """Let the screens that are seen know; without any key everything may have changed."""
-        self._shown = time.monotonic()
-        self._looks += 1
-        if self._looks % AGES and not self._partial:
-            changed = changed | self._live()
+    def _poll_again(self) -> None:
+        self._poll_scheduled = False
+        self.poll_runs()
+
+    def _update_screens(self, changed: set[str], gone: set[str]) -> None:
+        """Pass changed and removed keys to the visible screens; two empty sets mean that anything may have changed."""
+        self._updated = time.monotonic()
+        self._updates += 1
+        if self._updates % FULL_UPDATE and not self._partial:
+            changed = changed | self._active_keys()
         elif not gone:
-            changed = set()  # everything: not all was told, and ages of runs at rest grow as well
-        self._partial = self.catalogue.loading
-        for screen in reversed(self.screen_stack):  # what is hidden looks for itself when it is seen again
-            if hasattr(screen, "runs_changed"):
+            changed = set()  # anything: earlier changes were not passed on, or the ages of inactive runs have grown
+        self._partial = self.session.runs.loading
+        for screen in reversed(self.screen_stack):  # a hidden screen updates itself when it is shown again
+            if isinstance(screen, Base):
                 screen.runs_changed(changed, gone)
             if not screen.is_modal:
                 break
 
-    def _continue(self) -> None:
-        self._again = False
-        self.poke()
-
-    def _live(self) -> set[str]:
-        """Keys whose age is shown in seconds; never empty, which would mean everything."""
-        return {key for key, entry in self.catalogue.entries.items() if entry.active} | {""}
+    def _active_keys(self) -> set[str]:
+        """Keys of the runs in training, whose age is shown in seconds; never empty, which would mean all runs."""
+        return {key for key, entry in self.session.runs.entries.items() if entry.active} | {""}
 
     def _announce(self, key: str, name: str, state: str) -> None:
+        """Show that a run has ended."""
         before, self._states[key] = self._states.get(key), state
         if before in (None, state):
             return
@@ -100,10 +104,36 @@ class MmrlApp(App[None]):
             bad = state in ("diverged", "crashed", "failed")
             self.notify(f"{name}: {word(state)}", severity="error" if bad else "information", markup=False)
 
-    def remember(self, **values: object) -> None:
-        """Keep settings for the next start."""
-        self.settings.update(values)
-        save_settings(self.settings)
+    @on(StartTraining)
+    def _start_training(self, message: StartTraining) -> None:
+        self._launch(message, self.screen)
+
+    @work(thread=True, group="launch", exit_on_error=False)
+    def _launch(self, message: StartTraining, screen: Screen) -> None:
+        """Start training in a thread, as it takes seconds; `screen` was shown when it was asked for."""
+        try:
+            started = processes.start(message.arguments, message.results)
+        except Exception as error:
+            self.call_from_thread(self._toast, str(error), "error")
+            return
+        self.call_from_thread(self._launched, started, screen if message.open_run else None)
+
+    def _launched(self, started: dict[str, Any], screen: Screen | None) -> None:
+        """Show the new run, unless the user has left the `screen` on which it was started."""
+        self._toast(f"training in process {started.get('pid', '?')}")
+        self.poll_runs()
+        if screen is None or self.screen is not screen:
+            return
+        from tui.screens.run import RunScreen
+
+        for entry in self.session.runs.entries.values():
+            folder = Path(entry.info.folder)
+            if read_raw(folder).get("pid") == started.get("pid"):
+                self.push_screen(RunScreen(self.session, folder))
+                break
+
+    def _toast(self, text: str, severity: Literal["information", "error"] = "information") -> None:
+        self.notify(text, severity=severity, markup=False, timeout=6)
 
     def action_next_theme(self) -> None:
         names = [theme.name for theme in THEMES]

@@ -1,4 +1,4 @@
-"""Start training as a process of its own; what it prints goes to the run's log, never to this terminal."""
+"""Start training in a separate process; its output goes to the log of the run, never to this terminal."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from typing import Any
 
 
 class NotStarted(RuntimeError):
-    """The command refused; the message is its one line of reason."""
+    """The command failed; the message is its one-line reason."""
 
 
 def program() -> list[str]:
-    """How to call mmrl with this very interpreter."""
+    """How to call mmrl with this Python interpreter."""
     spec = importlib.util.find_spec("cli")
     if spec is None or spec.origin is None:
-        raise NotStarted("the command mmrl is not installed beside the terminal UI")
+        raise NotStarted("the mmrl command is not installed with the terminal UI")
     return [sys.executable, spec.origin]
 
 
 def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
-    """Run `mmrl train ... --detach`; returns what it says of the new process. Raises NotStarted."""
+    """Run `mmrl train ... --detach`; returns its JSON output, with the pid of the new process. Raises NotStarted."""
     command = [*program(), "train", *arguments, "--results", str(results), "--detach", "--json"]
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
     try:
@@ -48,19 +48,19 @@ def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
         lines = done.stderr.strip().splitlines() or [f"mmrl train ended with {done.returncode}"]
         raise NotStarted(lines[-1].removeprefix("mmrl: "))
     try:
-        told = json.loads(done.stdout.strip().splitlines()[-1])
+        started = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(started, dict):
         return {}
-    _await_run(told)
-    return told
+    _await_run(started)
+    return started
 
 
-def _await_run(told: dict[str, Any], patience: float = 20.0) -> None:
-    """Wait until the new process prints into its run's own log, or raise NotStarted with its last words."""
-    pid, log = told.get("pid"), Path(str(told.get("log", "")))
-    deadline = time.monotonic() + patience
+def _await_run(started: dict[str, Any], timeout: float = 20.0) -> None:
+    """Wait until the new process writes to the log of its run. Raises NotStarted if it ends before."""
+    pid, log = started.get("pid"), Path(str(started.get("log", "")))
+    deadline = time.monotonic() + timeout
     while isinstance(pid, int) and log.is_file() and time.monotonic() < deadline:
         if not _alive(pid):
             try:
@@ -68,7 +68,7 @@ def _await_run(told: dict[str, Any], patience: float = 20.0) -> None:
                 log.unlink()
             except OSError:
                 return
-            raise NotStarted(lines[-1].removeprefix("mmrl: ") if lines else "training ended before it began")
+            raise NotStarted(lines[-1].removeprefix("mmrl: ") if lines else "the process ended before training began")
         time.sleep(0.1)
 
 
@@ -79,12 +79,13 @@ def _alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    with contextlib.suppress(OSError, IndexError):  # a dead process that nobody has asked after still has a pid
+    # a process that has ended keeps its pid until its parent waits for it
+    with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
 
 
 def shown(arguments: Sequence[str], results: Path | str = "results") -> str:
-    """The command as one would type it."""
+    """The command as the user would type it."""
     place = [] if str(results) == "results" else ["--results", str(results)]
     return shlex.join(["mmrl", "train", *arguments, *place])

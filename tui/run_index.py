@@ -1,4 +1,4 @@
-"""All runs of some folders, kept up to date by looking only at what has changed."""
+"""All runs of the results folders, kept up to date by reading only what changed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from mmrl.runs import store
 from mmrl.runs.lock import is_locked
 from mmrl.runs.names import valid_name
 from mmrl.runs.status import UNFINISHED
-from tui.summary import glance
+from tui.summary import quick_summary
 from tui.trend import trend
 
 FILES = ("config.toml", "status.json", "metrics.jsonl")
-SETTLED = 2_000_000_000  # nanoseconds after which a folder's time tells all changes apart
-REST = 4  # of the runs that nobody trains, one in so many is looked at each time,
-AT_ONCE = 100  # and of many runs not more than about so many
+SETTLED = 2_000_000_000  # nanoseconds: two changes of a folder within less may get the same modification time
+IDLE_SHARE = 4  # of the runs that no process trains, a poll reads one in so many,
+IDLE_MOST = 100  # and of many runs about so many at most
 
 
 @dataclass
 class Entry:
-    """A run in the list: what its files say, and whether it is a kept result."""
+    """A run in the list: the facts in its files, and whether it is in good-results."""
 
     info: store.RunInfo
     good: bool
@@ -33,7 +33,7 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """The folder, which is what tells runs apart."""
+        """The folder, which identifies the run."""
         return self.info.folder
 
     @property
@@ -43,7 +43,7 @@ class Entry:
 
     @property
     def trend(self) -> list[float]:
-        """The course of its value, read when somebody looks at it."""
+        """Its value over the epochs, read when it is shown."""
         if self._trend_of != self.stamp[4:]:
             self._trend_of = self.stamp[4:]
             try:
@@ -53,10 +53,10 @@ class Entry:
         return self._trend
 
 
-class Catalogue:
+class RunIndex:
     """The runs of `results` and of `good-results` beside it.
 
-    At first a run is only glanced at, so that a long list stands at once; its settings are checked afterwards.
+    Each run gets a quick summary first, so that a long list appears at once; its settings are checked afterwards.
     """
 
     def __init__(self, results: str | Path) -> None:
@@ -70,7 +70,7 @@ class Catalogue:
         self._listed: dict[Path, tuple[int, list[str]]] = {}
 
     def poll(self, budget: float = 0.03) -> tuple[set[str], set[str]]:
-        """Look at folders, read what changed for at most `budget` seconds; keys changed and keys gone."""
+        """Read what changed for at most `budget` seconds; returns the keys of changed and of removed runs."""
         deadline = time.perf_counter() + budget
         self.fault = ""
         found: dict[str, bool] = {}
@@ -83,15 +83,15 @@ class Catalogue:
         changed: set[str] = set()
         self._rounds += 1
         self.loading = False
-        rest = max(REST, len(found) // AT_ONCE)
+        share = max(IDLE_SHARE, len(found) // IDLE_MOST)
         for number, (key, good) in enumerate(found.items()):
             known = self.entries.get(key)
-            if known is not None and not known.active and (number + self._rounds) % rest:
+            if known is not None and not known.active and (number + self._rounds) % share:
                 continue
             if time.perf_counter() > deadline:
                 self.loading = len(self.entries) < len(found)
                 break
-            if self._look(key, good):
+            if self._update(key, good):
                 changed.add(key)
         while self._unchecked and not self.loading and time.perf_counter() < deadline:
             key = self._unchecked.popitem()[0]
@@ -103,7 +103,7 @@ class Catalogue:
 
     @property
     def busy(self) -> bool:
-        """Whether there is more to read than the last look took in."""
+        """Whether the last poll left something unread."""
         return self.loading or bool(self._unchecked)
 
     def _keys(self, root: Path) -> list[str]:
@@ -121,11 +121,11 @@ class Catalogue:
             self.fault = f"{root}: {error.strerror}"
             return []
         keys = [str(root / name) for name in names]
-        if time.time_ns() - changed > SETTLED:  # else a change within the clock's tick would be missed
+        if time.time_ns() - changed > SETTLED:  # else a later change with the same time would be missed
             self._listed[root] = changed, keys
         return keys
 
-    def _look(self, key: str, good: bool) -> bool:
+    def _update(self, key: str, good: bool) -> bool:
         """Read a run again if one of its files or its lock changed."""
         stamps = []
         for name in FILES:
@@ -141,14 +141,14 @@ class Catalogue:
         if old is not None and old.stamp == stamp and old.locked == locked:
             return False
         folder = Path(key)
-        info = glance(folder)
+        info = quick_summary(folder)
         if old is None:
             if info is not None:
                 self._unchecked[key] = None
             self.entries[key] = Entry(info or _described(folder), good, stamp, locked)
             return True
         known = old.info
-        if info is not None and stamp[:2] == old.stamp[:2] and known.id:  # its settings were checked before
+        if info is not None and stamp[:2] == old.stamp[:2] and known.id:  # its settings are checked already
             optimality = known.optimality if info.optimality is None else info.optimality
             info = replace(info, id=known.id, target=info.target or known.target, optimality=optimality)
         else:
@@ -160,5 +160,5 @@ class Catalogue:
 def _described(folder: Path) -> store.RunInfo:
     try:
         return store.describe(folder)
-    except Exception:  # a stranger's folder must not end the application
+    except Exception:  # a foreign folder must not end the application
         return store.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", *[None] * 6)

@@ -1,22 +1,41 @@
-"""What the application remembers from one start to the next: theme, smoothing, chosen metric, order of the runs."""
+"""Settings of the terminal UI that are kept from one start to the next."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-DEFAULTS: dict[str, Any] = {
-    "theme": "mmrl-dark",
-    "smoothing": 0.0,
-    "band": "error",
-    "metric": "value",
-    "sort": "updated",
-    "reverse": False,
-    "grouped": True,
-}
+
+@dataclass
+class Settings:
+    """Theme, what the charts show, and the order of the list of runs."""
+
+    theme: str = "mmrl-dark"
+    smoothing: float = 0.0
+    band: str = "error"
+    metric: str = "value"
+    sort: str = "updated"
+    reverse: bool = False
+    grouped: bool = True
+
+    def change(self, **values: Any) -> None:
+        """Set some values and save all of them for the next start."""
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.save()
+
+    def save(self) -> None:
+        """Write the settings; a read-only home is not an error."""
+        path = settings_path()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+            temporary.write_text(json.dumps(asdict(self), indent=1))
+            os.replace(temporary, path)
 
 
 def settings_path() -> Path:
@@ -25,23 +44,14 @@ def settings_path() -> Path:
     return Path(base) / "mmrl" / "tui.json"
 
 
-def load_settings() -> dict[str, Any]:
-    """Settings of the last time; whatever is missing, broken or of another type is the default."""
+def load_settings() -> Settings:
+    """The saved settings; values that are missing, unreadable or of the wrong type are the defaults."""
     try:
         found = json.loads(settings_path().read_bytes()[:65_536])
     except (OSError, ValueError, RecursionError):
         found = {}
     if not isinstance(found, dict):
         found = {}
-    kept = {key: found.get(key) for key, value in DEFAULTS.items() if isinstance(found.get(key), type(value))}
-    return {**DEFAULTS, **kept}
-
-
-def save_settings(settings: dict[str, Any]) -> None:
-    """Write the settings; a read-only home is no reason to complain."""
-    path = settings_path()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(settings, indent=1))
-        os.replace(temporary, path)
+    defaults = asdict(Settings())
+    kept = {name: found[name] for name, value in defaults.items() if isinstance(found.get(name), type(value))}
+    return Settings(**kept)

@@ -1,4 +1,4 @@
-"""Exponential moving average without the bias of its start, extended as points arrive."""
+"""Exponential moving average with bias correction, extended as points arrive."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ema:
         self._values = np.empty(0)
 
     def extended(self, y: Floats) -> Floats:
-        """The average over all of y; values seen before are not looked at again unless the last one changed."""
+        """The average over all of y; earlier values are not read again unless the last of them changed."""
         if self.weight <= 0:
             return y
         count = len(y)

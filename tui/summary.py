@@ -1,4 +1,4 @@
-"""What a run's files say at first sight: enough to list a thousand runs at once, before each is checked."""
+"""A quick summary of a run: fast enough to list a thousand runs at once, before their settings are checked."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmrl.runs.store import CONFIG, RunInfo, last_records
 SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$', re.MULTILINE)
 
 
-def glance(folder: Path) -> RunInfo | None:
-    """As store.describe(), a quarter of its time: settings are not checked; None if it takes more than a glance."""
+def quick_summary(folder: Path) -> RunInfo | None:
+    """As store.describe() in a quarter of its time, without checking the settings; None if that is not enough."""
     try:
         text = read_plain(folder / CONFIG, 1_000_000).decode("utf-8")
     except (OSError, ValueError):
@@ -49,7 +49,7 @@ def glance(folder: Path) -> RunInfo | None:
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float | None:
-    """A number that a calendar or a table can show, else None."""
+    """A finite number of plausible size, else None."""
     value = facts.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

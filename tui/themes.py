@@ -1,4 +1,4 @@
-"""Themes, and colours of series that colour-blind eyes tell apart, each with a mark of its own."""
+"""Themes, and colours of series that colour-blind users can distinguish, each with its own mark."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ SIGNS = {
     "broken": ("?", "error"),
     "vanished": ("?", "error"),
 }
-"""State -> sign and the theme's colour of it; the word always stands beside the sign."""
+"""State -> sign and the name of its colour in the theme; the word is always shown beside the sign."""
 
 WORDS = {"running": "training", "interrupted": "stopped"}
 
 
 def word(state: str) -> str:
-    """A state as people say it."""
+    """The word shown for a state."""
     return WORDS.get(state, state)

@@ -1,4 +1,4 @@
-"""The course of a run's value for a line of a dozen characters, from a few places of its metrics."""
+"""The value of a run over its epochs for a line of a dozen characters, from samples of its metrics file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 from mmrl.runs.atomic import open_plain
 
-VALUE = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null) ?[,}]')  # whole: not cut off by the end of a piece
-WHOLE = 1 << 18  # bytes of a file that is read as a whole; of a larger one
-PIECES, PIECE = 96, 1 << 12  # so many pieces are read
+VALUE = re.compile(rb'"value_mean": ?(-?[0-9.eE+-]+|null) ?[,}]')  # complete: not cut by the end of a piece
+WHOLE = 1 << 18  # largest file in bytes that is read completely
+PIECES, PIECE = 96, 1 << 12  # number of pieces read of a larger file, and their size in bytes
 
 
 def trend(path: Path) -> list[float]:
-    """`value_mean` of all epochs, or of some in equal distances where there are many; NaN where it is null.
+    """`value_mean` of all epochs, or of equally spaced ones if there are many; NaN where it is null.
 
-    Raises OSError and BrokenRun on what cannot be read.
+    Raises OSError and BrokenRun if the file cannot be read.
     """
     descriptor = open_plain(path)
     try:

@@ -1,4 +1,4 @@
-"""One run as its folder tells it: metrics as columns that grow, events, state; nothing is ever written here."""
+"""Reads metrics.jsonl of a run as it grows, as columns and events; writes nothing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mmrl.plots.text import printable
 from mmrl.runs.atomic import BrokenRun, open_plain
 from mmrl.runs.control import LABELS
 
-BATCH = 2_000  # rows parsed in one go, so that a long history never holds the screen up
+BATCH = 2_000  # rows parsed at once, so that a long history does not block the screen
 CHUNK = 1 << 20
 
 
 @dataclass
 class Tail:
-    """Whole lines that were appended to a file since the last look; starts anew when the file is another one."""
+    """Complete lines appended to a file since the last read; starts again when the file was replaced."""
 
     path: Path
     offset: int = 0
@@ -30,7 +30,7 @@ class Tail:
     rest: bytes = b""
 
     def lines(self, limit: int = CHUNK) -> tuple[list[bytes], bool]:
-        """New lines of the next `limit` bytes, and whether what came before them is no longer true."""
+        """New lines among the next `limit` bytes, and whether the earlier lines are no longer valid."""
         try:
             descriptor = open_plain(self.path)
         except (OSError, BrokenRun):
@@ -57,21 +57,21 @@ class Tail:
 
 @dataclass
 class Metrics:
-    """metrics.jsonl as columns [epochs]; what is missing, null or no number is NaN."""
+    """metrics.jsonl as columns [epochs]; a missing value, null or text is NaN."""
 
     path: Path
     count: int = 0
     version: int = 0
     events: list[tuple[float, str]] = field(default_factory=list)
     _columns: dict[str, Floats] = field(default_factory=dict)
-    _errors: dict[str, Floats] = field(default_factory=dict)  # standard errors of the rows that were asked for
+    _errors: dict[str, Floats] = field(default_factory=dict)  # standard errors computed so far
     _waiting: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.tail = Tail(self.path)
 
     def poll(self) -> bool:
-        """Read what is new, at most BATCH rows; True when something changed."""
+        """Read new rows, at most BATCH; True when something changed."""
         if not self._waiting:
             self._waiting, reset = self.tail.lines()
             if reset:
@@ -89,7 +89,7 @@ class Metrics:
 
     @property
     def behind(self) -> bool:
-        """Whether more is known to wait."""
+        """Whether more rows wait to be parsed."""
         return bool(self._waiting)
 
     def column(self, key: str) -> Floats:
@@ -132,12 +132,12 @@ class Metrics:
             self.events.append((float(record["epoch"]), printable(text)[:80]))
 
     def quantiles(self, metric: str) -> tuple[Floats, Floats] | None:
-        """10 % and 90 % of the trajectories, where the run has them."""
+        """10 % and 90 % quantiles over the trajectories, if the run has them."""
         low, high = self.column(f"{metric}_q10"), self.column(f"{metric}_q90")
         return (low, high) if np.isfinite(low).any() and np.isfinite(high).any() else None
 
     def value_and_error(self, metric: str) -> tuple[Floats, Floats | None]:
-        """A metric and its standard error: its own where it is written down, else std / sqrt(trajectories)."""
+        """A metric and its standard error: the recorded one, else std / sqrt(trajectories)."""
         if f"{metric}_mean" not in self._columns:
             return self.column(metric), None
         known = self._errors.get(metric, np.empty(0))

@@ -1,1 +1,1 @@
-"""What shows a training while it runs: live charts, plain lines, JSON, a log."""
+"""Shows a run while it trains: live charts, plain lines, JSON, a log."""

@@ -1,4 +1,4 @@
-"""Live charts of reward, inventory, spread and, where known, optimality on a terminal, while a run trains."""
+"""Live charts of reward, inventory, spread and, where known, optimality on a terminal while a run trains."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
@@ -19,27 +20,28 @@ from mmrl.display.frame import Frame
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
+from mmrl.settings.model import Config
 
 RATE = 4.0  # redraws a second, at most
 ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"  # alternate screen, no cursor, no wrapping
 LEAVE = "\x1b[m\x1b[?7h\x1b[?25h\x1b[?1049l"
 
 
-class _Caught(io.TextIOBase):
+class _Captured(io.TextIOBase):
     """Stands in for stdout or stderr while the screen is taken: keeps what is written and shows its last line."""
 
     def __init__(self, kept: list[str], show: Callable[[str], None]) -> None:
         self._kept, self._show = kept, show
 
     def write(self, text: str) -> int:
-        """Keep a text for later."""
+        """Keep a text until the charts are closed."""
         self._kept.append(text)
         if text.strip():
             self._show(text.strip().splitlines()[-1])
         return len(text)
 
     def isatty(self) -> bool:
-        """The screen behind it is a terminal."""
+        """The replaced stream is a terminal."""
         return True
 
 
@@ -47,7 +49,7 @@ class LiveView(BaseView):
     """Charts of reward, inventory and spread that fill the terminal (on stderr), with a progress line.
 
     A daemon thread draws and writes only the lines that changed; `epoch` only appends to a list, so training
-    never waits for the terminal. What others print meanwhile appears when the terminal is given back.
+    never waits for the terminal. Other output appears when the charts are closed.
     """
 
     def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
@@ -63,26 +65,26 @@ class LiveView(BaseView):
         self._kept: list[str] = []
         self._streams: tuple[TextIO, TextIO] | None = None
         self._thread: threading.Thread | None = None
-        self._entered = False  # whether the alternate screen is up
+        self._entered = False  # whether the alternate screen is shown
         self._screen = threading.RLock()
         self._stop_handler: Any = None
 
     @property
     def live(self) -> bool:
-        """Whether the terminal is taken."""
+        """Whether the charts are shown."""
         return self._thread is not None
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Take the terminal over and begin to draw."""
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Show the charts on the whole terminal."""
         super().start(config, folder, target)
         if self.live:
             return
         self._streams = sys.stdout, sys.stderr
-        # a redirected stream is data and stays as it is
+        # a redirected stream is not replaced: its output is data
         if sys.stdout.isatty():
-            sys.stdout = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+            sys.stdout = _Captured(self._kept, self.progress.say)  # type: ignore[assignment]
         if sys.stderr.isatty():
-            sys.stderr = _Caught(self._kept, self.progress.say)  # type: ignore[assignment]
+            sys.stderr = _Captured(self._kept, self.progress.say)  # type: ignore[assignment]
         self._enter()
         if threading.current_thread() is threading.main_thread() and hasattr(signal, "SIGTSTP"):
             self._stop_handler = signal.signal(signal.SIGTSTP, self._suspend)
@@ -105,14 +107,14 @@ class LiveView(BaseView):
             self._write(LEAVE)
 
     def _foreground(self) -> bool:
-        """Whether the terminal is ours to draw on: after `bg` or behind `&` it belongs to the shell."""
+        """Whether this process may draw: after `bg` or with `&` the terminal belongs to the shell."""
         try:
             return os.tcgetpgrp(self._file.fileno()) == os.getpgrp()
         except (OSError, ValueError, AttributeError):
-            return True  # no terminal of ours, such as a file in a test
+            return True  # not a terminal, for example a file in a test
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
-        """Ctrl-Z: give the terminal back and stop; the drawing thread takes it again after `fg`."""
+        """Ctrl-Z: leave the alternate screen and stop; after `fg` the drawing thread shows it again."""
         with self._screen, contextlib.suppress(OSError, ValueError):
             self._leave()
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -125,11 +127,11 @@ class LiveView(BaseView):
                         self._enter()
                     if self._entered and self._foreground():
                         self.paint()
-            except (OSError, ValueError):  # the terminal has gone; the run has not
+            except (OSError, ValueError):  # the terminal was closed; training goes on
                 return
 
     def paint(self) -> None:
-        """Bring the screen up to date: only lines that changed are written, all of them after a resize."""
+        """Write the lines that changed, or all of them after a resize."""
         size = self.console.size
         if size != self._size:
             self._size, self._shown = size, []
@@ -142,7 +144,7 @@ class LiveView(BaseView):
             self._write(f"\x1b[?2026h{clear}{''.join(changed)}\x1b[?2026l")
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Remember the record; the thread draws it."""
+        """Store the record; the thread draws it."""
         self.progress.add(record)
 
     def note(self, text: str) -> None:
@@ -152,7 +154,7 @@ class LiveView(BaseView):
             emit(printable(text), sys.stderr)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Give the terminal back, leave the last picture on it and say what came of the run."""
+        """Close the charts, print them once more and the outcome of the run."""
         shown = self.live
         self.close()
         if shown and self.progress.records:
@@ -164,7 +166,7 @@ class LiveView(BaseView):
         emit(self.progress.outcome(summary), self.out)
 
     def close(self) -> None:
-        """Stop drawing, restore the terminal and print what was written to it meanwhile."""
+        """Stop drawing, restore the terminal and print the output that was kept."""
         self._end.set()
         thread, self._thread = self._thread, None
         if thread is None:

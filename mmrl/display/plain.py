@@ -6,27 +6,29 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 from mmrl.display.base import BaseView, emit
 from mmrl.plots.text import printable
+from mmrl.settings.model import Config
 
 
 class PlainView(BaseView):
-    """A plain line on stdout every few seconds and one that sums the run up; notes on stderr."""
+    """A plain line on stdout every few seconds and one at the end; notes on stderr."""
 
     def __init__(self, every: float = 5.0, out: TextIO | None = None, err: TextIO | None = None) -> None:
         super().__init__()
         self.every, self.out, self.err = every, out or sys.stdout, err or sys.stderr
         self._next = -math.inf
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Say which run begins."""
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Write which run starts."""
         super().start(config, folder, target)
         emit(self.progress.title(), self.out)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Write a line if the last one is old enough, or if this epoch is the last."""
+        """Write a line if enough time has passed since the last one, or if this is the last epoch."""
         self.progress.add(record)
         now = time.monotonic()
         if now >= self._next or self.progress.epoch >= self.progress.target:
@@ -38,5 +40,5 @@ class PlainView(BaseView):
         emit(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Write what came of the run."""
+        """Write the outcome of the run."""
         emit(self.progress.outcome(summary), self.out)

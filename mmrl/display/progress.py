@@ -1,4 +1,4 @@
-"""How far a run is, in words: epoch, speed, time left, final value with its standard error, best so far."""
+"""The progress of a run as text: epoch, speed, time left, final value with its standard error, best value so far."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration, printable
+from mmrl.settings.model import Config
 
 
 def _number(value: Any) -> float:
@@ -18,9 +19,9 @@ def _number(value: Any) -> float:
 
 
 class Progress:
-    """Epoch records of a run and what they say; written by the training thread, read by the drawing one.
+    """Epoch records of a run and texts about them; written by the training thread, read by the drawing thread.
 
-    Of past epochs only what `history` names is kept, for those who draw them; without it memory does not grow.
+    Only the metrics in `history` are kept of past epochs, to draw them; without it memory does not grow.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, history: Collection[str] = ()) -> None:
@@ -31,22 +32,20 @@ class Progress:
         self.noted = 0.0
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
-        self.optimality = math.nan  # as last graded
-        self.begun = self.clock()
-        self._fresh = True  # no epoch of this process yet
+        self.optimality = math.nan  # newest known value
+        self.started = self.clock()
+        self._fresh = True  # this process has not trained an epoch yet
         self._times: deque[tuple[float, int]] = deque(maxlen=30)
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
-        """Begin to count; `config` gives the names of market and algorithm."""
-        self.name, self.target = printable(Path(folder).name) if folder else "", target
-        market = getattr(getattr(config, "market", None), "name", "")
-        algorithm = getattr(getattr(config, "training", None), "algorithm", "")
-        self.market = printable(", ".join(str(part) for part in (market, algorithm) if part))
-        self.begun = self.clock()
-        self._times.append((self.begun, self.epoch))
+    def start(self, config: Config, folder: Path, target: int) -> None:
+        """Start the clock; `config` gives the names of market and algorithm."""
+        self.name, self.target = printable(folder.name), target
+        self.market = printable(f"{config.market.name}, {config.training.algorithm}")
+        self.started = self.clock()
+        self._times.append((self.started, self.epoch))
 
     def past(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Take the records of a run that goes on; the speed is that of this process alone."""
+        """Take the earlier records of a resumed run; they do not count for the speed."""
         for record in records:
             self._take(record)
 
@@ -56,7 +55,7 @@ class Progress:
         event = record.get("event")
         if isinstance(event, dict) and isinstance(event.get("ne"), int):
             self.target = event["ne"]
-        if self._fresh:  # a resumed run begins late, and its first epoch may have compiled
+        if self._fresh:  # not before the first epoch: compiling and resuming would distort the speed
             self._times.clear()
         self._fresh = False
         self._times.append((self.clock(), self.epoch))
@@ -67,8 +66,8 @@ class Progress:
         value = _number(record.get("value_mean"))
         if math.isfinite(value) and not value <= self.best:
             self.best, self.best_epoch = value, self.epoch
-        graded = _number(record.get("optimality"))
-        self.optimality = graded if math.isfinite(graded) else self.optimality
+        optimality = _number(record.get("optimality"))
+        self.optimality = optimality if math.isfinite(optimality) else self.optimality
         self.last = record
         if self.history:
             self.records.append({key: record[key] for key in self.history if key in record})
@@ -78,7 +77,7 @@ class Progress:
         self.note, self.noted = printable(text), self.clock()
 
     def left(self) -> float:
-        """Seconds until the target, from the speed of the last epochs; NaN while it is unknown."""
+        """Seconds until the target at the speed of the last epochs; NaN while unknown."""
         if len(self._times) < 2:
             return math.nan
         (then, first), (now, last) = self._times[0], self._times[-1]
@@ -95,10 +94,10 @@ class Progress:
         """The line above the progress line: the last note, or the title and the time spent."""
         if self.note and (self._fresh or self.clock() - self.noted < 4.0):
             return f"{self.name}  {self.note}".strip()
-        return f"{self.title()}  {duration(self.clock() - self.begun)}"
+        return f"{self.title()}  {duration(self.clock() - self.started)}"
 
     def line(self, width: int = 200) -> str:
-        """The progress line; parts that do not fit into `width` cells are left out from the right."""
+        """The progress line; parts at the end that do not fit into `width` are left out."""
         last = self.last
         error = _number(last.get("value_se"))
         value = compact(_number(last.get("value_mean")))
@@ -124,16 +123,16 @@ class Progress:
         return text
 
     def summary(self) -> dict[str, Any]:
-        """What is known at the end: run, epochs, best value and its epoch."""
+        """Run, epochs, best value and its epoch, for the end of the run."""
         best = None if math.isnan(self.best) else {"value_mean": self.best, "epoch": self.best_epoch}
         return {"run": self.name, "state": None, "epochs": self.epoch, "best": best}
 
     def outcome(self, summary: Mapping[str, Any]) -> str:
-        """One line that sums the run up, the folder or name first."""
+        """One line about the whole run, with its folder or name first."""
         state = summary.get("state", "ended")
         where = summary.get("folder") or summary.get("run") or self.name
         text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
-        text += f" in {duration(self.clock() - self.begun)}"
+        text += f" in {duration(self.clock() - self.started)}"
         if self.last:
             error = compact(_number(self.last.get("value_se")), 2)
             text += f", value {compact(_number(self.last.get('value_mean')))} ± {error}"

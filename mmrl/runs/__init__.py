@@ -1,1 +1,1 @@
-"""Run folders: the only interface between training and whoever watches it. Torch-free but for checkpoint."""
+"""Run folders: the only interface between training and the programs that watch it. Only checkpoint imports torch."""

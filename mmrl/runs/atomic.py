@@ -1,4 +1,4 @@
-"""Durable writes and wary reads: a reader sees the old file or the new one, and never anything but a plain file."""
+"""Durable writes and safe reads: a reader sees the old file or the new one, and only ever a regular file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 READ_LIMIT = 64 * 2**20
-"""Bytes that a file of a run may have at most, unless its reader says otherwise: a stranger's file fills no memory."""
+"""Largest size in bytes of a file of a run, unless its reader says otherwise: a foreign file cannot fill the memory."""
 
 FOLDERS = ("checkpoints", "episodes")
 """The folders inside a run."""
 
 SHARED = "control.json"
-"""The one file of a run that others than its trainer write."""
+"""The only file of a run that other processes than its trainer write."""
 
 
 class BrokenRun(ValueError):
-    """A run folder whose files cannot be trusted or understood."""
+    """A run folder with files that are damaged, unsafe or unreadable."""
 
 
 def durable_write(path: Path, data: bytes) -> None:
@@ -51,7 +51,7 @@ def durable_write(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Errors of calls on open files, which do not say on which file, get its name."""
+    """Add the name of the file to errors of calls on an open file, which do not give it."""
     try:
         yield
     except OSError as error:
@@ -71,7 +71,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
-    """The bytes of a plain file of a run.
+    """The bytes of a regular file of a run.
 
     Raises FileNotFoundError, and BrokenRun on a link, a pipe, a device, or a file of more than `limit` bytes.
     """
@@ -79,18 +79,18 @@ def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
     with naming(path), os.fdopen(descriptor, "rb", buffering=0) as file:
         size = os.fstat(descriptor).st_size
         if size > limit:
-            raise BrokenRun(f"{path} has more than {limit // 2**20} MB: it is refused")
-        data = file.read(size)  # a buffer of `limit` bytes would cost more than all the rest
+            raise BrokenRun(f"{path} is larger than {limit // 2**20} MB, the limit for this file")
+        data = file.read(size)  # not read(limit): that would allocate `limit` bytes
         while len(data) < size and (more := file.read(size - len(data))):
             data += more
         return data
 
 
 def open_plain(path: Path) -> int:
-    """A descriptor to read a plain file of a run, as wary as read_plain() but for the size."""
+    """A descriptor to read a regular file of a run, with the checks of read_plain() except that of the size."""
     if path.parent.name in FOLDERS and path.parent.is_symlink():
         raise BrokenRun(f"{path.parent} is a link: links inside a run are not followed")
-    try:  # without O_NONBLOCK a pipe in place of a file would hold the reader up for ever
+    try:  # without O_NONBLOCK a pipe in place of a file would block the reader for ever
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         if path.is_symlink():
@@ -98,12 +98,12 @@ def open_plain(path: Path) -> int:
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise BrokenRun(f"{path} is not a plain file")
+        raise BrokenRun(f"{path} is not a regular file")
     return descriptor
 
 
 def inner_folder(folder: Path, name: str) -> Path:
-    """A folder inside a run, made if it is not there; raises BrokenRun when a link stands in its place."""
+    """A folder inside a run, created if missing. Raises BrokenRun if it is a link."""
     place = folder / name
     place.mkdir(exist_ok=True)
     if place.is_symlink():
@@ -112,7 +112,7 @@ def inner_folder(folder: Path, name: str) -> Path:
 
 
 def refuse_links(folder: Path) -> None:
-    """Raise BrokenRun naming the first link inside a run; what is written there must stay there."""
+    """Raise BrokenRun naming the first link inside a run: nothing may be written outside the run's folder."""
     for place in (folder, *(folder / name for name in FOLDERS)):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(place) as entries:
             for entry in entries:
@@ -121,12 +121,12 @@ def refuse_links(folder: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what interrupted writes left in a folder; call only while holding the lock of its run.
+    """Remove temporary files of interrupted writes; call only while holding the lock of the run.
 
-    The lock's holder is the only writer of every file but one: a watcher may be writing that this very moment.
+    The holder of the lock is the only writer of every file except control.json, which another process may be writing.
     """
     for path in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
-            watchers = path.name.startswith(f".{SHARED}.")
-            if not watchers or time.time() - path.lstat().st_mtime > 60:
+            shared = path.name.startswith(f".{SHARED}.")
+            if not shared or time.time() - path.lstat().st_mtime > 60:
                 path.unlink(missing_ok=True)

@@ -1,9 +1,9 @@
-"""One trajectory of the book market as an episode file keeps it: every level of the book at every kept step.
+"""One trajectory of the book market as stored in an episode file: every level of the book at every recorded step.
 
-The book is written as changes: a level is named again only when its shares are no longer what they were, so that
-the whole book of thousands of steps takes some kilobytes.
+The book is stored as changes: a level is written again only when its number of shares changed, so that
+the whole book over thousands of steps takes some kilobytes.
 
-Shapes: R kept steps, M changes of levels, F fills of the maker's orders.
+Shapes: R recorded steps, M changes of levels, F fills of the maker's orders.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Whole = npt.NDArray[np.int64]
-WIDEST = 2**24  # ticks between the lowest and the highest price of a book that is not a damaged file
+WIDEST = 2**24  # ticks between the lowest and the highest price; more means a damaged file
 PREFIX = "book_"
 
 
 @dataclass(frozen=True)
 class BookRecording:
-    """Steps of one trajectory, each as it stood after the maker's action and before the market answered."""
+    """Steps of one trajectory, each after the maker's action and before the market orders of that step."""
 
     step: Array  # int32 [R]
     time: Array  # float64 [R], in the unit of the market
     mid: Array  # float64 [R], currency
-    bid: Array  # float64 [R], currency, the mid where nobody bids
+    bid: Array  # float64 [R], currency, the mid where the side is empty
     ask: Array  # float64 [R], likewise
     inventory: Array  # int32 [R], shares
     wealth: Array  # float64 [R], currency
     tick: Array  # float64 [1], currency
     offsets: Array  # int32 [R + 1]: step r is reached by the first offsets[r + 1] changes
     price: Array  # int32 [M], ticks
-    shares: Array  # int32 [M]: all shares at the price from now on, below zero where they are for sale
+    shares: Array  # int32 [M]: total shares at the price from now on, negative on the ask side
     own: Array  # int32 [M]: the maker's among them
     fill_step: Array  # int32 [F], the step whose market orders filled the maker's
     fill_time: Array  # float64 [F], the moment of that step
@@ -47,7 +47,7 @@ class BookRecording:
         return {PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
 
     def levels(self, step: int) -> tuple[Whole, Whole, Whole]:
-        """The book at kept step number `step`: prices in ticks (rising), shares (below zero: for sale), own shares."""
+        """The book at recorded step number `step`: prices in ticks (ascending), shares (negative: asks), own shares."""
         upto = int(self.offsets[step + 1])
         if not upto:
             nothing = np.empty(0, np.int64)
@@ -55,7 +55,7 @@ class BookRecording:
         price = self.price[:upto].astype(np.int64)
         low = price.min()
         shares, own = np.zeros((2, int(price.max() - low) + 1), np.int64)
-        shares[price - low] = self.shares[:upto]  # of several changes of a level the last one stays
+        shares[price - low] = self.shares[:upto]  # of several changes of a level the last one wins
         own[price - low] = self.own[:upto]
         held = np.flatnonzero(shares)
         return held + low, shares[held], own[held]
@@ -67,7 +67,7 @@ class BookRecording:
 
 
 def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
-    """The recording in the arrays of an episode; None where there is none or where it contradicts itself."""
+    """The recording in the arrays of an episode; None where there is none or where it is inconsistent."""
     if f"{PREFIX}time" not in arrays and f"{PREFIX}dt" in arrays:  # an early version wrote the length of a step
         arrays = {**arrays, **{f"{PREFIX}{part}time": _times(arrays, f"{part}step") for part in ("", "fill_")}}
     try:

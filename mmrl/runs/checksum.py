@@ -1,4 +1,4 @@
-"""JSON objects that carry a SHA-256 of themselves: a flipped digit is noticed."""
+"""JSON objects stored with a SHA-256 of themselves, so that a changed digit is noticed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def seal(body: dict[str, Any]) -> bytes:
-    """A JSON object with its digest. Raises ValueError on numbers that are not finite."""
+def with_checksum(body: dict[str, Any]) -> bytes:
+    """A JSON object with its SHA-256 under `digest`. Raises ValueError on numbers that are not finite."""
     return json.dumps({**body, "digest": digest(body)}, allow_nan=False, indent=1).encode()
 
 
 def digest(body: dict[str, Any]) -> str:
-    """SHA-256 of all of an object but its digest."""
+    """SHA-256 of an object without its `digest`."""
     rest = {key: value for key, value in body.items() if key != "digest"}
     return sha256(json.dumps(rest, sort_keys=True).encode())
 
 
-def unseal(data: bytes) -> dict[str, Any]:
-    """The object without its digest; one that has none was written by hand or by an early version.
+def verified(data: bytes) -> dict[str, Any]:
+    """The object without its digest, which is checked; one without a digest was written by hand or an early version.
 
-    Raises ValueError when it is no JSON object or does not match its digest.
+    Raises ValueError when the data is no JSON object or does not match its digest.
     """
     try:
         body = json.loads(data)

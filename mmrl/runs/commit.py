@@ -1,4 +1,4 @@
-"""How an epoch becomes durable: checkpoint files first, then the manifest that names them, then the old ones go."""
+"""How an epoch becomes durable: write checkpoint files, then the manifest that lists them, then delete old ones."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def commit(
     metrics: dict[str, Any] | None = None,
     noticed: Sequence[str] = (),
 ) -> None:
-    """Write the checkpoint of an epoch, commit it in the manifest, then remove those no longer kept.
+    """Write the checkpoint of an epoch, commit it in the manifest, then remove the checkpoints no longer kept.
 
-    `metrics` is the mark of metrics.jsonl up to this epoch, `noticed` what was found damaged on the way.
-    Raises OSError; a sound checkpoint that the manifest names is never overwritten, and entries of this epoch
-    or later ones, left over where training went back to an older checkpoint, are forgotten.
+    `metrics` is the size and SHA-256 of metrics.jsonl up to this epoch, `noticed` lists damage found when resuming.
+    Raises OSError. A valid checkpoint that the manifest lists is never overwritten; entries of this epoch or later
+    ones, left over when training went back to an older checkpoint, are dropped.
     """
     place = inner_folder(folder, "checkpoints")
     manifest, _ = sound_manifest(folder)
@@ -41,8 +41,8 @@ def commit(
     if best_epoch not in [e["epoch"] for e in entries]:
         best_epoch = None
     entries = [e for k, e in enumerate(entries) if k >= len(entries) - KEPT or e["epoch"] == best_epoch]
-    told = manifest.get("noticed")
-    known = [*(told if isinstance(told, list) else []), *noticed]
+    earlier = manifest.get("noticed")
+    known = [*(earlier if isinstance(earlier, list) else []), *noticed]
     body = {"versions": versions, "best_epoch": best_epoch, "checkpoints": entries}
     write_manifest(folder, {**body, "noticed": list(dict.fromkeys(known))} if known else body)
     named = {name for entry in entries for name in entry["files"]}

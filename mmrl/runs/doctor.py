@@ -1,4 +1,4 @@
-"""What is wrong with a run, and the repairs that lose nothing: no file is ever deleted, what is replaced is kept."""
+"""Checks a run and repairs it without losing data: no file is deleted, and a copy of each replaced file is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from mmrl.runs import manifest as manifests
 from mmrl.runs import store
 from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links
-from mmrl.runs.checksum import unseal
+from mmrl.runs.checksum import verified
 from mmrl.runs.episodes import episode_epochs, read_episode
 from mmrl.runs.history import METRICS_LIMIT, matches
 from mmrl.runs.lock import RunBusy, RunLock
@@ -23,7 +23,7 @@ from mmrl.runs.status import STATES, UNFINISHED, write_status
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found: `kind` is damaged, repaired or note."""
+    """One result of a check: `kind` is damaged, repaired or note."""
 
     kind: str
     file: str
@@ -31,7 +31,7 @@ class Finding:
 
 
 def examine(folder: Path) -> list[Finding]:
-    """All that is wrong with a run, nothing if it is sound; repairs what it can unless a process trains the run."""
+    """Everything wrong with a run, nothing if it is intact; repairs what it can unless a process trains the run."""
     found: list[Finding] = []
     try:
         refuse_links(folder)
@@ -42,7 +42,7 @@ def examine(folder: Path) -> list[Finding]:
             stack.enter_context(RunLock(folder))
             free = True
         except (RunBusy, OSError) as error:
-            found.append(Finding("note", "lock", f"only looked at, nothing repaired: {error}"))
+            found.append(Finding("note", "lock", f"checked only, nothing repaired: {error}"))
             free = False
         try:
             target = store.read_config(folder).config.training.ne
@@ -50,25 +50,25 @@ def examine(folder: Path) -> list[Finding]:
             found.append(Finding("damaged", "config.toml", str(error)))
             target = 0
         entries = _manifest(folder, free, found)
-        sound = _checkpoints(folder, entries, found)
+        intact = _checkpoints(folder, entries, found)
         _metrics(folder, entries, free, found)
         for epoch in episode_epochs(folder):
             try:
                 read_episode(folder, epoch)
             except (BrokenRun, OSError) as error:
                 found.append(Finding("damaged", f"episodes/{epoch:06d}.npz", str(error)))
-        _status(folder, free, bool(target) and sound >= target, found)
+        _status(folder, free, bool(target) and intact >= target, found)
         if free:
             for place in (folder, *(folder / name for name in FOLDERS)):
                 for path in sorted(place.glob(".*.tmp")):
                     found.append(
-                        Finding("note", path.name, "left by a process that was killed; training on removes it")
+                        Finding("note", path.name, "left by a process that was killed; resuming the run removes it")
                     )
     return found
 
 
-def _aside(folder: Path, name: str) -> str:
-    """Keep a copy of a file that is about to be repaired; returns the copy's name."""
+def _keep_copy(folder: Path, name: str) -> str:
+    """Copy a file before it is repaired; returns the name of the copy."""
     kept = f"{name}.damaged-{time.time_ns()}"
     durable_write(folder / kept, read_plain(folder / name, METRICS_LIMIT))
     return kept
@@ -86,32 +86,32 @@ def _manifest(folder: Path, free: bool, found: list[Finding]) -> list[dict[str, 
             continue
         kept = ""
         if (folder / manifests.CURRENT).exists():
-            kept = f", the damaged one kept as {_aside(folder, manifests.CURRENT)}"
+            kept = f", the damaged file is kept as {_keep_copy(folder, manifests.CURRENT)}"
         durable_write(folder / manifests.CURRENT, read_plain(folder / manifests.PREVIOUS))
-        found.append(Finding("repaired", manifests.CURRENT, f"{fault}: replaced by the one before it{kept}"))
+        found.append(Finding("repaired", manifests.CURRENT, f"{fault}: replaced by the previous manifest{kept}"))
     try:
         manifests.read_manifest(folder, manifests.PREVIOUS)
     except (BrokenRun, OSError) as error:
-        found.append(Finding("note", manifests.PREVIOUS, f"{error}; the next epoch replaces it"))
+        found.append(Finding("note", manifests.PREVIOUS, f"{error}; the next epoch rewrites it"))
     noticed = body.get("noticed")
     for text in noticed if isinstance(noticed, list) else []:
-        found.append(Finding("note", manifests.CURRENT, f"noticed when the run went on: {text}"))
+        found.append(Finding("note", manifests.CURRENT, f"found when the run was resumed: {text}"))
     return manifests.entries_of(body)
 
 
 def _checkpoints(folder: Path, entries: list[dict[str, Any]], found: list[Finding]) -> int:
-    """The newest epoch whose checkpoint is sound, 0 if there is none."""
-    sound = 0
+    """The newest epoch with an intact checkpoint, 0 if there is none."""
+    intact = 0
     for entry in entries:
         try:
             manifests.files_of(folder, entry)
-            sound = max(sound, entry["epoch"])
+            intact = max(intact, entry["epoch"])
         except (ValueError, OSError) as error:
             found.append(Finding("damaged", f"checkpoints/{entry['epoch']:06d}", str(error)))
-    if entries and sound != entries[-1]["epoch"]:
-        text = f"training on goes back to epoch {sound}" if sound else "no checkpoint is sound: restore the run"
+    if entries and intact != entries[-1]["epoch"]:
+        text = f"a resume goes back to epoch {intact}" if intact else "none is intact: restore the run from a copy"
         found.append(Finding("note", "checkpoints", text))
-    return sound
+    return intact
 
 
 def _metrics(folder: Path, entries: list[dict[str, Any]], free: bool, found: list[Finding]) -> None:
@@ -125,15 +125,21 @@ def _metrics(folder: Path, entries: list[dict[str, Any]], free: bool, found: lis
         return
     whole = data.rfind(b"\n") + 1
     if whole < len(data) and free:
-        kept = _aside(folder, store.METRICS)
+        kept = _keep_copy(folder, store.METRICS)
         os.truncate(path, whole)
-        found.append(Finding("repaired", store.METRICS, f"half a row at the end cut off, all kept as {kept}"))
+        found.append(
+            Finding(
+                "repaired",
+                store.METRICS,
+                f"incomplete last row removed; the old file is kept as {kept}",
+            )
+        )
     bad = sum(not _is_row(line) for line in data[:whole].splitlines())
     if bad:
         found.append(Finding("damaged", store.METRICS, f"{bad} rows cannot be read"))
-    mark = entries[-1].get("metrics") if entries else None
-    if isinstance(mark, dict) and not matches(path, mark):
-        text = f"not as it was written up to epoch {entries[-1]['epoch']}: rows may be wrong or missing"
+    checksum = entries[-1].get("metrics") if entries else None
+    if isinstance(checksum, dict) and not matches(path, checksum):
+        text = f"the rows up to epoch {entries[-1]['epoch']} do not match their SHA-256: rows may be wrong or missing"
         found.append(Finding("damaged", store.METRICS, text))
 
 
@@ -146,26 +152,27 @@ def _is_row(line: bytes) -> bool:
 
 def _status(folder: Path, free: bool, finished: bool, found: list[Finding]) -> None:
     try:
-        status = unseal(read_plain(folder / "status.json"))
+        status = verified(read_plain(folder / "status.json"))
         if status.get("state") not in STATES:
-            raise ValueError("its state is none that a run can have")
-        if free and status.get("state") in UNFINISHED:  # the lock is ours: nobody trains it
-            text = f"its process was killed: go on by mmrl train --load {folder.name}"
+            raise ValueError("its state is not one of a run")
+        if free and status.get("state") in UNFINISHED:  # we hold the lock: no process trains it
+            text = f"its process was killed: resume it with mmrl train --load {folder.name}"
             found.append(Finding("note", "status.json", text))
     except FileNotFoundError:
-        found.append(Finding("note", "status.json", "the run ended before it began: start it again to go on"))
+        text = "missing: its process ended early; resume the run to continue"
+        found.append(Finding("note", "status.json", text))
     except (ValueError, OSError) as error:
         if not free:
             found.append(Finding("damaged", "status.json", str(error)))
             return
         state = "finished" if finished else "interrupted"
-        kept = _aside(folder, "status.json")
+        kept = _keep_copy(folder, "status.json")
         write_status(folder, state)
-        found.append(Finding("repaired", "status.json", f"{error}: written anew as {state}, the old kept as {kept}"))
+        found.append(Finding("repaired", "status.json", f"{error}: rewritten as {state}, the old one kept as {kept}"))
 
 
 def report(run: str | None, results: str, as_json: bool, say: Callable[[str], None] = print) -> int:
-    """Examine one run or all of a folder and say what was found; returns 1 if damage remains, else 0."""
+    """Examine one run or all runs of a folder and print the findings; returns 1 if damage remains, else 0."""
     infos = [store.find_run(run, results)] if run else store.find_runs(results)
     rows, damaged = [], False
     for info in infos:
@@ -173,7 +180,7 @@ def report(run: str | None, results: str, as_json: bool, say: Callable[[str], No
         damaged = damaged or any(one.kind == "damaged" for one in findings)
         rows.append({"run": info.name, "findings": [vars(one) for one in findings]})
         if not as_json:
-            say(f"{info.name}: {'sound' if not findings else ''}".rstrip())
+            say(f"{info.name}: {'intact' if not findings else ''}".rstrip())
             for one in findings:
                 say("".join(c if c.isprintable() else " " for c in f"  {one.kind} {one.file}: {one.text}"))
     if as_json:

@@ -1,4 +1,4 @@
-"""episodes/000400.npz: what a sampled batch looked like over time, arrays only."""
+"""episodes/000400.npz: a sampled batch over time, arrays only."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ import numpy as np
 
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain
 
-SEAL = "sha256"
-LIMIT = 2**28  # bytes of an episode, packed or unpacked
+CHECKSUM = "sha256"
+"""Name of the array that holds the SHA-256 of the others."""
+LIMIT = 2**28  # bytes of an episode, compressed or not
 
 
 def write_episode(folder: Path, epoch: int, arrays: dict[str, np.ndarray]) -> None:
     """Write the arrays of an epoch durably."""
     place = inner_folder(folder, "episodes")
     buffer = io.BytesIO()
-    sealed = {SEAL: np.frombuffer(_digest(arrays), np.uint8), **arrays}  # first, as a cut takes from the end
-    np.savez_compressed(buffer, **sealed)  # type: ignore[arg-type]
+    checksum = np.frombuffer(_digest(arrays), np.uint8)
+    # the checksum comes first: a truncated file loses its end
+    np.savez_compressed(buffer, **{CHECKSUM: checksum, **arrays})  # type: ignore[arg-type]
     durable_write(place / f"{epoch:06d}.npz", buffer.getvalue())
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> bytes:
-    """SHA-256 of names, types, shapes and numbers; the archive's own checks pass over its directory."""
+    """SHA-256 of names, types, shapes and numbers; the CRC of the archive does not cover its directory."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.asarray(arrays[name])
@@ -41,7 +43,7 @@ def episode_epochs(folder: Path) -> list[int]:
 
 
 def latest_episode(folder: Path) -> dict[str, np.ndarray] | None:
-    """The newest episode, or None when none is written yet."""
+    """The newest episode, or None when there is none yet."""
     return read_episode(folder) if episode_epochs(folder) else None
 
 
@@ -61,24 +63,24 @@ def read_episode(folder: Path, epoch: int | None = None) -> dict[str, np.ndarray
 
 
 def unpacked(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, no larger than what its directory says and never objects."""
+    """The arrays of an .npz file, no larger than its directory says, and never objects."""
     arrays: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = archive.infolist()
         if sum(member.file_size for member in members) > LIMIT:
-            raise ValueError("it unpacks to more than an episode can have")
+            raise ValueError("uncompressed it is larger than an episode can be")
         for member in members:
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError("it is packed in a way that no episode is")
+                raise ValueError("its compression method is not that of an episode")
             content = io.BytesIO(archive.read(member))  # checks the CRC
             read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             shape, columns_first, kind = read_header[np.lib.format.read_magic(content)](content)
             body = memoryview(content.getbuffer())[content.tell() :]
             if kind.hasobject:
-                raise ValueError("it holds objects")
+                raise ValueError("it contains objects")
             flat = np.frombuffer(body, kind)
             arrays[member.filename.removesuffix(".npy")] = flat.reshape(shape, order="F" if columns_first else "C")
-    seal = arrays.pop(SEAL, None)  # an early version wrote none
-    if seal is not None and seal.tobytes() != _digest(arrays):
+    checksum = arrays.pop(CHECKSUM, None)  # an early version wrote none
+    if checksum is not None and checksum.tobytes() != _digest(arrays):
         raise ValueError("it does not match its SHA-256")
     return arrays

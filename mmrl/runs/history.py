@@ -1,4 +1,4 @@
-"""metrics.jsonl: one line an epoch, each appended with a single write; readers stop at the last newline."""
+"""metrics.jsonl: one line per epoch, each appended with a single write; readers stop at the last newline."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def plain(value: Any) -> Any:
 
 
 class History:
-    """The writer of metrics.jsonl; a torn last line is cut off when it is opened."""
+    """The writer of metrics.jsonl; an incomplete last line is removed when it is opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -39,7 +39,7 @@ class History:
                 os.truncate(path, self._bytes)
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append one record; after a failed or short write the file is cut back and OSError is raised."""
+        """Append one record; after a failed or short write the file is cut to its old size and OSError is raised."""
         line = _line(record)
         with naming(self.path):
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
@@ -56,12 +56,12 @@ class History:
         self._bytes += len(line)
         self._hash.update(line)
 
-    def mark(self) -> dict[str, Any]:
-        """Length and SHA-256 of what is written so far."""
+    def checksum(self) -> dict[str, Any]:
+        """Size and SHA-256 of the file so far."""
         return {"bytes": self._bytes, "sha256": self._hash.hexdigest()}
 
     def sync(self) -> None:
-        """Make what was appended survive a power cut."""
+        """Make the appended lines survive a power cut."""
         if self.path.exists():
             with naming(self.path):
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -70,24 +70,24 @@ class History:
                 finally:
                     os.close(descriptor)
 
-    def go_back(self, epoch: int, mark: dict[str, Any] | None) -> str | None:
-        """Cut off what a run resumed from `epoch` is about to do again; `mark` is that of the epoch's checkpoint.
+    def go_back(self, epoch: int, checksum: dict[str, Any] | None) -> str | None:
+        """Remove the rows after `epoch`, from which a run resumes; `checksum` is the one stored with its checkpoint.
 
-        Returns what is wrong with the rows that stay, None if they are as they were written.
+        Returns what is wrong with the rows that stay, None if they match the checksum.
         """
-        if not mark:  # an early version wrote none
+        if not checksum:  # an early version wrote none
             self.truncate_after(epoch)
             return None
-        if matches(self.path, mark):
-            if self._bytes > mark["bytes"]:
-                os.truncate(self.path, mark["bytes"])
+        if matches(self.path, checksum):
+            if self._bytes > checksum["bytes"]:
+                os.truncate(self.path, checksum["bytes"])
                 self._bytes, self._hash = _whole(self.path)
             return None
         self.truncate_after(epoch)
-        return f"{self.path.name} is not as it was written up to epoch {epoch}: rows may be wrong or missing"
+        return f"{self.path.name} does not match its SHA-256 up to epoch {epoch}: rows may be wrong or missing"
 
     def truncate_after(self, epoch: int) -> None:
-        """Drop records of epochs beyond `epoch`: what a resumed run is about to do again."""
+        """Remove the records of epochs after `epoch`, which a resumed run computes again."""
         records = read_metrics(self.path)
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
@@ -107,7 +107,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
         return
     with naming(path), os.fdopen(descriptor, "rb") as file:
         if os.fstat(descriptor).st_size >= WRITER_LIMIT:
-            raise BrokenRun(f"{path} has more than {WRITER_LIMIT // 2**20} MB: it is refused")
+            raise BrokenRun(f"{path} is larger than {WRITER_LIMIT // 2**20} MB, the limit for this file")
         while piece := file.read(2**20):
             yield piece
 
@@ -125,21 +125,21 @@ def _whole(path: Path) -> tuple[int, Any]:
     return length, whole
 
 
-def matches(path: Path, mark: dict[str, Any]) -> bool:
-    """Whether the beginning of metrics.jsonl is what the mark of a checkpoint says."""
-    left, digest = mark.get("bytes"), hashlib.sha256()
+def matches(path: Path, checksum: dict[str, Any]) -> bool:
+    """Whether the beginning of metrics.jsonl matches the size and SHA-256 stored with a checkpoint."""
+    left, digest = checksum.get("bytes"), hashlib.sha256()
     if not isinstance(left, int) or left < 0:
         return False
     for piece in _pieces(path):
         digest.update(piece[:left])
         left = max(left - len(piece), 0)
-    return left == 0 and digest.hexdigest() == mark.get("sha256")
+    return left == 0 and digest.hexdigest() == checksum.get("sha256")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole records; unreadable lines and an unfinished tail are left out, a missing file is empty.
+    """All complete records; unreadable lines and an incomplete last line are left out, a missing file is empty.
 
-    Raises BrokenRun on what is no plain file, or too large for one.
+    Raises BrokenRun on a file that is not regular or too large.
     """
     try:
         data = read_plain(path, METRICS_LIMIT)

@@ -1,4 +1,4 @@
-"""One trainer a run: an flock that the kernel frees the moment its holder dies, however it dies."""
+"""One trainer per run: an flock, which the kernel releases when its holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import weakref
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 0.2  # seconds; a look by is_locked() takes microseconds and must not pass for a trainer
+PATIENCE = 0.2  # seconds; is_locked() holds the lock for microseconds and must not be taken for a trainer
 
 
 class RunBusy(RuntimeError):
-    """Another process trains this run; the message names its pid and host."""
+    """Another process trains this run; the message gives its pid and host."""
 
 
 class RunLock:
     """Holds the lock of a run folder for the length of a with block. Raises RunBusy when it is taken."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder  # whoever renames the folder says so here; the lock goes with it
+        self.folder = folder  # to be updated by a rename of the folder; the lock file moves with it
         self.descriptor = -1
         _ALL.add(self)
 
@@ -30,7 +30,7 @@ class RunLock:
         return self if self.descriptor >= 0 else self.take()
 
     def take(self) -> RunLock:
-        """Take the lock, to be given back by release() or by the end of a with block."""
+        """Take the lock; release() or the end of a with block frees it."""
         self.path = self.folder / "lock"
         try:
             self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -39,7 +39,7 @@ class RunLock:
         try:
             if not self._taken():
                 owner = os.read(self.descriptor, 4096).decode("utf-8", "replace")
-                raise RunBusy(f"run {self.path.parent.name} is in use {_named(owner)}: wait or stop it")
+                raise RunBusy(f"run {self.path.parent.name} is in use {_process(owner)}: wait for it or stop it")
             if not self._still_there():
                 raise RunBusy(f"run {self.path.parent.name} was moved by another process")
             os.ftruncate(self.descriptor, 0)
@@ -50,13 +50,13 @@ class RunLock:
         return self
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Free the lock."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = -1
 
     def _still_there(self) -> bool:
-        """Whether the path still leads to the file that was locked: its run may have been renamed meanwhile."""
+        """Whether the path is still that of the locked file: the run may have been renamed meanwhile."""
         try:
             return os.path.samestat(os.fstat(self.descriptor), os.lstat(self.path))
         except FileNotFoundError:
@@ -80,17 +80,17 @@ class RunLock:
 _ALL: weakref.WeakSet[RunLock] = weakref.WeakSet()
 
 
-def _let_go_in_child() -> None:
+def _release_in_child() -> None:
     for lock in list(_ALL):
         lock.release()
 
 
-# An flock belongs to the open file, which a forked worker shares: it would hold the run of a trainer that has died.
-# Closing the worker's copy leaves the trainer's lock as it is; programs that are started get none in the first place.
-os.register_at_fork(after_in_child=_let_go_in_child)
+# An flock belongs to the open file, which a forked worker shares: it would keep the lock of a trainer that has died.
+# Closing the worker's copy does not free the trainer's lock; programs started by exec do not inherit the descriptor.
+os.register_at_fork(after_in_child=_release_in_child)
 
 
-def _named(owner: str) -> str:
+def _process(owner: str) -> str:
     try:
         facts = json.loads(owner)
         return f"by process {int(facts['pid'])} on {str(facts['host'])!r}"
@@ -99,7 +99,7 @@ def _named(owner: str) -> str:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether some process trains the run right now."""
+    """Whether a process trains the run now."""
     try:
         descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:

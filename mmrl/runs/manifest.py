@@ -1,4 +1,4 @@
-"""manifest.json: which checkpoint counts, with the SHA-256 of its files. Replacing it is the commit point."""
+"""manifest.json: the valid checkpoints with the SHA-256 of their files. Replacing it is the commit point."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import BrokenRun, durable_write, read_plain
-from mmrl.runs.checksum import seal, sha256, unseal
+from mmrl.runs.checksum import sha256, verified, with_checksum
 
 __all__ = ["BrokenRun", "FutureRun", "read_manifest", "sha256", "sound_manifest", "write_manifest"]
 
@@ -21,9 +21,9 @@ class FutureRun(BrokenRun):
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Commit: from here on the manifest's newest checkpoint is the run's; the manifest before it is kept too."""
+    """Commit: from now on the newest checkpoint of this manifest counts; the previous manifest is kept too."""
     _keep_previous(folder)
-    durable_write(folder / CURRENT, seal({"schema": SCHEMA, **manifest}))
+    durable_write(folder / CURRENT, with_checksum({"schema": SCHEMA, **manifest}))
 
 
 def _keep_previous(folder: Path) -> None:
@@ -31,7 +31,7 @@ def _keep_previous(folder: Path) -> None:
         read_manifest(folder)
         data = read_plain(folder / CURRENT)
     except (BrokenRun, FileNotFoundError):
-        return  # a damaged manifest must not replace a sound previous one
+        return  # a damaged manifest must not replace a valid previous one
     temporary = folder / f".{PREVIOUS}.{os.getpid()}.tmp"
     try:
         temporary.unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def _keep_previous(folder: Path) -> None:
 
 
 def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """The manifest, or the one before it where it is damaged or gone, and what was wrong.
+    """The manifest, or the previous one if it is damaged or missing, and what was wrong.
 
     Raises BrokenRun when neither can be used and FutureRun on a run of a later version.
     """
@@ -67,29 +67,30 @@ def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _trained(folder: Path) -> bool:
-    """Whether checkpoints are there that some manifest must have named: a first one may have come before it."""
+    """Whether there are checkpoints that a manifest must have listed; the first one is written before its manifest."""
     return any(path.stem > f"{1:06d}" for path in (folder / "checkpoints").glob("[0-9]*.safetensors"))
 
 
 def read_manifest(folder: Path, name: str = CURRENT) -> dict[str, Any]:
-    """The manifest, empty when there is none yet; raises BrokenRun on a broken one or one of the future."""
+    """The manifest, empty when there is none yet. Raises BrokenRun if it is damaged or of a later version."""
     try:
-        manifest = unseal(read_plain(folder / name))
+        manifest = verified(read_plain(folder / name))
     except FileNotFoundError:
         return {}
     except BrokenRun:
         raise
     except ValueError as error:
-        raise BrokenRun(f"{folder / name} cannot be trusted ({error}): restore it from a copy") from None
+        raise BrokenRun(f"{folder / name} is damaged ({error}): restore it from a copy") from None
     if not isinstance(manifest.get("schema"), int):
-        raise BrokenRun(f"{folder / name} names no schema version: it is not a run of mmrl")
+        raise BrokenRun(f"{folder / name} has no schema version: it was not written by mmrl")
     if manifest["schema"] > SCHEMA:
-        raise FutureRun(f"{folder.name} has schema {manifest['schema']}, this mmrl reads up to {SCHEMA}: update mmrl")
+        found = manifest["schema"]
+        raise FutureRun(f"{folder.name} has schema {found}, this version of mmrl reads up to {SCHEMA}: update mmrl")
     return manifest
 
 
 def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    """The checkpoints that a manifest names, oldest first; what does not look like one is left out."""
+    """The checkpoints that a manifest lists, oldest first; malformed entries are left out."""
     entries = manifest.get("checkpoints", [])
     if not isinstance(entries, list):
         return []
@@ -100,8 +101,8 @@ def entries_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def mark_of(folder: Path, epoch: int) -> dict[str, Any] | None:
-    """Length and SHA-256 of metrics.jsonl when the checkpoint of an epoch was committed, if it says so."""
+def metrics_checksum(folder: Path, epoch: int) -> dict[str, Any] | None:
+    """Size and SHA-256 of metrics.jsonl when the checkpoint of an epoch was committed; None if not recorded."""
     for entry in entries_of(sound_manifest(folder)[0]):
         if entry["epoch"] == epoch and isinstance(entry.get("metrics"), dict):
             return dict(entry["metrics"])

@@ -1,4 +1,4 @@
-"""Names of runs: one grammar, refused when broken and never rewritten."""
+"""Names of runs: an invalid name is refused, never rewritten."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
-# Names of devices on Windows, with any ending: a repository that ships such a run could not be checked out there.
+# Device names of Windows, with any extension: a repository with such a folder cannot be checked out there.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.ASCII | re.IGNORECASE)
 RULE = (
-    "letters, digits, '.', '_' and '-', beginning with a letter or digit, not ending in '.', at most 128, no '..', "
-    "and no name of a device such as CON or nul"
+    "use at most 128 letters, digits, '.', '_' and '-', begin with a letter or digit, do not end with '.', no '..', "
+    "no device name such as CON or nul"
 )
 
 
 class BadRunName(ValueError):
-    """A name that cannot be a run's."""
+    """A name that a run cannot have."""
 
 
 def valid_name(name: str) -> bool:
-    """Whether a name follows the grammar."""
+    """Whether a run can have this name."""
     plain = _NAME.fullmatch(name) is not None and ".." not in name and not name.endswith(".")
     return plain and _DEVICE.fullmatch(name) is None
 
 
 def run_folder(root: str | Path, name: str) -> Path:
-    """The folder of a run inside `root`; raises BadRunName for any name that could lead elsewhere."""
+    """The folder of a run inside `root`; raises BadRunName for any name that could lead out of it."""
     if not valid_name(name):
         raise BadRunName(f"run name {name!r} is not allowed: {RULE}")
     base = Path(root).resolve()
@@ -40,7 +40,7 @@ def run_folder(root: str | Path, name: str) -> Path:
 
 
 def namesake(root: str | Path, name: str, but: str = "") -> str:
-    """What in `root`, other than `but`, has this name in whatever case, as macOS and Windows tell none apart; else "".
+    """The entry of `root`, other than `but`, with this name in any case, as macOS and Windows ignore case; else "".
 
     Raises BadRunName as run_folder() does.
     """

@@ -1,4 +1,4 @@
-"""good-results: resting runs copied there without their bulk, each copy verified."""
+"""good-results: copies of runs without most of their checkpoints, each copy verified."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, refuse_links, sync_folder
-from mmrl.runs.checksum import seal
+from mmrl.runs.checksum import with_checksum
 from mmrl.runs.episodes import LIMIT, episode_epochs
 from mmrl.runs.history import METRICS_LIMIT, matches, plain
 from mmrl.runs.lock import RunLock
@@ -22,22 +22,22 @@ from mmrl.settings.sources import replaced
 
 
 def promote(folder: Path) -> Path:
-    """Copy a resting run into good-results beside the results folder: what shows it and what it has learned.
+    """Copy a run that is not in training into good-results, next to the results folder.
 
-    Of its checkpoints the last and the best are taken, verified by the manifest on both sides; who made it where
-    is left out. Raises RunBusy, and BrokenRun when the run is damaged.
+    Of its checkpoints the last and the best are copied, verified by the manifest on both sides; process id, host and
+    path are left out. Raises RunBusy, and BrokenRun when the run is damaged.
     """
     root = folder.resolve().parent.parent / "good-results"
     target = run_folder(root, folder.name)
     with RunLock(folder):
         other = namesake(root, folder.name)
         if other:
-            raise ConfigError(f"{root / other} is there already: rename the run first")
+            raise ConfigError(f"{root / other} exists already: rename the run first")
         refuse_links(folder)
         root.mkdir(exist_ok=True)
         copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
         try:
-            _copy_shown(folder, copy)
+            _copy(folder, copy)
             os.rename(copy, target)
         finally:
             shutil.rmtree(copy, ignore_errors=True)
@@ -45,7 +45,7 @@ def promote(folder: Path) -> Path:
     return target
 
 
-def _copy_shown(folder: Path, copy: Path) -> None:
+def _copy(folder: Path, copy: Path) -> None:
     copy.mkdir()
     stored = read_config(folder)
     config = replaced(stored.config, {"run.results": "good-results"})
@@ -59,18 +59,18 @@ def _copy_shown(folder: Path, copy: Path) -> None:
                 for suffix, data in files_of(folder, entry).items():
                     durable_write(inner_folder(copy, "checkpoints") / f"{entry['epoch']:06d}.{suffix}", data)
             except (OSError, ValueError) as error:
-                raise BrokenRun(f"checkpoint {entry['epoch']} is damaged ({error}): go on with the run first") from None
+                raise BrokenRun(f"checkpoint {entry['epoch']} is damaged ({error}): resume the run first") from None
     with contextlib.suppress(FileNotFoundError):
         durable_write(copy / METRICS, read_plain(folder / METRICS, METRICS_LIMIT))
-    mark = entries[-1].get("metrics") if entries else None
-    if isinstance(mark, dict) and not matches(copy / METRICS, mark):
-        raise BrokenRun(f"{folder / METRICS} is not as it was written: see mmrl runs doctor {folder.name}")
+    checksum = entries[-1].get("metrics") if entries else None
+    if isinstance(checksum, dict) and not matches(copy / METRICS, checksum):
+        raise BrokenRun(f"{folder / METRICS} does not match its SHA-256: see mmrl runs doctor {folder.name}")
     for epoch in episode_epochs(folder):
         name = f"{epoch:06d}.npz"
         durable_write(inner_folder(copy, "episodes") / name, read_plain(folder / "episodes" / name, LIMIT))
     status = {key: value for key, value in read_raw(folder).items() if key not in ("pid", "host")}
     if status:
-        durable_write(copy / "status.json", seal(plain(status)))
+        durable_write(copy / "status.json", with_checksum(plain(status)))
     if entries:
         body: dict[str, Any] = {key: manifest[key] for key in ("versions", "best_epoch", "noticed") if key in manifest}
         write_manifest(copy, {**body, "checkpoints": entries})

@@ -1,4 +1,4 @@
-"""Writes finished epochs down beside the training of the next one: metrics, episode, checkpoint, status."""
+"""Writes finished epochs to disk while the next one trains: metrics, episode, checkpoint, status."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mmrl.runs.status import write_status
 
 
 class Recorder:
-    """One writer thread, at most one epoch behind: a disk that is slow delays no epoch that is faster to train.
+    """One writer thread, at most one epoch behind: training waits only if writing is slower than training.
 
-    The state is copied before `keep` returns. An epoch's checkpoint is committed after its metrics, so what a
-    resumed run cuts off is at most the epoch that was being written.
+    The state is copied before `keep` returns. An epoch's checkpoint is committed after its metrics, so a resumed run
+    repeats at most the epoch that was being written.
     """
 
     def __init__(self, folder: Path, history: History, noticed: Sequence[str] = ()) -> None:
@@ -35,7 +35,7 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Write an epoch down in the background, once the one before is on disk; raises what went wrong with that."""
+        """Write an epoch in the background, once the previous one is on disk; raises the error of the previous one."""
         from mmrl.runs.checkpoint import encode
 
         files = encode(record["epoch"], state)
@@ -43,13 +43,13 @@ class Recorder:
         self._last = self._pool.submit(self._write, record, episode, files, best, versions)
 
     def flush(self) -> None:
-        """Wait until all is on disk; raises OSError when it could not be written."""
+        """Wait until everything is on disk; raises OSError when it could not be written."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
 
     def close(self) -> None:
-        """Let the writer finish and end it; what went wrong is left to flush()."""
+        """Let the writer finish and end it; errors are raised by flush() only."""
         self._pool.shutdown(wait=True)
 
     def _write(
@@ -64,6 +64,6 @@ class Recorder:
         self.history.append(record)
         if episode is not None:
             write_episode(self.folder, epoch, episode)
-        self.history.sync()  # the checkpoint must not count rows that a power cut could still take
-        commit(self.folder, epoch, files, best, versions, self.history.mark(), self.noticed)
+        self.history.sync()  # the manifest must not cover rows that a power cut could still lose
+        commit(self.folder, epoch, files, best, versions, self.history.checksum(), self.noticed)
         write_status(self.folder, "running", epoch=epoch)

@@ -1,4 +1,4 @@
-"""status.json: what state a run is in, replaced as a whole at every change."""
+"""status.json: the state of a run, rewritten as a whole at every change."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import durable_write, read_plain
-from mmrl.runs.checksum import seal, unseal
+from mmrl.runs.checksum import verified, with_checksum
 from mmrl.runs.history import plain
 from mmrl.runs.lock import is_locked
 
 UNFINISHED = ("starting", "running", "pausing", "paused", "stopping")
 STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed")
+ACKNOWLEDGED = "obeyed"
+"""Key of the id of the request in control.json that the trainer has carried out."""
 
 
 def write_status(folder: Path, state: str, **facts: Any) -> None:
-    """Write the state with pid, host and time; facts already there are kept unless given anew."""
+    """Write the state with pid, host and time; other facts in the file are kept unless given again."""
     status = {**_facts(folder), "state": state, "pid": os.getpid(), "host": socket.gethostname(), **facts}
     status.setdefault("started", time.time())
     status["updated"] = time.time()
-    durable_write(folder / "status.json", seal(plain(status)))
+    durable_write(folder / "status.json", with_checksum(plain(status)))
 
 
 def read_raw(folder: Path) -> dict[str, Any]:
-    """The file as it stands; empty when missing or broken."""
+    """The content of the file; empty when missing or broken."""
     try:
         return _facts(folder)
     except OSError:
@@ -34,18 +36,18 @@ def read_raw(folder: Path) -> dict[str, Any]:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    """What the file says; raises OSError when the disk fails, for then nothing may be written over it."""
+    """The content of the file; raises OSError when the disk fails, because the file must then not be overwritten."""
     try:
-        return unseal(read_plain(folder / "status.json"))
+        return verified(read_plain(folder / "status.json"))
     except (FileNotFoundError, ValueError):
         return {}
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """The status, with state `crashed` where the run is unfinished and nobody holds its lock."""
+    """The status, with state `crashed` where the run is unfinished and no process holds its lock."""
     status = read_raw(folder)
     if status.get("state") in UNFINISHED and not is_locked(folder):
-        status = {**read_raw(folder)}  # it may have finished between the two looks
+        status = {**read_raw(folder)}  # it may have finished between the two reads
         if status.get("state") in UNFINISHED and not is_locked(folder):
             status["state"] = "crashed"
     return status

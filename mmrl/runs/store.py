@@ -27,16 +27,16 @@ from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
-PLACE_SETTINGS = ("run.name", "run.results")  # where a run lies says nothing about what it computes
+PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes
 
 
 class RunNotFound(LookupError):
-    """No run of that name."""
+    """There is no run of that name."""
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What a list of runs shows of one."""
+    """What a list of runs shows of each."""
 
     name: str
     id: str
@@ -55,13 +55,13 @@ class RunInfo:
 
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
-    """Make the folder of a new run, with its settings and a new id; a given name must be free."""
+    """Create the folder of a new run, with its settings and a new id; a given name must be free."""
     with begin(config, origins) as lock:
         return lock.folder
 
 
 def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
-    """A new run whose lock is held from the first moment that anyone can see it; close it or use it in a with block.
+    """A new run, locked from the moment it becomes visible; release the lock or use it in a with block.
 
     The folder gets its name when it is complete: a process killed before that leaves nothing that looks like a run.
     """
@@ -70,14 +70,14 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
     if name and namesake(root, name):
         raise _taken(root, name)
     root.mkdir(parents=True, exist_ok=True)
-    _sweep(root)
+    _remove_unfinished(root)
     hidden = root / f".new-{uuid.uuid4().hex}.tmp"
     hidden.mkdir()
     lock = RunLock(hidden)
     try:
         lock.take()
         write_config(hidden, config, origins, {"id": uuid.uuid4().hex, "created": time.time()})
-        write_manifest(hidden, {"checkpoints": []})  # its schema is known before its first epoch
+        write_manifest(hidden, {"checkpoints": []})  # gives the run a schema version before its first epoch
         while True:
             folder = run_folder(root, name or free_name(root, generated_name(config)))
             try:
@@ -99,11 +99,11 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
 
 def _taken(root: Path, name: str) -> ConfigError:
     other = namesake(root, name) or name
-    return ConfigError(f"run.name = {name!r} is taken in {root}: choose another, or go on with --load {other}")
+    return ConfigError(f"run.name = {name!r} is taken in {root}: choose another name, or resume it with --load {other}")
 
 
-def _sweep(root: Path) -> None:
-    """Remove what processes left that were killed while they made a run."""
+def _remove_unfinished(root: Path) -> None:
+    """Remove folders of processes that were killed while they created a run."""
     for path in root.glob(".new-*.tmp"):
         with contextlib.suppress(OSError, RunBusy):
             if time.time() - path.lstat().st_mtime > 60:
@@ -111,17 +111,17 @@ def _sweep(root: Path) -> None:
                     shutil.rmtree(path, ignore_errors=True)
 
 
-_SEALED = b"# The last line is the SHA-256 of all above it: after an edit by hand remove it and this line.\n"
-_SEAL = re.compile(rb"# sha256 ([0-9a-f]{64})\n$")
+_CHECKSUM_NOTE = b"# The last line is the SHA-256 of all above it: after an edit by hand remove it and this line.\n"
+_CHECKSUM = re.compile(rb"# sha256 ([0-9a-f]{64})\n$")
 
 
 def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
     """Write config.toml durably, with its SHA-256 on the last line."""
-    text = _SEALED + dump_toml(config, origins, meta).encode()
+    text = _CHECKSUM_NOTE + dump_toml(config, origins, meta).encode()
     durable_write(folder / CONFIG, text + f"# sha256 {sha256(text)}\n".encode())
 
 
-USUAL_CONFIG = 2**15  # bytes; larger files of settings are not kept in memory
+USUAL_CONFIG = 2**15  # bytes; larger files of settings are not cached
 
 
 @lru_cache(maxsize=1024)
@@ -130,7 +130,7 @@ def _parsed(data: bytes, path: str) -> StoredConfig:
 
 
 def _settings(data: bytes, path: str) -> StoredConfig:
-    """The settings in a file; one that has not changed is parsed once, for those who look many times a second."""
+    """The settings in a file; an unchanged file is parsed only once, as watchers read it many times a second."""
     stored = _parsed(data, path) if len(data) < USUAL_CONFIG else _parsed.__wrapped__(data, path)
     return replace(stored, origins=dict(stored.origins), meta=dict(stored.meta))
 
@@ -140,17 +140,18 @@ def read_config(folder: Path) -> StoredConfig:
     path = folder / CONFIG
     try:
         data = read_plain(path, 1_000_000)
-        found = _SEAL.search(data)
-        if (found or data.startswith(_SEALED)) and not (found and sha256(data[: found.start()]).encode() == found[1]):
-            raise ConfigError(f"{path} does not match its SHA-256: restore it, or do as its first line says")
+        found = _CHECKSUM.search(data)
+        intact = found and sha256(data[: found.start()]).encode() == found[1]
+        if (found or data.startswith(_CHECKSUM_NOTE)) and not intact:
+            raise ConfigError(f"{path} does not match its SHA-256: restore it, or follow its first line")
         stored = _settings(data, str(path))
-        if not stored.meta.get("id"):  # a file cut short at its beginning would else pass for the defaults
-            raise ConfigError(f"{path} has no id in [meta]: it is not that of a run")
+        if not stored.meta.get("id"):  # a file without its beginning would otherwise look like the defaults
+            raise ConfigError(f"{path} has no id in [meta]: it is not the config.toml of a run")
         return stored
     except BrokenRun as error:
         raise ConfigError(str(error)) from None
     except (UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"{path} is not a file of settings") from None
+        raise ConfigError(f"{path} is not a text file of settings") from None
 
 
 def find_run(name: str, results: str | Path) -> RunInfo:
@@ -160,7 +161,7 @@ def find_run(name: str, results: str | Path) -> RunInfo:
     elif os.sep in name:
         folder = Path(name)
         if not valid_name(folder.resolve().name):
-            raise BadRunName(f"{name!r} does not end in the name of a run")
+            raise BadRunName(f"{name!r} does not end with the name of a run")
         if folder.is_symlink():
             raise BadRunName(f"run {name!r} is a link: links are not followed")
     else:
@@ -171,7 +172,7 @@ def find_run(name: str, results: str | Path) -> RunInfo:
 
 
 def find_runs(results: str | Path) -> list[RunInfo]:
-    """All runs of a folder by name; what is no run is passed over, a broken one is listed as such."""
+    """All runs of a folder by name; other entries are skipped, a broken run is listed as such."""
     root = Path(results)
     if not root.is_dir():
         return []
@@ -180,7 +181,7 @@ def find_runs(results: str | Path) -> list[RunInfo]:
 
 
 def describe(folder: Path) -> RunInfo:
-    """What the files of a run say of it."""
+    """The facts of a run, from its files."""
     market = algorithm = identity = ""
     target = 0
     try:
@@ -210,7 +211,7 @@ def describe(folder: Path) -> RunInfo:
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float | None:
-    """A finite number of a file that anyone may have written, else None."""
+    """A finite number of a file that may come from anywhere, else None."""
     value = facts.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -218,15 +219,15 @@ def _number(facts: Mapping[str, Any], key: str) -> float | None:
 
 
 def _moment(facts: Mapping[str, Any], key: str) -> float | None:
-    """A unix time that a calendar can show, else None."""
+    """A plausible unix time, else None."""
     value = _number(facts, key)
     return value if value is not None and 0 <= value < 2**37 else None
 
 
 def last_records(folder: Path, *keys: str) -> list[dict[str, Any]]:
-    """For each key the last whole line of metrics.jsonl that has it, among its last 64 KiB; empty when none has.
+    """For each key the last complete record of metrics.jsonl that has it, in its last 64 KiB; empty when none has.
 
-    Most often that is the very last line: those who look many times a second read little more than that.
+    Usually that is the last line: only a few KiB are read first, as watchers call this many times a second.
     """
     found: list[dict[str, Any]] = [{} for _ in keys]
     with (
@@ -244,7 +245,7 @@ def last_records(folder: Path, *keys: str) -> list[dict[str, Any]]:
 
 
 def _last_with(key: str, lines: bytes) -> dict[str, Any]:
-    """The last of some lines that is an object with a key; only lines with its name in them are parsed."""
+    """The last record with a key among some lines; only lines that contain its name are parsed."""
     import json
 
     end = len(lines)
@@ -275,7 +276,7 @@ def matching(config: Config) -> Path | None:
 
 
 def rename(folder: Path, name: str) -> Path:
-    """Give a resting run another name, by one rename. Raises RunBusy."""
+    """Give a run that is not in training another name, by one rename. Raises RunBusy."""
     with RunLock(folder):
         return _renamed(folder, name)
 
@@ -284,20 +285,20 @@ def _renamed(folder: Path, name: str) -> Path:
     target = run_folder(folder.parent, name)
     other = name if name == folder.name else namesake(folder.parent, name, but=folder.name)
     if other:
-        raise ConfigError(f"name {name!r} is taken in {folder.parent} by {other}: choose another")
+        raise ConfigError(f"name {name!r} is taken in {folder.parent} by {other}: choose another name")
     folder.rename(target)
     sync_folder(folder.parent)
     return target
 
 
 def expanded(folder: Path, epochs: int) -> Path:
-    """Raise the target of a resting run by `epochs`; a generated name follows the new target. Raises RunBusy."""
+    """Raise the target of a run that is not in training; a generated name follows the new target. Raises RunBusy."""
     with RunLock(folder) as lock:
         return expand_held(lock, epochs)
 
 
 def expand_held(lock: RunLock, epochs: int) -> Path:
-    """What expanded() does, for whoever holds the lock of the run and goes on holding it."""
+    """As expanded(), for a caller that holds the lock of the run and keeps it."""
     folder = lock.folder
     stored = read_config(folder)
     config = replaced(stored.config, {"training.ne": stored.config.training.ne + epochs})
@@ -306,13 +307,13 @@ def expand_held(lock: RunLock, epochs: int) -> Path:
     pattern = re.escape(generated_name(config)).replace(
         re.escape(f"_{config.training.ne}{size}"), rf"_\d+{re.escape(size)}"
     )
-    if re.fullmatch(pattern + r"(_\d+)?", folder.name):  # any target: a crash may have come between the two steps
+    if re.fullmatch(pattern + r"(_\d+)?", folder.name):  # any target: a process may have crashed between these steps
         lock.folder = _renamed(folder, free_name(folder.parent, generated_name(config)))
     return lock.folder
 
 
 def trash(folder: Path) -> Path:
-    """Move a resting run into the .trash folder of its results folder. Raises RunBusy."""
+    """Move a run that is not in training into the .trash folder of its results folder. Raises RunBusy."""
     with RunLock(folder):
         place = inner_folder(folder.parent, ".trash")
         target = place / f"{folder.name}.{time.time_ns()}"

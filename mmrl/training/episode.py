@@ -1,4 +1,4 @@
-"""What the episode file of an epoch holds: the profile of its batch, one trajectory with its book, the quotes."""
+"""The arrays of an episode file: statistics of a batch over time, one trajectory with its book, the quotes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmrl.settings.model import Config
 
 
 def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None) -> dict[str, np.ndarray]:
-    """Arrays of a trainer's newest `Epoch`; `optimum` is that of its market where one is known."""
+    """Arrays of a trainer's newest `Epoch`; `optimum` is that of the market where it is known."""
     from mmrl.evaluate.quotes import quotes_of
     from mmrl.learn.record import episode_profile
     from mmrl.rollout.recording import record_book

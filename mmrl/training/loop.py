@@ -1,4 +1,4 @@
-"""One process training one run: resume, train, record, steer, end in a state that everybody can read."""
+"""One process that trains one run: resume, train, record, carry out requests, write the final state."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mmrl.evaluate.grade import Grader
+from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.training.signals import EXIT_OK, Interruption
 
@@ -15,7 +16,7 @@ EXIT_FAILED, EXIT_DIVERGED = 1, 5
 
 
 class View(Protocol):
-    """What shows a training process: a terminal, a pipe, a stream of JSON."""
+    """Shows a training process: on a terminal, as plain lines, as JSON."""
 
     def __enter__(self) -> Any: ...
     def __exit__(self, *exc: Any) -> Any: ...
@@ -23,20 +24,20 @@ class View(Protocol):
         """Called once, before the first epoch."""
 
     def past(self, records: list[dict[str, Any]]) -> None:
-        """Called once after start when a run goes on, with the epochs that it has done."""
+        """Called once after start when a run is resumed, with the records of its earlier epochs."""
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Called after every epoch."""
 
     def note(self, text: str) -> None:
-        """One line of narration."""
+        """Show one line of text."""
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Called once, at the end, however it came."""
+        """Called once at the end, whatever ended the run."""
 
 
 class TrainingProcess:
-    """One process training one run, from its last checkpoint to its target, with its lock held."""
+    """Trains a run from its last checkpoint to its target; the caller holds the lock of the run."""
 
     def __init__(
         self, config: Config, origins: dict[str, str], folder: Path, view: View, interruption: Interruption
@@ -46,23 +47,23 @@ class TrainingProcess:
         self.best = float("-inf")
         self.target = config.training.ne
         self.grader = Grader(config)
-        self.changed: dict[str, Any] = {}  # live edits taken over and not yet part of config.toml
-        self.obeyed = ""
+        self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
+        self.acknowledged = ""  # id of the last request that was carried out
 
     def work(self) -> int:
-        """Train; whatever ends it is written to status.json. Returns the exit code."""
+        """Train and write to status.json how it ended. Returns the exit code."""
         from mmrl.learn.update import Diverged
         from mmrl.rollout.trajectories import NoLiveSteps
 
-        self._forget_obeyed()
+        self._drop_acknowledged()
         self._status("starting", started=time.time(), target=self.target, error=None)
         try:
             state = self._train()
         except Diverged as error:
-            self._break_off("diverged", str(error))
+            self._abort("diverged", str(error))
             return EXIT_DIVERGED
         except (NoLiveSteps, OSError, MemoryError) as error:
-            self._break_off("failed", str(error))
+            self._abort("failed", str(error))
             return EXIT_FAILED
         except BaseException as error:
             with suppress(OSError):
@@ -72,13 +73,13 @@ class TrainingProcess:
         return self.interruption.exit_code if state == "interrupted" else EXIT_OK
 
     def _train(self) -> str:
-        """Resume, then one epoch after the other; returns the state that it ended in."""
-        from mmrl.learn import precompile as warm
+        """Resume, then train epoch by epoch; returns the final state."""
+        from mmrl.learn import precompile
         from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import BrokenRun, remove_temporaries
         from mmrl.runs.history import History, read_metrics
-        from mmrl.runs.manifest import mark_of
+        from mmrl.runs.manifest import metrics_checksum
         from mmrl.runs.recorder import Recorder
 
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
@@ -88,22 +89,22 @@ class TrainingProcess:
         for fault in faults:
             self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
-        damage = history.go_back(number, mark_of(self.folder, number))
+        damage = history.go_back(number, metrics_checksum(self.folder, number))
         if damage:
             self.view.note(damage)
         compiles = self._compiles()
         if compiles:
-            self.view.note("compiling the market for this machine, once (up to 15 s) ...")
-        beside = warm.start() if compiles else None
+            self.view.note("compiling the market, only once on this machine (up to 15 s) ...")
+        process = precompile.start() if compiles else None
         trainer = Trainer(self.config)
-        if beside is not None:
-            beside.wait()
+        if process is not None:
+            process.wait()
         if compiles:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best = float(state["best"])
-            with suppress(BrokenRun):  # too many epochs to draw are not too many to go on with
+            with suppress(BrokenRun):  # a history too large to draw does not stop a resume
                 self.view.past(read_metrics(history.path))
             self._compare_versions(_versions(trainer))
         self.epoch = number
@@ -117,8 +118,8 @@ class TrainingProcess:
         return "interrupted" if stopped and self.epoch < self.target else "finished"
 
     def _loop(self, trainer: Any, recorder: Any) -> bool:
-        """One epoch after the other; True when it was told to stop."""
-        go_on = self._steer(trainer, recorder)
+        """Train epoch by epoch; True when a signal or a request stopped it."""
+        go_on = self._carry_out_request(trainer, recorder)
         while self.epoch < self.target:
             if not go_on or self.interruption.signal:
                 return True
@@ -127,13 +128,13 @@ class TrainingProcess:
             record = {**epoch.record, **event, "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)
             self.view.epoch(record)
-            self._acknowledge(recorder)
-            go_on = self._steer(trainer, recorder)
-        self._acknowledge(recorder)
+            self._store_changes(recorder)
+            go_on = self._carry_out_request(trainer, recorder)
+        self._store_changes(recorder)
         return False
 
     def _keep(self, trainer: Any, recorder: Any, epoch: Any, record: dict[str, Any]) -> None:
-        """Hand one epoch to the recorder, with an episode now and then."""
+        """Pass one epoch to the recorder, every `plot_after` epochs with an episode."""
         from mmrl.training.episode import episode_arrays
 
         self.epoch, every, arrays = epoch.number, self.config.run.plot_after, None
@@ -147,53 +148,53 @@ class TrainingProcess:
         state = {"trainer": trainer.state_dict(), "best": self.best}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
-    def _forget_obeyed(self) -> None:
-        """Drop wishes that an earlier process has carried out: a run that is started again is meant to run."""
-        from mmrl.runs.control import forget, read_wish
+    def _drop_acknowledged(self) -> None:
+        """Remove a request that an earlier process has carried out: an old pause must not stop a resumed run."""
+        from mmrl.runs.control import clear_request, read_request
         from mmrl.runs.status import read_raw
 
-        mark = read_wish(self.folder)[1]
-        if mark and mark == read_raw(self.folder).get("obeyed"):
-            forget(self.folder)
+        request_id = read_request(self.folder)[1]
+        if request_id and request_id == read_raw(self.folder).get(ACKNOWLEDGED):
+            clear_request(self.folder)
 
-    def _steer(self, trainer: Any, recorder: Any) -> bool:
-        """Obey control.json: live settings, pause (sleeping until told otherwise), stop. False to stop."""
-        from mmrl.runs.control import forget, read_wish
+    def _carry_out_request(self, trainer: Any, recorder: Any) -> bool:
+        """Carry out control.json: new settings, pause (wait for the next request), stop. False to stop."""
+        from mmrl.runs.control import clear_request, read_request
 
-        control, mark = read_wish(self.folder)
-        if mark == self.obeyed:
+        request, request_id = read_request(self.folder)
+        if request_id == self.acknowledged:
             return True
-        self._change(trainer, recorder, control["set"])
-        if control["want"] == "pause":
+        self._change(trainer, recorder, request["set"])
+        if request["want"] == "pause":
             recorder.flush()
-            self._status("paused", epoch=self.epoch, obeyed=mark)
+            self._status("paused", epoch=self.epoch, **{ACKNOWLEDGED: request_id})
             self.view.note("paused")
-            while control["want"] == "pause" and not self.interruption.signal:
+            while request["want"] == "pause" and not self.interruption.signal:
                 time.sleep(0.1)
-                control, mark = read_wish(self.folder)
-                self._change(trainer, recorder, control["set"])
-            if control["want"] == "run":
+                request, request_id = read_request(self.folder)
+                self._change(trainer, recorder, request["set"])
+            if request["want"] == "run":
                 self._status("running", epoch=self.epoch)
-                self.view.note("going on")
-        self.obeyed = mark
-        if control["want"] == "stop":
-            self._acknowledge(recorder)
-            forget(self.folder)  # the wish is fulfilled: a resume may run
+                self.view.note("resumed")
+        self.acknowledged = request_id
+        if request["want"] == "stop":
+            self._store_changes(recorder)
+            clear_request(self.folder)  # it is carried out and must not stop a resume
             return False
         if not self.changed:
             recorder.flush()
-            self._status("running", obeyed=mark)
+            self._status("running", **{ACKNOWLEDGED: request_id})
         return True
 
-    def _change(self, trainer: Any, recorder: Any, wishes: dict[str, Any]) -> None:
-        """Take new values over for the epochs to come."""
+    def _change(self, trainer: Any, recorder: Any, values: dict[str, Any]) -> None:
+        """Use new values of settings from the next epoch on."""
         from mmrl.runs.control import LABELS, LIVE
         from mmrl.settings.fields import field, value_of
         from mmrl.settings.sources import replaced
 
-        if "ne" in wishes:
-            wishes = {**wishes, "ne": max(wishes["ne"], self.epoch, 1)}
-        changed = {name: v for name, v in wishes.items() if v != value_of(self.config, field(LIVE[name]))}
+        if "ne" in values:
+            values = {**values, "ne": max(values["ne"], self.epoch, 1)}
+        changed = {name: v for name, v in values.items() if v != value_of(self.config, field(LIVE[name]))}
         if not changed:
             return
         self.config = replaced(self.config, {LIVE[name]: value for name, value in changed.items()})
@@ -203,10 +204,11 @@ class TrainingProcess:
         if "ne" in changed:
             recorder.flush()
             self._status("running", target=self.target)
-        self.view.note(", ".join(f"{LABELS[name]} {value}" for name, value in changed.items()) + " from now on")
+        text = ", ".join(f"{LABELS[name]} {value}" for name, value in changed.items())
+        self.view.note(f"{text} from the next epoch on")
 
-    def _acknowledge(self, recorder: Any) -> None:
-        """Make live edits part of the run's settings once the epoch that says so is on disk."""
+    def _store_changes(self, recorder: Any) -> None:
+        """Write changed settings into config.toml once the epoch that records the change is on disk."""
         from mmrl.runs.control import LIVE
         from mmrl.runs.store import read_config, write_config
         from mmrl.settings.sources import replaced
@@ -219,16 +221,17 @@ class TrainingProcess:
         origins = {**stored.origins, **dict.fromkeys(values, f"live edit, epoch {self.epoch}")}
         write_config(self.folder, replaced(stored.config, values), origins, stored.meta)
         self.changed = {}
-        self._status("running", obeyed=self.obeyed)
+        self._status("running", **{ACKNOWLEDGED: self.acknowledged})
 
     def _compare_versions(self, versions: dict[str, Any]) -> None:
-        """Say in one line what differs from the process that made the checkpoint."""
+        """Show in one line what differs from the process that wrote the checkpoint."""
         from mmrl.runs.manifest import sound_manifest
 
         before = sound_manifest(self.folder)[0].get("versions", {})
-        other = [f"{key} {before[key]} -> {now}" for key, now in versions.items() if before.get(key, now) != now]
-        if other:
-            self.view.note("not bit for bit the run it would have been: " + ", ".join(other))
+        changed = {key: now for key, now in versions.items() if before.get(key, now) != now}
+        if changed:
+            text = ", ".join(f"{key} changed from {before[key]} to {now}" for key, now in changed.items())
+            self.view.note(f"this resume is not bit-exact: {text}")
 
     def _compiles(self) -> bool:
         from mmrl.rollout.compiled import compile_needed
@@ -241,22 +244,22 @@ class TrainingProcess:
 
         write_status(self.folder, state, **facts)
 
-    def _break_off(self, state: str, error: str) -> None:
-        """Say why and end; where nothing can be said, as the log is on the full disk itself, the status says it."""
+    def _abort(self, state: str, error: str) -> None:
+        """Show the reason and end; if it cannot be shown because the log is on a full disk, status.json has it."""
         with suppress(OSError):
             self.view.note(f"{state}: {error}")
         with suppress(OSError):
             self._end(state, error)
 
     def _end(self, state: str, error: str | None = None) -> None:
-        """The last status and the summary; a disk too full for a status must not hide why training ended."""
+        """Write the final status and show the summary, which must appear even if the status cannot be written."""
         with suppress(OSError):
             self._status(state, error=error)
         self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
 
 
 def _versions(trainer: Any) -> dict[str, Any]:
-    """What a bit-for-bit repetition needs beside the settings."""
+    """Everything beside the settings that must be equal for a bit-exact resume."""
     import platform
 
     import numba

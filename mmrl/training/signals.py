@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM while a run trains: the first asks, the second leaves."""
+"""SIGINT and SIGTERM while a run trains: the first one stops after the epoch, the second one at once."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143
 
 
 class Interruption:
-    """The first SIGINT or SIGTERM asks to stop after the epoch; a second one leaves at once.
+    """The first SIGINT or SIGTERM stops training after the epoch; a second one stops it at once.
 
-    Python runs handlers only between its own instructions, and a long epoch spends seconds in compiled code:
-    there a thread sees the second signal and ends the process. What is on disk is whole at any moment.
+    Python runs signal handlers only between bytecode instructions, and a long epoch spends seconds in compiled code:
+    therefore a thread sees the second signal and ends the process. The files on disk are consistent at any moment.
     """
 
-    PATIENCE = 1.0  # seconds that the main thread gets to leave in order
+    GRACE = 1.0  # seconds that the main thread has to end the process in order
 
-    def __init__(self, last_words: Callable[[], None] = lambda: None, heard: Callable[[], None] = lambda: None) -> None:
-        """`heard` is called at once after the first signal, `last_words` before the process ends by the second."""
+    def __init__(
+        self, on_first: Callable[[], None] = lambda: None, before_exit: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_first` is called at once after the first signal, `before_exit` before the second one ends the process."""
         self.signal = 0
-        self._last_words, self._heard, self._gone = last_words, heard, threading.Event()
+        self._on_first, self._before_exit, self._done = on_first, before_exit, threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
@@ -43,7 +45,7 @@ class Interruption:
         try:
             yield self
         finally:
-            self._gone.set()
+            self._done.set()
             signal.set_wakeup_fd(before)
             for number, handler in old.items():
                 signal.signal(number, handler)
@@ -52,7 +54,7 @@ class Interruption:
             os.close(reading)
 
     def _watch(self, reading: int) -> None:
-        """Count the signals as they come in; runs in a thread of its own."""
+        """Count the signals as they arrive; runs in its own thread."""
         seen = 0
         while data := os.read(reading, 1):
             if data[0] not in (signal.SIGINT, signal.SIGTERM):
@@ -60,10 +62,10 @@ class Interruption:
             seen += 1
             if seen == 1:
                 with suppress(Exception):
-                    self._heard()
-            if seen == 2 and not self._gone.wait(self.PATIENCE):
+                    self._on_first()
+            if seen == 2 and not self._done.wait(self.GRACE):
                 with suppress(Exception):
-                    self._last_words()
+                    self._before_exit()
                 os._exit(128 + data[0])
 
     @property

@@ -1,4 +1,4 @@
-"""From settings to a run folder that trains: find, resume, expand or make it, and refuse what cannot be."""
+"""From settings to a training run: find, resume, expand or create its folder, and refuse invalid changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mmrl.training.signals import Interruption
 def train(config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View) -> int:
     """Train in a run folder and show it in `view`; returns the exit code.
 
-    `load` names the folder of a run to go on with; without it an unfinished run of the same settings is
-    resumed, else a new folder is made. `expand` raises the target by so many epochs first.
+    `load` is the folder of a run to resume; without it an unfinished run of the same settings is
+    resumed, else a new folder is created. `expand` is the number of epochs to add to the target first.
     Raises RunBusy, ConfigError and BrokenRun before anything is changed.
     """
     from mmrl.runs import store
@@ -27,7 +27,7 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     check_engine(config)
     folder = Path(load) if load else store.matching(config)
     resumed = folder is not None
-    # held from here to the end: of two processes that want the same run, one gets it and the other is told so
+    # the lock is held to the end: of two processes that start the same run, the second one gets RunBusy
     with RunLock(folder).take() if folder else store.begin(config, origins) as lock:
         if resumed:
             refuse_links(lock.folder)
@@ -36,16 +36,16 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
                 store.expand_held(lock, expand)
                 config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
 
-        def last_words() -> None:
+        def before_exit() -> None:
             write_status(lock.folder, "interrupted")
             view.__exit__(None, None, None)
 
-        def heard() -> None:
-            view.note("stopping after this epoch; again: at once")
+        def on_first() -> None:
+            view.note("stopping after this epoch; press Ctrl-C again to stop at once")
 
-        with Interruption(last_words, heard).installed() as interruption, view:
+        with Interruption(on_first, before_exit).installed() as interruption, view:
             if resumed:
-                view.note(f"going on with {lock.folder.name}")
+                view.note(f"resuming {lock.folder.name}")
                 stored = store.read_config(lock.folder)
                 if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
                     store.write_config(lock.folder, config, origins, stored.meta)
@@ -57,20 +57,20 @@ FIXED = ("shape", "view", "action")
 
 
 def check_changes(stored: Config, wanted: Config) -> None:
-    """Refuse changes of a run that has begun where its networks would no longer fit."""
+    """Refuse changes of a started run that its networks would no longer fit."""
     if stored.market.name != wanted.market.name:
         raise ConfigError(
-            f"{NAME} = {wanted.market.name} cannot change in a run that began with {stored.market.name}: "
+            f"{NAME} = {wanted.market.name} cannot change in a run that started with {stored.market.name}: "
             "start a new run"
         )
     for spec in fields(stored.market.name):
         before, now = value_of(stored, spec), value_of(wanted, spec)
         if before != now and spec.part in FIXED:
-            raise ConfigError(f"{spec.key} = {now} cannot change in a run that began with {before}: start a new run")
+            raise ConfigError(f"{spec.key} = {now} cannot change in a run that started with {before}: start a new run")
 
 
 def check_engine(config: Config) -> None:
-    """Refuse a device or engine that is not there, before anything is created."""
+    """Refuse a device or engine that is not available, before anything is created."""
     from mmrl.rollout.devices import resolve
 
     try:

@@ -48,18 +48,18 @@ def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
 
 def screen_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """What `mmrl tui` looks at for its table and its charts."""
-    from tui.run_index import Catalogue
+    from tui.run_index import RunIndex
     from tui.watch import Metrics
 
-    catalogue, metrics = Catalogue(folder.parent), Metrics(folder / "metrics.jsonl")
+    index, metrics = RunIndex(folder.parent), Metrics(folder / "metrics.jsonl")
 
     def look() -> tuple[int, str]:
-        catalogue.poll()
+        index.poll()
         metrics.poll()
         epochs = metrics.column("epoch")
         gaps = [int(k) for k in range(max(1, len(epochs) - 50), len(epochs)) if epochs[k] != epochs[k - 1] + 1]
         assert not gaps and (not len(epochs) or epochs[0] == 1), gaps
-        [entry] = catalogue.entries.values()
+        [entry] = index.entries.values()
         return len(epochs), entry.info.state
 
     return look

@@ -10,7 +10,7 @@ import numpy as np
 from mmrl.runs.atomic import remove_temporaries
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
-from mmrl.runs.manifest import BrokenRun, entries_of, files_of, mark_of, sound_manifest
+from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
 from mmrl.runs.recorder import Recorder
 from mmrl.runs.status import read_raw
 
@@ -44,7 +44,7 @@ def state_of(folder: Path) -> int:
     rows: list[dict[str, Any]] = read_metrics(folder / "metrics.jsonl")
     assert [row["epoch"] for row in rows] in ([*range(1, epoch + 1)], [*range(1, epoch + 2)]), rows
     history = History(folder / "metrics.jsonl")
-    assert history.go_back(epoch, mark_of(folder, epoch)) is None
+    assert history.go_back(epoch, metrics_checksum(folder, epoch)) is None
     assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [*range(1, epoch + 1)]
     read_episode(folder)
     return epoch

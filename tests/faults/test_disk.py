@@ -52,7 +52,7 @@ def test_full_then_freed(
         lost += len(rows) < newest(run)
         ballast.unlink()
     child = nursery.mmrl(logs, "train", *settings, "--results", str(small))
-    assert child.wait() == 0 and "going on with run" in child.text(), child.text()
+    assert child.wait() == 0 and "resuming run" in child.text(), child.text()
     straight = tmp_path / "straight"
     child = nursery.mmrl(logs, "train", *settings, "--results", str(straight))
     assert child.wait() == 0, child.text()

@@ -58,7 +58,7 @@ def test_a_damaged_run_is_not_promoted_and_the_reason_said_in_one_line(
     child = nursery.mmrl(tmp_path, "runs", "promote", "run", "--results", str(run.parent))
     assert child.wait() == 1
     [line] = child.text().splitlines()
-    assert newest.name in line and "SHA-256" in line and line.endswith("go on with the run first")
+    assert newest.name in line and "SHA-256" in line and line.endswith("resume the run first")
     assert not list((tmp_path / "good-results").iterdir())
 
 

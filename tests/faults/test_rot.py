@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.runs import checksum as sealed
-from mmrl.runs import episodes, manifest, store
+from mmrl.runs import checksum, episodes, manifest, store
 from mmrl.runs.doctor import examine
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
-from mmrl.runs.manifest import BrokenRun, entries_of, files_of, mark_of, sound_manifest
+from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
 from mmrl.runs.status import read_raw
 from mmrl.settings.model import ConfigError
 from tests.faults.harness import TINY, Nursery
@@ -67,7 +66,7 @@ def read(folder: Path, check: bool = True) -> tuple[Any, list[str]]:
             except (OSError, ValueError) as error:
                 complaints.append(str(error))
         history = History(folder / "metrics.jsonl")
-        fault = history.go_back(facts["epoch"], mark_of(folder, facts["epoch"])) if check else None
+        fault = history.go_back(facts["epoch"], metrics_checksum(folder, facts["epoch"])) if check else None
         complaints += [fault] if fault else []
         facts["metrics"] = read_metrics(folder / "metrics.jsonl")
         facts["episode"] = {name: array.tolist() for name, array in read_episode(folder).items()}
@@ -159,7 +158,7 @@ class Anything(str):
 
 
 def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((manifest, "sha256"), (sealed, "digest"), (store, "sha256"), (episodes, "_digest")):
+    for module, name in ((manifest, "sha256"), (checksum, "digest"), (store, "sha256"), (episodes, "_digest")):
         monkeypatch.setattr(module, name, lambda *data: Anything())
 
 
@@ -205,7 +204,7 @@ def test_a_cut_checkpoint_falls_back_and_says_so(run: Path, tmp_path: Path) -> N
     epoch, _, faults = checkpoint.load(folder)
     assert epoch == EPOCHS - 1 and "000006.safetensors does not match" in faults[0]
     history = History(folder / "metrics.jsonl")
-    assert history.go_back(epoch, mark_of(folder, epoch)) is None
+    assert history.go_back(epoch, metrics_checksum(folder, epoch)) is None
     assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [1, 2, 3, 4, 5]
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from mmrl.runs.control import checked, forget, read_control, read_wish, request
+from mmrl.runs.control import checked, clear_request, read_control, read_request, request
 from mmrl.runs.episodes import episode_epochs
+from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.runs.store import read_config
 
 SETTINGS = ["-nt", "40", "-nb", "8", "--layer-size", "8", "--threads", "1", "-pa", "0"]
@@ -43,16 +44,16 @@ def test_values_are_checked_as_the_settings_are(tmp_path: Path) -> None:
     assert read_control(tmp_path)["set"] == {"entropy": 0.5}
 
 
-def test_the_same_wish_asked_twice_is_two_wishes(tmp_path: Path) -> None:
-    assert read_wish(tmp_path) == ({"want": "run", "set": {}}, "")
+def test_the_same_request_made_twice_is_two_requests(tmp_path: Path) -> None:
+    assert read_request(tmp_path) == ({"want": "run", "set": {}}, "")
     request(tmp_path, "pause")
-    first = read_wish(tmp_path)
+    first = read_request(tmp_path)
     request(tmp_path, "pause")
-    second = read_wish(tmp_path)
+    second = read_request(tmp_path)
     assert first[0] == second[0] and first[1] != second[1]
-    forget(tmp_path)
-    forget(tmp_path)
-    assert read_wish(tmp_path)[1] == ""
+    clear_request(tmp_path)
+    clear_request(tmp_path)
+    assert read_request(tmp_path)[1] == ""
 
 
 def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
@@ -72,14 +73,14 @@ def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
         request(run, "pause")
         wait_for("pause", lambda: status(run)["state"] == "paused")
         epoch = records(run)[-1]["epoch"]
-        assert status(run)["obeyed"] == read_wish(run)[1]
+        assert status(run)[ACKNOWLEDGED] == read_request(run)[1]
         request(run, "pause", ne=epoch + 4, plot_after=2)
         wait_for("new target", lambda: status(run)["target"] == epoch + 4)
         request(run, "run", entropy=0.125)
         assert child.wait(60) == 0
     finally:
         child.kill()
-    assert status(run)["state"] == "finished" and status(run)["obeyed"] == read_wish(run)[1]
+    assert status(run)["state"] == "finished" and status(run)[ACKNOWLEDGED] == read_request(run)[1]
     assert [r["epoch"] for r in records(run)][-1] == epoch + 4
     events = {r["epoch"]: r["event"] for r in records(run) if "event" in r}
     assert events == {epoch + 1: {"ne": epoch + 4, "plot_after": 2, "entropy": 0.125}}
@@ -91,7 +92,7 @@ def test_target_and_episodes_of_a_run_in_training(tmp_path: Path) -> None:
     assert stored.origins["training.ne"] == f"live edit, epoch {epoch + 1}"
     # what was carried out does not come back: neither an old target nor an old pause
     request(run, "pause", ne=epoch + 2)
-    facts = {**status(run), "obeyed": read_wish(run)[1]}
+    facts = {**status(run), ACKNOWLEDGED: read_request(run)[1]}
     facts.pop("digest", None)
     (run / "status.json").write_text(json.dumps(facts))
     load = [sys.executable, "-m", "cli", "train", *place, "--load", "run", "--expand", "2"]

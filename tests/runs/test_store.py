@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmrl.runs import store
-from mmrl.runs.checksum import seal
+from mmrl.runs.checksum import with_checksum
 from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
@@ -38,8 +38,8 @@ def test_settings_origins_and_a_new_id_come_back(tmp_path: Path) -> None:
 def test_a_run_names_its_schema_before_its_first_epoch(tmp_path: Path) -> None:
     folder = store.create(replaced(Config(), {"run.results": str(tmp_path)}), {})
     assert read_manifest(folder)["schema"] == SCHEMA
-    (folder / "manifest.json").write_bytes(seal({"schema": SCHEMA + 1, "checkpoints": []}))
-    with pytest.raises(FutureRun, match=f"schema {SCHEMA + 1}, this mmrl reads up to {SCHEMA}"):
+    (folder / "manifest.json").write_bytes(with_checksum({"schema": SCHEMA + 1, "checkpoints": []}))
+    with pytest.raises(FutureRun, match=f"schema {SCHEMA + 1}, this version of mmrl reads up to {SCHEMA}"):
         read_manifest(folder)
 
 

@@ -137,9 +137,9 @@ async def settled(app: Any, pilot: Any) -> None:
     """Wait until all runs are read and drawn."""
     for _ in range(100):
         await pilot.pause(0.01)
-        if not app.catalogue.loading:
+        if not app.session.runs.loading:
             break
-    app.poke()
+    app.poll_runs()
     await pilot.pause()
 
 

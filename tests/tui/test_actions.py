@@ -165,11 +165,11 @@ def test_two_uis_on_one_run_agree(results: Path) -> None:
             assert read_control(folder)["want"] == "pause"  # it has not paused yet: nothing to resume
             text = (folder / "status.json").read_text()
             (folder / "status.json").write_text(text.replace('"running"', '"paused"'))
-            other.poke()
+            other.poll_runs()
             await press(other, second, "r")
             assert read_control(folder)["want"] == "run"
             assert "‖ paused" in screen_text(other)
-        app.poke()
+        app.poll_runs()
         await pilot.pause()
         assert "‖ paused" in screen_text(app)
 

@@ -35,7 +35,7 @@ def test_the_band_is_chosen_and_remembered(results: Path) -> None:
         series = value.content.series[0]
         np.testing.assert_allclose(series.high - series.y, 2.0)
         await press(app, pilot, "b")
-        assert "10 % to 90 %" in screen_text(app) and app.settings["band"] == "quantiles"
+        assert "10 % to 90 %" in screen_text(app) and app.session.settings.band == "quantiles"
         series = value.content.series[0]
         np.testing.assert_allclose(series.low, 10.0 + np.arange(1, 41))
         np.testing.assert_allclose(series.high, 200.0 + np.arange(1, 41))

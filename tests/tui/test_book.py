@@ -77,12 +77,12 @@ def test_the_book_is_played_and_searched_for_trades(results: Path) -> None:
         await press(app, pilot, "N", "left")
         assert "step 2/4" in screen_text(app) and "4/14" in screen_text(app) and "3/3" in screen_text(app)
         await press(app, pilot, "z", "z", "z")
-        assert "0.5 a row" in screen_text(app) and "4/64" in screen_text(app)
+        assert "0.5 per row" in screen_text(app) and "4/64" in screen_text(app)
         await press(app, pilot, "Z", "Z", "Z", "Z")
         assert "every level" in screen_text(app)
         await press(app, pilot, "space")
         await pilot.pause(0.6)
-        assert "step 4/4" in screen_text(app) and "standing" in screen_text(app)  # stops at the end
+        assert "step 4/4" in screen_text(app) and "paused" in screen_text(app)  # stops at the end
         await press(app, pilot, "left_square_bracket")  # an episode without a book
         text = screen_text(app)
         assert "epoch 20" in text and "/50" in text and "every level" not in text and "▓▓▓" in text

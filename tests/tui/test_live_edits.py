@@ -8,8 +8,9 @@ from typing import Any
 
 from textual.widgets import Input, Label
 
-from mmrl.runs.control import read_control, read_wish
+from mmrl.runs.control import read_control, read_request
 from mmrl.runs.lock import RunLock
+from mmrl.runs.status import ACKNOWLEDGED
 from tests.tui.conftest import drive, make_run, press, record, screen_text
 
 
@@ -34,7 +35,7 @@ def test_all_four_are_edited_and_confirmed(results: Path) -> None:
         faults = {
             "lr": ("0", "a number > 0, <= 1"),
             "entropy": ("eleven", "a number >= 0, <= 10"),
-            "ne": ("12", "epoch 12 is reached already"),
+            "ne": ("12", "epoch 12 is already reached"),
             "plot_after": ("1.5", "a whole number >= 0"),
         }
         for name, (text, fault) in faults.items():
@@ -47,18 +48,18 @@ def test_all_four_are_edited_and_confirmed(results: Path) -> None:
             blanks[name].value = text
         await press(app, pilot, "enter")
         assert read_control(folder) == {"want": "run", "set": {"ne": 90, "plot_after": 5}}
-        app.poke()
+        app.poll_runs()
         await press(app, pilot)
-        assert "change asked" in screen_text(app)
+        assert "change requested" in screen_text(app)
         status = json.loads((folder / "status.json").read_text())
-        status |= {"target": 90, "obeyed": read_wish(folder)[1]}
+        status |= {"target": 90, ACKNOWLEDGED: read_request(folder)[1]}
         (folder / "status.json").write_text(json.dumps(status))
         with (folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record(13, event={"ne": 90, "plot_after": 5})) + "\n")
-        app.poke()
+        app.poll_runs()
         await press(app, pilot)
         text = screen_text(app)
-        assert "change asked" not in text and "13/90" in text
+        assert "change requested" not in text and "13/90" in text
         assert "target 90, plot after 5" in text  # beside its mark in the charts
         assert "live: target 90, plot after 5 since epoch 13" in told(app)
 
@@ -74,7 +75,7 @@ def test_the_dialog_fits_a_small_terminal(results: Path) -> None:
             await press(app, pilot, "j")
         await press(app, pilot, "e")
         text = screen_text(app)
-        for part in ("Learning rate", "entropy bonus", "Target", "episodes", "Enter: take over"):
+        for part in ("Learning rate", "entropy bonus", "Target", "episodes", "Enter: accept"):
             assert part in text, text
 
     with RunLock(folder):

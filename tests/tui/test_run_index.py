@@ -1,4 +1,4 @@
-"""The list of runs behind the screen: what is glanced at, what is checked, what is noticed."""
+"""The list of runs behind the screen: quick summaries, checks, and which changes are seen."""
 
 from __future__ import annotations
 
@@ -15,99 +15,99 @@ import pytest
 from mmrl.runs import store
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import make_run, record
-from tui.run_index import Catalogue
-from tui.summary import glance
+from tui.run_index import RunIndex
+from tui.summary import quick_summary
 from tui.trend import trend
 
 
-def states(catalogue: Catalogue) -> dict[str, str]:
-    return {entry.info.name: entry.info.state for entry in catalogue.entries.values()}
+def states(index: RunIndex) -> dict[str, str]:
+    return {entry.info.name: entry.info.state for entry in index.entries.values()}
 
 
-def fill(catalogue: Catalogue) -> None:
+def fill(index: RunIndex) -> None:
     for _ in range(200):
-        catalogue.poll()
-        if not catalogue.busy:
+        index.poll()
+        if not index.busy:
             return
     raise AssertionError("it is never done")
 
 
-def test_a_glance_sees_what_a_check_sees(results: Path) -> None:
+def test_a_quick_summary_agrees_with_the_full_description(results: Path) -> None:
     make_run(results, "graded")
     with (results / "graded" / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(record(41, optimality=0.97)) + "\n")
     for name in ("alpha", "beta", "gamma", "graded"):
-        found = glance(results / name)
+        found = quick_summary(results / name)
         assert found is not None
         assert replace(found, id=f"id-{name}") == store.describe(results / name)
     (results / "alpha" / "status.json").unlink()
-    assert glance(results / "alpha") is None  # takes more than a glance
+    assert quick_summary(results / "alpha") is None  # needs the full description
 
 
 def test_broken_settings_are_found_when_the_list_stands(results: Path) -> None:
     text = (results / "beta" / "config.toml").read_text()
     (results / "beta" / "config.toml").write_text(text.replace("[training]", "[training]\nnonsense = 3"))
-    catalogue = Catalogue(results)
-    catalogue.poll(budget=0)
-    assert catalogue.loading and catalogue.busy and not catalogue.entries
+    index = RunIndex(results)
+    index.poll(budget=0)
+    assert index.loading and index.busy and not index.entries
     for _ in range(5):
-        catalogue.poll(budget=0)  # never more than its time allows, and yet some day done
-    fill(catalogue)
-    assert {entry.info.id for entry in catalogue.entries.values()} == {"id-alpha", "", "id-gamma"}
-    assert catalogue.entries[str(results / "beta")].info.market == ""
+        index.poll(budget=0)  # never more than its time allows, and yet some day done
+    fill(index)
+    assert {entry.info.id for entry in index.entries.values()} == {"id-alpha", "", "id-gamma"}
+    assert index.entries[str(results / "beta")].info.market == ""
 
 
 def test_only_changed_runs_are_told(results: Path) -> None:
-    catalogue = Catalogue(results)
-    fill(catalogue)
-    assert all(catalogue.poll() == (set(), set()) for _ in range(8))
+    index = RunIndex(results)
+    fill(index)
+    assert all(index.poll() == (set(), set()) for _ in range(8))
     with (results / "alpha" / "metrics.jsonl").open("a") as file:
         file.write(json.dumps(record(41, value_mean=777.0)) + "\n")
-    told = [catalogue.poll()[0] for _ in range(4)]
+    told = [index.poll()[0] for _ in range(4)]
     assert [changed for changed in told if changed] == [{str(results / "alpha")}]
-    entry = catalogue.entries[str(results / "alpha")]
+    entry = index.entries[str(results / "alpha")]
     assert entry.info.value_mean == 777 and entry.info.epoch == 41 and entry.trend[-1] == 777
     assert entry.info.id == "id-alpha" and entry.info.target == 40
     shutil.rmtree(results / "beta")
     make_run(results, "delta")
-    changed, gone = catalogue.poll()
-    assert gone == {str(results / "beta")} and str(results / "delta") in changed | catalogue.poll()[0]
+    changed, gone = index.poll()
+    assert gone == {str(results / "beta")} and str(results / "delta") in changed | index.poll()[0]
 
 
 def test_a_death_is_noticed_at_the_next_look(results: Path) -> None:
     folder = make_run(results, "live", epochs=12, state="running")
-    catalogue = Catalogue(results)
+    index = RunIndex(results)
     with RunLock(folder):
-        fill(catalogue)
-        assert states(catalogue)["live"] == "running"
-    changed, _ = catalogue.poll()
-    assert changed == {str(folder)} and states(catalogue)["live"] == "crashed"
+        fill(index)
+        assert states(index)["live"] == "running"
+    changed, _ = index.poll()
+    assert changed == {str(folder)} and states(index)["live"] == "crashed"
 
 
 def test_names_are_not_kept_before_the_clock_has_moved_on(results: Path) -> None:
-    catalogue = Catalogue(results)
-    fill(catalogue)
+    index = RunIndex(results)
+    fill(index)
     stamp = results.stat()
     make_run(results, "late")
     os.utime(results, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # within the same tick of the clock
-    catalogue.poll()
-    assert "late" in states(catalogue)
+    index.poll()
+    assert "late" in states(index)
     past = time.time_ns() - 10**10
     os.utime(results, ns=(past, past))
-    catalogue.poll()
-    assert results in catalogue._listed
+    index.poll()
+    assert results in index._listed
     make_run(results, "later")
-    catalogue.poll()
-    assert "later" in states(catalogue)
+    index.poll()
+    assert "later" in states(index)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_an_unreadable_folder_is_said(results: Path) -> None:
     results.chmod(0)
-    catalogue = Catalogue(results)
-    catalogue.poll()
+    index = RunIndex(results)
+    index.poll()
     results.chmod(0o755)
-    assert "Permission denied" in catalogue.fault
+    assert "Permission denied" in index.fault
 
 
 def test_a_trend_takes_all_of_a_small_file_and_some_of_a_large_one(tmp_path: Path) -> None:

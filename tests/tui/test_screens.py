@@ -71,7 +71,7 @@ def test_filter_sort_mark_and_compare(results: Path) -> None:
         assert screen.table.order == [] and "No run matches" in screen_text(app)
         await press(app, pilot, "escape")
         assert len(screen.table.order) == 3
-        app.remember(sort="name", reverse=False)
+        app.session.settings.change(sort="name", reverse=False)
         screen.runs_changed(set(), set())
         assert [Path(key).name for key in screen.table.order] == ["alpha", "beta", "gamma"]
         await press(app, pilot, "O")
@@ -112,7 +112,7 @@ def test_steering_a_run_in_training(results: Path) -> None:
         (folder / "status.json").write_text(json.dumps({**status, "state": "paused"}))
         with (folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record(13, event={"lr": 0.25})) + "\n")
-        app.poke()
+        app.poll_runs()
         await press(app, pilot)
         assert "‖ paused 13/40" in screen_text(app) and "learning rate 0.25" in screen_text(app)
         await press(app, pilot, "r")
@@ -132,7 +132,7 @@ def test_a_run_whose_process_died_is_crashed_at_once(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
         app.screen.table.move_cursor(row=app.screen.table.order.index(str(folder)))
         await press(app, pilot, "enter")
-        assert "! crashed" in screen_text(app) and "its process is gone" in screen_text(app)
+        assert "! crashed" in screen_text(app) and "its process was killed" in screen_text(app)
 
     drive(results, script)
 
@@ -166,14 +166,14 @@ def test_a_folder_that_vanishes_or_is_renamed_while_it_is_shown(results: Path) -
         await press(app, pilot, "enter")
         (results / "alpha").rename(results / "moved")
         for _ in range(5):  # runs at rest are looked at every fourth time
-            app.poke()
+            app.poll_runs()
         await pilot.pause(0.2)
         assert "moved" in screen_text(app).splitlines()[0]
         for key in ("2", "3"):
             await press(app, pilot, key)
         shutil.rmtree(results / "moved")
         for _ in range(5):
-            app.poke()
+            app.poll_runs()
         for key in ("4", "5", "6", "1", "2", "3"):
             await press(app, pilot, key)
         assert "vanished" in screen_text(app)
@@ -192,12 +192,12 @@ def test_a_run_that_is_renamed_is_told_from_its_copies(results: Path) -> None:
         await press(app, pilot, "enter")
         (results / "alpha").rename(results / "moved")
         for _ in range(5):
-            app.poke()
+            app.poll_runs()
         await pilot.pause(0.2)
         assert "moved" in screen_text(app).splitlines()[0]
         shutil.rmtree(results / "moved")
         for _ in range(5):
-            app.poke()
+            app.poll_runs()
         await pilot.pause(0.2)
         assert "vanished" in screen_text(app).splitlines()[0]
 
@@ -289,7 +289,7 @@ def test_episodes_are_scrubbed_and_the_book_is_played(results: Path) -> None:
         assert "▶ playing" in screen_text(app) and "step 3/50" not in screen_text(app)
         await press(app, pilot, "space", "greater_than_sign")
         text = screen_text(app)
-        assert "‖ standing" in text and "near 53" in text, text
+        assert "‖ paused" in text and "near 53" in text, text
 
     drive(results, script)
 
@@ -304,7 +304,7 @@ def test_the_table_follows_what_happens_in_the_folder(results: Path) -> None:
         with (results / "newer" / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(record(41, value_mean=777.0)) + "\n")
         for _ in range(5):
-            app.poke()
+            app.poll_runs()
         await pilot.pause()
         assert "777 ± 2" in screen_text(app)
 

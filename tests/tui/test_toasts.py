@@ -41,8 +41,8 @@ def test_a_new_best_is_told_once_in_a_while(results: Path) -> None:
             grow(folder, epoch, value)
             await press(app, pilot)
         assert len(told(app)) == 1
-        assert app.screen._quiet > time.monotonic() + 10
-        app.screen._quiet = 0.0  # as if so long had passed
+        assert app.screen._next_best > time.monotonic() + 10
+        app.screen._next_best = 0.0  # as if so long had passed
         await press(app, pilot)
         assert told(app)[1:] == ["live: new best 503 at epoch 16"]
 
@@ -63,7 +63,7 @@ def test_ends_are_told(results: Path, state: str, severity: str) -> None:
             status = json.loads((folder / "status.json").read_text())
             (folder / "status.json").write_text(json.dumps({**status, "state": state}))
         for _ in range(5):
-            app.poke()
+            app.poll_runs()
         await pilot.pause()
         assert [(n.message, n.severity) for n in app._notifications] == [(f"live: {state}", severity)]
 

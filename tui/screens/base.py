@@ -1,14 +1,14 @@
-"""What all screens share: help, a message when the terminal is too small, questions, steering of runs."""
+"""What all screens share: help, toasts, a message when the terminal is too small; and the actions on a run."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from rich.text import Text
-from textual import events, work
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.screen import Screen
@@ -16,15 +16,14 @@ from textual.widgets import Static
 
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
+from mmrl.runs.names import RULE, valid_name
 from mmrl.runs.promote import promote
-from mmrl.runs.status import read_raw
+from mmrl.runs.status import UNFINISHED
 from mmrl.settings.fields import field, parse_text, shown, value_of
-from tui import processes
+from tui.messages import PollRuns, StartTraining
 from tui.screens.dialogs import Ask, Blank, Confirm
 from tui.screens.help import Help
-
-if TYPE_CHECKING:
-    from tui.app import MmrlApp
+from tui.session import Session
 
 LEAST = (40, 12)
 
@@ -36,97 +35,104 @@ class Base(Screen[None]):
     BINDINGS = [Binding("question_mark", "help", "Help", key_display="?")]
     AUTO_FOCUS = None
 
-    @property
-    def mmrl(self) -> MmrlApp:
-        """The application, with its own type."""
-        return cast("MmrlApp", self.app)
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    def runs_changed(self, changed: set[str], gone: set[str]) -> None:
+        """The run index has changed; two empty sets mean that anything may have changed."""
 
     def too_small(self) -> ComposeResult:
-        """The message that a tiny terminal shows instead of the screen."""
+        """The message shown instead of the screen if the terminal is too small."""
         yield Static(id="too-small", markup=False)
 
     def on_resize(self, event: events.Resize) -> None:
         tiny = event.size.width < LEAST[0] or event.size.height < LEAST[1]
         self.set_class(tiny, "-tiny")
         if tiny:
-            text = f"{event.size.width}x{event.size.height} is too small: {LEAST[0]}x{LEAST[1]} is the least"
+            text = f"{event.size.width}x{event.size.height} is too small: at least {LEAST[0]}x{LEAST[1]} is needed"
             for note in self.query("#too-small"):
                 cast(Static, note).update(text)
 
     def action_help(self) -> None:
         self.app.push_screen(Help(self))
 
-    def tell(self, text: str, severity: Any = "information") -> None:
-        """A toast; the text is shown as it is."""
+    def toast(self, text: str, severity: Any = "information") -> None:
+        """Show a short message; the text is not read as markup."""
         self.notify(text, severity=severity, markup=False, timeout=6)
 
     def attempt(self, action: Callable[[], Any], done: str = "") -> Any:
-        """Do something to a run; what goes wrong becomes a toast."""
+        """Do something to a run; an error becomes a toast."""
         try:
             result = action()
         except Exception as error:
-            self.tell(f"{error}" or type(error).__name__, "error")
+            self.toast(f"{error}" or type(error).__name__, "error")
             return None
         if done:
-            self.tell(done)
+            self.toast(done)
         return result if result is not None else True
 
 
-class Steering(Base):
-    """A screen with one run in hand: pause, resume, stop, expand, rename, promote, trash, edit."""
+class RunActions(Base):
+    """A screen with a current run: pause, resume, stop, expand, rename, promote, trash, edit."""
 
     def subject(self) -> store.RunInfo | None:
-        """The run that keys act on."""
+        """The current run, on which the actions work."""
         raise NotImplementedError
 
     def moved(self, old: Path, new: Path | None) -> None:
-        """A run was renamed (or trashed: None)."""
+        """A run was renamed, or moved to the trash (`new` is None)."""
 
     def allows(self, action: str) -> bool | None:
-        """Whether an action fits the state of the run in hand; None greys it out."""
+        """Whether the state of the current run allows an action; None greys it out."""
         run = self.subject()
         if run is None:
             return None
-        live = run.state in ("starting", "running", "pausing", "paused", "stopping")
-        rest = not live and run.state != "broken"
-        fits = {
+        active = run.state in UNFINISHED
+        resting = not active and run.state != "broken"
+        allowed = {
             "pause": run.state in ("starting", "running"),
             "resume": run.state in ("paused", "pausing", "interrupted", "crashed", "failed"),
-            "stop": live,
-            "expand": rest and run.state != "diverged",
-            "edit": live,
-            "rename": not live,
-            "promote": rest and "good-results" not in Path(run.folder).parts[-2:-1],
-            "trash": not live,
+            "stop": active,
+            "expand": resting and run.state != "diverged",
+            "edit": active,
+            "rename": not active,
+            "promote": resting and "good-results" not in Path(run.folder).parts[-2:-1],
+            "trash": not active,
             "duplicate": run.state != "broken",
         }
-        return True if fits.get(action, True) else None
+        return True if allowed.get(action, True) else None
 
     def action_pause(self) -> None:
         run = self.subject()
         if run and self.allows("pause"):
-            self._request(run, "pause", f"asked {run.name} to pause after its epoch")
+            self._request(run, "pause", f"asked {run.name} to pause after this epoch")
 
     def action_resume(self) -> None:
         run = self.subject()
         if not run or not self.allows("resume"):
             return
         if is_locked(Path(run.folder)):
-            self._request(run, "run", f"asked {run.name} to go on")
+            self._request(run, "run", f"asked {run.name} to resume")
         else:
-            self.launch(["--load", run.name], Path(run.folder).parent)
+            self._train(run, [])
 
     def action_stop(self) -> None:
         run = self.subject()
         if run and self.allows("stop"):
-            question = Confirm(f"Stop {run.name}?", "It ends after its epoch, with a checkpoint; r goes on.", "Stop")
+            detail = "It stops after this epoch, with a checkpoint; r resumes it."
+            question = Confirm(f"Stop {run.name}?", detail, "Stop")
             self.app.push_screen(
                 question, lambda yes: self._request(run, "stop", f"asked {run.name} to stop") if yes else None
             )
 
     def _request(self, run: store.RunInfo, want: str, done: str, **live: float) -> None:
         if self.attempt(lambda: control.request(Path(run.folder), want, **live), done):
-            self.mmrl.poke()
+            self.app.post_message(PollRuns())
+
+    def _train(self, run: store.RunInfo, arguments: list[str]) -> None:
+        """Resume a run in the background."""
+        self.app.post_message(StartTraining(["--load", run.name, *arguments], Path(run.folder).parent))
 
     def action_expand(self) -> None:
         run = self.subject()
@@ -135,13 +141,13 @@ class Steering(Base):
 
         def whole(text: str) -> str | None:
             good = text.isascii() and text.isdigit() and 0 < int(text[:9]) <= 10_000_000
-            return None if good else "a whole number from 1 to 10000000"
+            return None if good else "enter a whole number from 1 to 10000000"
 
         def answered(values: Any) -> None:
             if values:
-                self.launch(["--load", run.name, "--expand", values["epochs"]], Path(run.folder).parent)
+                self._train(run, ["--expand", values["epochs"]])
 
-        ask = Ask(f"Train {run.name} further", [Blank("epochs", "Epochs more", "100", whole)])
+        ask = Ask(f"Train {run.name} for more epochs", [Blank("epochs", "Additional epochs", "100", whole)])
         self.app.push_screen(ask, answered)
 
     def action_edit(self) -> None:
@@ -149,7 +155,7 @@ class Steering(Base):
         if not run or not self.allows("edit"):
             return
         folder, stored = Path(run.folder), None
-        with contextlib.suppress(Exception):  # a broken file of settings: the blanks stay empty
+        with contextlib.suppress(Exception):  # config.toml cannot be read: the fields stay empty
             stored = store.read_config(folder).config
         now = {} if stored is None else {n: value_of(stored, field(key)) for n, key in control.LIVE.items()}
         now |= control.read_control(folder)["set"]
@@ -162,15 +168,15 @@ class Steering(Base):
                 except ValueError:
                     return spec.allowed
                 reached = name == "ne" and value <= run.epoch
-                return f"epoch {run.epoch} is reached already" if reached else None
+                return f"epoch {run.epoch} is already reached" if reached else None
 
             return check
 
         titles = {
             "lr": "Learning rate",
             "entropy": "Weight of the entropy bonus",
-            "ne": "Target, in epochs",
-            "plot_after": "Epochs between two episodes, 0: none",
+            "ne": "Target (epochs)",
+            "plot_after": "Epochs between saved episodes (0: none)",
         }
         shown_now = {n: "" if n not in now else shown(now[n]) for n in titles}
         blanks = [Blank(n, title, shown_now[n], allowed(n)) for n, title in titles.items()]
@@ -181,8 +187,8 @@ class Steering(Base):
             if not changed:
                 return
             want = control.read_control(folder)["want"]
-            said = ", ".join(f"{control.LABELS[n]} {v:g}" for n, v in changed.items())
-            self._request(run, want, f"{run.name}: asked for {said} from the next epoch on", **changed)
+            text = ", ".join(f"{control.LABELS[n]} {v:g}" for n, v in changed.items())
+            self._request(run, want, f"{run.name}: asked for {text} from the next epoch on", **changed)
 
         self.app.push_screen(Ask(f"Change {run.name} while it trains", blanks), answered)
 
@@ -190,14 +196,13 @@ class Steering(Base):
         run = self.subject()
         if not run or not self.allows("rename"):
             return
-        from mmrl.runs.names import RULE, valid_name
 
         def answered(values: Any) -> None:
             if values and values["name"] != run.name:
                 new = self.attempt(lambda: store.rename(Path(run.folder), values["name"]))
                 if new:
                     self.moved(Path(run.folder), new)
-                    self.tell(f"renamed to {values['name']}")
+                    self.toast(f"renamed to {values['name']}")
 
         check: Callable[[str], str | None] = lambda text: None if valid_name(text) else RULE  # noqa: E731
         self.app.push_screen(Ask(f"Rename {run.name}", [Blank("name", "", run.name, check)]), answered)
@@ -206,7 +211,7 @@ class Steering(Base):
         run = self.subject()
         if run and self.allows("promote"):
             self.attempt(lambda: promote(Path(run.folder)), f"{run.name} copied to good-results")
-            self.mmrl.poke()
+            self.app.post_message(PollRuns())
 
     def action_trash(self) -> None:
         run = self.subject()
@@ -217,41 +222,17 @@ class Steering(Base):
             if yes:
                 place = self.attempt(lambda: store.trash(Path(run.folder)))
                 if place:
-                    self.mmrl.trashed.append((Path(place), Path(run.folder)))
+                    self.session.trashed.append((Path(place), Path(run.folder)))
                     self.moved(Path(run.folder), None)
-                    self.tell(f"{run.name} is in the trash; u takes it back")
+                    self.toast(f"{run.name} is in the trash; u restores it")
 
-        self.app.push_screen(Confirm(f"Move {run.name} to the trash?", "u takes it back.", "Move"), answered)
+        self.app.push_screen(Confirm(f"Move {run.name} to the trash?", "u restores it.", "Move"), answered)
 
     def action_copy_path(self) -> None:
         run = self.subject()
         if run:
             self.app.copy_to_clipboard(str(Path(run.folder).resolve()))
-            self.tell(f"copied {Path(run.folder).resolve()}")
-
-    @work(thread=True, group="launch", exit_on_error=False)
-    def launch(self, arguments: list[str], results: Path) -> None:
-        """Start training in the background; how it went is told in a toast."""
-        try:
-            told = processes.start(arguments, results)
-        except Exception as error:
-            self.app.call_from_thread(self.tell, str(error), "error")
-            return
-        self.app.call_from_thread(self.launched, told)
-
-    def launched(self, told: dict[str, Any]) -> None:
-        """Training was started: show it if that was wished for, once its folder is there."""
-        self.tell(f"training in process {told.get('pid', '?')}")
-        self.mmrl.poke()
-        watch, self.mmrl.watch_next = self.mmrl.watch_next, False
-        if not watch or self.app.screen is not self:  # whoever has opened something else meanwhile is left alone
-            return
-        for entry in self.mmrl.catalogue.entries.values():
-            if read_raw(Path(entry.info.folder)).get("pid") == told.get("pid"):
-                from tui.screens.run import RunScreen
-
-                self.app.push_screen(RunScreen(Path(entry.info.folder)))
-                break
+            self.toast(f"copied {Path(run.folder).resolve()}")
 
 
 def plain(text: object, style: str = "") -> Text:

@@ -1,4 +1,4 @@
-"""Up to eight runs on shared axes, what differs in their settings, and where they ended."""
+"""Up to eight runs on shared axes, the differences of their settings, and their final values."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
 from tui.screens.base import Base
 from tui.screens.dialogs import Choose
+from tui.session import Session
 from tui.smoothing import LEVELS, Ema
 from tui.themes import ASCII_MARKS, MARKS
 from tui.watch import Metrics
@@ -55,8 +56,8 @@ class Compare(Base):
         Binding("3", "tab('final')", "Final values", show=False),
     ]
 
-    def __init__(self, folders: list[Path]) -> None:
-        super().__init__()
+    def __init__(self, session: Session, folders: list[Path]) -> None:
+        super().__init__(session)
         self.folders = folders[:8]
         self.metrics = [Metrics(folder / "metrics.jsonl") for folder in self.folders]
         self.metric, self.axis, self.smoothing = "value", 0, 0.0
@@ -78,14 +79,14 @@ class Compare(Base):
         yield from self.too_small()
 
     def on_mount(self) -> None:
-        self.metric = self.mmrl.settings["metric"]
+        self.metric = self.session.settings.metric
         self._differences()
         self.tick()
         self.set_interval(RATE, self.tick)
         self.set_focus(self.query_one(Chart))
 
     def tick(self) -> None:
-        """Read what is new and draw it."""
+        """Read new epochs and draw them."""
         behind = False
         for metrics in self.metrics:
             metrics.poll()
@@ -100,7 +101,7 @@ class Compare(Base):
             self._final()
 
     def _x(self, metrics: Metrics) -> Floats:
-        """The axis that was chosen, never running backwards."""
+        """The chosen x axis; it never decreases."""
         if self.axis == 1:
             return np.nancumsum(metrics.column("steps"))
         if self.axis == 2:
@@ -139,7 +140,7 @@ class Compare(Base):
         self.query_one("#legend", Static).update(legend)
 
     def _differences(self) -> None:
-        """Settings in which the runs are not all alike."""
+        """List the settings that are not equal in all runs."""
         table = self.query_one("#diff", DataTable)
         table.add_column("SETTING", width=26)
         for number, folder in enumerate(self.folders):
@@ -162,10 +163,10 @@ class Compare(Base):
                 found += 1
                 table.add_row(Text(spec.key), *(Text(printable(text)) for text in texts))
         if not found:
-            table.add_row(Text("no difference"))
+            table.add_row(Text("all settings are equal"))
 
     def _final(self) -> None:
-        """Newest values with their standard errors."""
+        """List the newest values with their standard errors."""
         table = self.query_one("#final-table", DataTable)
         table.clear(columns=True)
         table.add_column("RUN", width=30)

@@ -1,4 +1,4 @@
-"""Small questions: yes or no, one line of text, a few values."""
+"""Dialogs: a yes-no question, a few values to fill in, a choice."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 
 class Confirm(ModalScreen[bool]):
-    """A question; Enter or y agrees, Esc or n does not."""
+    """A yes-no question: Enter or y means yes, Esc or n means no."""
 
     BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
 
@@ -46,7 +46,7 @@ class Confirm(ModalScreen[bool]):
 
 @dataclass(frozen=True)
 class Blank:
-    """One value to fill in: its name, what stands there first, a check that returns the reason of a refusal."""
+    """One value to fill in: its name, its first text, and a check that returns an error message or None."""
 
     name: str
     label: str
@@ -55,7 +55,7 @@ class Blank:
 
 
 class Ask(ModalScreen[Mapping[str, str] | None]):
-    """A few values with the errors below them; Enter takes them, Esc leaves things as they are."""
+    """A few values with the errors below them; Enter accepts, Esc cancels."""
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
@@ -73,7 +73,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
                     yield Label(Text(blank.label))
                 yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
                 yield Label("", id=f"error-{blank.name}", classes="error")
-            yield Label("Enter: take over · Esc: leave", classes="hint")
+            yield Label("Enter: accept · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         self.set_focus(self.query(Input).first())
@@ -100,7 +100,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
 
 
 class Choose(ModalScreen[Any]):
-    """One of several; Enter takes, Esc does not."""
+    """A choice of one option; Enter accepts, Esc cancels."""
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 

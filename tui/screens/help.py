@@ -1,4 +1,4 @@
-"""The keys of the screen below, from its bindings, so that help cannot be out of date."""
+"""The keys of the screen below, read from its bindings, so that the help is always up to date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textual.widgets import Label, Static
 
 
 def owners(screen: Screen) -> list[DOMNode]:
-    """Whoever of this application binds keys on a screen now: the focused part, the screen, the application."""
+    """The nodes of this program that bind keys now: focused widget and ancestors, the screen, the application."""
     nodes: list[DOMNode] = []
     if screen.focused is not None:
         nodes = [n for n in screen.focused.ancestors if type(n).__module__.startswith("tui.") and n is not screen]
@@ -23,7 +23,7 @@ def owners(screen: Screen) -> list[DOMNode]:
 
 
 def described(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Groups of (keys, description) of everything that the owners bind."""
+    """Groups of (keys, description) of all bindings of the owners."""
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for node in owners(screen):
         rows: dict[str, list[str]] = {}
@@ -44,7 +44,7 @@ def shown_key(screen: Screen, binding: Binding) -> str:
 
 
 class Help(ModalScreen[None]):
-    """All keys of the screen it was called from."""
+    """All keys of the screen from which it was opened."""
 
     BINDINGS = [("escape,question_mark,q", "close", "Close")]
 

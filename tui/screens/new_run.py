@@ -1,4 +1,4 @@
-"""A form for a new run, generated from the declarations of the settings."""
+"""The form for a new run, generated from the declarations of the settings."""
 
 from __future__ import annotations
 
@@ -24,15 +24,17 @@ from mmrl.settings.model import GROUPS
 from mmrl.settings.sources import presets
 from tui import processes
 from tui.form import Draft, memory, steps
-from tui.screens.base import Steering
+from tui.messages import StartTraining
+from tui.screens.base import Base
 from tui.screens.dialogs import Choose
+from tui.session import Session
 from tui.widgets.fields import FieldRow, Search
 
 NO_PRESET = "(defaults)"
 
 
-class NewRun(Steering):
-    """Choose settings, see the command they make, start it detached."""
+class NewRun(Base):
+    """Choose settings, see the command for them, start it in the background."""
 
     HELP_TITLE = "New run"
     BINDINGS = [
@@ -45,8 +47,8 @@ class NewRun(Steering):
         Binding("f1", "help", "Help", show=False),
     ]
 
-    def __init__(self, source: Path | None = None) -> None:
-        super().__init__()
+    def __init__(self, session: Session, source: Path | None = None) -> None:
+        super().__init__(session)
         self.draft = Draft()
         self.source = source
         self.group = "market"
@@ -62,9 +64,6 @@ class NewRun(Steering):
         yield Footer(show_command_palette=False)
         yield from self.too_small()
 
-    def subject(self) -> store.RunInfo | None:
-        return None
-
     async def on_mount(self) -> None:
         if self.source is not None:
             stored = self.attempt(lambda: store.read_config(self.source))  # type: ignore[arg-type]
@@ -79,7 +78,7 @@ class NewRun(Steering):
         await self._show()
 
     def _list_groups(self) -> None:
-        """Groups with the number of their changes and errors."""
+        """List the groups with the numbers of changes and errors in them."""
         errors, changed = self.draft.errors(), self.draft.changed()
         options = self.query_one("#groups", OptionList)
         prompts = []
@@ -99,7 +98,7 @@ class NewRun(Steering):
                 options.replace_option_prompt_at_index(number, prompt)
 
     async def _show(self) -> None:
-        """The fields of the group, or those that the search finds."""
+        """Show the fields of the group, or those that match the search."""
         wanted = self.query_one("#search", Input).value.strip()
         if wanted:
             matcher, whole = Matcher(wanted), wanted.lower()
@@ -111,8 +110,8 @@ class NewRun(Steering):
                 return exact + matcher.match(spec.key)
 
             rated = [(rate(spec), spec) for spec in self.draft.specs]
-            best = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
-            specs = [spec for _, spec in best[:20]]
+            matches = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
+            specs = [spec for _, spec in matches[:20]]
         else:
             specs = [spec for spec in self.draft.specs if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
@@ -124,16 +123,16 @@ class NewRun(Steering):
             else:
                 await box.mount(Static(Text("no setting matches"), classes="hint"))
             box.scroll_home(animate=False)
-        self._judge()
+        self._update()
 
-    def _judge(self) -> None:
-        """Errors, fields that do not apply, the command, the estimate."""
+    def _update(self) -> None:
+        """Show errors, fields that do not apply, the command, the estimate."""
         errors, inactive, changed = self.draft.errors(), self.draft.inactive(), self.draft.changed()
         for row in self.query(FieldRow):
             key = row.spec.key
             row.judge(errors.get(key), inactive.get(key), key in changed)
         self._list_groups()
-        command = processes.shown(self.draft.arguments(), self.mmrl.catalogue.results)
+        command = processes.shown(self.draft.arguments(), self.session.runs.results)
         self.query_one("#command", Static).update(f"$ {command}")
         source = self.draft.preset or (f"copy of {self.source.name}" if self.source else NO_PRESET)
         self.query_one("#form-head", Static).update(f"New run  ·  from {source}  ·  {len(changed)} changed")
@@ -144,22 +143,22 @@ class NewRun(Steering):
         self.query_one("#estimate", Static).update(text)
 
     def _estimate(self) -> str:
-        """Steps, time from the speed of runs on the same market here, and memory."""
+        """Steps, time at the speed of the runs on the same market, and memory."""
         total, needed = steps(self.draft), memory(self.draft)
         if total != total or needed != needed:
             return ""
         market = self.draft.texts["market.name"]
         speeds = [
             entry.info.steps_per_second
-            for entry in self.mmrl.catalogue.entries.values()
+            for entry in self.session.runs.entries.values()
             if entry.info.market == market and entry.info.steps_per_second
         ]
         text = f"at most {compact(total)} steps"
         if speeds:
-            text += f" · about {duration(total / statistics.median(speeds))} at the speed of the runs here"
+            text += f" · about {duration(total / statistics.median(speeds))} at the speed of earlier runs"
         text += f" · about {needed / 1e9:.1f} GB" if needed >= 1e9 else f" · about {round(needed / 1e7) * 10} MB"
-        there = physical_memory()
-        return text + (f", more than the {there / 1e9:.1f} GB of this machine" if needed > there else "")
+        available = physical_memory()
+        return text + (f", more than the {available / 1e9:.1f} GB of this machine" if needed > available else "")
 
     @on(OptionList.OptionHighlighted, "#groups")
     async def _group(self, event: OptionList.OptionHighlighted) -> None:
@@ -167,7 +166,7 @@ class NewRun(Steering):
             self.group = event.option.id
             search = self.query_one("#search", Input)
             if search.value:
-                search.value = ""  # which shows the group
+                search.value = ""  # the change shows the group
             else:
                 await self._show()
 
@@ -190,14 +189,14 @@ class NewRun(Steering):
     @on(FieldRow.Edited)
     def _edited(self, event: FieldRow.Edited) -> None:
         self.draft.texts[event.key] = event.text
-        self._judge()
+        self._update()
 
     def action_search(self) -> None:
         self.set_focus(self.query_one("#search", Input))
 
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(processes.shown(self.draft.arguments(), self.mmrl.catalogue.results))
-        self.tell("copied the command")
+        self.app.copy_to_clipboard(processes.shown(self.draft.arguments(), self.session.runs.results))
+        self.toast("copied the command")
 
     def action_preset(self) -> None:
         async def chosen(name: str | None) -> None:
@@ -212,14 +211,10 @@ class NewRun(Steering):
         errors = self.draft.errors()
         if errors:
             key, fault = next(iter(errors.items()))
-            self.tell(f"{key}: {fault}", "error")
+            self.toast(f"{key}: {fault}", "error")
             return
-        under = [screen for screen in self.app.screen_stack if isinstance(screen, Steering) and screen is not self]
-        results = self.mmrl.catalogue.results
-        self.mmrl.watch_next = watch
         self.app.pop_screen()
-        if under:
-            under[-1].launch(self.draft.arguments(), results)
+        self.app.post_message(StartTraining(self.draft.arguments(), self.session.runs.results, open_run=watch))
 
     def action_leave(self) -> None:
         search = self.query_one("#search", Input)
@@ -233,7 +228,7 @@ class NewRun(Steering):
 
 
 def physical_memory() -> float:
-    """Bytes of memory of this machine; infinite where it does not say."""
+    """Bytes of memory of this machine; infinite if unknown."""
     try:
         return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     except (ValueError, OSError, AttributeError):

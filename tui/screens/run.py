@@ -17,9 +17,12 @@ from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPa
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import store
-from mmrl.runs.control import read_wish
-from mmrl.runs.status import UNFINISHED, read_raw, read_status
-from tui.screens.base import Steering
+from mmrl.runs.control import read_request
+from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
+from tui.screens.base import RunActions
+from tui.screens.dialogs import Choose
+from tui.screens.new_run import NewRun
+from tui.session import Session
 from tui.themes import SIGNS, word
 from tui.watch import Metrics
 from tui.widgets.book import BookView
@@ -32,12 +35,12 @@ from tui.widgets.training import TrainingCharts
 
 TABS = ("charts", "episode", "book", "quotes", "config", "log")
 RATE = 0.25
-QUIET = 15.0
-FEW = 500  # epochs read at once that do not mean that more are waiting in the file
+BEST_INTERVAL = 15.0  # seconds between two toasts about a new best value
+FEW = 500  # a poll that reads fewer epochs has reached the end of the file
 
 
-class RunScreen(Steering):
-    """A run while it trains, or afterwards."""
+class RunScreen(RunActions):
+    """A run during its training or afterwards."""
 
     HELP_TITLE = "Run"
     BINDINGS = [
@@ -46,34 +49,33 @@ class RunScreen(Steering):
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
-        Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
-        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or episodes while it trains"),
+        Binding("x", "expand", "Expand", tooltip="Expand: train more epochs"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or plot_after while it trains"),
         Binding("d", "duplicate", "Duplicate", show=False),
         Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
         Binding("R", "rename", "Rename", show=False),
         Binding("Y", "copy_path", "Copy path", show=False),
     ]
 
-    def __init__(self, folder: Path, tab: str = "charts") -> None:
-        super().__init__()
+    def __init__(self, session: Session, folder: Path, tab: str = "charts") -> None:
+        super().__init__(session)
         self.folder, self.first_tab = folder, tab
         self.metrics = Metrics(folder / "metrics.jsonl")
         self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
         self.seed = ""
         self._headline = Text()
-        self._asked = False  # whether a change waits for the trainer
-        self._loaded = False  # whether all epochs before the screen was opened are read
-        self._best = (math.nan, 0.0, False)  # value, epoch, whether it is still to be told
-        self._quiet = 0.0
+        self._requested = False  # whether the trainer has not yet acknowledged a change
+        self._loaded = False  # whether all epochs from before the screen was opened are read
+        self._best = (math.nan, 0.0, False)  # value, epoch, whether a toast is due
+        self._next_best = 0.0  # when the next toast about it may appear
         self._moving = False
         self._place = (0, 0)  # device and inode of the folder when it was last there
 
     def compose(self) -> ComposeResult:
-        settings = self.mmrl.settings
         yield Static(id="head", classes="bar", markup=False)
         with TabbedContent(initial=self.first_tab, id="tabs"):
             with TabPane("1 Charts", id="charts"):
-                yield TrainingCharts(self.metrics, settings["metric"], settings["smoothing"], settings["band"])
+                yield TrainingCharts(self.metrics, self.session.settings)
             with TabPane("2 Episode", id="episode"):
                 yield EpisodeView(self.folder)
             with TabPane("3 Book", id="book"):
@@ -89,16 +91,16 @@ class RunScreen(Steering):
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._enter, self.first_tab)
-        self.look()
+        self.update_state()
         self.tick()
         self.set_interval(RATE, self.tick)
 
     def tick(self) -> None:
-        """Read new epochs and draw what can be seen."""
-        told, known = len(self.metrics.events), self.metrics.count
+        """Read new epochs and draw the visible tab."""
+        events, epochs = len(self.metrics.events), self.metrics.count
         if self.metrics.poll() and self.metrics.behind:
             self.set_timer(0.02, self.tick)
-        self._news(told, known)
+        self._show_news(events, epochs)
         if self.app.screen is not self:
             return
         tab = self.query_one("#tabs", TabbedContent).active
@@ -112,30 +114,30 @@ class RunScreen(Steering):
                     self.query_one(view).poll()
         self._head()
 
-    def _news(self, told: int, known: int) -> None:
-        """Say what the trainer has taken over, whoever asked for it, and what is better than all before.
+    def _show_news(self, events: int, epochs: int) -> None:
+        """Show changed settings, whoever requested them, and a new best value.
 
-        `told` events and `known` epochs were there before; a best is told at most every QUIET seconds.
+        `events` and `epochs` are the numbers known before; a new best is shown at most every BEST_INTERVAL seconds.
         """
-        if self._loaded and len(self.metrics.events) > told:
+        if self._loaded and len(self.metrics.events) > events:
             epoch, what = self.metrics.events[-1]
-            self.tell(f"{self.info.name}: {what} since epoch {epoch:.0f}")
-        if self.metrics.count < known:  # another file has taken its place
-            known, self._best = 0, (math.nan, 0.0, False)
-        values = self.metrics.column("value_mean")[known:]
+            self.toast(f"{self.info.name}: {what} since epoch {epoch:.0f}")
+        if self.metrics.count < epochs:  # the file was replaced
+            epochs, self._best = 0, (math.nan, 0.0, False)
+        values = self.metrics.column("value_mean")[epochs:]
         if len(values) and np.isfinite(values).any():
             at = int(np.nanargmax(np.where(np.isfinite(values), values, np.nan)))
             if not values[at] <= self._best[0]:
-                self._best = float(values[at]), float(self.metrics.column("epoch")[known + at]), self._loaded
-        value, epoch, news = self._best
-        if news and time.monotonic() >= self._quiet:
-            self._best, self._quiet = (value, epoch, False), time.monotonic() + QUIET
-            self.tell(f"{self.info.name}: new best {compact(value)} at epoch {epoch:.0f}")
+                self._best = float(values[at]), float(self.metrics.column("epoch")[epochs + at]), self._loaded
+        value, epoch, due = self._best
+        if due and time.monotonic() >= self._next_best:
+            self._best, self._next_best = (value, epoch, False), time.monotonic() + BEST_INTERVAL
+            self.toast(f"{self.info.name}: new best {compact(value)} at epoch {epoch:.0f}")
         self._loaded = self._loaded or (not self.metrics.behind and len(values) < FEW)
 
-    def look(self) -> None:
-        """State of the run; a folder that was renamed is followed."""
-        entry = self.mmrl.catalogue.entries.get(str(self.folder))
+    def update_state(self) -> None:
+        """Read the state of the run; switch to the new folder if it was renamed."""
+        entry = self.session.runs.entries.get(str(self.folder))
         before = self.info.state
         if (self.folder / "config.toml").is_file():
             self._place = _place(self.folder)
@@ -151,17 +153,16 @@ class RunScreen(Steering):
                 self.moved(self.folder, renamed)
                 return
             self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
-        wish, mark = read_wish(self.folder)
-        self._asked = (
-            bool(wish["set"]) and self.info.state in UNFINISHED and mark != read_raw(self.folder).get("obeyed")
-        )
+        request, request_id = read_request(self.folder)
+        acknowledged = request_id == read_raw(self.folder).get(ACKNOWLEDGED)
+        self._requested = bool(request["set"]) and self.info.state in UNFINISHED and not acknowledged
         if before != self.info.state:
             self.refresh_bindings()
         self._head()
 
     def _renamed(self) -> Path | None:
-        """Where the folder is now: the one with the run's id that is no copy of it, promoted or made by hand."""
-        same = [e for e in self.mmrl.catalogue.entries.values() if e.info.id and e.info.id == self.info.id]
+        """Where the folder is now: the same folder under another name, not a copy of it with the same id."""
+        same = [e for e in self.session.runs.entries.values() if e.info.id and e.info.id == self.info.id]
         return next((Path(e.key) for e in same if _place(Path(e.key)) == self._place), None)
 
     def _read_seed(self) -> None:
@@ -179,8 +180,8 @@ class RunScreen(Steering):
         text.append(f"{sign} {word(info.state)}", style=colours.get(colour, ""))
         text.append(f" {epoch}/{info.target or '?'} ")
         text.append(bar(epoch, info.target, 16 if self.size.width >= 100 else 8), style=colours["primary"])
-        if self._asked:
-            text.append("  change asked", style=colours["warning"])
+        if self._requested:
+            text.append("  change requested", style=colours["warning"])
         if info.state == "running":
             seconds = self.metrics.last("seconds_rollout") + self.metrics.last("seconds_update")
             if seconds == seconds and info.target > epoch:
@@ -199,12 +200,12 @@ class RunScreen(Steering):
 
     def _error(self) -> str:
         status = read_status(self.folder)
-        return printable(status.get("error") or ("its process is gone" if self.info.state == "crashed" else ""))[:200]
+        unknown = "its process was killed" if self.info.state == "crashed" else ""
+        return printable(status.get("error") or unknown)[:200]
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
-        """The catalogue looked again."""
-        if self.query("#head"):  # not before the screen is made
-            self.look()
+        if self.query("#head"):  # not before the screen is composed
+            self.update_state()
 
     def subject(self) -> store.RunInfo | None:
         return None if self.info.state == "vanished" else self.info
@@ -214,7 +215,7 @@ class RunScreen(Steering):
             self.action_leave()
         elif self.app.screen is self and not self._moving:
             self._moving = True
-            self.app.switch_screen(RunScreen(new, self.query_one("#tabs", TabbedContent).active))
+            self.app.switch_screen(RunScreen(self.session, new, self.query_one("#tabs", TabbedContent).active))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "duplicate"):
@@ -227,13 +228,13 @@ class RunScreen(Steering):
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
         if event.pane.id == "config":
-            self.query_one(ConfigTable).load()  # live edits are written into it
+            self.query_one(ConfigTable).load()  # the trainer writes changed settings into config.toml
         if self.app.screen is self:
             self._enter(event.pane.id or "charts")
         self.tick()
 
     def _enter(self, tab: str) -> None:
-        """The first thing of a tab that takes keys gets them."""
+        """Focus the first widget of a tab that takes keys."""
         kinds: dict[str, type[Widget]] = {"charts": Chart, "config": DataTable, "log": Log}
         pane = self.query_one("#tabs", TabbedContent).get_pane(tab)
         target = pane.query(kinds[tab]).first() if tab in kinds else pane.children[0]
@@ -248,9 +249,12 @@ class RunScreen(Steering):
             self.app.pop_screen()
 
     def action_duplicate(self) -> None:
-        from tui.screens.new_run import NewRun
+        self.app.push_screen(NewRun(self.session, self.folder))
 
-        self.app.push_screen(NewRun(self.folder))
+    @on(TrainingCharts.MetricRequested)
+    def _choose_metric(self, event: TrainingCharts.MetricRequested) -> None:
+        charts = self.query_one(TrainingCharts)
+        self.app.push_screen(Choose("Fourth chart", event.names, charts.metric), charts.show_metric)
 
 
 def _duration(seconds: float) -> str:
@@ -260,7 +264,7 @@ def _duration(seconds: float) -> str:
 
 
 def _place(folder: Path) -> tuple[int, int]:
-    """Device and inode of a folder, which a rename keeps; zeros if it is not there."""
+    """Device and inode of a folder, which a rename keeps; zeros if there is none."""
     try:
         facts = folder.stat()
     except OSError:

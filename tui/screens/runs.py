@@ -1,4 +1,7 @@
-"""All runs in one table that changes only where something changed."""
+"""The list of all runs.
+
+The other screens are imported when they are opened: the list appears a tenth of a second earlier.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,18 @@ from textual.widgets import Footer, Input, Static
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs.store import RunInfo
-from tui.screens.base import Steering
+from tui.messages import PollRuns
+from tui.screens.base import RunActions
 from tui.screens.dialogs import Choose
+from tui.session import Session
 from tui.widgets.cells import row
 from tui.widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
 from tui.widgets.runs_table import HEADER, Cells, Column, RunsTable
 
-EMPTY = "No runs yet in {}.\n\nn starts one, and so does\nmmrl train --preset quickstart"
+EMPTY = "No runs yet in {}.\n\nPress n to start one, or run\nmmrl train --preset quickstart"
 
 
-class RunsScreen(Steering):
+class RunsScreen(RunActions):
     """The list of runs."""
 
     HELP_TITLE = "Runs"
@@ -30,17 +35,17 @@ class RunsScreen(Steering):
         Binding("enter", "open", "Open", priority=False),
         Binding("n", "new", "New"),
         Binding("d", "duplicate", "Duplicate", show=False),
-        Binding("space", "mark", "Mark", tooltip="Mark for comparing, at most 8"),
+        Binding("space", "mark", "Mark", tooltip="Mark for comparison, at most 8"),
         Binding("c", "compare", "Compare", tooltip="Compare the marked runs"),
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
-        Binding("x", "expand", "Expand", tooltip="Expand: train some epochs more"),
-        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or episodes while it trains"),
+        Binding("x", "expand", "Expand", tooltip="Expand: train more epochs"),
+        Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or plot_after while it trains"),
         Binding("R", "rename", "Rename", show=False),
         Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
         Binding("delete", "trash", "Trash", show=False, tooltip="Move to the trash"),
-        Binding("u", "undo", "Undo", show=False, tooltip="Take the last run back from the trash"),
+        Binding("u", "undo", "Undo", show=False, tooltip="Restore the last run moved to the trash"),
         Binding("Y", "copy_path", "Copy path", show=False),
         Binding("l", "log", "Log", show=False, tooltip="Open the log"),
         Binding("slash", "filter", "Filter", key_display="/"),
@@ -53,8 +58,8 @@ class RunsScreen(Steering):
         Binding("k", "move(-1)", "Up", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.marked: list[str] = []
         self.state_filter = "all"
         self._allowed: list[bool | None] = []
@@ -71,7 +76,7 @@ class RunsScreen(Steering):
     def on_mount(self) -> None:
         self._lay_out()
         self.set_focus(self.table)
-        self.mmrl.poke()
+        self.app.post_message(PollRuns())
 
     def on_screen_resume(self) -> None:
         self.runs_changed(set(), set())
@@ -87,7 +92,7 @@ class RunsScreen(Steering):
         self.runs_changed(set(), set())
 
     def _lay_out(self) -> None:
-        """Columns and their widths for the room there is."""
+        """Choose columns and widths for the width of the terminal."""
         width = self.size.width or 120
         names = list(next(found for least, found in LAYOUTS if width >= least))
         widths = {name: COLUMNS[name][1] for name in names}
@@ -99,39 +104,38 @@ class RunsScreen(Steering):
             self.table.lay_out(shape)
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
-        """Show what the catalogue knows now; without any key everything may have changed."""
+        """Show the run index; two empty sets mean that anything may have changed."""
         if not self.query("#nothing"):
-            return  # the screen is not made yet
-        entries = self.mmrl.catalogue.entries
+            return  # the screen is not composed yet
+        runs, entries = self.session.runs, self.session.runs.entries
         self.marked = [key for key in self.marked if key in entries]
-        order = self._wanted()
-        self.table.show(order, changed if changed or gone else None, not self.mmrl.catalogue.loading)
+        order = self._order()
+        self.table.show(order, changed if changed or gone else None, not runs.loading)
         self._top(sum(not key.startswith(HEADER) for key in order))
         nothing = not order
         self.table.display = not nothing
         note = self.query_one("#nothing", Static)
         note.display = nothing
         if nothing:
-            catalogue = self.mmrl.catalogue
-            text = "Reading the runs ..." if catalogue.loading else EMPTY.format(catalogue.results)
-            if catalogue.fault:
-                text = catalogue.fault
+            text = "Reading the runs ..." if runs.loading else EMPTY.format(runs.results)
+            if runs.fault:
+                text = runs.fault
             elif entries:
                 text = "No run matches. Esc clears the filter."
             note.update(printable(text) if "\n" not in text else text)
         self._highlighted()
 
     def _cells(self, key: str) -> Cells:
-        """What stands in the row of a run."""
-        entry = self.mmrl.catalogue.entries[key]
+        """The cells in the row of a run."""
+        entry = self.session.runs.entries[key]
         return row(entry, self._mark(key), self.app.theme_variables, self.size.width >= BARS_FROM)
 
     def _mark(self, key: str) -> int | None:
         return self.marked.index(key) if key in self.marked else None
 
-    def _wanted(self) -> list[str]:
+    def _order(self) -> list[str]:
         """Keys in the order in which they are shown."""
-        entries = self.mmrl.catalogue.entries
+        entries, settings = self.session.runs.entries, self.session.settings
         kept = [e for e in entries.values() if STATES[self.state_filter](e)]
         text = self.query_one("#filter", Input).value.strip()
         if text:
@@ -139,10 +143,10 @@ class RunsScreen(Steering):
             fields = {e.key: f"{e.info.name} {e.info.market} {e.info.algorithm} {e.info.state}" for e in kept}
             kept = [e for e in kept if matcher.match(fields[e.key]) > 0]
         kept.sort(key=lambda e: e.info.name)
-        kept.sort(key=SORTS.get(self.mmrl.settings["sort"], SORTS["name"]), reverse=self.mmrl.settings["reverse"])
-        if not self.mmrl.settings["grouped"]:
+        kept.sort(key=SORTS.get(settings.sort, SORTS["name"]), reverse=settings.reverse)
+        if not settings.grouped:
             return [e.key for e in kept]
-        folders = [(self.mmrl.catalogue.results, False), (self.mmrl.catalogue.good, True)]
+        folders = [(self.session.runs.results, False), (self.session.runs.good, True)]
         groups = [(folder.name, [e.key for e in kept if e.good == good]) for folder, good in folders]
         groups = [(name, keys) for name, keys in groups if keys]
         if len(groups) < 2:
@@ -150,14 +154,14 @@ class RunsScreen(Steering):
         return [key for name, keys in groups for key in (f"{HEADER}{printable(name)}/ {len(keys)}", *keys)]
 
     def _top(self, count: int) -> None:
-        entries = self.mmrl.catalogue.entries.values()
+        entries, settings = self.session.runs.entries.values(), self.session.settings
         good = sum(e.good for e in entries)
         active = [e for e in entries if e.active]
         speed = sum(e.info.steps_per_second or 0 for e in active if e.info.state == "running")
-        left = f"mmrl  {self.mmrl.catalogue.results}/ {len(entries) - good} · good-results/ {good}"
+        left = f"mmrl  {self.session.runs.results}/ {len(entries) - good} · good-results/ {good}"
         right = f"{len(active)} training" + (f" · {compact(speed, 3)} steps/s" if speed else "")
-        arrow = "▴" if self.mmrl.settings["reverse"] else "▾"
-        order = f"{count} shown · sort: {self.mmrl.settings['sort']} {arrow} · state: {self.state_filter}"
+        arrow = "▴" if settings.reverse else "▾"
+        order = f"{count} shown · sort: {settings.sort} {arrow} · state: {self.state_filter}"
         room = max(self.size.width - 2, 20)
         filtered = f" · state: {self.state_filter}" if self.state_filter != "all" else ""
         text = f"{left}   {order}" if room >= 100 else left + filtered
@@ -168,11 +172,11 @@ class RunsScreen(Steering):
 
     def subject(self) -> RunInfo | None:
         key = self.table.current
-        entry = self.mmrl.catalogue.entries.get(key) if key else None
+        entry = self.session.runs.entries.get(key) if key else None
         return entry.info if entry else None
 
     def moved(self, old: Path, new: Path | None) -> None:
-        self.mmrl.poke()
+        self.app.post_message(PollRuns())
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate"):
@@ -182,14 +186,14 @@ class RunsScreen(Steering):
         if action == "compare":
             return len(self.marked) > 1
         if action == "undo":
-            return bool(self.mmrl.trashed)
+            return bool(self.session.trashed)
         return True
 
     @on(RunsTable.Highlighted)
     def _highlighted(self) -> None:
         actions = ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate")
         allowed = [self.allows(action) for action in actions]
-        if allowed != self._allowed:  # the footer is made anew, which takes longer than to move the cursor
+        if allowed != self._allowed:  # the footer is built again, which takes longer than moving the cursor
             self._allowed = allowed
             self.refresh_bindings()
 
@@ -201,8 +205,8 @@ class RunsScreen(Steering):
     def _titled(self, event: RunsTable.Titled) -> None:
         sort = {"age": "updated"}.get(event.column, event.column)
         if sort in SORTS:
-            again = sort == self.mmrl.settings["sort"]
-            self.mmrl.remember(sort=sort, reverse=again and not self.mmrl.settings["reverse"])
+            settings = self.session.settings
+            settings.change(sort=sort, reverse=sort == settings.sort and not settings.reverse)
             self.runs_changed(set(), set())
 
     @on(Input.Changed, "#filter")
@@ -226,17 +230,17 @@ class RunsScreen(Steering):
         self.runs_changed(set(), set())
 
     def action_sort(self) -> None:
-        names = list(SORTS)
-        at = names.index(self.mmrl.settings["sort"]) if self.mmrl.settings["sort"] in names else -1
-        self.mmrl.remember(sort=names[(at + 1) % len(names)])
+        names, settings = list(SORTS), self.session.settings
+        at = names.index(settings.sort) if settings.sort in names else -1
+        settings.change(sort=names[(at + 1) % len(names)])
         self.runs_changed(set(), set())
 
     def action_reverse(self) -> None:
-        self.mmrl.remember(reverse=not self.mmrl.settings["reverse"])
+        self.session.settings.change(reverse=not self.session.settings.reverse)
         self.runs_changed(set(), set())
 
     def action_group(self) -> None:
-        self.mmrl.remember(grouped=not self.mmrl.settings["grouped"])
+        self.session.settings.change(grouped=not self.session.settings.grouped)
         self.runs_changed(set(), set())
 
     def action_states(self) -> None:
@@ -257,7 +261,7 @@ class RunsScreen(Steering):
         elif key and len(self.marked) < 8:
             self.marked.append(key)
         elif key:
-            self.tell("8 runs are marked already", "warning")
+            self.toast("8 runs are already marked", "warning")
         self.runs_changed(set(), set())
         self.refresh_bindings()
 
@@ -266,7 +270,7 @@ class RunsScreen(Steering):
         if run:
             from tui.screens.run import RunScreen
 
-            self.app.push_screen(RunScreen(Path(run.folder), tab))
+            self.app.push_screen(RunScreen(self.session, Path(run.folder), tab))
 
     def action_log(self) -> None:
         self.action_open("log")
@@ -274,27 +278,27 @@ class RunsScreen(Steering):
     def action_new(self) -> None:
         from tui.screens.new_run import NewRun
 
-        self.app.push_screen(NewRun())
+        self.app.push_screen(NewRun(self.session))
 
     def action_duplicate(self) -> None:
         run = self.subject()
         if run and self.allows("duplicate"):
             from tui.screens.new_run import NewRun
 
-            self.app.push_screen(NewRun(Path(run.folder)))
+            self.app.push_screen(NewRun(self.session, Path(run.folder)))
 
     def action_compare(self) -> None:
         if len(self.marked) > 1:
             from tui.screens.compare import Compare
 
-            self.app.push_screen(Compare([Path(key) for key in self.marked]))
+            self.app.push_screen(Compare(self.session, [Path(key) for key in self.marked]))
 
     def action_undo(self) -> None:
-        if not self.mmrl.trashed:
+        if not self.session.trashed:
             return
-        place, folder = self.mmrl.trashed[-1]
+        place, folder = self.session.trashed[-1]
         if folder.exists():
-            self.tell(f"{folder.name} is taken: rename that run first", "error")
-        elif self.attempt(lambda: place.rename(folder), f"{folder.name} is back"):
-            self.mmrl.trashed.pop()
-            self.mmrl.poke()
+            self.toast(f"there is another run named {folder.name}: rename that one first", "error")
+        elif self.attempt(lambda: place.rename(folder), f"{folder.name} is restored"):
+            self.session.trashed.pop()
+            self.app.post_message(PollRuns())

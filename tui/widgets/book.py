@@ -1,4 +1,4 @@
-"""One trajectory of an epoch step by step: the whole order book where it was kept, quotes and fortune over time."""
+"""One trajectory of an epoch step by step: the order book if it was recorded, quotes, inventory and value."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = ("mid", "bid", "ask", "inventory", "wealth", "value")
 
 
 class BookView(SavedEpisodes):
-    """A ladder of the book, charts of the same trajectory with a cursor, and the transport below them."""
+    """The book as a price ladder, charts of the same trajectory with a cursor, and playback controls."""
 
     TAB = "book"
     HELP_TITLE = "Book"
@@ -36,14 +36,14 @@ class BookView(SavedEpisodes):
         Binding("left", "step(-1)", "Step back", show=False),
         Binding("right", "step(1)", "Step", show=False),
         Binding("less_than_sign", "step(-20)", "20 steps back", show=False, key_display="<"),
-        Binding("greater_than_sign", "step(20)", "20 steps on", show=False, key_display=">"),
-        Binding("n", "trade(1)", "Next trade", tooltip="To the maker's next trade"),
-        Binding("N", "trade(-1)", "Last trade", show=False, tooltip="To the maker's trade before"),
+        Binding("greater_than_sign", "step(20)", "20 steps forward", show=False, key_display=">"),
+        Binding("n", "trade(1)", "Next trade", tooltip="Go to the maker's next trade"),
+        Binding("N", "trade(-1)", "Previous trade", show=False, tooltip="Go to the maker's previous trade"),
         Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
         Binding("minus", "speed(-1)", "Slower", show=False),
-        Binding("z", "group(1)", "Price step", tooltip="Coarser rows of the book"),
-        Binding("Z", "group(-1)", "Finer", show=False, tooltip="Finer rows of the book, at last every level"),
-        Binding("0", "step(-1000000)", "To the start", show=False),
+        Binding("z", "group(1)", "Price step", tooltip="Larger price step between the rows of the book"),
+        Binding("Z", "group(-1)", "Finer", show=False, tooltip="Smaller price step, down to every level of the book"),
+        Binding("0", "step(-1000000)", "Go to the start", show=False),
     ]
 
     def compose(self) -> ComposeResult:
@@ -66,7 +66,7 @@ class BookView(SavedEpisodes):
         self.set_interval(0.1, self._play)
 
     def clock(self) -> Scrubber:
-        """The chooser of the moment."""
+        """The scrubber that chooses the step."""
         return self.query_one("#book-times", Scrubber)
 
     def show(self) -> None:
@@ -88,9 +88,9 @@ class BookView(SavedEpisodes):
             label = {name: name if len(names) > 1 else "" for name, _ in names}
             series = [Series(self.time, self.values[name], hue=hue, label=label[name]) for name, hue in shown]
             self.query_one(selector, Chart).show(Content(series, title, "time", [], self.fault))
-        self._moment()
+        self._show_step()
 
-    def _moment(self) -> None:
+    def _show_step(self) -> None:
         at, count = self.clock().at, len(self.time)
         ladder = self.query_one(Ladder)
         if self.replay is not None:
@@ -100,7 +100,7 @@ class BookView(SavedEpisodes):
         self.view.cursor = self.clock().value
         for chart in self.query(Chart):
             chart.redraw()
-        sign = "▶ playing" if self.playing else "‖ standing"
+        sign = "▶ playing" if self.playing else "‖ paused"
         text = f"{sign}  ×{self.SPEEDS[self.rate]}   step {at + 1 if count else 0}/{count}"
         if count:
             now = {name: compact(float(values[at]), 6) for name, values in self.values.items()}
@@ -109,36 +109,36 @@ class BookView(SavedEpisodes):
 
     def on_resize(self) -> None:
         if self.query(Ladder):
-            self.call_after_refresh(self._moment)
+            self.call_after_refresh(self._show_step)
 
     def _play(self) -> None:
         if self.playing and self.display and self.clock().places:
             clock = self.clock()
             if clock.at >= len(clock.places) - 1:
                 self.playing = False
-                self._moment()
+                self._show_step()
             else:
                 clock.move(self.SPEEDS[self.rate])
 
     @on(Scrubber.Chosen, "#book-times")
     def _time(self, event: Scrubber.Chosen) -> None:
         event.stop()
-        self._moment()
+        self._show_step()
 
     def action_play(self) -> None:
         self.playing = not self.playing
         if self.playing and self.clock().at >= len(self.clock().places) - 1:
             self.clock().go(0)
-        self._moment()
+        self._show_step()
 
     def action_step(self, by: int) -> None:
         self.playing = False
         self.clock().move(by)
-        self._moment()
+        self._show_step()
 
     def action_trade(self, by: int) -> None:
-        """Go to the next or the last step before which the maker traded."""
-        if self.replay is not None:  # a fill is seen in the first step kept after it
+        """Go to the next or previous step at which a trade of the maker is visible."""
+        if self.replay is not None:  # a fill is visible in the first recorded step after it
             places = np.unique(np.searchsorted(self.replay.step, self.replay.fill_step, "right"))
         else:
             places = np.flatnonzero(np.diff(self.values.get("inventory", np.empty(0)))) + 1
@@ -148,8 +148,8 @@ class BookView(SavedEpisodes):
 
     def action_speed(self, by: int) -> None:
         self.rate = min(max(self.rate + by, 0), len(self.SPEEDS) - 1)
-        self._moment()
+        self._show_step()
 
     def action_group(self, by: int) -> None:
         self.grouping = min(max(self.grouping + by, 0), len(STEPS) - 1)
-        self._moment()
+        self._show_step()

@@ -1,4 +1,4 @@
-"""What stands in the cells of the list of runs: plain text with a few colours."""
+"""The cells of the list of runs: plain text with a few colours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """The trend of some values in `width` characters; a gap where nothing is known."""
+    """A line of block characters for some values, `width` of them; a gap where values are missing."""
     values = list(values)
     if not values:
         return ""
@@ -34,14 +34,14 @@ def sparkline(values: Sequence[float], width: int) -> str:
 
 
 def bar(done: int, target: int, width: int) -> str:
-    """Progress in `width` characters, in halves."""
+    """A progress bar of `width` characters, in steps of half a character."""
     share = min(max(done / target, 0.0), 1.0) if target > 0 else 0.0
     full, half = divmod(int(share * width * 2 + 1e-9), 2)
     return ("━" * full + "╸" * half).ljust(width, "─")[:width]
 
 
 def age(seconds: float | None) -> str:
-    """How long ago, in one unit."""
+    """A time span in one unit."""
     if seconds is None or not math.isfinite(seconds):
         return "-"
     seconds = max(seconds, 0.0)
@@ -69,7 +69,7 @@ def value_text(entry: Entry) -> str:
 def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -> dict[str, Text]:
     """All cells of a run, by column."""
     info = entry.info
-    seen = None if info.updated is None else time.time() - info.updated
+    since = None if info.updated is None else time.time() - info.updated
     progress = f"{bar(info.epoch, info.target, 10)} {info.epoch}/{info.target}" if info.target else "-"
     if not wide:
         progress = f"{info.epoch}/{info.target}" if info.target else "-"
@@ -78,7 +78,7 @@ def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -
         "value": value_text(entry),
         "optimality": "-" if info.optimality is None else f"{100 * info.optimality:.1f} %",
         "speed": compact(info.steps_per_second, 3),
-        "age": age(seen),
+        "age": age(since),
     }
     cells = {
         "mark": Text(mark, style=colours.get("accent", "")),

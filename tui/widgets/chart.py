@@ -1,4 +1,4 @@
-"""A chart that redraws itself only when its points, its view or its size changed."""
+"""A chart that is drawn again only when its points, its view or its size changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DIM, BAND, EVENT, CURSOR = 16, 24, 40, 41  # colours beyond the series: raw line
 
 
 def charset() -> raster.Charset:
-    """What the terminal can show: MMRL_CHARS=braille|block|ascii decides, else the kind of terminal."""
+    """The characters for curves: set by MMRL_CHARS=braille|block|ascii, else by the kind of terminal."""
     wanted = os.environ.get("MMRL_CHARS", "")
     named = {"braille": BRAILLE, "block": BLOCK, "ascii": ASCII}
     if wanted in named:
@@ -36,7 +36,7 @@ def charset() -> raster.Charset:
 
 
 class Chart(Widget, can_focus=True):
-    """Curves in cells; wheel zooms, drag pans, the pointer reads values."""
+    """Curves drawn with characters; the wheel zooms, dragging pans, the pointer reads values."""
 
     DEFAULT_CSS = "Chart { height: 1fr; width: 1fr; }"
     ALLOW_SELECT = False
@@ -63,18 +63,18 @@ class Chart(Widget, can_focus=True):
         self._drag: int | None = None
 
     def show(self, content: Content) -> None:
-        """Draw something else."""
+        """Draw other content."""
         self.content = content
         self._renew()
 
     def redraw(self) -> None:
-        """Draw again before the next paint, once however often it is asked for."""
+        """Draw again before the next paint, only once even after several calls."""
         if not self._due:
             self._due = True
             self.call_next(self._renew)
 
     def _renew(self) -> None:
-        """Draw now if the chart is seen, else when it is; only rows that came out otherwise are painted."""
+        """Draw now if the chart is visible, else later; only rows that changed are painted."""
         self._due = False
         before, size = self._drawn, self.outer_size
         if before is None or before[0] != size or not self.is_on_screen:
@@ -90,21 +90,21 @@ class Chart(Widget, can_focus=True):
             self.refresh(*changed)
 
     def notify_style_update(self) -> None:
-        """A new theme: no cached line is right any more."""
+        """A new theme: drop all cached lines."""
         super().notify_style_update()
         self._drawn = None
         self._styles.clear()
 
     def full(self) -> tuple[float, float]:
-        """The whole range of x that there is."""
+        """The whole range of x."""
         ends = [(s.x[0], s.x[-1]) for s in self.content.series if len(s.x)]
         if not ends:
             return 0.0, 1.0
         return float(min(e[0] for e in ends)), float(max(e[1] for e in ends))
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Finished lines, past the styles of the widget: they hold every colour already."""
-        if self.app.no_color or self.app.ansi_color:  # colours are then changed on their way
+        """Finished lines, without the styles of the widget: they contain all colours already."""
+        if self.app.no_color or self.app.ansi_color:  # the base class then changes the colours
             return super().render_lines(crop)
         lines = [self.render_line(y) for y in range(crop.y, crop.bottom)]
         if crop.x or crop.width != self.outer_size.width:
@@ -112,7 +112,7 @@ class Chart(Widget, can_focus=True):
         return lines
 
     def render_line(self, y: int) -> Strip:
-        size = self.outer_size  # that of the content: a chart has no border
+        size = self.outer_size  # equal to the size of the content: a chart has no border
         if self._drawn is None or self._drawn[0] != size:
             rows = self._picture(*size).runs()
             self._drawn = size, rows, [self._strip(row) for row in rows]
@@ -128,20 +128,20 @@ class Chart(Widget, can_focus=True):
         return Strip([Segment(text, styles[hue]) for text, hue in row], self.outer_size.width)
 
     def _style(self, hue: int) -> Style:
-        """The colours of a hue on the widget's own ground."""
+        """The style of a colour number on the background of the widget."""
         dark = self.app.current_theme.dark
         base = self.rich_style
-        ground, front = self.background_colors[1], Color.parse(self.app.theme_variables["foreground"])
+        background, foreground = self.background_colors[1], Color.parse(self.app.theme_variables["foreground"])
         palette = SERIES_DARK if dark else SERIES_LIGHT
         if hue == raster.PLAIN:
-            return base + Style(color=ground.blend(front, 0.55).rich_color)
+            return base + Style(color=background.blend(foreground, 0.55).rich_color)
         if hue == EVENT:
             return base + Style(color=Color.parse(self.app.theme_variables["warning"]).rich_color)
         if hue == CURSOR:
-            return base + Style(color=front.rich_color)
+            return base + Style(color=foreground.rich_color)
         colour = Color.parse(palette[hue % 8])
         share = 1.0 if hue < DIM else 0.5 if hue < BAND else 0.38
-        return base + Style(color=ground.blend(colour, share).rich_color)
+        return base + Style(color=background.blend(colour, share).rich_color)
 
     def _picture(self, width: int, height: int) -> raster.Picture:
         content, view = self.content, self.view
@@ -194,7 +194,7 @@ class Chart(Widget, can_focus=True):
         return title
 
     def _verticals(self, picture: raster.Picture) -> None:
-        """Event marks and the cursor, where no curve is drawn."""
+        """Draw event marks and the cursor where no curve is drawn."""
         first, columns, (left, right) = self._place
         area = picture.cells[1 : picture.cells.shape[0] - 2]
         hues = picture.colours[1 : picture.cells.shape[0] - 2]
@@ -213,13 +213,13 @@ class Chart(Widget, can_focus=True):
                 _caption(area, hues, column, text, hue)
 
     def x_at(self, column: int) -> float:
-        """The place on the x axis under a column of the widget."""
+        """The value of x at a column of the widget."""
         first, columns, (left, right) = self._place
         share = (column - first + 0.5) / columns
         return left + min(max(share, 0.0), 1.0) * (right - left)
 
     def reading(self) -> str:
-        """Values under the cursor, as text; empty without a cursor."""
+        """The values at the cursor, as text; empty without a cursor."""
         if self.view.cursor is None:
             return ""
         parts = []
@@ -273,7 +273,7 @@ class Chart(Widget, can_focus=True):
 
 
 def _caption(area: NDArray[np.str_], hues: NDArray[np.int16], column: int, text: str, hue: int) -> None:
-    """Write beside a vertical mark where the first row is free, right of it or left."""
+    """Write a text right or left of a vertical mark, in the first row with free space."""
     for row in range(area.shape[0]):
         for start in (column + 1, column - len(text)):
             part = slice(start, start + len(text))

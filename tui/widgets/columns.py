@@ -1,4 +1,4 @@
-"""Columns of the list of runs for each width, its orders and its filters by state."""
+"""Columns of the list of runs for each terminal width, its sort orders and its filters by state."""
 
 from __future__ import annotations
 

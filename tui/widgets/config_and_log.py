@@ -1,4 +1,4 @@
-"""Settings and log of a run, as text that is shown as it stands."""
+"""Settings and log of a run, shown as plain text."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ LINES = 5_000
 
 
 class ConfigTable(DataTable):
-    """Every setting with its origin; those that differ from the default stand out."""
+    """Every setting with its origin; those that differ from the default are highlighted."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(cursor_type="row", id="config-table")
         self.folder = folder
 
     def on_mount(self) -> None:
-        for name, width in (("SETTING", 26), ("VALUE", 22), ("DEFAULT", 22), ("ORIGIN", 20), ("WHAT", 60)):
+        for name, width in (("SETTING", 26), ("VALUE", 22), ("DEFAULT", 22), ("ORIGIN", 20), ("MEANING", 60)):
             self.add_column(name, width=width)
         self.load()
 
     def load(self) -> None:
-        """Read the settings; a broken file is said in the table."""
+        """Read the settings; an error is shown in the table."""
         self.clear()
         try:
             stored = store.read_config(self.folder)
@@ -70,4 +70,4 @@ class LogTail(Log):
             texts = [printable(line[:4_000].decode("utf-8", "replace")) for line in lines[-LINES:]]
             self.write_lines(texts)
         elif self._fresh and not self.line_count:
-            self.write_line("no log: a run that was started on a terminal prints there; a detached one prints here")
+            self.write_line("no log: only a run started in the background has one")

@@ -1,4 +1,4 @@
-"""What a sampled batch of an epoch did over time: its profile, one replayed trajectory, its quotes."""
+"""A sampled batch of an epoch over time: means and quantiles of its trajectories."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ NONE = "No episode yet: one is written every --plot-after epochs (run.plot_after
 
 
 def times(arrays: Arrays, replay: bool = False) -> Floats:
-    """Moments of the profile."""
+    """Times of the points."""
     found = np.asarray(arrays.get("time", np.empty(0)), dtype=np.float64)
     return found[np.isfinite(found)] if found.ndim == 1 else np.empty(0)
 
 
 def column(arrays: Arrays, key: str, count: int) -> Floats:
-    """One array as floats [points]; NaN where the file does not have it so."""
+    """One array as floats [points]; NaN if the file does not have it in this form."""
     found = arrays.get(key)
     if found is None or found.ndim != 1 or found.dtype.kind not in "iuf":
         return np.full(count, np.nan)
@@ -40,12 +40,12 @@ def column(arrays: Arrays, key: str, count: int) -> Floats:
 
 
 class SavedEpisodes(Vertical, can_focus=True):
-    """A view of the saved episodes of a run, with a scrubber over their epochs."""
+    """Shows the saved episodes of a run, with a scrubber over their epochs."""
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier, later epoch"),
-        Binding("right_square_bracket", "epoch(1)", "Earlier, later epoch", show=False, key_display="[ ]"),
+        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier or later epoch"),
+        Binding("right_square_bracket", "epoch(1)", "Earlier or later epoch", show=False, key_display="[ ]"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
@@ -58,14 +58,14 @@ class SavedEpisodes(Vertical, can_focus=True):
         self.fault = NONE
 
     def scrubber(self) -> Scrubber:
-        """The chooser of the epoch."""
+        """The scrubber that chooses the epoch."""
         return self.query_one(".epochs", Scrubber)
 
     def poll(self) -> None:
         """Look for new episodes."""
         try:
             found = [float(epoch) for epoch in episodes.episode_epochs(self.folder)]
-        except Exception:  # a folder that vanished or that is no folder
+        except Exception:  # the folder was removed or is not a folder
             found = []
         if self.scrubber().fill(found) or (not self.arrays and found):
             self._load()
@@ -111,7 +111,7 @@ class SavedEpisodes(Vertical, can_focus=True):
 
 
 class EpisodeView(SavedEpisodes):
-    """Quotes, spread, inventory, wealth and total value over time: mean and 5 % to 95 % of the batch."""
+    """Quotes, spread, inventory, wealth and total value over time: mean and 5 % to 95 % quantiles of the batch."""
 
     TAB = "episode"
     HELP_TITLE = "Episode"

@@ -1,4 +1,4 @@
-"""The order book at one step: prices around the mid with everyone's shares and the maker's, and its last trades."""
+"""The order book at one step: all shares and the maker's own at prices around the mid, and the maker's last trades."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from mmrl.plots.pixels import Floats
 from mmrl.runs.book_recording import BookRecording
 
 TRADES = 6
-PRICE = 10  # columns of a price
+PRICE = 10  # width of a price in characters
 FULL, OWN, PLAIN_FULL, PLAIN_OWN = "█", "▒", "#", "o"
-LEVELS = 0  # of the steps between rows: every price that has shares, and no other
+LEVELS = 0  # as a price step: one row for every price with shares
 STEPS = (LEVELS, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Ticks between the rows that one can choose from."""
-Row = tuple[int, int, int]  # ticks, shares (below zero: for sale), the maker's among them
+"""Price steps between rows to choose from, in ticks."""
+Row = tuple[int, int, int]  # price in ticks, shares (negative: asks), the maker's own shares among them
 
 
 def book_rows(replay: BookRecording, at: int, step: int, half: int) -> tuple[list[Row], list[Row]]:
-    """Rows of asks and of bids, the best first, `half` of each at most; `step` ticks a row (LEVELS: as they come).
+    """Rows of asks and of bids, the best first, `half` of each at most; `step` ticks per row (LEVELS: every level).
 
-    Prices are rounded away from the mid: no share is shown nearer than it lies.
+    Prices are rounded away from the mid: no share is shown at a better price than its own.
     """
     price, shares, own = replay.levels(at)
     sides = []
@@ -47,7 +47,7 @@ def book_rows(replay: BookRecording, at: int, step: int, half: int) -> tuple[lis
 
 
 def step_of(reach: float, rows: int) -> float:
-    """A round distance between the prices of neighbouring rows, so that `reach` fits into `rows`."""
+    """A round price step between rows, so that `reach` fits into `rows`."""
     found = ticks(0.0, max(reach, 1e-9), max(rows, 2))
     return found[1] - found[0] if len(found) > 1 else max(reach, 1e-9)
 
@@ -63,7 +63,7 @@ class Ladder(Static):
     """A ladder of prices at one step of a trajectory."""
 
     def show_book(self, replay: BookRecording, at: int, step: int, ascii_only: bool = False) -> None:
-        """Draw kept step `at` of a whole book: own / all shares, a bar of both, the price."""
+        """Draw recorded step `at` of a book: own / all shares, a bar of both, the price."""
         colours, tick = self.app.theme_variables, float(replay.tick[0])
         last = TRADES if self.size.height >= 22 else 2
         half = max((self.size.height - last - 5) // 2, 3)
@@ -75,7 +75,7 @@ class Ladder(Static):
         just = {round(float(p) / tick) for p in replay.fill_price[before:done]}
         text = Text(no_wrap=True)
         text.append(f" t = {float(replay.time[at]):g}", style="bold")
-        grouped = "every level" if step == LEVELS else f"{step * tick:g} a row"
+        grouped = "every level" if step == LEVELS else f"{step * tick:g} per row"
         text.append(f"   {grouped}   ▒ the maker's\n".replace("▒", PLAIN_OWN if ascii_only else OWN))
         head = f"{'own / bid':>{side}} {'price':^{PRICE}} {'own / ask':<{side}}\n"
         text.append(head, style=colours["secondary"])
@@ -84,9 +84,9 @@ class Ladder(Static):
         def line(row: Row) -> None:
             where, shares, own = row
             bar, number = _bar(abs(shares), own, most, side - 10, ascii_only), _shares(own, abs(shares))
-            hue = colours["primary"] if shares > 0 else colours["warning"]
+            colour = colours["primary"] if shares > 0 else colours["warning"]
             left = Text(f"{number:>9} ", style="bold" if own else "")
-            blocks = Text(bar[::-1].rjust(side - 10) if shares > 0 else bar.ljust(side - 10), style=hue)
+            blocks = Text(bar[::-1].rjust(side - 10) if shares > 0 else bar.ljust(side - 10), style=colour)
             fresh = any(abs(where - p) < max(step, 1) for p in just) if just else False
             price = Text(f"{where * tick:^{PRICE}.{decimals}f}", style="reverse" if fresh else "")
             blank = Text(" " * side)
@@ -110,8 +110,8 @@ class Ladder(Static):
         for i in range(int(done) - 1, max(int(done) - 1 - last, -1), -1):
             shares, price = int(replay.fill_shares[i]), float(replay.fill_price[i])
             moment = float(replay.fill_time[i])
-            verb, hue = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
-            style = f"bold {hue}" if i >= before else hue
+            verb, colour = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
+            style = f"bold {colour}" if i >= before else colour
             text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {price:.{decimals}f}\n", style=style)
         if not done:
             text.append(" none yet", style=colours["secondary"])
@@ -155,12 +155,12 @@ class Ladder(Static):
 
 
 def _shares(own: int, total: int) -> str:
-    """Own / all shares in nine columns."""
+    """Own / all shares in at most nine characters."""
     return f"{compact(own, 3)}/{compact(total, 3)}" if own else compact(total, 3)
 
 
 def _bar(total: int, own: int, most: int, width: int, ascii_only: bool) -> str:
-    """A bar from the price outwards: the maker's share of the level hatched, the rest full."""
+    """A bar that begins at the price: the maker's shares hatched, the others solid."""
     long = max(round(width * total / most), 1 if total else 0)
     mine = min(max(round(long * own / total), 1), long) if own and total else 0
     signs: Sequence[str] = (PLAIN_OWN, PLAIN_FULL) if ascii_only else (OWN, FULL)

@@ -1,4 +1,4 @@
-"""A table that draws only the rows that are seen: a thousand runs cost as much as a screenful of them."""
+"""A table that draws only its visible rows: a thousand runs take no longer than a screenful."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from mmrl.plots.raster import ASCII
 from tui.widgets.chart import charset
 
 Cells = dict[str, Text]
-HEADER = "\0"  # begins a key that is the title of the rows below it, and no name of a file
+HEADER = "\0"  # begins the key of a title row; no file name contains it
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: which cell it shows, what stands above it, how many characters it has."""
+    """A column: the key of its cells, its title, its width in characters, its alignment."""
 
     key: str
     title: str
@@ -33,7 +33,7 @@ class Column:
 
 
 class RunsTable(ScrollView, can_focus=True):
-    """Rows with a cursor, one a key; what stands in them is asked of `cells` when they are drawn."""
+    """Rows with a cursor, one for each key; `cells` gives the texts of a row when it is drawn."""
 
     DEFAULT_CSS = """
     RunsTable { height: 1fr; background: $background; overflow-x: hidden; }
@@ -85,7 +85,7 @@ class RunsTable(ScrollView, can_focus=True):
         self.renew()
 
     def renew(self) -> None:
-        """Draw everything anew."""
+        """Draw everything again."""
         self._drawn.clear()
         self.refresh()
 
@@ -94,9 +94,9 @@ class RunsTable(ScrollView, can_focus=True):
         self._drawn.clear()
 
     def show(self, order: list[str], changed: Collection[str] | None = None, settled: bool = True) -> None:
-        """The keys from top to bottom, and those whose cells may differ (default: all).
+        """Show these keys from top to bottom; the cells of the `changed` ones may differ (default: of all).
 
-        The cursor stays on its key; as long as the order is not `settled`, it stays at the top if it is there.
+        The cursor stays on its key; while the order is not `settled`, a cursor on the first row stays there.
         """
         if order == self.order:
             seen = order[self.scroll_offset.y : self.scroll_offset.y + self.size.height]
@@ -131,7 +131,7 @@ class RunsTable(ScrollView, can_focus=True):
         return [cells[column.key] for column in self.columns]
 
     def move_cursor(self, row: int) -> None:
-        """Put the cursor on a row, and the row on the screen."""
+        """Move the cursor to a row and scroll to it."""
         row = self._landing(min(max(row, 0), max(len(self.order) - 1, 0)), 1 if row >= self.cursor_row else -1)
         if row != self.cursor_row:
             self._refresh_row(self.cursor_row)
@@ -141,7 +141,7 @@ class RunsTable(ScrollView, can_focus=True):
         self._follow()
 
     def _landing(self, row: int, step: int) -> int:
-        """The nearest row that is no title, onwards in one direction and else in the other."""
+        """The nearest row that is not a title, first in the direction of `step`, else in the other."""
         if not self.order:
             return 0
         for places in (
@@ -154,7 +154,7 @@ class RunsTable(ScrollView, can_focus=True):
         return row
 
     def _follow(self) -> None:
-        """Scroll so that the cursor is seen, and the title above it."""
+        """Scroll so that the cursor is visible, with the title above it."""
         room, top = max(self.size.height - 1, 1), self.scroll_offset.y
         above = self.cursor_row - 1
         first = above if 0 <= above < len(self.order) and self.order[above].startswith(HEADER) else self.cursor_row
@@ -186,17 +186,17 @@ class RunsTable(ScrollView, can_focus=True):
         return drawn[2]
 
     def _rule(self, title: Text, width: int, style: Style) -> Strip:
-        """A title in a thin line over the whole width."""
+        """A title in a line over the whole width."""
         sign = "-" if charset() is ASCII else "─"
         return Strip(
             [Segment(f" {sign * 2} {title.plain} {sign * width}"[: max(width - 1, 0)], style)]
         ).adjust_cell_length(width, style)
 
     def _strip(self, texts: list[Text], width: int, style: Style) -> Strip:
-        """Cells side by side, each cut or filled to the width of its column and followed by two blanks."""
+        """Cells side by side, each cut or padded to the width of its column and followed by two spaces."""
         segments = [Segment(" ", style)]
         for column, text in zip(self.columns, texts, strict=True):
-            text = text.copy()  # which the list of runs may show again elsewhere
+            text = text.copy()  # the caller may use the original again
             text.truncate(column.width, overflow="ellipsis")
             blank = Segment(" " * (column.width - text.cell_len), style)
             inner = list(Segment.apply_style(text.render(self.app.console), style))

@@ -1,4 +1,4 @@
-"""A line of saved epochs with a handle that keys and the mouse move."""
+"""A slider over saved epochs or steps, moved by keys and the mouse."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from textual.widget import Widget
 
 
 class Scrubber(Widget):
-    """Chooses one of a growing list of places; stays on the newest until it is moved."""
+    """Chooses one of a growing list of values; stays on the newest until it is moved."""
 
     class Chosen(Message):
-        """Another place was chosen."""
+        """Another value was chosen."""
 
         def __init__(self, scrubber: Scrubber, value: float) -> None:
             super().__init__()
@@ -31,7 +31,7 @@ class Scrubber(Widget):
         self._dragging = False
 
     def fill(self, places: list[float]) -> bool:
-        """New places; the chosen one stays chosen. True when the choice changed."""
+        """Set the values; the chosen one stays chosen. True when the choice changed."""
         if places == self.places:
             return False
         before = self.value
@@ -47,15 +47,15 @@ class Scrubber(Widget):
 
     @property
     def value(self) -> float | None:
-        """The chosen place."""
+        """The chosen value."""
         return self.places[self.at] if self.places else None
 
     def move(self, by: int) -> None:
-        """Go some places on or back."""
+        """Move forward or back by some values."""
         self.go(self.at + by)
 
     def go(self, at: int, follow: bool = True) -> None:
-        """Choose the place number `at`."""
+        """Choose value number `at`."""
         if not self.places:
             return
         at = min(max(at, 0), len(self.places) - 1)

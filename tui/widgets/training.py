@@ -1,4 +1,4 @@
-"""Four live charts of a run on one axis of epochs: reward, inventory, spread and a fourth that is chosen."""
+"""Four live charts of a run over its epochs: reward, inventory, spread and a metric of choice."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Horizontal, Vertical
+from textual.message import Message
 from textual.widgets import Static
 
 from mmrl.plots.charts import PANELS, SPARSE, heading
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
+from tui.settings import Settings
 from tui.smoothing import LEVELS, Ema
 from tui.themes import MARKS
 from tui.watch import Metrics
@@ -26,7 +28,7 @@ BANDS = {"error": "± standard error", "quantiles": "10 % to 90 %", "none": "no 
 
 
 def choices(metrics: Metrics) -> list[str]:
-    """Metrics that a chart can show, the means under their plain names."""
+    """Metrics that a chart can show; the mean of a metric has its plain name."""
     keys = metrics.keys()
     means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
     parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "q10", "q90")}
@@ -34,7 +36,7 @@ def choices(metrics: Metrics) -> list[str]:
 
 
 class TrainingCharts(Vertical):
-    """The charts, their shared view, and a line that reads the values under the cursor."""
+    """The charts, their shared view, and a line with the values at the cursor."""
 
     HELP_TITLE = "Charts"
     BINDINGS = [
@@ -58,15 +60,23 @@ class TrainingCharts(Vertical):
         Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
     ]
 
-    def __init__(self, metrics: Metrics, metric: str, smoothing: float, band: str = "error") -> None:
+    class MetricRequested(Message):
+        """The user wants to choose the metric of the fourth chart."""
+
+        def __init__(self, names: list[str]) -> None:
+            super().__init__()
+            self.names = names
+
+    def __init__(self, metrics: Metrics, settings: Settings) -> None:
         super().__init__()
-        self.metrics, self.metric = metrics, metric
-        self.smoothing = min(LEVELS, key=lambda level: abs(level - smoothing))
-        self.band = band if band in BANDS else "error"
+        self.metrics, self.settings = metrics, settings
+        self.metric = settings.metric
+        self.smoothing = min(LEVELS, key=lambda level: abs(level - settings.smoothing))
+        self.band = settings.band if settings.band in BANDS else "error"
         self.view = View()
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
-        self._facts_due, self._told = 0.0, -1
+        self._facts_due, self._facts_version = 0.0, -1
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="charts-tab"):
@@ -85,14 +95,14 @@ class TrainingCharts(Vertical):
         return [*PANELS, self.metric]
 
     def update(self, force: bool = False) -> None:
-        """Draw what is new; nothing happens when nothing is."""
+        """Draw the charts again if something changed."""
         state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
         if force or state != self._drawn:
             self._drawn = state
             for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
                 chart.show(self._content(name, number))
             self._read()
-        self._facts()  # also when nothing is new: the panel may have come in sight
+        self._facts()  # also without a change: the panel may have become visible
 
     def _content(self, name: str, number: int) -> Content:
         x = self.metrics.column("epoch")
@@ -117,14 +127,14 @@ class TrainingCharts(Vertical):
         return Content(series, title, "epoch", list(self.metrics.events[-50:]))
 
     def _band(self, name: str, y: Floats, error: Floats | None) -> tuple[Floats | None, Floats | None]:
-        """Lower and upper edge of the chosen band, where the run has it."""
+        """Lower and upper edge of the chosen band, if the run has it."""
         found = self.metrics.quantiles(name) if self.band == "quantiles" else None
         if found is not None:
             return found
         return (None, None) if error is None or self.band != "error" else (y - error, y + error)
 
     def _read(self) -> None:
-        """The line below the charts: the view, or what the cursor points at."""
+        """Write the line below the charts: the values at the cursor, else the view."""
         view, count = self.view, self.metrics.count
         if view.cursor is not None and count:
             x = self.metrics.column("epoch")
@@ -143,7 +153,7 @@ class TrainingCharts(Vertical):
         self.query_one("#reading", Static).update(text, layout=False)
 
     def _span(self, name: str, at: int) -> str:
-        """A value with its quantiles; empty where the run has none."""
+        """A value with its quantiles; empty if the run has none."""
         found = self.metrics.quantiles(name)
         if found is None:
             return ""
@@ -151,13 +161,13 @@ class TrainingCharts(Vertical):
         return f"{compact(value)} ({compact(low, 3)} to {compact(high, 3)})"
 
     def _facts(self) -> None:
-        """Newest value of every metric, beside the charts of a wide terminal."""
+        """Write the newest value of every metric, beside the charts of a wide terminal."""
         panel = self.query_one("#facts", Static)
-        if not panel.display or not self.metrics.count:  # nothing to tell must not hold up what comes next
+        if not panel.display or not self.metrics.count:  # without this, the first values would appear a second late
             return
-        if self._told == self.metrics.version or time.monotonic() < self._facts_due:
+        if self._facts_version == self.metrics.version or time.monotonic() < self._facts_due:
             return
-        self._facts_due, self._told = time.monotonic() + 1, self.metrics.version
+        self._facts_due, self._facts_version = time.monotonic() + 1, self.metrics.version
         rows = []
         for name in choices(self.metrics):
             mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
@@ -206,13 +216,13 @@ class TrainingCharts(Vertical):
     def action_smooth(self, by: int) -> None:
         at = LEVELS.index(self.smoothing) + by
         self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
-        self.app.remember(smoothing=self.smoothing)  # type: ignore[attr-defined]
+        self.settings.change(smoothing=self.smoothing)
         self.update()
 
     def action_band(self) -> None:
         names = list(BANDS)
         self.band = names[(names.index(self.band) + 1) % len(names)]
-        self.app.remember(band=self.band)  # type: ignore[attr-defined]
+        self.settings.change(band=self.band)
         self.update()
 
     def action_cursor(self, by: int) -> None:
@@ -238,13 +248,11 @@ class TrainingCharts(Vertical):
             each.set_class(one and each is chart, "-big")
 
     def action_metric(self) -> None:
-        from tui.screens.dialogs import Choose
+        self.post_message(self.MetricRequested(choices(self.metrics) or ["value"]))
 
-        def chosen(name: str | None) -> None:
-            if name:
-                self.metric = name
-                self.app.remember(metric=name)  # type: ignore[attr-defined]
-                self.update()
-
-        found = choices(self.metrics) or ["value"]
-        self.app.push_screen(Choose("Fourth chart", found, self.metric), chosen)
+    def show_metric(self, name: str | None) -> None:
+        """Show a metric in the fourth chart; None changes nothing."""
+        if name:
+            self.metric = name
+            self.settings.change(metric=name)
+            self.update()

@@ -1,4 +1,4 @@
-"""What a chart shows and which part of it is seen."""
+"""The content of a chart and the visible part of its x axis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmrl.plots.pixels import Floats
 
 @dataclass
 class View:
-    """What part of the x axis is seen, and how; charts side by side share one."""
+    """The visible part of the x axis and how it is drawn; charts side by side share one view."""
 
     span: tuple[float, float] | None = None  # None: everything
     follow: bool = True
@@ -17,7 +17,7 @@ class View:
     cursor: float | None = None
 
     def window(self, full: tuple[float, float]) -> tuple[float, float]:
-        """The visible part of the axis; a followed window sticks to the newest point."""
+        """The visible part of the axis; with `follow` it ends at the newest point."""
         if self.span is None:
             return full
         left, right = self.span
@@ -26,7 +26,7 @@ class View:
         return left, right
 
     def zoom(self, full: tuple[float, float], factor: float, centre: float | None = None) -> None:
-        """Show `factor` times as much of the axis, around a place that stays where it is."""
+        """Show `factor` times as much of the axis; the `centre` keeps its place on the screen."""
         left, right = self.window(full)
         width, whole = (right - left) * factor, full[1] - full[0]
         if width >= whole or whole <= 0:
@@ -39,7 +39,7 @@ class View:
         self._place(full, centre - share * width, width)
 
     def pan(self, full: tuple[float, float], by: float) -> None:
-        """Move by a share of what is seen."""
+        """Move by a share of the visible part."""
         left, right = self.window(full)
         if self.span is not None:
             self._place(full, left + by * (right - left), right - left)
@@ -50,13 +50,13 @@ class View:
         self.follow = left + width >= full[1] - 1e-9 * max(abs(full[1]), 1)
 
     def reset(self) -> None:
-        """Everything, linear, no cursor."""
+        """Show everything, on a linear scale, without a cursor."""
         self.span, self.follow, self.log, self.cursor = None, True, False, None
 
 
 @dataclass
 class Series:
-    """y(x) [points], a band around it, the raw values behind a smoothed line; hue counts through the palette."""
+    """y(x) [points], a band around it, the raw values behind a smoothed line; `hue` is its number in the palette."""
 
     x: Floats
     y: Floats
@@ -70,7 +70,7 @@ class Series:
 
 @dataclass
 class Content:
-    """All that a chart shows."""
+    """Everything that a chart shows."""
 
     series: list[Series] = field(default_factory=list)
     title: str = ""
