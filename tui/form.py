@@ -117,8 +117,8 @@ class Draft:
 
     def arguments(self) -> list[str]:
         """The arguments of `mmrl train` that give exactly these settings; what has no effect is left out."""
-        words = ["--preset", self.preset] if self.preset else []
         unused = without_effect(self.parsed()[0], self.market)
+        words = ["--preset", self.preset] if self.preset else []
         for key, value in self.changed().items():
             if key not in unused or not unused[key].refused:
                 words += _argument(field(key, self.market), value)
@@ -159,7 +159,7 @@ def steps(draft: Draft) -> float:
         return float("nan")
 
 
-ROW = 156
+ROW = 164
 """Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
 
 

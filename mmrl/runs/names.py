@@ -6,7 +6,6 @@ import os
 import re
 from pathlib import Path
 
-from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
@@ -55,6 +54,8 @@ def namesake(root: str | Path, name: str, but: str = "") -> str:
 
 def generated_name(config: Config) -> str:
     """`<returns>_<ne>-<nb>-<nt>_<policy>_<reward>`, e.g. MC_400-100-4950_gaus-ppo-clip-norm-adv_W-I-T."""
+    from mmrl.markets.contract import spec_of  # which needs numpy: a list of runs does not
+
     training, reward, policy = config.training, config.reward, config.policy
     returns = f"TD{training.lambd:g}" if training.td else "MC"
     learner = [policy.kind[:4]]

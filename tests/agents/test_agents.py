@@ -11,7 +11,9 @@ from mmrl.agents import AGENTS, agent, avellaneda_stoikov, cartea_jaimungal, dis
 from mmrl.agents.inputs import Inputs, tangent
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import Config, ConfigError, build
+from mmrl.settings.model import Config
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.build import build
 
 
 def given(**changes: Any) -> Inputs:

@@ -55,7 +55,7 @@ LINEAGE = {
         "reward.add_inventory": True,
         "run.seed": 7,
     },
-    "--market avellaneda-stoikov --layers 1 --layer-size 8 --lambd 0.5 --discount 0.9 --set sigma=3": {
+    "--market avellaneda-stoikov --layers 1 --layer-size 8 --td --lambd 0.5 --discount 0.9 --set sigma=3": {
         "market.name": "avellaneda-stoikov",
         "policy.layers": 1,
         "policy.layer_size": 8,

@@ -14,7 +14,8 @@ from mmrl.evaluate import compare, surface
 from mmrl.evaluate.grade import Grader
 from mmrl.rollout import compiled
 from mmrl.rollout.streams import STREAMS, stream_seed
-from mmrl.settings.model import ConfigError, build
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.build import build
 from mmrl.settings.sources import resolve
 
 KEYS = [

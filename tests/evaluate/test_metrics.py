@@ -10,7 +10,7 @@ from mmrl.markets.avellaneda_stoikov.optimum import Objective, cara
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.settings.model import build
+from mmrl.settings.build import build
 
 
 def two_games() -> Trajectories:

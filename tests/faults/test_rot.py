@@ -17,7 +17,7 @@ from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
 from mmrl.runs.status import read_raw
-from mmrl.settings.model import ConfigError
+from mmrl.settings.declare import ConfigError
 from tests.faults.harness import TINY, Nursery
 
 FILES = [

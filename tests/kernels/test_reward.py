@@ -12,7 +12,8 @@ from mmrl.kernels import reward as u
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import ConfigError, build
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.build import build
 
 
 def test_by_hand() -> None:

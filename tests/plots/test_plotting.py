@@ -11,7 +11,7 @@ from mmrl.commands import plot as plotting
 from mmrl.plots import pictures
 from mmrl.plots.lines import COLOURS
 from mmrl.plots.streams import charset
-from mmrl.settings.model import ConfigError
+from mmrl.settings.declare import ConfigError
 
 LETTERS = "".join(map(chr, range(0x2801, 0x2900)))
 

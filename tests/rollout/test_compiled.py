@@ -13,7 +13,8 @@ from mmrl.rollout.compiled import action_size, observation_size, rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
+from mmrl.settings.build import build
 
 
 def weights(config: Config, outputs: int | None = None) -> PolicyWeights:

@@ -10,7 +10,8 @@ from mmrl.rollout import compiled
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
+from mmrl.settings.build import build
 
 NT, DT = 12, 0.5
 FLOOD = (15.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # 3 million shares a step: every side is emptied

@@ -22,7 +22,8 @@ from mmrl.rollout import compiled, devices, tensor
 from mmrl.rollout.devices import resolve, resolve_device
 from mmrl.rollout.quoters import fixed, naive, table
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
+from mmrl.settings.build import build
 
 CPU = torch.device("cpu")
 

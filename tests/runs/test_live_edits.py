@@ -105,7 +105,7 @@ def test_a_shell_asks_for_changes_too(tmp_path: Path, capsys: pytest.CaptureFixt
     from mmrl.commands.runs import change
     from mmrl.runs.lock import RunLock
     from mmrl.runs.store import create
-    from mmrl.settings.model import ConfigError
+    from mmrl.settings.declare import ConfigError
     from mmrl.settings.sources import resolve
 
     config, origins = resolve({"run.results": str(tmp_path), "run.name": "run"})

@@ -6,7 +6,8 @@ from typing import get_args
 
 import pytest
 
-from mmrl.settings.model import Config, ConfigError, Market
+from mmrl.settings.model import Config, Market
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import presets, resolve
 
 RULES = (

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text, shown, value_of
-from mmrl.settings.model import Config, ConfigError, build
+from mmrl.settings.model import Config
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.build import build
 from mmrl.settings.sources import dump_toml, load_toml, nested, replaced, resolve, set_values
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import cli
-from mmrl.settings.model import build
+from mmrl.settings.build import build
 from mmrl.settings.sources import nested
 from tui.form import Draft
 from tui.processes import shown
@@ -180,7 +180,7 @@ def test_fields_that_do_nothing_say_why() -> None:
     draft = Draft()
     inactive = draft.inactive()
     assert inactive["market.sigma"] == "not used: the market is book"
-    assert inactive["policy.size_grid"] == "not used: the policy is gaussian"
+    assert inactive["market.size_grid"] == "not used: the policy is gaussian"
     assert "TD" in inactive["training.lambd"]
     assert "market.nt" not in inactive and "training.clip" not in inactive
     draft.texts["market.name"] = "avellaneda-stoikov"

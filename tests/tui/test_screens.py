@@ -23,7 +23,7 @@ HOSTILE = "[/x] [bold red]no[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 ]]"
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [field(f"{group}.{name}") for group, name in SHOWN]
-    monkeypatch.setattr("tui.widgets.config_and_log.fields", lambda: shown)  # a new setting changes no snapshot
+    monkeypatch.setattr("tui.widgets.config_and_log.fields", lambda market: shown)  # a new setting changes no snapshot
 
     async def script(app: Any, pilot: Any) -> None:
         name = f"{size[0]}x{size[1]}"

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration
 from mmrl.runs import store
-from mmrl.settings.fields import FieldSpec
+from mmrl.settings.fields import NAME, FieldSpec
 from mmrl.settings.model import GROUPS
 from mmrl.settings.sources import presets
 from tui import processes
@@ -113,7 +113,7 @@ class NewRun(Base):
             matches = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
             specs = [spec for _, spec in matches[:20]]
         else:
-            specs = [spec for spec in self.draft.specs if spec.group == self.group]
+            specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
         rows = [FieldRow(spec, self.draft.texts[spec.key]) for spec in specs]
         with self.app.batch_update():
@@ -187,8 +187,11 @@ class NewRun(Base):
         self._into()
 
     @on(FieldRow.Edited)
-    def _edited(self, event: FieldRow.Edited) -> None:
+    async def _edited(self, event: FieldRow.Edited) -> None:
         self.draft.texts[event.key] = event.text
+        if event.key == NAME and not self.query_one("#search", Input).value:
+            await self._show()  # another market has other settings
+            self.set_focus(self.query("FieldRow Select").first())
         self._update()
 
     def action_search(self) -> None:

@@ -38,7 +38,7 @@ def spec(settings: Settings) -> Spec:
         usual_agents=("optimum", "avellaneda-stoikov", "symmetric"),
         parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
         exact_optimum=True,
-        memory=440e6,
+        memory=383e6,
     )
 
 

@@ -41,7 +41,7 @@ def spec(settings: Settings) -> Spec:
         heuristic=True,
         table_rows=min(settings.nt, TABLE_ROWS),
         tensor_lacks=_tensor_lacks(settings),
-        memory=375e6,
+        memory=394e6,
     )
 
 

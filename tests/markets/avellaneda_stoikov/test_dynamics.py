@@ -12,7 +12,7 @@ from mmrl.rollout.compiled import rollout
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.quoters import fixed, table
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import build
+from mmrl.settings.build import build
 
 REACH = 40
 

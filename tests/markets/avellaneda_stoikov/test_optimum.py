@@ -11,7 +11,8 @@ import pytest
 
 from mmrl.agents import agent, distances
 from mmrl.markets.avellaneda_stoikov.optimum import Objective, TooNarrow, cara, optimality, optimum, value_of_quotes
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
+from mmrl.settings.build import build
 
 
 def game(**market: Any) -> Config:

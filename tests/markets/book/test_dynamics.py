@@ -11,7 +11,8 @@ from mmrl.markets.book import dynamics as diffusive
 from mmrl.markets.book import order_book as law
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, fixed, naive
-from mmrl.settings.model import Config, build
+from mmrl.settings.model import Config
+from mmrl.settings.build import build
 from mmrl.settings.sources import nested, read_preset, replaced
 
 ONE_A_MS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -9,7 +9,7 @@ from mmrl.markets.book import order_book as b
 from mmrl.markets.book.order_book import ASK, BID, MAKER, OTHERS
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
-from mmrl.settings.model import build
+from mmrl.settings.build import build
 
 NO_ORDERS = (-200.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 FLOOD = (60.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # more than any side holds, so that the cap alone decides
