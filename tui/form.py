@@ -165,7 +165,9 @@ ROW = 164
 
 def memory(draft: Draft) -> float:
     """Bytes of memory that training takes at its peak on a CPU, about; NaN while a field cannot be read."""
-    values, _ = draft.parsed()
+    values, errors = draft.parsed()
+    if any(key.startswith("market.") for key in errors):
+        return float("nan")
     own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith("market.")}
     try:
         spec = market_named(draft.market).spec(settings_class(draft.market).model_validate(own))

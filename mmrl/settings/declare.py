@@ -15,6 +15,14 @@ class ConfigError(ValueError):
     """A value that cannot be used: one line naming the field, the value, what is allowed and the remedy."""
 
 
+DERIVED = {
+    "reward.step_kind": ("reward.utility", "reward.immediate"),
+    "reward.final_kind": ("reward.utility", "reward.final"),
+    "market.states_aversion": ("market.name",),
+}
+"""Properties of the groups that conditions name, with the settings that they follow from."""
+
+
 @dataclass(frozen=True)
 class When:
     """A setting matters only in some cases: where, in one of `cases`, every key named has one of the values given.
@@ -33,7 +41,8 @@ class When:
 
     def keys(self) -> list[str]:
         """The settings that decide."""
-        return list(dict.fromkeys(key for case in self.cases for key in case))
+        named = [key for case in self.cases for key in case]
+        return list(dict.fromkeys(setting for key in named for setting in DERIVED.get(key, (key,))))
 
 
 def when(otherwise: str, *cases: Mapping[str, Any], refused: bool = True) -> When:
