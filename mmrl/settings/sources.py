@@ -86,7 +86,8 @@ def resolve(
 def typed(key: str, value: Any, market: str) -> Any:
     """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
     spec = field(key, market)
-    return parse_text(spec, value) if isinstance(value, str) and spec.kind not in ("str", "choice") else value
+    unread = isinstance(value, str) and field(key).kind == "str" and spec.kind not in ("str", "choice")
+    return parse_text(spec, value) if unread else value
 
 
 def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
