@@ -188,6 +188,8 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     old = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": field(key) for flag, key in old_flags().items()}
     for variable, spec in (old | known).items():
         if environ.get(variable, "") != "":
+            if variable not in known:
+                note(f"{variable}: it is now {spec.key}")
             try:
                 found[spec.key] = variable, parse_text(spec, environ[variable])
             except ConfigError as error:
