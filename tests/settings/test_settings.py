@@ -135,7 +135,10 @@ def test_a_later_source_may_mend_what_an_earlier_one_leaves_open(tmp_path: Path)
     [
         ("[training]\nlr = 7.0", "training.lr = 7.0"),
         ("[training]\nlr = '0.1'", "training.lr = '0.1'"),
-        ("[trainin]\nlr = 0.1", "unknown table '[trainin]': there are market, reward, policy, training, run: did you mean 'training'?"),
+        (
+            "[trainin]\nlr = 0.1",
+            "unknown table '[trainin]': there are market, reward, policy, training, run: did you mean 'training'?",
+        ),
         ("[training]\nlrate = 0.1", "unknown key 'training.lrate'"),
         ("[training", "is not valid TOML"),
     ],
