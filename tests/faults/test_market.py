@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from tests.market.test_book import HIGH, LOW, ReferenceBook, apply, apply_slow, check, check_depth, random_operations
+from tests.markets.book.reference_book import ReferenceBook
+from tests.markets.book.test_order_book import HIGH, LOW, apply, apply_slow, check, check_depth, random_operations
 
 from mmrl.markets.book.order_book import LimitOrderBook
 
@@ -41,7 +42,7 @@ def violations(kind: type[LimitOrderBook], priority: str, operations: int) -> tu
     return done, 0
 
 
-@pytest.mark.slow_fault  # tests/market tries half a million in every run of the tests
+@pytest.mark.slow_fault  # tests/markets tries half a million in every run of the tests
 def test_a_million_orders(figure: Callable[..., None], caught: Callable[..., None]) -> None:
     steps, found = violations(LimitOrderBook, "time", 1_000_000)
     assert found == 0

@@ -61,7 +61,7 @@ def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
 
 
 def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
-    with pytest.raises(ConfigError, match="unknown preset 'linage': there are .*quickstart: did you mean 'lineage'"):
+    with pytest.raises(ConfigError, match=r"unknown preset 'linage': there are .*quickstart: did you mean 'lineage'"):
         resolve({}, preset="linage")
     with pytest.raises(ConfigError, match="there are avellaneda-stoikov, cartea-jaimungal, default"):
         resolve({}, preset="zzz")
