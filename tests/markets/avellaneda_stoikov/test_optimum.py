@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mmrl.agents import agent, distances
-from mmrl.markets.avellaneda_stoikov.optimum import Objective, TooNarrow, cara, optimality, optimum, value_of_quotes
+from mmrl.markets.avellaneda_stoikov.optimum import optimality, optimum, value_of_quotes
+from mmrl.markets.contract import Objective, RangeTooNarrow, cara
 from mmrl.settings.model import Config, build
 
 
@@ -63,13 +64,13 @@ def test_best_quotes_beat_a_fine_grid_over_the_pair(fill: str, gamma: float) -> 
     market = game(nt=2, arrival=6.0, sigma=3.0, fill=fill).market
     objective = Objective(gamma=gamma, phi=0.5 if gamma == 0 else 0.0, alpha=0.1 if gamma == 0 else 0.0)
     solution = optimum(market, objective)
-    assert solution.reach == 2
+    assert solution.max_inventory == 2
     grid = np.sort(np.append(np.arange(-6.0, 6.0, 0.01), math.log(3.0) / 1.5))  # and where fills become certain
     chance = np.array([probability(market, d) for d in grid])
     b, a = np.meshgrid(grid, grid, indexing="ij")
     up, down = np.meshgrid(chance, chance, indexing="ij")
     jump, dt = market.sigma * math.sqrt(0.5), 0.5
-    q0 = solution.reach
+    q0 = solution.max_inventory
     left = solution.theta[1] - objective.phi * dt * np.arange(-q0, q0 + 1) ** 2
     if gamma > 0:
         left = left - np.log(np.cosh(gamma * jump * np.arange(-q0, q0 + 1))) / gamma
@@ -96,7 +97,7 @@ def test_the_two_sides_are_not_independent() -> None:
     """Where both fills are likely in one step the pair differs from two separate choices."""
     market = game(nt=2, arrival=6.0, sigma=3.0).market
     solution = optimum(market, cara(0.5))
-    q = solution.reach
+    q = solution.max_inventory
     jump = market.sigma * math.sqrt(0.5)
     left = solution.theta[1] - np.log(np.cosh(0.5 * jump * np.arange(-q, q + 1))) / 0.5
     cost = left[q] - left[q + 1]
@@ -116,7 +117,7 @@ def test_published_game(fill: str, best: float, inventory: float, symmetric: flo
     solution = optimum(config.market, objective)
     assert solution.value == pytest.approx(best, abs=0.005)
     assert optimum(config.market, objective, 40).value == pytest.approx(solution.value, abs=1e-6)
-    np.testing.assert_allclose(solution.delta[0, solution.reach], delta, atol=0.0026)  # theirs is a grid of 0.005
+    np.testing.assert_allclose(solution.delta[0, solution.max_inventory], delta, atol=0.0026)  # theirs is a grid of 0.005
     for name, want in (("avellaneda-stoikov", inventory), ("symmetric", symmetric)):
         table = distances(agent(name, config), config)
         assert value_of_quotes(config.market, objective, table) == pytest.approx(want, abs=0.005)
@@ -148,9 +149,9 @@ def test_discrete_penalty_game_approaches_the_continuous_one() -> None:
 
 def test_refusals() -> None:
     market = game().market
-    with pytest.raises(TooNarrow, match=r"Q = 3 is too small: the optimum is \d+\.\d+ with \|q\| <= 3"):
+    with pytest.raises(RangeTooNarrow, match=r"Q = 3 is too small: the optimum is \d+\.\d+ with \|q\| <= 3"):
         optimum(market, cara(0.1), 3)
-    with pytest.raises(TooNarrow, match="Q = 0"):
+    with pytest.raises(RangeTooNarrow, match="Q = 0"):
         optimum(market, cara(0.1), 0)
     with pytest.raises(ValueError, match=r"gamma = -1\.0 is not allowed"):
         cara(-1.0)
