@@ -117,7 +117,9 @@ def test_published_game(fill: str, best: float, inventory: float, symmetric: flo
     solution = optimum(config.market, objective)
     assert solution.value == pytest.approx(best, abs=0.005)
     assert optimum(config.market, objective, 40).value == pytest.approx(solution.value, abs=1e-6)
-    np.testing.assert_allclose(solution.delta[0, solution.max_inventory], delta, atol=0.0026)  # theirs is a grid of 0.005
+    np.testing.assert_allclose(
+        solution.delta[0, solution.max_inventory], delta, atol=0.0026
+    )  # theirs is a grid of 0.005
     for name, want in (("avellaneda-stoikov", inventory), ("symmetric", symmetric)):
         table = distances(agent(name, config), config)
         assert value_of_quotes(config.market, objective, table) == pytest.approx(want, abs=0.005)

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from tests.markets.book.stage import Book
 
 from mmrl.kernels.random import normal, poisson, seed_stream
 from mmrl.markets.book import dynamics as law
@@ -14,6 +13,7 @@ from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, fixed, heuristic
 from mmrl.settings.model import Config, build
 from mmrl.settings.sources import nested, read_preset, replaced
+from tests.markets.book.stage import Book
 
 ONE_A_MS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 COEFFICIENTS = (7.2, -2.13, -0.8, -2.3, 0.167, -0.1)

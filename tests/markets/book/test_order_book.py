@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.markets.book.reference_book import ReferenceBook
 
 from mmrl.markets.book.order_book import LimitOrderBook
+from tests.markets.book.reference_book import ReferenceBook
 
 LOW, HIGH = 960, 1040
 OTHER = {"bid": "ask", "ask": "bid"}

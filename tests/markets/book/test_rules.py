@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from tests.markets.book.stage import Stage
-
 from mmrl.markets.book import dynamics as law
 from mmrl.markets.book.order_book import ASK, BID, MAKER, OTHERS
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.settings.model import build
+from tests.markets.book.stage import Stage
 
 FLOOD = (60.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # more than any side holds, so that the cap alone decides
 ONE_A_STEP = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
