@@ -21,7 +21,7 @@ def settings(**given: Any) -> Config:
 
 def case(config: Config, rows: int) -> tuple[Policy, ValueNetwork, LearningBatch]:
     torch.manual_seed(3)
-    policy, network = make_policy(config, 6, 4), ValueNetwork(6, config.policy.layers, config.policy.layer_size)
+    policy, network = make_policy(config), ValueNetwork(6, config.policy.layers, config.policy.layer_size)
     with torch.no_grad():
         for parameter in [*policy.parameters(), *network.parameters()]:
             parameter.add_(0.3 * torch.randn_like(parameter))

@@ -17,7 +17,6 @@ from mmrl.learn.policy import (
     GaussianPolicy,
     Policy,
     ValueNetwork,
-    policy_weights,
 )
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
 from mmrl.learn.update import make_optimiser, policy_loss, update
@@ -184,6 +183,6 @@ def test_exported_weights_give_the_same_means() -> None:
     normaliser = RunningNormaliser(3)
     rows = np.random.default_rng(0).normal(5, 3, size=(50, 3)).astype(np.float32)
     normaliser.update(rows)
-    weights = policy_weights(policy, normaliser)
+    weights = policy.weights(normaliser)
     want = policy(normaliser.normalise(torch.as_tensor(rows))).detach().numpy()
     np.testing.assert_allclose(weights.forward(weights.normalise(rows)), want, atol=1e-5)
