@@ -122,7 +122,7 @@ def csr_and_dense_seconds(live: float, trajectories: int = 100, steps: int = 200
     torch.set_num_threads(_cores())
     torch.manual_seed(0)
     config, rows = Config(), trajectories * steps
-    policy, value = make_policy(config, 6, 4), ValueNetwork(6, 2, 16)
+    policy, value = make_policy(config), ValueNetwork(6, 2, 16)
     mask = torch.from_numpy(np.random.default_rng(0).random(rows) < live).float()
     observation = torch.randn(rows, 6)
     action, log_prob = policy.sample(observation)

@@ -57,7 +57,9 @@ def resolve(config: Config) -> tuple[str, str]:
     A device that is left open is the CPU where the compiled engine is asked for or alone knows the market's rules.
     Raises ValueError of one line for what is not there.
     """
-    engine, device, lacking = config.run.engine, config.run.device, tensor_lacks(config)
+    engine: str = config.run.engine
+    device: str = config.run.device
+    lacking = tensor_lacks(config)
     if device == "auto" and (engine == "compiled" or (engine == "auto" and lacking)):
         device = "cpu"
     device = resolve_device(device)

@@ -108,7 +108,7 @@ class Ladder(Static):
         text.append("\n last trades of the maker\n", style=colours["secondary"])
         for i in range(int(done) - 1, max(int(done) - 1 - last, -1), -1):
             shares, price = int(replay.fill_shares[i]), float(replay.fill_price[i])
-            moment = float(replay.fill_step[i]) * float(replay.dt[0])
+            moment = float(np.interp(replay.fill_step[i], replay.step, replay.time))
             verb, hue = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
             style = f"bold {hue}" if i >= before else hue
             text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {price:.{decimals}f}\n", style=style)
