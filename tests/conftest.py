@@ -10,11 +10,29 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from mmrl.markets.avellaneda_stoikov.settings import Settings as GameSettings
+    from mmrl.markets.book.settings import Settings as BookSettings
     from mmrl.rollout.trajectories import Trajectories
     from mmrl.rollout.weights import PolicyWeights
     from mmrl.settings.model import Config
 
 COUNTS = ("step", "inventory", "bought", "sold")
+
+
+def book_of(config: Config) -> BookSettings:
+    """The market of a config that trades in the book."""
+    from mmrl.markets.book.settings import Settings
+
+    assert isinstance(config.market, Settings)
+    return config.market
+
+
+def game_of(config: Config) -> GameSettings:
+    """The market of a config that trades in the market of Avellaneda & Stoikov."""
+    from mmrl.markets.avellaneda_stoikov.settings import Settings
+
+    assert isinstance(config.market, Settings)
+    return config.market
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from mmrl.markets.contract import market_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.model import Config, ConfigError, build
+from tests.conftest import book_of
 
 
 def given(**changes: Any) -> Inputs:
@@ -88,6 +89,7 @@ def test_every_agent_plays_the_game_in_both_engines(name: str) -> None:
         return
     quoter = agent(name, config)
     table = distances(quoter, config)
+    assert table is not None
     assert table.shape[0] == 40 and np.isfinite(table).all()
     one = rollout(config, quoter, 1, 0, count=300)
     two = TensorEngine(config).rollout(quoter, None, 1, 0, 300).numpy()
@@ -136,7 +138,7 @@ def test_the_tangent_of_the_book() -> None:
     fill_curve = market_of(config).fill_curve
     assert fill_curve is not None
     k, arrival = fill_curve(config.market)
-    b, d = config.market.intensity, 3.26
+    b, d = book_of(config).intensity, 3.26
     log = b[0] + b[1] * np.log1p(d) + b[2] * np.log1p(d) ** 2 + b[3] * np.log(2) + b[4] * np.log(2) ** 2
     rate = np.exp(log + b[5] * np.log1p(d + 1))
     assert arrival * np.exp(-k * d) == pytest.approx(rate, rel=1e-3)  # a fresh share earns most at 3.26

@@ -13,6 +13,7 @@ from mmrl.commands import evaluate as report
 from mmrl.evaluate import compare, surface
 from mmrl.evaluate.grade import Grader
 from mmrl.rollout import compiled
+from mmrl.rollout.quoters import learned
 from mmrl.rollout.streams import STREAMS, stream_seed
 from mmrl.settings.model import ConfigError, build
 from mmrl.settings.sources import resolve
@@ -180,7 +181,7 @@ def test_an_untrained_policy_is_graded_by_its_deterministic_quotes() -> None:
     table = quote_table(config, trainer.policy.weights(trainer.normaliser), 5)
     batch = trainer.engine.rollout(trainer.policy, trainer.normaliser, seed=1, epoch=0, count=4)
     assert table.shape == (20, 11, 2) and batch.nnz == 80
-    quoter = compiled.learned(trainer.policy.weights(trainer.normaliser), deterministic=True)
+    quoter = learned(trainer.policy.weights(trainer.normaliser), deterministic=True)
     played = compiled.rollout(config, quoter, 1, 0, count=8)
     inside = np.abs(played.inventory) <= 5
     want = table[played.step[inside], played.inventory[inside] + 5]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmrl.evaluate.metrics import certainty_equivalent, figures, joined, mean_interval, objective_value, summarise
-from mmrl.markets.contract import Objective, cara
+from mmrl.markets.contract import Objective, cara, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
@@ -103,7 +103,9 @@ def test_the_split_adds_up_on_both_markets_and_fills_are_counted() -> None:
         row = figures(s, cara(0.1))
         assert row["pnl_spread"] + row["pnl_inventory"] == pytest.approx(row["value_mean"], abs=1e-12)
         held = batch.after("inventory").astype(float)
-        np.testing.assert_allclose(s.square_time_sum, batch.segment_sum(held**2) * config.market.dt, rtol=1e-9)
+        np.testing.assert_allclose(
+            s.square_time_sum, batch.segment_sum(held**2) * spec_of(config).end_time / 100, rtol=1e-9
+        )
         np.testing.assert_array_equal(s.fills, batch.segment_sum(batch.bought + batch.sold))
         np.testing.assert_allclose(s.revaluation, batch.segment_sum(batch.revaluation), rtol=1e-9, atol=1e-9)
         assert (s.fills >= np.abs(s.inventory)).all() and s.fills.max() > np.abs(s.inventory).max()

@@ -88,9 +88,9 @@ def main() -> None:
     """Import, then fork a child per task."""
     if "torch" in sys.argv:
         import cli  # noqa: F401
-        from mmrl.training import loop, start  # noqa: F401
         from mmrl.learn import trainer  # noqa: F401
         from mmrl.runs import checkpoint, recorder, store  # noqa: F401
+        from mmrl.training import loop, start  # noqa: F401
     import mmrl.runs.commit
     import mmrl.runs.episodes
     import mmrl.runs.recorder  # noqa: F401

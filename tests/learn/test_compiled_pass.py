@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmrl.learn import gradient
-from mmrl.learn.policy import Policy, ValueNetwork, make_policy
+from mmrl.learn.policy import GaussianPolicy, Policy, ValueNetwork, make_policy
 from mmrl.learn.returns import LearningBatch, predict
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -61,6 +61,7 @@ def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int
 def test_a_log_std_at_its_bound_moves_only_within() -> None:
     config = settings()
     policy, _, batch = case(config, 200)
+    assert isinstance(policy, GaussianPolicy)
     with torch.no_grad():
         policy.log_std[0] = 2.5
     gradient._compiled(policy, None, batch, None, config, 0.0, 1)

@@ -50,6 +50,7 @@ def test_entropic_utility_raises_the_exact_value_where_mean_variance_lowers_it()
         t = trainer("avellaneda-stoikov", utility=utility, gamma=1.0, ne=50)
         list(t.run(50))
         after[utility] = Grader(t.config).optimality(t.policy, t.normaliser)
+    assert after["mean-variance"] is not None and after["entropic"] is not None
     assert after["mean-variance"] < 0.965 < 0.98 < after["entropic"]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import mmrl.learn.update as update_module
+from mmrl.learn import gradient
 from mmrl.learn.adam import Adam
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import (
@@ -138,7 +139,7 @@ def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeyp
     name = "network.linear.1.weight"
     parameter = dict(policy.named_parameters())[name]
     if where == "gradient":
-        real = update_module.accumulate
+        real = gradient.accumulate
 
         def spoilt(*arguments: Any) -> list[float]:
             numbers = real(*arguments)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mmrl.plots import charts
+from mmrl.plots import charts, raster
 
 SIZES = [(80, 24), (200, 60), (80, 21), (37, 11), (20, 5), (10, 3)]
 
@@ -116,9 +116,9 @@ def test_metric_band_is_the_standard_error() -> None:
     ],
 )  # fmt: skip
 def test_compact(number: float | None, text: str) -> None:
-    assert charts.compact(number) == text
+    assert raster.compact(number) == text
 
 
 def test_ticks_are_round() -> None:
-    assert np.allclose(charts.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert charts.ticks(3, 3, 5) == [3]
+    assert np.allclose(raster.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert raster.ticks(3, 3, 5) == [3]

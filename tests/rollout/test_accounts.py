@@ -13,6 +13,7 @@ from mmrl.rollout.quoters import Quoter, fixed
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config, build
+from tests.conftest import book_of, game_of
 
 GAME = "avellaneda-stoikov"
 SMALL = {"book_size": 60, "seed_spread": 1.0, "midprice": 200.0, "nt": 40, "dt": 0.5}
@@ -44,7 +45,7 @@ def test_flows_make_up_what_stands(engine: str, name: str) -> None:
     market, quoter = MARKETS[name]
     config = build({"market": market})
     b = roll(engine, config, quoter)
-    dt: float = config.market.dt  # type: ignore[attr-defined]
+    dt = game_of(config).dt if config.market.name == GAME else book_of(config).dt
     np.testing.assert_array_equal(b.bought - b.sold, b.after("inventory") - b.inventory)
     np.testing.assert_allclose(b.received - b.paid, b.after("cash") - b.cash, rtol=1e-9, atol=1e-7)
     assert (b.bought >= 0).all() and (b.sold >= 0).all() and (b.paid >= 0).all() and (b.received >= 0).all()

@@ -12,7 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mmrl.kernels.account import DISCARDED
 from mmrl.kernels.random import next_word, normal, poisson, seed_stream, uniform
 from mmrl.kernels.tensor_random import device_generator, poisson_by_inversion
-from mmrl.learn.policy import RunningNormaliser, make_policy
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import make_policy
 from mmrl.markets.avellaneda_stoikov import dynamics as game
 from mmrl.markets.avellaneda_stoikov.tensor import TensorMarket as TensorGame
 from mmrl.markets.book import tensor as book_tensor
@@ -24,7 +25,9 @@ from mmrl.rollout import compiled, devices, tensor
 from mmrl.rollout.devices import resolve, resolve_device
 from mmrl.rollout.quoters import fixed, heuristic, table
 from mmrl.rollout.tensor import TensorEngine
+from mmrl.rollout.tensor_maker import TensorMaker
 from mmrl.settings.model import Config, build
+from tests.conftest import book_of, game_of
 from tests.markets.book.stage import Book
 
 CPU = torch.device("cpu")
@@ -47,7 +50,7 @@ def _config(**market: Any) -> Config:
 @pytest.mark.parametrize("branch", [True, False])
 def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> None:
     rng, n = np.random.default_rng(3), 4
-    law = TensorBook(_config(market_order=market_order, nt=300, seed_spread=1.0).market, CPU)
+    law = TensorBook(book_of(_config(market_order=market_order, nt=300, seed_spread=1.0)), CPU)
     law.may_branch = branch
     s = law.empty_books(n)
     books = [LimitOrderBook(law.base, law.base + law.levels - 1) for _ in range(n)]
@@ -81,20 +84,20 @@ def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> N
             mid = float(s.mid[b]) + law.base
             book.sell(10**9, math.floor(mid) + 1)
             book.buy(10**9, math.ceil(mid) - 1)
-            for side, take in (("ask", book.buy), ("bid", book.sell)):
-                best, count = book.best(side), int(counts[b + n * (side == "ask")])
+            for name, take in (("ask", book.buy), ("bid", book.sell)):
+                best, count = book.best(name), int(counts[b + n * (name == "ask")])
                 if best is not None and count:
                     take(count if market_order == "walk" else min(count, best[1]))
         law.trade(s, torch.tensor(counts))
         for b, book in enumerate(books):
             assert (int(s.cash[b]), int(s.inventory[b])) == (book.cash, book.inventory)
-            for row, side in ((b, "bid"), (n + b, "ask")):
+            for row, name in ((b, "bid"), (n + b, "ask")):
                 there = torch.arange(law.width)[s.total[row] > 0].flip(0).tolist()
-                level = [i if side == "bid" else law.width - 1 - i for i in there]
+                levels = [i if name == "bid" else law.width - 1 - i for i in there]
                 mine = [
-                    (p + law.base, int(s.total[row, i]), int(s.own[row, i])) for p, i in zip(level, there, strict=True)
+                    (p + law.base, int(s.total[row, i]), int(s.own[row, i])) for p, i in zip(levels, there, strict=True)
                 ]
-                assert mine == book.depth(side)
+                assert mine == book.depth(name)
     assert int(s.inventory.abs().sum()) > 0
 
 
@@ -129,7 +132,7 @@ def test_whole_steps_equal_the_compiled_law(monkeypatch: pytest.MonkeyPatch, rul
     n, calm = 6, (3.0, -2.13, -0.8, -2.3, 0.167, -0.1)  # so that the books last
     wide = {"seed_spread": 0.4, "volatility": 0.02, "book_size": 2000, "nt": 100, "intensity": calm}
     config = _config(**{**wide, **rules})
-    law = TensorBook(config.market, CPU)
+    law = TensorBook(book_of(config), CPU)
     books, s = [CompiledBook(config, k) for k in range(n)], law.empty_books(n)
     for k, book in enumerate(books):
         for row, levels in ((k, book.side(0)), (n + k, book.side(1)[::-1])):
@@ -144,7 +147,8 @@ def test_whole_steps_equal_the_compiled_law(monkeypatch: pytest.MonkeyPatch, rul
         quote = np.stack([rng.integers(-6, 12, n), rng.exponential(0.1, n)] * 2, 1).astype(float)
         quote[:, 2] = rng.integers(-6, 12, n)
         quote[:, 3] = rng.exponential(0.1, n)
-        noise, streams = np.zeros(n), []
+        noise = np.zeros(n)
+        streams: list[np.ndarray | None] = []
         for k, book in enumerate(books):
             if alive[k]:
                 book.step(quote[k])
@@ -180,21 +184,21 @@ def test_whole_steps_equal_the_compiled_law(monkeypatch: pytest.MonkeyPatch, rul
                 for name in ("paid", "received", "revaluation", "bid", "ask"):
                     assert float(money[name][k]) == pytest.approx(getattr(account, name), rel=1e-9, abs=1e-9), name
                 bought += got[0]
-            for side, row in ((0, s.total[k]), (1, s.total[n + k].flip(0))):
-                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 0])
-            for side, row in ((0, s.own[k]), (1, s.own[n + k].flip(0))):
-                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 1])
+            for side, shares in ((0, s.total[k]), (1, s.total[n + k].flip(0))):
+                np.testing.assert_array_equal(shares[: law.levels], book.side(side)[:, 0])
+            for side, shares in ((0, s.own[k]), (1, s.own[n + k].flip(0))):
+                np.testing.assert_array_equal(shares[: law.levels], book.side(side)[:, 1])
             assert bool(law.empty(s)[k]) == book.empty
         steps += int(alive.sum())
         traded += int((counts > 0).sum())
-    least = 10 if config.market.book_size == 60 else 100
+    least = 10 if book_of(config).book_size == 60 else 100
     assert steps > least and traded > least // 2 and int(s.inventory.abs().sum()) > 0
     assert bought > least // 2
 
 
 @pytest.mark.parametrize("fill", ["linear", "poisson"])
 def test_steps_of_the_game_equal_the_compiled_law(fill: str) -> None:
-    market = _config(name="avellaneda-stoikov", nt=200, fill=fill).market
+    market = game_of(_config(name="avellaneda-stoikov", nt=200, fill=fill))
     p, law, n = game.parameters(market), TensorGame(market, CPU), 50
     s, rng = law.reset(n, torch.Generator()), np.random.default_rng(1)
     states = [game.State(np.zeros(game.MONEY), np.zeros(4, np.int64)) for _ in range(n)]
@@ -293,14 +297,14 @@ def test_quoters_that_do_not_learn_never_wait_either(monkeypatch: Any) -> None:
     ids=["bool", "item", "mask", "tolist", "cpu", "host tensor", "host number"],
 )
 def test_a_step_that_waits_is_found_out(monkeypatch: Any, wait: Any) -> None:
-    original = tensor.TensorMaker.normalise
+    original = TensorMaker.normalise
 
     def waiting(self: Any, raw: torch.Tensor) -> torch.Tensor:
         if raw.device.type == "meta" and torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
             wait(raw)
         return original(self, raw)
 
-    monkeypatch.setattr(tensor.TensorMaker, "normalise", waiting)
+    monkeypatch.setattr(TensorMaker, "normalise", waiting)
     with pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
         _steps_on_meta(monkeypatch, _config(nt=8), None)
 

@@ -16,6 +16,7 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.book_recording import BookRecording, read_recording
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
+from tests.conftest import book_of
 from tests.markets.book.stage import Book
 
 SEED, EPOCH = 7, 3
@@ -60,7 +61,7 @@ def test_the_replay_is_the_trajectory_of_the_batch(
         np.testing.assert_array_equal(mine, getattr(batch, name)[rows])
     np.testing.assert_array_equal(replay.step, batch.step[rows])
     np.testing.assert_allclose(replay.value, batch.value[rows], rtol=1e-12, atol=1e-9)
-    tick = config.market.tick
+    tick = book_of(config).tick
     for k, row in enumerate(rows):
         price, shares, own = replay.levels(k)
         bids, asks = price[shares > 0], price[shares < 0]

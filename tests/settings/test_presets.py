@@ -9,6 +9,7 @@ import pytest
 from mmrl.markets.book.settings import Settings
 from mmrl.settings.model import Config, ConfigError
 from mmrl.settings.sources import presets, resolve
+from tests.conftest import game_of
 
 RULES = (
     "owner",
@@ -42,7 +43,7 @@ def test_lineage_takes_the_second_value_of_every_rule(rule: str) -> None:
 
 def test_avellaneda_stoikov_is_the_published_game() -> None:
     config, _ = resolve({}, preset="avellaneda-stoikov")
-    market, reward = config.market, config.reward
+    market, reward = game_of(config), config.reward
     assert (market.name, market.nt, market.fill, market.midprice) == (
         "avellaneda-stoikov",
         200,

@@ -16,6 +16,7 @@ from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, sho
 from mmrl.settings.model import Config, ConfigError, build
 from mmrl.settings.registry import markets
 from mmrl.settings.sources import dump_toml, load_toml, nested, replaced, resolve, set_values
+from tests.conftest import book_of, game_of
 
 DECLARED = [(market, spec) for market in markets() for spec in fields(market)]
 """Every setting as every market declares it."""
@@ -173,10 +174,11 @@ def test_set_reads_text_by_the_type_of_the_setting() -> None:
 
 def test_whole_numbers_do_for_floats_in_files() -> None:
     stored = load_toml("[market]\ndt = 2\nintensity = [1, 2, 3, 4, 5, 6]\ndelta_grid = [1, 2]\n")
-    assert stored.config.market.dt == 2.0
-    assert stored.config.market.intensity == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-    assert stored.config.market.delta_grid == (1.0, 2.0)
-    assert all(isinstance(x, float) for x in stored.config.market.delta_grid)
+    market = book_of(stored.config)
+    assert market.dt == 2.0
+    assert market.intensity == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert market.delta_grid == (1.0, 2.0)
+    assert all(isinstance(x, float) for x in market.delta_grid)
 
 
 def test_replaced_checks_again() -> None:
@@ -227,9 +229,9 @@ def test_any_config_survives_toml_and_text(values: dict[str, Any]) -> None:
 
 def test_units_of_time() -> None:
     book, _ = resolve({"nt": 500, "dt": 2.0})
-    assert (book.market.dt, spec_of(book).end_time, spec_of(book).steps) == (2.0, 1000.0, 500)
+    assert (book_of(book).dt, spec_of(book).end_time, spec_of(book).steps) == (2.0, 1000.0, 500)
     diffusion, _ = resolve({}, preset="avellaneda-stoikov")
-    assert diffusion.market.dt == pytest.approx(0.005)
+    assert game_of(diffusion).dt == pytest.approx(0.005)
     assert spec_of(diffusion).end_time == 1.0
 
 

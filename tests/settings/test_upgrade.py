@@ -22,6 +22,7 @@ from mmrl.settings.model import Config, ConfigError, MarketSettings
 from mmrl.settings.registry import markets, settings_class
 from mmrl.settings.sources import dump_toml, load_toml, resolve, set_values
 from mmrl.settings.upgrade import new_key, old_flags
+from tests.conftest import game_of
 
 ROOT = Path(__file__).resolve().parents[2]
 GAME = "avellaneda-stoikov"
@@ -147,10 +148,11 @@ def test_old_files_held_the_settings_of_every_market(tmp_path: Path, caplog: pyt
         own = {"market.midprice": 500.0, "market.sigma": 3.0, "market.book_size": 50}
         file.write_text(toml([(NAME, market), *both.items(), *own.items()]))
         config, _ = resolve({}, file)
-        assert config.market == settings_class(market)(
-            **{new.partition(".")[2]: value for new, value in OLD[market].values() if new.startswith("market.")},
-            **({"midprice": 500.0, "book_size": 50} if market == "book" else {"sigma": 3.0}),
-        )
+        want: dict[str, Any] = {
+            new.partition(".")[2]: value for new, value in OLD[market].values() if new.startswith("market.")
+        }
+        want |= {"midprice": 500.0, "book_size": 50} if market == "book" else {"sigma": 3.0}
+        assert config.market == settings_class(market)(**want)
         assert config.reward.max_dw == 2000.0
     assert len(notes(caplog)) >= 2
 
@@ -166,7 +168,7 @@ def test_names_of_today_are_not_noted(tmp_path: Path, caplog: pytest.LogCaptureF
 def test_an_old_name_with_set_variable_and_flag(caplog: pytest.LogCaptureFixture) -> None:
     def midprice(flags: dict[str, Any], environ: dict[str, str] | None = None) -> tuple[Any, str]:
         config, origins = resolve({NAME: GAME, **flags}, environ=environ)
-        return config.market.midprice, origins["market.midprice"]  # type: ignore[attr-defined]
+        return game_of(config).midprice, origins["market.midprice"]
 
     assert set_values(["as_midprice=50"]) == {"market.midprice": 50.0}
     assert midprice(set_values(["as_midprice=50"])) == (50.0, "flag")

@@ -14,6 +14,7 @@ from mmrl.rollout.engines import make_engine
 from mmrl.rollout.quoters import fixed, table
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.model import build
+from tests.conftest import game_of
 
 MOST = 40
 
@@ -29,7 +30,7 @@ MOST = 40
 )
 def test_recomputed_table(strategy: str, fill: str, profit: float, std: float, std_q: float) -> None:
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 200, "fill": fill}})
-    market = config.market
+    market = game_of(config)
     if strategy == "inventory":
         quoter = table(avellaneda_stoikov.quotes(inputs(config), MOST))
     else:

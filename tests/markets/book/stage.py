@@ -12,6 +12,7 @@ from mmrl.markets.book import dynamics as law
 from mmrl.markets.book import order_book as b
 from mmrl.markets.book.order_book import BID, MAKER
 from mmrl.settings.model import Config, build
+from tests.conftest import book_of
 
 NO_ORDERS = (-200.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -21,7 +22,7 @@ class Book:
 
     def __init__(self, config: Config, seed: int = 1, epoch: int = 0, number: int = 0) -> None:
         self.config, self.number = config, number
-        self.p = law.parameters(config.market)
+        self.p = law.parameters(book_of(config))
         self.s = law.State(
             np.empty((self.p.levels, 4), np.int64),
             np.empty((law.lot_capacity(self.p), 3), np.int64),

@@ -13,6 +13,7 @@ from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, fixed, heuristic
 from mmrl.settings.model import Config, build
 from mmrl.settings.sources import nested, read_preset, replaced
+from tests.conftest import book_of
 from tests.markets.book.stage import Book
 
 ONE_A_MS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -30,12 +31,12 @@ def plain_rate(delta: float, q: int) -> float:
 )
 def test_intensity(delta: float, q: int, printed: float | None) -> None:
     """Rates as printed in the literature, but for the last: there it is 0.002, the formula gives 0.00122."""
-    p = law.parameters(Config().market)
+    p = law.parameters(book_of(Config()))
     assert law.arrival_rate(p, delta, q) == pytest.approx(plain_rate(delta, q), rel=1e-12)
     assert printed is None or plain_rate(delta, q) == pytest.approx(printed, abs=5e-4)
     assert law.arrival_rate(p, delta, 0) == 0.0
     other = (1.0, -0.5, 0.2, -0.3, -0.1, 0.4)
-    p = law.parameters(build({"market": {"intensity": other}}).market)
+    p = law.parameters(book_of(build({"market": {"intensity": other}})))
     power = np.dot(other, [1, *(math.log(1 + delta) ** k for k in (1, 2)), 0, 0, 0])
     power += np.dot(other[3:], [math.log(1 + q), math.log(1 + q) ** 2, math.log(1 + delta + q)])
     assert law.arrival_rate(p, delta, q) == pytest.approx(math.exp(power), rel=1e-12)

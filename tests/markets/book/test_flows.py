@@ -15,6 +15,7 @@ from mmrl.markets.book.order_book import ASK, BID, OTHERS
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.settings.model import build
+from tests.conftest import book_of
 from tests.markets.book.reference_book import ReferenceBook
 from tests.markets.book.stage import Book, Stage
 
@@ -77,7 +78,7 @@ class Twin:
     """The same rules spelled out on the slow book, with the random numbers of the compiled one."""
 
     def __init__(self, play: Book) -> None:
-        self.play, self.market = play, play.config.market
+        self.play, self.market = play, book_of(play.config)
         self.slow = ReferenceBook("time")
         for side, name in SIDES.items():
             for price, shares, own in play.levels(side):
@@ -104,7 +105,7 @@ class Twin:
             depth = self.slow.depth(name)
             size = depth[0][1] if depth else 0
             rate = law.arrival_rate(self.play.p, sign * (depth[0][0] - mid) * 0.01, size) if depth else 0.0
-            cap = size if self.market.market_order == "best" else sum(n for _, n, _ in depth)  # type: ignore[attr-defined]
+            cap = size if self.market.market_order == "best" else sum(n for _, n, _ in depth)
             counts[name] = poisson(stream, self.play.p.dt * rate, cap)
         for name, count in counts.items():
             self.slow.take(name, count, FAR[name], "others")

@@ -1,5 +1,7 @@
 """Every rule of the book market on a book small enough to work out by hand; prices in cents around 100.00."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from mmrl.markets.book.order_book import ASK, BID, MAKER, OTHERS
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.settings.model import build
+from tests.conftest import book_of
 from tests.markets.book.stage import Stage
 
 FLOOD = (60.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # more than any side holds, so that the cap alone decides
@@ -96,7 +99,13 @@ def test_priority_at_one_price(priority: str, money: tuple[int, int]) -> None:
 
 def test_step_that_empties_the_book() -> None:
     for rule, length in (("kept", 1), ("discarded", 0)):
-        rules = {"emptying_step": rule, "owner": "maker", "market_order": "walk", "book_size": 200, "nt": 3}
+        rules: dict[str, Any] = {
+            "emptying_step": rule,
+            "owner": "maker",
+            "market_order": "walk",
+            "book_size": 200,
+            "nt": 3,
+        }
         batch = rollout(Stage(FLOOD, **rules).config, fixed(0, 0, 0, 0), 1, 0, count=4, threads=1)
         assert batch.lengths.tolist() == [length] * 4 and batch.terminated.all()
         assert np.all(batch.final_cash != 0) == (rule == "kept")
@@ -209,7 +218,7 @@ def test_what_is_observed() -> None:
 
 
 def test_step_length_scales_drift_noise_and_rates() -> None:
-    one, four = (law.parameters(build({"market": {"dt": dt}}).market) for dt in (1.0, 4.0))
+    one, four = (law.parameters(book_of(build({"market": {"dt": dt}}))) for dt in (1.0, 4.0))
     assert one.drift == pytest.approx(3.59e-6 / 0.01)
     assert one.scale == pytest.approx(2.4e-3 / 0.01)
     assert four.drift == pytest.approx(4 * 3.59e-6 / 0.01)
