@@ -129,6 +129,7 @@ class TensorRun:
         end = self.market.in_currency({name: x.to(where) for name, x in self.market.standing(self.state).items()})
         for columns in (rows, end):
             columns["value"] = columns["cash"] + columns["inventory"] * columns["mid"]
+        end["time"] = _end_times(rows, offsets)
         over = self.over.to(where)
         rows["reward"] = rewards(self.config, rows, offsets, end, over)
         del rows["elapsed"]
@@ -145,3 +146,12 @@ class TensorRun:
             terminated=over,
             last_observation=self._observation.to(where),
         )
+
+
+def _end_times(rows: Record, offsets: Tensor) -> Tensor:
+    """When the last step of each trajectory [N] was over: the clock of the state runs on for those that have ended."""
+    filled = offsets[1:] > offsets[:-1]
+    last = (offsets[1:] - 1)[filled]
+    times = torch.zeros(len(filled), dtype=rows["time"].dtype, device=offsets.device)
+    times[filled] = rows["time"][last] + rows["elapsed"][last]
+    return times

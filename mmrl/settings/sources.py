@@ -87,7 +87,8 @@ def resolve(
 def typed(key: str, value: Any, market: str) -> Any:
     """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
     spec = field(key, market)
-    return parse_text(spec, value) if isinstance(value, str) and spec.kind not in ("str", "choice") else value
+    unread = isinstance(value, str) and field(key).kind == "str" and spec.kind not in ("str", "choice")
+    return parse_text(spec, value) if unread else value
 
 
 def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
@@ -188,6 +189,8 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     old = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": field(key) for flag, key in old_flags().items()}
     for variable, spec in (old | known).items():
         if environ.get(variable, "") != "":
+            if variable not in known:
+                note(f"{variable}: it is now {spec.key}")
             try:
                 found[spec.key] = variable, parse_text(spec, environ[variable])
             except ConfigError as error:

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from mmrl.agents import AGENTS, agent, avellaneda_stoikov, cartea_jaimungal, distances, glft, symmetric
-from mmrl.agents.inputs import Inputs, tangent
+from mmrl.agents.inputs import Inputs
+from mmrl.markets.contract import market_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import Config
-from mmrl.settings.declare import ConfigError
 from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
+from tests.conftest import book_of
 
 
 def given(**changes: Any) -> Inputs:
@@ -26,7 +28,7 @@ def game(**market: Any) -> Config:
 
 
 def test_avellaneda_stoikov_by_hand() -> None:
-    table = avellaneda_stoikov.quotes(given(rows=4), reach=3)
+    table = avellaneda_stoikov.quotes(given(rows=4), most=3)
     half = np.log(1 + 0.1 / 1.5) / 0.1
     np.testing.assert_allclose(table[0, 3], 0.2 + half)  # gamma sigma^2 T / 2
     np.testing.assert_allclose(table[2, 3 + 2], [0.1 + half + 2 * 0.2, 0.1 + half - 2 * 0.2])
@@ -82,11 +84,14 @@ def test_agreement_with_a_matrix_exponential() -> None:
 def test_every_agent_plays_the_game_in_both_engines(name: str) -> None:
     config = game()
     if name == "naive":
-        with pytest.raises(ConfigError, match="mirrors the sizes that a book shows"):
+        with pytest.raises(
+            ConfigError, match="needs a market with a simple maker of its own, 'avellaneda-stoikov' is not one"
+        ):
             agent(name, config)
         return
     quoter = agent(name, config)
     table = distances(quoter, config)
+    assert table is not None
     assert table.shape[0] == 40 and np.isfinite(table).all()
     one = rollout(config, quoter, 1, 0, count=300)
     two = TensorEngine(config).rollout(quoter, None, 1, 0, 300).numpy()
@@ -132,8 +137,10 @@ def test_book_table_follows_time_and_inventory() -> None:
 
 def test_the_tangent_of_the_book() -> None:
     config = build({})
-    k, arrival = tangent(config)
-    b, d = config.market.intensity, 3.26
+    fill_curve = market_of(config).fill_curve
+    assert fill_curve is not None
+    k, arrival = fill_curve(config.market)
+    b, d = book_of(config).intensity, 3.26
     log = b[0] + b[1] * np.log1p(d) + b[2] * np.log1p(d) ** 2 + b[3] * np.log(2) + b[4] * np.log(2) ** 2
     rate = np.exp(log + b[5] * np.log1p(d + 1))
     assert arrival * np.exp(-k * d) == pytest.approx(rate, rel=1e-3)  # a fresh share earns most at 3.26

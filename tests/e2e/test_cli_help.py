@@ -8,13 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mmrl.settings.fields import fields
 
 ROOT = Path(__file__).resolve().parents[2]
-LINEAGE = {
+LINEAGE: dict[str, dict[str, Any]] = {
     "-nt 4950 -nb 100 -ne 400 --add-inventory --add-time --plot-after 10 --book-size 5000 --update-freq 10": {
         "market.nt": 4950,
         "training.nb": 100,

@@ -91,7 +91,7 @@ def test_live_view(terminal: Terminal, tmp_path: Path) -> None:
 
     for width, height in ((120, 36), (200, 60), (40, 10), (80, 24)):
         terminal("resize-window", "-x", str(width), "-y", str(height))
-        screen = terminal.wait(lambda s, h=height: len(s) == h and s[-1].startswith("epoch ") and drawn(s), 20)
+        screen = terminal.wait(lambda s, h=height: len(s) == h and s[-1].startswith("epoch ") and drawn(s), 20)  # type: ignore[misc]
         assert sum("epoch " in row and "/1000000" in row for row in screen) == 1
 
     terminal("send-keys", "C-c")

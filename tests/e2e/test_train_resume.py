@@ -61,7 +61,7 @@ def test_stopped_and_resumed_equals_uninterrupted(straight: Path, tmp_path: Path
     assert done.returncode == 0, done.stderr
     done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "4", "--json")
     assert done.returncode == 0, done.stderr
-    first = max(records(straight), key=lambda row: row["value_mean"])
+    first = max(records(straight), key=lambda row: float(str(row["value_mean"])))
     assert first["epoch"] in (1, 2), "the best epoch lies before the stop, or this shows nothing"
     assert json.loads(done.stdout.splitlines()[-1])["best"] == {key: first[key] for key in ("value_mean", "epoch")}
     assert records(tmp_path / "run") == records(straight)

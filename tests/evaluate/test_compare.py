@@ -13,9 +13,10 @@ from mmrl.commands import evaluate as report
 from mmrl.evaluate import compare, surface
 from mmrl.evaluate.grade import Grader
 from mmrl.rollout import compiled
+from mmrl.rollout.quoters import learned
 from mmrl.rollout.streams import STREAMS, stream_seed
-from mmrl.settings.declare import ConfigError
 from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import resolve
 
 KEYS = [
@@ -111,9 +112,9 @@ def test_a_book_has_no_optimum(capsys: pytest.CaptureFixture[str]) -> None:
     ("options", "message"),
     [
         ({"agents": ["nobody"]}, "unknown agent 'nobody'"),
-        ({"agents": ["naive"]}, "agent 'naive' mirrors"),
+        ({"agents": ["naive"]}, "agent 'naive' needs a market with a simple maker of its own"),
         ({"agents": ["glft"], "assignments": ["gamma=0"]}, "gamma = 0.0 is not allowed"),
-        ({"agents": ["glft"], "reach": 3}, "Q = 3 is too small"),
+        ({"agents": ["glft"], "max_inventory": 3}, "Q = 3 is too small"),
         ({"agents": ["glft"], "assignments": ["lr=1"]}, "only market and reward settings"),
         ({"agents": ["glft"], "market": "moon"}, "market.name = 'moon' is not allowed"),
         ({"agents": ["glft"], "save": "x.gif"}, "must end in one of"),
@@ -172,17 +173,16 @@ def test_curves_on_the_book_have_sizes() -> None:
 
 def test_an_untrained_policy_is_graded_by_its_deterministic_quotes() -> None:
     from mmrl.agents.learned import quote_table
-    from mmrl.learn.policy import policy_weights
     from mmrl.learn.trainer import Trainer
 
     config, _ = resolve({"nt": 20, "nb": 20, "threads": 1}, None, GAME, {})
     trainer = Trainer(config)
     grade = Grader(config).optimality(trainer.policy, trainer.normaliser)
     assert grade is not None and grade < 1
-    table = quote_table(config, policy_weights(trainer.policy, trainer.normaliser), 5)
+    table = quote_table(config, trainer.policy.weights(trainer.normaliser), 5)
     batch = trainer.engine.rollout(trainer.policy, trainer.normaliser, seed=1, epoch=0, count=4)
     assert table.shape == (20, 11, 2) and batch.nnz == 80
-    quoter = compiled.learned(policy_weights(trainer.policy, trainer.normaliser), deterministic=True)
+    quoter = learned(trainer.policy.weights(trainer.normaliser), deterministic=True)
     played = compiled.rollout(config, quoter, 1, 0, count=8)
     inside = np.abs(played.inventory) <= 5
     want = table[played.step[inside], played.inventory[inside] + 5]

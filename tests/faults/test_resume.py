@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ ALGORITHMS = {
 SHORT = {("ppo", "compiled")}
 
 
-def gone_on(nursery: Nursery, place: Path, *stops: int, **task: object) -> Path:
+def gone_on(nursery: Nursery, place: Path, *stops: int, **task: Any) -> Path:
     """A run resumed and stopped at each of some epochs."""
     for before, after in itertools.pairwise((newest(place / "run"), *stops)):
         trained(nursery, place, "--load", "run", "--expand", str(after - before), **task)
@@ -72,7 +73,7 @@ def test_every_part_of_the_state_is_needed(
     caught(8, f"resumed with {mutant.replace('_', ' ')}: differs")
 
 
-def distinct(nursery: Nursery, place: Path, count: int, **task: object) -> set[str]:
+def distinct(nursery: Nursery, place: Path, count: int, **task: Any) -> set[str]:
     """The different results that one seed has in `count` processes."""
     found = set()
     for k in range(count):

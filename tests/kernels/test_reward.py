@@ -11,9 +11,11 @@ import pytest
 from mmrl.kernels import reward as u
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
+from mmrl.rollout.rewards import enum_name
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.declare import ConfigError
 from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import field
 
 
 def test_by_hand() -> None:
@@ -23,14 +25,15 @@ def test_by_hand() -> None:
     assert u.mean_variance(1.5, -3, 0.1, 4.0, 0.5) == pytest.approx(1.5 - 0.05 * 4 * 9 * 0.5)
     assert u.inventory_penalty(1.5, -3, 0.2, 0.5) == pytest.approx(1.5 - 0.2 * 9 * 0.5)
     # 3 shares, the mid rises by 0.4: a gain of 1.2, half of which is taken away
-    assert u.damped(1.5, 3, 0.4, 0.5) == pytest.approx(0.9)
-    assert u.damped(1.5, 3, -0.4, 0.5) == 1.5
-    assert u.damped_symmetric(1.5, 3, 0.4, 0.5) == pytest.approx(0.9)
-    assert u.damped_symmetric(1.5, 3, -0.4, 0.5) == pytest.approx(2.1)
+    gain = 3 * 0.4
+    assert u.damped(1.5, gain, 0.5) == pytest.approx(0.9)
+    assert u.damped(1.5, -gain, 0.5) == 1.5
+    assert u.damped_symmetric(1.5, gain, 0.5) == pytest.approx(0.9)
+    assert u.damped_symmetric(1.5, -gain, 0.5) == pytest.approx(2.1)
     # trading profit 1.5 - 3 * 0.4, less 0.1 / 2 * 4 * 3^2 * 0.5
-    assert u.entropic(1.5, 3, 0.4, 3, 0.1, 4.0, 0.5) == pytest.approx(0.3 - 0.9)
+    assert u.entropic(1.5, gain, 3, 0.1, 4.0, 0.5) == pytest.approx(0.3 - 0.9)
     # damped 0.9 + trading 1.5 - 1.2 - 0.01 * 4^2
-    assert u.guo_lin_huang(1.5, 3, 0.4, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
+    assert u.guo_lin_huang(1.5, gain, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
 
 
 def expected(config: Any, batch: Any) -> np.ndarray:
@@ -48,7 +51,8 @@ def expected(config: Any, batch: Any) -> np.ndarray:
     d_mid = after(batch.mid, batch.final_mid) - batch.mid
     book = config.market.name == "book"
     exposed = batch.inventory if book else held
-    r, dt = config.reward, config.market.step_length
+    r, dt = config.reward, config.market.dt
+    np.testing.assert_allclose(batch.revaluation, exposed * d_mid, rtol=1e-9, atol=1e-9)
     gain = r.damping * exposed * d_mid
     out = {
         "linear": psi,
@@ -72,7 +76,8 @@ def expected(config: Any, batch: Any) -> np.ndarray:
 @pytest.mark.parametrize("engine", ["compiled", "tensor"])
 @pytest.mark.parametrize("market", ["book", "avellaneda-stoikov"])
 def test_both_engines_pay_the_utility(engine: str, market: str) -> None:
-    utilities = [name for name in u.CODES if name != "custom" and (name != "entropic" or market != "book")]
+    choices = field("reward.utility").choices
+    utilities = [name for name in choices if name != "custom" and (name != "entropic" or market != "book")]
     quoter = fixed(2, 0.3, 3, 0.4) if market == "book" else fixed(0.2, 0.4)
     for utility in utilities:
         reward: dict[str, Any] = {"utility": utility, "risk_aversion": 0.02, "cara_alpha": 1.0, "final_penalty": 0.03}
@@ -85,6 +90,12 @@ def test_both_engines_pay_the_utility(engine: str, market: str) -> None:
             batch = TensorEngine(config).rollout(quoter, None, 5, 0, 10).numpy()
         assert np.abs(batch.final_inventory).max() > 1
         np.testing.assert_allclose(batch.reward, expected(config, batch), rtol=1e-9, atol=1e-9, err_msg=utility)
+
+
+def test_every_choice_has_its_number() -> None:
+    assert [enum_name(name) for name in field("reward.utility").choices] == [kind.name for kind in u.Utility]
+    assert [int(kind) for kind in u.Utility] == list(range(len(u.Utility)))
+    assert {enum_name(name) for name in field("reward.final").choices} == {kind.name for kind in u.Final}
 
 
 def test_refusals() -> None:

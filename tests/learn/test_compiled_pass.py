@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmrl.learn import gradient
-from mmrl.learn.policy import Policy, ValueNetwork, make_policy
+from mmrl.learn.policy import GaussianPolicy, Policy, ValueNetwork, make_policy
 from mmrl.learn.returns import LearningBatch, predict
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -21,7 +21,7 @@ def settings(**given: Any) -> Config:
 
 def case(config: Config, rows: int) -> tuple[Policy, ValueNetwork, LearningBatch]:
     torch.manual_seed(3)
-    policy, network = make_policy(config, 6, 4), ValueNetwork(6, config.policy.layers, config.policy.layer_size)
+    policy, network = make_policy(config), ValueNetwork(6, config.policy.layers, config.policy.layer_size)
     with torch.no_grad():
         for parameter in [*policy.parameters(), *network.parameters()]:
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -61,6 +61,7 @@ def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int
 def test_a_log_std_at_its_bound_moves_only_within() -> None:
     config = settings()
     policy, _, batch = case(config, 200)
+    assert isinstance(policy, GaussianPolicy)
     with torch.no_grad():
         policy.log_std[0] = 2.5
     gradient._compiled(policy, None, batch, None, config, 0.0, 1)

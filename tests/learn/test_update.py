@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import mmrl.learn.update as update_module
+from mmrl.learn import gradient
 from mmrl.learn.adam import Adam
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import (
@@ -17,7 +18,6 @@ from mmrl.learn.policy import (
     GaussianPolicy,
     Policy,
     ValueNetwork,
-    policy_weights,
 )
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
 from mmrl.learn.update import make_optimiser, policy_loss, update
@@ -139,7 +139,7 @@ def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeyp
     name = "network.linear.1.weight"
     parameter = dict(policy.named_parameters())[name]
     if where == "gradient":
-        real = update_module.accumulate
+        real = gradient.accumulate
 
         def spoilt(*arguments: Any) -> list[float]:
             numbers = real(*arguments)
@@ -184,6 +184,6 @@ def test_exported_weights_give_the_same_means() -> None:
     normaliser = RunningNormaliser(3)
     rows = np.random.default_rng(0).normal(5, 3, size=(50, 3)).astype(np.float32)
     normaliser.update(rows)
-    weights = policy_weights(policy, normaliser)
+    weights = policy.weights(normaliser)
     want = policy(normaliser.normalise(torch.as_tensor(rows))).detach().numpy()
     np.testing.assert_allclose(weights.forward(weights.normalise(rows)), want, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mmrl.display.frame import Frame
@@ -12,7 +13,7 @@ from mmrl.plots.charts import PANELS, Columns, metric_line, panels_of, training_
 def records(graded: bool) -> list[dict[str, float]]:
     rows = []
     for epoch in range(1, 31):
-        row = {"epoch": epoch, "trajectories": 100}
+        row: dict[str, float] = {"epoch": epoch, "trajectories": 100}
         for name in ("reward", "inventory", "spread"):
             row |= {f"{name}_mean": epoch / 10, f"{name}_std": 1.0}
         if graded and epoch % 10 == 0:
@@ -23,7 +24,7 @@ def records(graded: bool) -> list[dict[str, float]]:
 
 def test_the_line_leads_from_grade_to_grade() -> None:
     line = metric_line(records(True), "optimality")
-    assert list(line.x) == [10, 20, 30] and list(line.y) == pytest.approx([0.91, 0.92, 0.93])
+    assert np.asarray(line.x).tolist() == [10, 20, 30] and np.asarray(line.y) == pytest.approx([0.91, 0.92, 0.93])
     assert panels_of(Columns(records(False))) == PANELS == panels_of([])
     assert panels_of(Columns(records(True))) == (*PANELS, "optimality")
 

@@ -1,5 +1,6 @@
 """The compiled engine: reproducible, independent of threads, and its books balance."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from itertools import pairwise
 
@@ -8,23 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.kernels.network import forward, pack, tanh_all
-from mmrl.rollout.compiled import action_size, observation_size, rollout
+from mmrl.kernels.network import forward, tanh_all
+from mmrl.markets.contract import market_named, spec_of
+from mmrl.rollout.compiled import prepare, rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.model import Config
+from mmrl.rollout.weights import PolicyWeights, pack
 from mmrl.settings.build import build
+from mmrl.settings.model import Config
 
-
-def weights(config: Config, outputs: int | None = None) -> PolicyWeights:
-    rng = np.random.default_rng(0)
-    obs, width = observation_size(config), action_size(config)
-    sizes = [obs, 16, 16, outputs or width]
-    layers = [(0.3 * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32)) for a, b in pairwise(sizes)]
-    return PolicyWeights(
-        layers, np.full(width, -0.5, np.float32), np.zeros(obs, np.float32), np.full(obs, 5, np.float32)
-    )
+Untrained = Callable[..., PolicyWeights]
 
 
 def assert_equal(a: Trajectories, b: Trajectories) -> None:
@@ -34,9 +28,9 @@ def assert_equal(a: Trajectories, b: Trajectories) -> None:
 
 
 @pytest.mark.parametrize("name", ["book", "avellaneda-stoikov"])
-def test_threads_and_splits_change_nothing(name: str) -> None:
+def test_threads_and_splits_change_nothing(name: str, untrained: Untrained) -> None:
     config = build({"market": {"name": name, "nt": 100}})
-    policy = weights(config)
+    policy = untrained(config)
     one = rollout(config, policy, 4, 2, count=12, threads=1).validate()
     assert_equal(one, rollout(config, policy, 4, 2, count=12, threads=3))
     part = rollout(config, policy, 4, 2, first=5, count=3, threads=1)
@@ -55,11 +49,11 @@ def test_threads_and_splits_change_nothing(name: str) -> None:
     st.integers(0, 1000),
 )
 def test_no_split_and_no_thread_count_shows(
-    name: str, count: int, threads: int, cuts: list[int], seed: int, first: int
+    untrained: Untrained, name: str, count: int, threads: int, cuts: list[int], seed: int, first: int
 ) -> None:
     """Any number of threads, and any cut of first .. first + count - 1 into parts, gives the same rows."""
     config = build({"market": {"name": name, "nt": 25, **({"book_size": 60} if name == "book" else {})}})
-    policy = weights(config)
+    policy = untrained(config)
     whole = rollout(config, policy, seed, 7, first, count, threads=1)
     assert_equal(whole, rollout(config, policy, seed, 7, first, count, threads=threads))
     edges = sorted({0, count, *(c for c in cuts if c < count)})
@@ -76,7 +70,7 @@ RAW = 1e4  # observations are divided by it, so that nothing is clipped
 
 def watcher(config: Config, bias: tuple[float, ...]) -> PolicyWeights:
     """A policy that always does the same and whose observations can be read off."""
-    obs = observation_size(config)
+    obs = len(spec_of(config).columns)
     layers = [(np.zeros((obs, 4), np.float32), np.array(bias, np.float32))]
     return PolicyWeights(layers, np.full(4, -60, np.float32), np.zeros(obs, np.float32), np.full(obs, RAW, np.float32))
 
@@ -84,7 +78,7 @@ def watcher(config: Config, bias: tuple[float, ...]) -> PolicyWeights:
 def test_columns_of_the_observation() -> None:
     """The last three states, newest first, then time left, inventory, S - S_0 and W."""
     config = build({"market": {"nt": 30, "n_obs": 3, "observation": "full", "volatility": 0.05}})
-    assert observation_size(config) == 3 * 4 + 1 + 3
+    assert len(spec_of(config).columns) == 3 * 4 + 1 + 3
     batch = rollout(config, watcher(config, (0.0, -1.4, 0.0, -1.4)), 1, 0, count=3, threads=1)
     for n in range(3):
         rows = slice(batch.offsets[n], batch.offsets[n + 1])
@@ -95,7 +89,7 @@ def test_columns_of_the_observation() -> None:
         np.testing.assert_allclose(seen[:, 12], 1 - np.arange(30) / 30, atol=1e-6)
         np.testing.assert_allclose(seen[:, 13], batch.inventory[rows], atol=1e-5)
         np.testing.assert_allclose(seen[:, 14], batch.mid[rows] - 533, atol=1e-5)
-        np.testing.assert_allclose(seen[:, 15], batch.wealth[rows], rtol=1e-6, atol=1e-3)
+        np.testing.assert_allclose(seen[:, 15], batch.cash[rows], rtol=1e-6, atol=1e-3)
         assert batch.inventory[rows].any() and np.all(seen[:, 0] >= 1) and np.all(seen[:, 2] >= 1)
         last = RAW * batch.last_observation[n].astype(float)
         np.testing.assert_array_equal(last[4:12], seen[[-1, -2], :4].ravel())
@@ -107,19 +101,17 @@ def test_distances_are_seen_before_the_action() -> None:
     far = (0.0, 90.0, 0.0, 90.0)  # orders far from the touch: the best quotes stay what they are
     batch = rollout(config, watcher(config, far), 1, 0, count=3, threads=1)
     seen = RAW * batch.observation.astype(float)
-    assert observation_size(config) == 5
+    assert len(spec_of(config).columns) == 5
     np.testing.assert_allclose(seen[:, 1], batch.mid - batch.bid, atol=1e-5)
     np.testing.assert_allclose(seen[:, 3], batch.ask - batch.mid, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["book", "avellaneda-stoikov"])
-def test_accounts_balance(name: str) -> None:
+def test_accounts_balance(name: str, untrained: Untrained) -> None:
     config = build({"market": {"name": name, "nt": 200}, "reward": {"immediate": "pnl", "final": "none"}})
-    batch = rollout(config, weights(config), 1, 0, count=8)
-    np.testing.assert_allclose(batch.value, batch.wealth + batch.inventory * batch.mid, atol=1e-6)
-    np.testing.assert_allclose(
-        batch.final_value, batch.final_wealth + batch.final_inventory * batch.final_mid, atol=1e-6
-    )
+    batch = rollout(config, untrained(config), 1, 0, count=8)
+    np.testing.assert_allclose(batch.value, batch.cash + batch.inventory * batch.mid, atol=1e-6)
+    np.testing.assert_allclose(batch.final_value, batch.final_cash + batch.final_inventory * batch.final_mid, atol=1e-6)
     np.testing.assert_allclose(batch.segment_sum(batch.reward), batch.final_value, atol=1e-6)
     if name == "book":
         assert np.all(batch.bid <= batch.ask)
@@ -133,9 +125,9 @@ def test_early_end_is_recorded() -> None:
     np.testing.assert_allclose(last, np.where(batch.terminated, 0.0, batch.final_value))
 
 
-def test_log_probability_of_the_recorded_action() -> None:
+def test_log_probability_of_the_recorded_action(untrained: Untrained) -> None:
     config = build({"market": {"nt": 50}})
-    policy = weights(config)
+    policy = untrained(config)
     batch = rollout(config, policy, 1, 0, count=2)
     mean = policy.forward(batch.observation)
     z = (batch.action - mean) / np.exp(policy.log_std)
@@ -143,10 +135,11 @@ def test_log_probability_of_the_recorded_action() -> None:
     np.testing.assert_allclose(batch.log_prob, want, atol=1e-4)
 
 
-def test_categorical_log_probability() -> None:
+def test_categorical_log_probability(untrained: Untrained) -> None:
     config = build({"market": {"nt": 50}, "policy": {"kind": "categorical"}})
-    groups = [len(config.policy.size_grid), len(config.policy.delta_grid)] * 2
-    policy = weights(config, sum(groups))
+    groups = [len(axis.grid) for axis in spec_of(config).axes]
+    assert groups == [8, 10, 8, 10]
+    policy = untrained(config)
     batch = rollout(config, policy, 1, 0, count=2)
     logits, want, start = policy.forward(batch.observation), np.zeros(batch.nnz), 0
     for a, size in enumerate(groups):
@@ -156,8 +149,8 @@ def test_categorical_log_probability() -> None:
     np.testing.assert_allclose(batch.log_prob, want, atol=1e-4)
 
 
-def test_network_agrees_with_numpy() -> None:
-    policy = weights(Config())
+def test_network_agrees_with_numpy(untrained: Untrained) -> None:
+    policy = untrained(Config())
     flat, sizes = pack(policy)
     hidden = np.zeros((2, 64), np.float32)
     x = np.linspace(-1, 1, 6).astype(np.float32)
@@ -172,13 +165,9 @@ def test_network_agrees_with_numpy() -> None:
 
 def test_each_kernel_is_compiled_for_one_signature_only() -> None:
     """A second signature would double the first start: arrays must be of one kind whatever the batch."""
-    from mmrl.rollout import kernels
-    from mmrl.rollout.compiled import prepare
-
     for name in ("book", "avellaneda-stoikov"):
         for nt, nb, threads in ((1, 1, 1), (5, 1, 1), (5, 4, 1), (5, 9, 2)):
             config = build({"market": {"name": name, "nt": nt}, "training": {"nb": nb}})
             prepare(config)
-            rollout(config, fixed(*[1.0] * action_size(config)), 1, 1, threads=threads)
-    assert len(kernels.book_rollout.signatures) == 1
-    assert len(kernels.game_rollout.signatures) == 1
+            rollout(config, fixed(*[1.0] * len(spec_of(config).axes)), 1, 1, threads=threads)
+        assert len(market_named(name).kernel.signatures) == 1

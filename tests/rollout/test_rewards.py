@@ -10,20 +10,19 @@ from mmrl.rollout import compiled
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.settings.model import Config
 from mmrl.settings.build import build
+from mmrl.settings.model import Config
 
 NT, DT = 12, 0.5
 FLOOD = (15.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # 3 million shares a step: every side is emptied
-BOOK: dict[str, Any] = {"nt": NT, "dt": DT, "book_size": 40, "seed_spread": 1.0, "midprice": 200.0, "max_dw": 500.0}
+BOOK: dict[str, Any] = {"nt": NT, "dt": DT, "book_size": 40, "seed_spread": 1.0, "midprice": 200.0}
 BOOK |= {"market_order": "walk", "intensity": (5.0, -2.13, -0.8, -2.3, 0.167, -0.1)}  # some trajectories end early
 GAME = {
     "name": "avellaneda-stoikov",
     "nt": NT,
     "horizon": NT * DT,
-    "as_midprice": 50.0,
+    "midprice": 50.0,
     "arrival": 1.5,
-    "max_dw": 500.0,
 }
 
 
@@ -39,7 +38,7 @@ def by_hand(batch: Trajectories, terms: dict[str, Any], midprice: float) -> np.n
     out, total = [], NT * DT
     for n in range(batch.count):
         rows = slice(batch.offsets[n], batch.offsets[n + 1])
-        wealth = [*batch.wealth[rows], batch.final_wealth[n]]
+        wealth = [*batch.cash[rows], batch.final_cash[n]]
         inventory = [*batch.inventory[rows].tolist(), int(batch.final_inventory[n])]
         mid = [*batch.mid[rows], batch.final_mid[n]]
         length = len(wealth) - 1
@@ -86,7 +85,7 @@ TERMS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("market", [BOOK, GAME], ids=["book", "game"])
 def test_rewards_by_hand(engine: str, market: dict[str, Any]) -> None:
     for name, terms in TERMS.items():
-        config = build({"market": market, "reward": terms})
+        config = build({"market": market, "reward": {"max_dw": 500.0, **terms}})
         batch = roll(engine, config)
         midprice = 200.0 if market is BOOK else 50.0
         np.testing.assert_allclose(batch.reward, by_hand(batch, terms, midprice), rtol=1e-9, atol=1e-9, err_msg=name)
@@ -106,7 +105,7 @@ def test_bonuses_by_number() -> None:
         config = build({"market": down, "reward": {**reward, "final": "none", "immediate": "wealth"}})
         batch = compiled.rollout(config, fixed(1, 0.05, 0, 0), 1, 0, count=1, threads=1)
         assert batch.inventory.tolist() == [0, 1] and batch.final_inventory.tolist() == [2]
-        wealth = np.diff([0.0, batch.wealth[1], batch.final_wealth[0]]) / (533 * 3000)
+        wealth = np.diff([0.0, batch.cash[1], batch.final_cash[0]]) / (533 * 3000)
         np.testing.assert_allclose(batch.reward - wealth, want, atol=1e-12)
 
 

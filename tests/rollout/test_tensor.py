@@ -9,21 +9,27 @@ import torch
 from scipy import stats
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mmrl.kernels.account import DISCARDED
 from mmrl.kernels.random import next_word, normal, poisson, seed_stream, uniform
 from mmrl.kernels.tensor_random import device_generator, poisson_by_inversion
-from mmrl.learn.policy import RunningNormaliser, make_policy
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import make_policy
 from mmrl.markets.avellaneda_stoikov import dynamics as game
-from mmrl.markets.avellaneda_stoikov.tensor import TensorGame
-from mmrl.markets.book import dynamics as diffusive
-from mmrl.markets.book import order_book as compiled_book
+from mmrl.markets.avellaneda_stoikov.tensor import TensorMarket as TensorGame
+from mmrl.markets.book import tensor as book_tensor
 from mmrl.markets.book.order_book import LimitOrderBook
-from mmrl.markets.book.tensor import BLOCK, TensorBook
+from mmrl.markets.book.tensor import TensorMarket as TensorBook
+from mmrl.markets.book.tensor_state import BLOCK
+from mmrl.markets.contract import spec_of
 from mmrl.rollout import compiled, devices, tensor
 from mmrl.rollout.devices import resolve, resolve_device
-from mmrl.rollout.quoters import fixed, naive, table
+from mmrl.rollout.quoters import fixed, heuristic, table
 from mmrl.rollout.tensor import TensorEngine
-from mmrl.settings.model import Config
+from mmrl.rollout.tensor_maker import TensorMaker
 from mmrl.settings.build import build
+from mmrl.settings.model import Config
+from tests.conftest import book_of, game_of
+from tests.markets.book.stage import Book
 
 CPU = torch.device("cpu")
 
@@ -45,7 +51,7 @@ def _config(**market: Any) -> Config:
 @pytest.mark.parametrize("branch", [True, False])
 def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> None:
     rng, n = np.random.default_rng(3), 4
-    law = TensorBook(_config(market_order=market_order, nt=300, seed_spread=1.0).market, CPU)
+    law = TensorBook(book_of(_config(market_order=market_order, nt=300, seed_spread=1.0)), CPU)
     law.may_branch = branch
     s = law.empty_books(n)
     books = [LimitOrderBook(law.base, law.base + law.levels - 1) for _ in range(n)]
@@ -79,49 +85,36 @@ def test_matching_equals_the_compiled_book(market_order: str, branch: bool) -> N
             mid = float(s.mid[b]) + law.base
             book.sell(10**9, math.floor(mid) + 1)
             book.buy(10**9, math.ceil(mid) - 1)
-            for side, take in (("ask", book.buy), ("bid", book.sell)):
-                best, count = book.best(side), int(counts[b + n * (side == "ask")])
+            for name, take in (("ask", book.buy), ("bid", book.sell)):
+                best, count = book.best(name), int(counts[b + n * (name == "ask")])
                 if best is not None and count:
                     take(count if market_order == "walk" else min(count, best[1]))
         law.trade(s, torch.tensor(counts))
         for b, book in enumerate(books):
             assert (int(s.cash[b]), int(s.inventory[b])) == (book.cash, book.inventory)
-            for row, side in ((b, "bid"), (n + b, "ask")):
+            for row, name in ((b, "bid"), (n + b, "ask")):
                 there = torch.arange(law.width)[s.total[row] > 0].flip(0).tolist()
-                level = [i if side == "bid" else law.width - 1 - i for i in there]
+                levels = [i if name == "bid" else law.width - 1 - i for i in there]
                 mine = [
-                    (p + law.base, int(s.total[row, i]), int(s.own[row, i])) for p, i in zip(level, there, strict=True)
+                    (p + law.base, int(s.total[row, i]), int(s.own[row, i])) for p, i in zip(levels, there, strict=True)
                 ]
-                assert mine == book.depth(side)
+                assert mine == book.depth(name)
     assert int(s.inventory.abs().sum()) > 0
 
 
-class CompiledBook:
+class CompiledBook(Book):
     """The compiled law of one book, step by step, with what it draws."""
 
     def __init__(self, config: Config, index: int) -> None:
-        self.rules, self.p = diffusive.parameters(config.market)
-        self.ladder = np.empty((self.rules[diffusive.R_LEVELS], 4), np.int64)
-        self.lots = np.empty((diffusive.lot_capacity(self.rules), 3), np.int64)
-        self.meta, self.account = np.zeros(compiled_book.META, np.int64), np.zeros(2, np.int64)
-        self.stream = np.empty(4, np.uint64)
-        seed_stream(self.stream, 11, 0, index)
-        self.book = (self.ladder, self.lots, self.meta, self.rules, self.p)
-        self.mid = diffusive.seed(*self.book, self.stream, self.account)
+        super().__init__(config, 11, 0, index)
+        self.reset()
         self.over = False
 
-    def side(self, side: int) -> np.ndarray:
-        """(shares, the maker's) of every level of a side, int64 [L, 2]."""
-        best, level = self.meta[compiled_book.BEST + side], np.arange(len(self.ladder))
-        mine = (level <= best) if side == 0 else (level >= best)
-        return self.ladder[:, :2] * mine[:, None]
-
     def step(self, quote: np.ndarray) -> None:
-        diffusive.act(*self.book, self.account, self.mid, quote)
+        self.act(*quote)
         self.before = self.stream.copy()
-        if not (self.rules[diffusive.R_DISCARD] and diffusive.empty(self.meta)):
-            self.mid = diffusive.advance(*self.book, self.stream, self.account, self.mid)
-        self.over = bool(diffusive.empty(self.meta))
+        self.counted = self.advance() != DISCARDED
+        self.over = self.empty
 
 
 @pytest.mark.parametrize(
@@ -135,12 +128,12 @@ class CompiledBook:
     ],
     ids=["default", "walk", "refilled", "lineage", "small"],
 )
-def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
+def test_whole_steps_equal_the_compiled_law(monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]) -> None:
     """Action, move of the mid, crossed and market orders: level by level, share by share, tick by tick."""
     n, calm = 6, (3.0, -2.13, -0.8, -2.3, 0.167, -0.1)  # so that the books last
     wide = {"seed_spread": 0.4, "volatility": 0.02, "book_size": 2000, "nt": 100, "intensity": calm}
     config = _config(**{**wide, **rules})
-    law = TensorBook(config.market, CPU)
+    law = TensorBook(book_of(config), CPU)
     books, s = [CompiledBook(config, k) for k in range(n)], law.empty_books(n)
     for k, book in enumerate(books):
         for row, levels in ((k, book.side(0)), (n + k, book.side(1)[::-1])):
@@ -149,13 +142,14 @@ def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
             s.own[row, at : at + law.levels] = torch.tensor(levels[:, 1].copy())
     s.blocks += s.total.view(2 * n, -1, BLOCK).sum(2)
     s.own_blocks += s.own.view(2 * n, -1, BLOCK).sum(2)
-    rng, traded, steps = np.random.default_rng(5), 0, 0
+    rng, traded, steps, bought = np.random.default_rng(5), 0, 0, 0
     for _ in range(100):
         alive = np.array([not book.over for book in books])
         quote = np.stack([rng.integers(-6, 12, n), rng.exponential(0.1, n)] * 2, 1).astype(float)
         quote[:, 2] = rng.integers(-6, 12, n)
         quote[:, 3] = rng.exponential(0.1, n)
-        noise, streams = np.zeros(n), []
+        noise = np.zeros(n)
+        streams: list[np.ndarray | None] = []
         for k, book in enumerate(books):
             if alive[k]:
                 book.step(quote[k])
@@ -163,55 +157,78 @@ def test_whole_steps_equal_the_compiled_law(rules: dict[str, Any]) -> None:
                 noise[k] = normal(book.before)
             else:
                 streams.append(None)
-        law.act(s, torch.tensor(quote), torch.tensor(alive))
-        going = torch.tensor(alive)
-        if config.market.emptying_step == "discarded":
-            going &= ~law.empty(s)
-        rate = law.move(s, torch.tensor(noise), going)
         counts = np.zeros(2 * n, np.int64)
-        for k, stream in enumerate(streams):
-            if stream is not None:
-                counts[n + k] = poisson(stream, float(rate[n + k]), 10**6)
-                counts[k] = poisson(stream, float(rate[k]), 10**6)
-        law.trade(s, torch.tensor(counts))
+
+        def drawn(rate: torch.Tensor, _: Any) -> torch.Tensor:
+            for k, stream in enumerate(streams):  # noqa: B023 - called within the step
+                if stream is not None:
+                    counts[n + k] = poisson(stream, float(rate[n + k]), 10**6)  # noqa: B023
+                    counts[k] = poisson(stream, float(rate[k]), 10**6)  # noqa: B023
+            return torch.tensor(counts)  # noqa: B023
+
+        before = law.standing(s)
+        law.act(s, torch.tensor(quote), torch.tensor(alive))
+        with monkeypatch.context() as patch:  # the same luck as the compiled books
+            patch.setattr(law, "move", lambda s, _, going: TensorBook.move(law, s, torch.tensor(noise), going))  # noqa: B023
+            patch.setattr(book_tensor, "poisson", drawn)
+            counted = law.advance(s, torch.Generator(), torch.tensor(alive))
+        flows = law.flows(s)
+        money = law.in_currency({**before, **flows})
         for k, book in enumerate(books):
             assert float(s.mid[k]) == book.mid
-            assert (int(s.cash[k]), int(s.inventory[k])) == tuple(book.account)
-            for side, row in ((0, s.total[k]), (1, s.total[n + k].flip(0))):
-                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 0])
-            for side, row in ((0, s.own[k]), (1, s.own[n + k].flip(0))):
-                np.testing.assert_array_equal(row[: law.levels], book.side(side)[:, 1])
-            assert bool(law.empty(s)[k]) == bool(diffusive.empty(book.meta))
+            assert (int(s.cash[k]), int(s.inventory[k])) == book.money()
+            assert bool(counted[k]) == (alive[k] and book.counted)
+            if counted[k]:
+                got = tuple(int(flows[name][k]) for name in ("bought", "sold", "paid", "received"))
+                assert got == book.flows()
+                account = book.account()
+                for name in ("paid", "received", "revaluation", "bid", "ask"):
+                    assert float(money[name][k]) == pytest.approx(getattr(account, name), rel=1e-9, abs=1e-9), name
+                bought += got[0]
+            for side, shares in ((0, s.total[k]), (1, s.total[n + k].flip(0))):
+                np.testing.assert_array_equal(shares[: law.levels], book.side(side)[:, 0])
+            for side, shares in ((0, s.own[k]), (1, s.own[n + k].flip(0))):
+                np.testing.assert_array_equal(shares[: law.levels], book.side(side)[:, 1])
+            assert bool(law.empty(s)[k]) == book.empty
         steps += int(alive.sum())
         traded += int((counts > 0).sum())
-    least = 10 if config.market.book_size == 60 else 100
+    least = 10 if book_of(config).book_size == 60 else 100
     assert steps > least and traded > least // 2 and int(s.inventory.abs().sum()) > 0
+    assert bought > least // 2
 
 
 @pytest.mark.parametrize("fill", ["linear", "poisson"])
 def test_steps_of_the_game_equal_the_compiled_law(fill: str) -> None:
-    market = _config(name="avellaneda-stoikov", nt=200, fill=fill).market
+    market = game_of(_config(name="avellaneda-stoikov", nt=200, fill=fill))
     p, law, n = game.parameters(market), TensorGame(market, CPU), 50
-    s, rng = law.start(n), np.random.default_rng(1)
-    mid, wealth, q = np.full(n, market.as_midprice), np.zeros(n), np.zeros(n, np.int64)
+    s, rng = law.reset(n, torch.Generator()), np.random.default_rng(1)
+    states = [game.State(np.zeros(game.MONEY), np.zeros(4, np.int64)) for _ in range(n)]
+    streams = np.empty((n, 4), np.uint64)
+    for k, state in enumerate(states):
+        game.reset(p, state, streams[k], 0)
     for t in range(40):
         delta = rng.normal(0.3, 0.5, (n, 2))  # negative distances too
         draws, up = np.zeros((n, 2)), np.zeros(n, bool)
-        for k in range(n):
-            stream = np.empty(4, np.uint64)
-            seed_stream(stream, 1, t, k)
-            copy = stream.copy()
+        for k, state in enumerate(states):
+            seed_stream(streams[k], 1, t, k)
+            copy = streams[k].copy()
             draws[k] = uniform(copy), uniform(copy)
             up[k] = next_word(copy) >> np.uint64(63)
-            bid, ask, moved = game.step(p, stream, mid[k], delta[k, 0], delta[k, 1])
-            wealth[k] += -bid * (mid[k] - delta[k, 0]) + ask * (mid[k] + delta[k, 1])
-            q[k] += int(bid) - int(ask)
-            mid[k] = moved
-        law.step(s, torch.tensor(delta), torch.tensor(draws), torch.tensor(up))
-        np.testing.assert_array_equal(s.inventory, q)
-        np.testing.assert_array_equal(s.mid, mid)
-        np.testing.assert_allclose(s.wealth, wealth, rtol=0, atol=1e-9)
-    assert np.abs(q).max() > 3
+            game.act(p, state, delta[k])
+            game.advance(p, state, streams[k])
+        law.act(s, torch.tensor(delta), torch.ones(n, dtype=torch.bool))
+        law.trade(s, torch.tensor(draws), torch.tensor(up))
+        accounts = [game.account(p, state) for state in states]
+        standing, flows = law.in_currency(law.standing(s)), law.in_currency(law.flows(s))
+        for name in ("inventory", "mid"):
+            np.testing.assert_array_equal(standing[name], [getattr(account, name) for account in accounts])
+        for name in ("bought", "sold"):
+            np.testing.assert_array_equal(flows[name], [getattr(account, name) for account in accounts])
+        for found, names in ((standing, ("cash", "time")), (flows, ("bid", "ask", "paid", "received", "revaluation"))):
+            for name in names:
+                want = [getattr(account, name) for account in accounts]
+                np.testing.assert_allclose(found[name], want, rtol=0, atol=1e-9, err_msg=name)
+    assert s.inventory.abs().max() > 3
 
 
 class _NoCopies(TorchDispatchMode):
@@ -235,12 +252,12 @@ def _refuse(*_: Any, **__: Any) -> None:
 def _steps_on_meta(monkeypatch: pytest.MonkeyPatch, config: Config, quoter: Any, steps: int = 3) -> Any:
     """Whole steps on the device without data, where nothing that looks at numbers can work."""
     monkeypatch.setattr(tensor, "device_generator", lambda *_: None)
-    monkeypatch.setattr(tensor, "seed_books", lambda law, count, _: law.empty_books(count))
-    obs = compiled.observation_size(config)
+    monkeypatch.setattr(book_tensor, "seed_books", lambda law, books, _: books)
+    obs = len(spec_of(config).columns)
     with torch.no_grad():
         if quoter is None:
             with torch.device("meta"):
-                quoter = make_policy(config, obs, compiled.action_size(config))
+                quoter = make_policy(config)
         run = TensorEngine(config, "meta").start(quoter, RunningNormaliser(obs), 1, 1, 3)
         with _NoCopies(), monkeypatch.context() as patch:
             for name in ("tensor", "as_tensor", "from_numpy", "scalar_tensor"):  # their copies are not dispatched
@@ -262,7 +279,7 @@ def test_a_whole_step_never_waits_for_the_host(monkeypatch: Any, market: dict[st
 
 
 def test_quoters_that_do_not_learn_never_wait_either(monkeypatch: Any) -> None:
-    _steps_on_meta(monkeypatch, _config(nt=8), naive())
+    _steps_on_meta(monkeypatch, _config(nt=8), heuristic())
     _steps_on_meta(monkeypatch, _config(nt=8), fixed(1, 1, -1, 1))
     _steps_on_meta(monkeypatch, _config(name="avellaneda-stoikov", nt=8), table(np.zeros((8, 3, 2))))
 
@@ -281,22 +298,22 @@ def test_quoters_that_do_not_learn_never_wait_either(monkeypatch: Any) -> None:
     ids=["bool", "item", "mask", "tolist", "cpu", "host tensor", "host number"],
 )
 def test_a_step_that_waits_is_found_out(monkeypatch: Any, wait: Any) -> None:
-    original = tensor.Player.normalise
+    original = TensorMaker.normalise
 
     def waiting(self: Any, raw: torch.Tensor) -> torch.Tensor:
         if raw.device.type == "meta" and torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
             wait(raw)
         return original(self, raw)
 
-    monkeypatch.setattr(tensor.Player, "normalise", waiting)
+    monkeypatch.setattr(TensorMaker, "normalise", waiting)
     with pytest.raises((AssertionError, NotImplementedError, RuntimeError)):
         _steps_on_meta(monkeypatch, _config(nt=8), None)
 
 
 def test_naive_agent_has_the_law_of_the_compiled_engine() -> None:
     config = _config(nt=60, book_size=1000, seed_spread=2.0)
-    a = TensorEngine(config).rollout(naive(), None, 1, 1, 100).numpy()
-    b = compiled.rollout(config, naive(), 2, 1, 0, 400, 1)
+    a = TensorEngine(config).rollout(heuristic(), None, 1, 1, 100).numpy()
+    b = compiled.rollout(config, heuristic(), 2, 1, 0, 400, 1)
     assert stats.ks_2samp(a.final_value, b.final_value).pvalue > 1e-3
     last = [x.bid[x.offsets[1:] - 1] for x in (a, b)]
     assert stats.ks_2samp(*last).pvalue > 1e-3

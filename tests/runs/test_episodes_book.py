@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from mmrl.kernels.random import seed_stream
-from mmrl.markets.book import dynamics as diffusive
 from mmrl.markets.book import order_book as book
-from mmrl.rollout.compiled import action_size, observation_size, rollout
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.recording import record_book
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.book_recording import BookRecording, read_recording
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
+from tests.conftest import book_of
+from tests.markets.book.stage import Book
 
 SEED, EPOCH = 7, 3
 
@@ -26,17 +27,10 @@ def settings(**values: Any) -> Config:
     return resolve({"market.nt": 300, "training.nb": 6, **values}, None, preset, {})[0]
 
 
-def random_weights(config: Config) -> PolicyWeights:
+@pytest.fixture
+def random_weights(untrained: Callable[..., PolicyWeights]) -> Callable[[Config], PolicyWeights]:
     """A policy that nobody trained."""
-    rng = np.random.default_rng(0)
-    outputs = action_size(config)
-    if config.policy.kind == "categorical":
-        outputs = 2 * (len(config.policy.size_grid) + len(config.policy.delta_grid))
-    inputs = observation_size(config)
-    sizes = [(inputs, 8), (8, outputs)]
-    layers = [(rng.normal(size=s).astype(np.float32), np.zeros(s[1], np.float32)) for s in sizes]
-    head = np.full(outputs, -0.5, np.float32)
-    return PolicyWeights(layers, head, np.zeros(inputs, np.float32), np.full(inputs, 20, np.float32))
+    return lambda config: untrained(config, hidden=(8,), gain=1.0, divisor=20.0)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +44,9 @@ def random_weights(config: Config) -> PolicyWeights:
     ids=["gaussian", "categorical", "lineage", "walk"],
 )
 @pytest.mark.parametrize("steps", [1000, 90])
-def test_the_replay_is_the_trajectory_of_the_batch(values: dict[str, Any], steps: int) -> None:
+def test_the_replay_is_the_trajectory_of_the_batch(
+    random_weights: Callable[[Config], PolicyWeights], values: dict[str, Any], steps: int
+) -> None:
     config = settings(**values)
     weights = random_weights(config)
     batch = rollout(config, weights, SEED, EPOCH, threads=1)
@@ -60,11 +56,12 @@ def test_the_replay_is_the_trajectory_of_the_batch(values: dict[str, Any], steps
     every = -(-config.market.nt // steps)
     rows = batch.offsets[number] + np.arange(0, batch.lengths[number], every)
     assert len(rows) > 20
-    for name in ("mid", "bid", "ask", "inventory", "wealth"):
-        np.testing.assert_array_equal(getattr(replay, name), getattr(batch, name)[rows])
+    for name in ("mid", "bid", "ask", "inventory", "cash"):
+        mine = replay.wealth if name == "cash" else getattr(replay, name)
+        np.testing.assert_array_equal(mine, getattr(batch, name)[rows])
     np.testing.assert_array_equal(replay.step, batch.step[rows])
     np.testing.assert_allclose(replay.value, batch.value[rows], rtol=1e-12, atol=1e-9)
-    tick = config.market.tick
+    tick = book_of(config).tick
     for k, row in enumerate(rows):
         price, shares, own = replay.levels(k)
         bids, asks = price[shares > 0], price[shares < 0]
@@ -82,32 +79,29 @@ def test_every_level_is_as_the_market_had_it() -> None:
     action = np.array([5.0, 1.0, 4.0, 0.9])
     replay = record_book(config, fixed(*action), SEED, EPOCH, 2)
     assert replay is not None
-    rules, p = diffusive.parameters(config.market)
-    ladder = np.empty((rules[diffusive.R_LEVELS], 4), np.int64)
-    lots = np.empty((diffusive.lot_capacity(rules), 3), np.int64)
-    meta, account, state = np.zeros(book.META, np.int64), np.zeros(2, np.int64), np.empty(4, np.uint64)
-    seed_stream(state, SEED, EPOCH, 2)
-    mid = diffusive.seed(ladder, lots, meta, rules, p, state, account)
+    play = Book(config, SEED, EPOCH, 2)
+    play.reset()
     traded = np.zeros(2, np.int64)  # bought, sold
     for k in range(len(replay.step)):
-        diffusive.act(ladder, lots, meta, rules, p, account, mid, action)
+        play.act(*action)
         price, shares, own = replay.levels(k)
-        level = price - int(p[diffusive.P_BASE])
+        level, ladder = price - play.p.base, play.s.ladder
         held = np.flatnonzero(ladder[:, book.TOTAL])
         np.testing.assert_array_equal(level, held)
         np.testing.assert_array_equal(np.abs(shares), ladder[held, book.TOTAL])
         np.testing.assert_array_equal(own, ladder[held, book.OWN])
-        np.testing.assert_array_equal(shares > 0, held <= meta[book.BEST + book.BID])
-        resting = meta[[book.SIDE_OWN + book.BID, book.SIDE_OWN + book.ASK]].copy()
-        mid = diffusive.advance(ladder, lots, meta, rules, p, state, account, mid)
-        traded += resting - meta[[book.SIDE_OWN + book.BID, book.SIDE_OWN + book.ASK]]
+        np.testing.assert_array_equal(shares > 0, held <= play.s.meta[book.BEST + book.BID])
+        sides = [book.SIDE_OWN + book.BID, book.SIDE_OWN + book.ASK]
+        resting = play.s.meta[sides].copy()
+        play.advance()
+        traded += resting - play.s.meta[sides]
         upto = replay.fill_step <= k
         told = replay.fill_shares[upto]
         assert (told[told > 0].sum(), -told[told < 0].sum()) == tuple(traded)
     assert traded.min() > 0
 
 
-def test_fills_make_up_inventory_and_cash() -> None:
+def test_fills_make_up_inventory_and_cash(random_weights: Callable[[Config], PolicyWeights]) -> None:
     config = settings()
     weights = random_weights(config)
     replay = record_book(config, weights, SEED, EPOCH, 0)
@@ -119,7 +113,9 @@ def test_fills_make_up_inventory_and_cash() -> None:
         assert cash == pytest.approx(replay.wealth[k], abs=0.01 * before.sum())
 
 
-def test_a_book_of_many_changes_is_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_book_of_many_changes_is_kept_whole(
+    monkeypatch: pytest.MonkeyPatch, random_weights: Callable[[Config], PolicyWeights]
+) -> None:
     config = settings()
     weights = random_weights(config)
     whole = record_book(config, weights, SEED, EPOCH, 1)

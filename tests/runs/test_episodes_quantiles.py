@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -9,33 +11,26 @@ from mmrl.learn.record import batch_record
 from mmrl.rollout.trajectories import Trajectories
 
 
-def batch(lengths: list[int]) -> Trajectories:
-    rng = np.random.default_rng(1)
-    rows, count = sum(lengths), len(lengths)
-    mid = rng.normal(100, 1, rows)
-    return Trajectories(
-        offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        step=np.concatenate([np.arange(n) for n in lengths]).astype(np.int32),
-        observation=np.zeros((rows, 1), np.float32),
-        action=np.zeros((rows, 1), np.float32),
-        log_prob=np.zeros(rows, np.float32),
-        reward=rng.normal(size=rows),
-        value=np.zeros(rows),
-        inventory=rng.integers(-9, 9, rows).astype(np.int32),
-        mid=mid,
-        bid=mid - rng.uniform(1, 2, rows),
-        ask=mid + rng.uniform(1, 2, rows),
-        wealth=np.zeros(rows),
-        final_value=rng.normal(50, 20, count),
-        final_wealth=np.zeros(count),
-        final_inventory=np.zeros(count, np.int32),
-        final_mid=np.zeros(count),
-        terminated=np.zeros(count, bool),
-        last_observation=np.zeros((count, 1), np.float32),
-    )
+@pytest.fixture
+def batch(make_trajectories: Callable[..., Trajectories]) -> Callable[[list[int]], Trajectories]:
+    def make(lengths: list[int]) -> Trajectories:
+        rng = np.random.default_rng(1)
+        rows = sum(lengths)
+        mid = rng.normal(100, 1, rows)
+        return make_trajectories(
+            lengths,
+            reward=rng.normal(size=rows),
+            inventory=rng.integers(-9, 9, rows).astype(np.int32),
+            mid=mid,
+            bid=mid - rng.uniform(1, 2, rows),
+            ask=mid + rng.uniform(1, 2, rows),
+            final_value=rng.normal(50, 20, len(lengths)),
+        )
+
+    return make
 
 
-def test_quantiles_are_those_of_the_trajectories() -> None:
+def test_quantiles_are_those_of_the_trajectories(batch: Callable[[list[int]], Trajectories]) -> None:
     lengths = [3, 10, 1, 7, 5, 12, 2, 9, 4, 6, 8]
     b = batch(lengths)
     record = batch_record(b)
@@ -51,6 +46,6 @@ def test_quantiles_are_those_of_the_trajectories() -> None:
         assert record[f"{name}_q90"] == pytest.approx(sorted(values)[9])
 
 
-def test_a_trajectory_of_no_step_has_no_mean() -> None:
+def test_a_trajectory_of_no_step_has_no_mean(batch: Callable[[list[int]], Trajectories]) -> None:
     record = batch_record(batch([4, 0, 4]))
     assert np.isfinite([record["inventory_q10"], record["spread_q90"], record["reward_q10"]]).all()

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.evaluate.objective import objective_of
 from mmrl.evaluate.quotes import TIMES, quotes_of
 from mmrl.markets.avellaneda_stoikov.optimum import optimum
+from mmrl.markets.objective import objective_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.episodes import read_episode, write_episode
 from mmrl.settings.sources import resolve
+from tests.conftest import book_of, game_of
 
 
 def linear(inputs: int, outputs: int, mean: float = 0.0) -> PolicyWeights:
@@ -29,20 +30,20 @@ def test_the_game_has_the_learned_quotes_beside_the_best(tmp_path: Path) -> None
     config, _ = resolve({"market.name": "avellaneda-stoikov", "market.nt": 100, "training.nb": 5})
     weights = linear(2, 2)
     batch = rollout(config, weights, 1, 1, threads=1)
-    best = optimum(config.market, objective_of(config))
-    arrays = quotes_of(config, weights, batch, best)
+    best = optimum(game_of(config), objective_of(config))
+    arrays: dict[str, Any] = quotes_of(config, weights, batch, best)
     inventory = arrays["quotes_inventory"]
     assert inventory.min() == -inventory.max() and 0 in inventory and np.abs(inventory).max() >= 10
     np.testing.assert_allclose(arrays["quotes_time"], TIMES)
-    p = config.policy
+    p = game_of(config)
     for k, moment in enumerate(TIMES):
         row = int(moment * 100)
         for column, name in enumerate(("bid", "ask")):
             raw = np.clip(inventory, -10, 10) * (0.01, 0.02)[column] + (1 - row / 100) * (0.03, 0.04)[column]
-            wanted = (p.as_delta_centre + p.as_delta_scale * raw) / config.market.k
+            wanted = (p.delta_centre + p.delta_scale * raw) / p.k
             np.testing.assert_allclose(arrays[f"quotes_{name}"][k], wanted, rtol=1e-5)
             edge = np.abs(inventory) <= 5
-            mine = best.delta[row, inventory[edge] + best.reach, column]
+            mine = best.delta[row, inventory[edge] + best.max_inventory, column]
             np.testing.assert_allclose(arrays[f"optimum_{name}"][k][edge], mine, rtol=1e-6)
     bid, ask = arrays["optimum_bid"][0], arrays["optimum_ask"][0]
     assert bid[-1] > bid[0] and ask[0] > ask[-1]  # who holds shares buys dear and sells cheap
@@ -64,7 +65,7 @@ def test_the_book_has_distances_and_sizes_at_its_mean_state(observation: str) ->
     if inputs == 6:
         seen[5] = 3 - 0.5
     mean = seen @ (0.01 * np.arange(1, inputs * 4 + 1).reshape(inputs, 4))
-    p = config.policy
+    p = book_of(config)
     wanted: dict[str, Any] = {
         "bid_size": round(p.size_centre + p.size_scale * mean[0]),
         "bid": p.delta_centre + p.delta_scale * mean[1],
@@ -79,7 +80,7 @@ def test_the_book_has_distances_and_sizes_at_its_mean_state(observation: str) ->
 
 def test_a_categorical_policy_quotes_its_most_likely_choice() -> None:
     config, _ = resolve({"market.nt": 50, "training.nb": 4, "policy.kind": "categorical"})
-    sizes, deltas = config.policy.size_grid, config.policy.delta_grid
+    sizes, deltas = book_of(config).size_grid, book_of(config).delta_grid
     bias = np.zeros(2 * (len(sizes) + len(deltas)), np.float32)
     bias[2] = bias[len(sizes) + 4] = bias[len(sizes) + len(deltas) + 7] = bias[-1] = 5.0
     weights = linear(6, bias.size)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmrl.markets.book.settings import Settings
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
-from mmrl.settings.model import Config, Market, Policy, Reward, Training
+from mmrl.settings.model import Config, Policy, Reward, Training
 
 HOSTILE = [
     "", ".", "..", "../x", "a/../../b", "/etc/x", "a\n", "a\0b", "a" * 129, "-rf", "~root", "é", "٣",
@@ -50,7 +51,7 @@ def test_a_link_in_the_root_is_not_followed(tmp_path: Path) -> None:
 
 def test_generated_name_of_the_lineage() -> None:
     config = Config(
-        market=Market(nt=4950),
+        market=Settings(nt=4950),
         reward=Reward(add_inventory=True, add_time=True),
         training=Training(ne=400),
     )

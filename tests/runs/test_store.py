@@ -17,8 +17,8 @@ from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
 from mmrl.runs.names import BadRunName
 from mmrl.runs.promote import promote
 from mmrl.runs.status import write_status
-from mmrl.settings.model import Config
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 
 

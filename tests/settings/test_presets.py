@@ -6,9 +6,11 @@ from typing import get_args
 
 import pytest
 
-from mmrl.settings.model import Config, Market
+from mmrl.markets.book.settings import Settings
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, resolve
+from tests.conftest import game_of
 
 RULES = (
     "owner",
@@ -34,16 +36,16 @@ def test_default_changes_nothing() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_lineage_takes_the_second_value_of_every_rule(rule: str) -> None:
-    choices = get_args(Market.model_fields[rule].annotation)
+    choices = get_args(Settings.model_fields[rule].annotation)
     assert len(choices) == 2
-    assert getattr(Market(), rule) == choices[0]
+    assert getattr(Settings(), rule) == choices[0]
     assert getattr(resolve({}, preset="lineage")[0].market, rule) == choices[1]
 
 
 def test_avellaneda_stoikov_is_the_published_game() -> None:
     config, _ = resolve({}, preset="avellaneda-stoikov")
-    market, reward = config.market, config.reward
-    assert (market.name, market.nt, market.fill, market.as_midprice) == (
+    market, reward = game_of(config), config.reward
+    assert (market.name, market.nt, market.fill, market.midprice) == (
         "avellaneda-stoikov",
         200,
         "poisson",
@@ -55,13 +57,13 @@ def test_avellaneda_stoikov_is_the_published_game() -> None:
 
 def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
     one, two = (resolve({}, preset=name)[0] for name in ("avellaneda-stoikov", "cartea-jaimungal"))
-    assert one.market.model_copy(update={"start_inventory": 0}) == two.market
+    assert one.market.model_copy(update={"start_inventory": 0, "skew": "none"}) == two.market
     reward = two.reward
     assert (reward.utility, reward.inventory_penalty, reward.final_penalty) == ("inventory-penalty", 0.01, 0.001)
 
 
 def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
-    with pytest.raises(ConfigError, match="unknown preset 'linage': did you mean 'lineage'"):
+    with pytest.raises(ConfigError, match=r"unknown preset 'linage': there are .*quickstart: did you mean 'lineage'"):
         resolve({}, preset="linage")
     with pytest.raises(ConfigError, match="there are avellaneda-stoikov, cartea-jaimungal, default"):
         resolve({}, preset="zzz")

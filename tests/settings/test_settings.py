@@ -11,11 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mmrl.settings.fields import FieldSpec, field, fields, parse_text, shown, value_of
-from mmrl.settings.model import Config
-from mmrl.settings.declare import ConfigError
+from mmrl.markets.contract import spec_of
 from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, shown, value_of
+from mmrl.settings.model import Config
+from mmrl.settings.registry import markets
 from mmrl.settings.sources import dump_toml, load_toml, nested, replaced, resolve, set_values
+from tests.conftest import book_of, game_of
+
+DECLARED = [(market, spec) for market in markets() for spec in fields(market)]
+"""Every setting as every market declares it."""
+NUMBERS = [(market, spec) for market, spec in DECLARED if spec.kind in ("int", "float")]
 
 
 def refusal(flags: dict[str, Any], **sources: Any) -> str:
@@ -35,22 +42,22 @@ def test_a_config_cannot_be_changed() -> None:
 
 
 def test_every_setting_has_help_a_flag_and_a_unique_name() -> None:
-    names = [spec.option_name for spec in fields()]
-    flags = [flag for spec in fields() for flag in (*spec.flags, *spec.switches)]
-    assert len(set(names)) == len(names)
-    assert len(set(flags)) == len(flags)
-    assert all(spec.help and any(flag.startswith("--") for flag in spec.flags) for spec in fields())
+    for market in ("", *markets()):
+        names = [spec.option_name for spec in fields(market)]
+        flags = [flag for spec in fields(market) for flag in (*spec.flags, *spec.switches)]
+        assert len(set(names)) == len(names)
+        assert len(set(flags)) == len(flags)
+        assert all(spec.help and any(flag.startswith("--") for flag in spec.flags) for spec in fields(market))
 
 
 def test_numbers_are_bounded_on_both_sides() -> None:
-    for spec in fields():
-        if spec.kind in ("int", "float"):
-            assert {"ge", "gt"} & spec.bounds.keys(), spec.key
-            assert {"le", "lt"} & spec.bounds.keys(), spec.key
+    for market, spec in NUMBERS:
+        assert {"ge", "gt"} & spec.bounds.keys(), (market, spec.key)
+        assert {"le", "lt"} & spec.bounds.keys(), (market, spec.key)
 
 
-@pytest.mark.parametrize("spec", [s for s in fields() if s.kind in ("int", "float")], ids=lambda s: s.key)
-def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(spec: FieldSpec) -> None:
+@pytest.mark.parametrize(("market", "spec"), NUMBERS, ids=[f"{market}-{spec.key}" for market, spec in NUMBERS])
+def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(market: str, spec: FieldSpec) -> None:
     for bound, away in (("ge", -math.inf), ("gt", 0), ("le", math.inf), ("lt", 0)):
         if bound in spec.bounds:
             edge = spec.bounds[bound]
@@ -58,7 +65,7 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(spec: Fiel
                 value: float = int(edge) + (away > 0) - (away < 0)
             else:
                 value = math.nextafter(edge, away) if away else float(edge)
-            text = refusal({spec.key: value})
+            text = refusal({NAME: market, spec.key: value})
             assert text.startswith(f"{spec.key} = {value!r} ")
             assert spec.range in text
             assert f"default is {spec.shown_default}" in text
@@ -72,7 +79,8 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(spec: Fiel
         ({"nt": 10.5}, "market.nt = 10.5"),
         ({"nt": "10"}, "market.nt = '10'"),
         ({"td": 1}, "training.td = 1 is not allowed: it must be true or false"),
-        ({"fill": "linar"}, "one of linear, poisson"),
+        ({"market": "avellaneda-stoikov", "fill": "linar"}, "one of linear, poisson"),
+        ({"fill": "linar"}, "market.fill has no effect: the market is book, only avellaneda-stoikov has it"),
         ({"intensity": (1.0, 2.0)}, "a list of 6 numbers"),
         ({"size_grid": ()}, "a list of 1 to 256 whole numbers"),
         ({"learning_rat": 1}, "unknown key 'learning_rat'"),
@@ -80,10 +88,10 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(spec: Fiel
         ({"td": True, "noadv": True}, "drop --td or --noadv"),
         ({"immediate": "none", "final": "none"}, "nothing to learn"),
         ({"always_final": True, "final": "none"}, "needs a final reward"),
-        ({"market": "avellaneda-stoikov", "uniform": True}, "market.uniform"),
-        ({"market": "avellaneda-stoikov", "n_obs": 2}, "market.n_obs = 2"),
+        ({"market": "avellaneda-stoikov", "uniform": True}, "market.uniform has no effect: the market is"),
+        ({"market": "avellaneda-stoikov", "n_obs": 2}, "market.n_obs has no effect: the market is avellaneda-stoikov"),
         ({"engine": "compiled", "device": "cuda"}, "--engine tensor"),
-        ({"delta_grid": (-1.0, 1.0)}, "policy.delta_grid"),
+        ({"delta_grid": (-1.0, 1.0)}, "market.delta_grid"),
     ],
 )
 def test_what_makes_no_sense_is_refused_in_one_line(flags: dict[str, Any], words: str) -> None:
@@ -130,7 +138,10 @@ def test_a_later_source_may_mend_what_an_earlier_one_leaves_open(tmp_path: Path)
     [
         ("[training]\nlr = 7.0", "training.lr = 7.0"),
         ("[training]\nlr = '0.1'", "training.lr = '0.1'"),
-        ("[trainin]\nlr = 0.1", "unknown table '[trainin]': did you mean 'training'?"),
+        (
+            "[trainin]\nlr = 0.1",
+            "unknown table '[trainin]': there are market, reward, policy, training, run: did you mean 'training'?",
+        ),
         ("[training]\nlrate = 0.1", "unknown key 'training.lrate'"),
         ("[training", "is not valid TOML"),
     ],
@@ -154,7 +165,7 @@ def test_set_reads_text_by_the_type_of_the_setting() -> None:
         "training.lr": 1e-3,
         "market.nt": 7,
         "training.td": True,
-        "policy.size_grid": (1, 2),
+        "market.size_grid": (1, 2),
         "market.intensity": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
         "run.name": "a=b",
     }
@@ -164,9 +175,12 @@ def test_set_reads_text_by_the_type_of_the_setting() -> None:
 
 
 def test_whole_numbers_do_for_floats_in_files() -> None:
-    stored = load_toml("[market]\ndt = 2\nintensity = [1, 2, 3, 4, 5, 6]\n[policy]\ndelta_grid = [1, 2]\n")
-    assert stored.config.market.dt == 2.0
-    assert stored.config.market.intensity == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    stored = load_toml("[market]\ndt = 2\nintensity = [1, 2, 3, 4, 5, 6]\ndelta_grid = [1, 2]\n")
+    market = book_of(stored.config)
+    assert market.dt == 2.0
+    assert market.intensity == (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
+    assert market.delta_grid == (1.0, 2.0)
+    assert all(isinstance(x, float) for x in market.delta_grid)
 
 
 def test_replaced_checks_again() -> None:
@@ -193,8 +207,14 @@ def _values(spec: FieldSpec) -> st.SearchStrategy[Any]:
     return st.tuples(*[number] * size)
 
 
+def _all_values(market: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {spec.key: st.just(market) if spec.key == NAME else _values(spec) for spec in fields(market)}
+    )
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.fixed_dictionaries({spec.key: _values(spec) for spec in fields()}))
+@given(st.sampled_from(markets()).flatmap(_all_values))
 def test_any_config_survives_toml_and_text(values: dict[str, Any]) -> None:
     try:
         config = build(nested(values))
@@ -204,17 +224,17 @@ def test_any_config_survives_toml_and_text(values: dict[str, Any]) -> None:
     assert stored.config == config
     assert stored.origins == {"training.lr": "flag"}
     assert stored.meta == {"id": 'a "b"\n\x7f', "n": 3}
-    for spec in fields():
+    for spec in fields(config.market.name):
         if spec.kind != "str":
             assert parse_text(spec, shown(value_of(config, spec))) == value_of(config, spec)
 
 
 def test_units_of_time() -> None:
     book, _ = resolve({"nt": 500, "dt": 2.0})
-    assert (book.market.step_length, book.market.end_time) == (2.0, 1000.0)
+    assert (book_of(book).dt, spec_of(book).end_time, spec_of(book).steps) == (2.0, 1000.0, 500)
     diffusion, _ = resolve({}, preset="avellaneda-stoikov")
-    assert diffusion.market.step_length == pytest.approx(0.005)
-    assert diffusion.market.end_time == 1.0
+    assert game_of(diffusion).dt == pytest.approx(0.005)
+    assert spec_of(diffusion).end_time == 1.0
 
 
 def test_field_finds_by_either_name() -> None:

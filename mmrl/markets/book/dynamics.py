@@ -421,10 +421,11 @@ def advance(p, s, rng):
         whole += n[4]
     if p.shows_lot and whole > 0:
         _look(p, s)
+    over = not p.uniform and empty(s)
+    if over and p.discards:
+        return _discard(s)
     s.account[CLOCK] += 1
-    if p.uniform or not empty(s):
-        return GOES_ON
-    return _discard(s) if p.discards else ENDED
+    return ENDED if over else GOES_ON
 
 
 @inlined

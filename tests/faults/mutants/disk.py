@@ -88,7 +88,7 @@ def leaking() -> None:
         real(self, record, *rest)
         kept.append((bytearray(b"x" * 2**20), (self.folder / f".left-{record['epoch']}.tmp").open("w")))
 
-    recorder.Recorder._write = write  # type: ignore[method-assign]
+    recorder.Recorder._write = write  # type: ignore[method-assign, assignment]
 
 
 def half_promoted() -> None:

@@ -43,7 +43,7 @@ def links_followed() -> None:
     everywhere("refuse_links", lambda place: None)
     everywhere("inner_folder", folder)
     everywhere("open_plain", _plain_open)
-    lock.os = _WithoutNoFollow()  # type: ignore[attr-defined]
+    lock.os = _WithoutNoFollow()  # type: ignore[attr-defined, assignment]
     lock.RunLock._still_there = lambda self: True  # type: ignore[method-assign]
 
 

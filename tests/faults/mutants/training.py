@@ -109,7 +109,7 @@ def deaf() -> None:
     """Leave signals to Python and the system."""
     from mmrl.training.signals import Interruption
 
-    Interruption.installed = lambda self: contextlib.nullcontext(self)  # type: ignore[method-assign, assignment]
+    Interruption.installed = lambda self: contextlib.nullcontext(self)  # type: ignore[method-assign, assignment, return-value]
 
 
 def long_epochs() -> None:

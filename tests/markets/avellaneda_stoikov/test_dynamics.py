@@ -5,16 +5,18 @@ import math
 import numpy as np
 import pytest
 
+from mmrl.agents import avellaneda_stoikov
+from mmrl.agents.inputs import inputs
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
-from mmrl.markets.avellaneda_stoikov.dynamics import reservation_quotes
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.quoters import fixed, table
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.build import build
+from tests.conftest import game_of
 
-REACH = 40
+MOST = 40
 
 
 @pytest.mark.parametrize(
@@ -28,10 +30,9 @@ REACH = 40
 )
 def test_recomputed_table(strategy: str, fill: str, profit: float, std: float, std_q: float) -> None:
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 200, "fill": fill}})
-    market = config.market
+    market = game_of(config)
     if strategy == "inventory":
-        time_left = 1.0 - np.arange(200)[:, None] / 200
-        quoter = table(reservation_quotes(market, time_left, np.arange(-REACH, REACH + 1)[None, :]))
+        quoter = table(avellaneda_stoikov.quotes(inputs(config), MOST))
     else:
         half = 0.25 * market.gamma * market.sigma**2 + math.log1p(market.gamma / market.k) / market.gamma
         quoter = fixed(half, half)
@@ -55,16 +56,18 @@ def test_every_other_trajectory_starts_with_shares(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ["compiled", "tensor"])
-def test_tilted_quotes_lean_by_the_formula(engine: str) -> None:
+def test_skewed_quotes_lean_by_the_formula(engine: str) -> None:
     config = build(
         {
-            "market": {"name": "avellaneda-stoikov", "nt": 30, "start_inventory": 5},
-            "policy": {"as_tilt": "risk", "as_delta_centre": 1.05, "layers": 1, "layer_size": 4},
+            "market": {
+                "name": "avellaneda-stoikov", "nt": 30, "start_inventory": 5, "skew": "risk", "delta_centre": 1.05,
+            },
+            "policy": {"layers": 1, "layer_size": 4},
             "run": {"engine": engine, "threads": 1},
         }
-    )
+    )  # fmt: skip
     slope = math.sqrt(math.e * 0.1 * 4 / (2 * 1.5 * 140))
-    policy, seen = make_policy(config, 2, 2), RunningNormaliser(2)
+    policy, seen = make_policy(config), RunningNormaliser(2)
     batch = make_engine(config).rollout(policy, seen, seed=1, epoch=0, count=20).numpy()
     assert np.abs(batch.inventory).max() >= 5
     unit = 0.45 / 1.5 * batch.action  # 1.05 / k = 0.7

@@ -10,13 +10,21 @@ import numpy as np
 import pytest
 
 from mmrl.agents import agent, distances
-from mmrl.markets.avellaneda_stoikov.optimum import Objective, TooNarrow, cara, optimality, optimum, value_of_quotes
-from mmrl.settings.model import Config
+from mmrl.markets.avellaneda_stoikov.optimum import optimality, optimum, value_of_quotes
+from mmrl.markets.contract import Objective, RangeTooNarrow, cara
 from mmrl.settings.build import build
+from mmrl.settings.model import Config
+from tests.conftest import game_of
 
 
 def game(**market: Any) -> Config:
     return build({"market": {"name": "avellaneda-stoikov", "nt": 200, **market}})
+
+
+def quotes(name: str, config: Config) -> np.ndarray:
+    table = distances(agent(name, config), config)
+    assert table is not None
+    return table
 
 
 def probability(market: Any, delta: float) -> float:
@@ -50,7 +58,7 @@ def enumerated(market: Any, objective: Objective, table: np.ndarray, limit: int)
 @pytest.mark.parametrize("fill", ["linear", "poisson"])
 @pytest.mark.parametrize("objective", [cara(0.7), Objective(phi=0.3, alpha=0.2)], ids=["cara", "penalty"])
 def test_value_of_any_quotes_is_that_of_all_paths(fill: str, objective: Objective) -> None:
-    market = game(nt=4, arrival=5.0, sigma=1.5, fill=fill).market
+    market = game_of(game(nt=4, arrival=5.0, sigma=1.5, fill=fill))
     table = np.random.default_rng(3).uniform(-0.4, 1.5, (4, 5, 2))
     for limit in (2, 4):
         want = enumerated(market, objective, table, limit)
@@ -61,16 +69,16 @@ def test_value_of_any_quotes_is_that_of_all_paths(fill: str, objective: Objectiv
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 2.0])
 def test_best_quotes_beat_a_fine_grid_over_the_pair(fill: str, gamma: float) -> None:
     """One step from the end of nothing to the best pair, jointly: no pair of a fine grid is better, one is as good."""
-    market = game(nt=2, arrival=6.0, sigma=3.0, fill=fill).market
+    market = game_of(game(nt=2, arrival=6.0, sigma=3.0, fill=fill))
     objective = Objective(gamma=gamma, phi=0.5 if gamma == 0 else 0.0, alpha=0.1 if gamma == 0 else 0.0)
     solution = optimum(market, objective)
-    assert solution.reach == 2
+    assert solution.max_inventory == 2
     grid = np.sort(np.append(np.arange(-6.0, 6.0, 0.01), math.log(3.0) / 1.5))  # and where fills become certain
     chance = np.array([probability(market, d) for d in grid])
     b, a = np.meshgrid(grid, grid, indexing="ij")
     up, down = np.meshgrid(chance, chance, indexing="ij")
     jump, dt = market.sigma * math.sqrt(0.5), 0.5
-    q0 = solution.reach
+    q0 = solution.max_inventory
     left = solution.theta[1] - objective.phi * dt * np.arange(-q0, q0 + 1) ** 2
     if gamma > 0:
         left = left - np.log(np.cosh(gamma * jump * np.arange(-q0, q0 + 1))) / gamma
@@ -95,9 +103,9 @@ def test_best_quotes_beat_a_fine_grid_over_the_pair(fill: str, gamma: float) -> 
 
 def test_the_two_sides_are_not_independent() -> None:
     """Where both fills are likely in one step the pair differs from two separate choices."""
-    market = game(nt=2, arrival=6.0, sigma=3.0).market
+    market = game_of(game(nt=2, arrival=6.0, sigma=3.0))
     solution = optimum(market, cara(0.5))
-    q = solution.reach
+    q = solution.max_inventory
     jump = market.sigma * math.sqrt(0.5)
     left = solution.theta[1] - np.log(np.cosh(0.5 * jump * np.arange(-q, q + 1))) / 0.5
     cost = left[q] - left[q + 1]
@@ -114,44 +122,46 @@ def test_the_two_sides_are_not_independent() -> None:
 def test_published_game(fill: str, best: float, inventory: float, symmetric: float, delta: float) -> None:
     config = game(fill=fill)
     objective = cara(0.1)
-    solution = optimum(config.market, objective)
+    solution = optimum(game_of(config), objective)
     assert solution.value == pytest.approx(best, abs=0.005)
-    assert optimum(config.market, objective, 40).value == pytest.approx(solution.value, abs=1e-6)
-    np.testing.assert_allclose(solution.delta[0, solution.reach], delta, atol=0.0026)  # theirs is a grid of 0.005
+    assert optimum(game_of(config), objective, 40).value == pytest.approx(solution.value, abs=1e-6)
+    np.testing.assert_allclose(
+        solution.delta[0, solution.max_inventory], delta, atol=0.0026
+    )  # theirs is a grid of 0.005
     for name, want in (("avellaneda-stoikov", inventory), ("symmetric", symmetric)):
-        table = distances(agent(name, config), config)
-        assert value_of_quotes(config.market, objective, table) == pytest.approx(want, abs=0.005)
-    assert optimality(config.market, objective, solution.delta) == pytest.approx(1.0, abs=1e-12)
+        table = quotes(name, config)
+        assert value_of_quotes(game_of(config), objective, table) == pytest.approx(want, abs=0.005)
+    assert optimality(game_of(config), objective, solution.delta) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("gamma", [1e-7, 0.01, 1.0, 20.0])
 def test_the_optimum_is_above_every_agent_for_any_risk_aversion(gamma: float) -> None:
     config = game(gamma=gamma, nt=100)
     objective = cara(gamma)
-    best = optimum(config.market, objective).value
+    best = optimum(game_of(config), objective).value
     assert math.isfinite(best) and best > 0
     for name in ("avellaneda-stoikov", "glft", "cartea-jaimungal", "symmetric"):
-        assert value_of_quotes(config.market, objective, distances(agent(name, config), config)) < best + 1e-9
+        assert value_of_quotes(game_of(config), objective, quotes(name, config)) < best + 1e-9
 
 
 def test_small_risk_aversion_is_the_mean() -> None:
-    market = game(nt=50).market
+    market = game_of(game(nt=50))
     assert optimum(market, cara(1e-9)).value == pytest.approx(optimum(market, Objective()).value, rel=1e-6)
 
 
 def test_discrete_penalty_game_approaches_the_continuous_one() -> None:
     """h(0, 0) = 68.255835 for phi = 0.01, alpha = 0.001: the gap shrinks with the step."""
     objective = Objective(phi=0.01, alpha=0.001)
-    gaps = [68.255835 - optimum(game(nt=nt).market, objective, 60).value for nt in (1000, 2000)]
+    gaps = [68.255835 - optimum(game_of(game(nt=nt)), objective, 60).value for nt in (1000, 2000)]
     assert 0 < gaps[1] < gaps[0] < 0.04 * 68.255835
     assert gaps[1] == pytest.approx(gaps[0] / 2, rel=0.1)
 
 
 def test_refusals() -> None:
-    market = game().market
-    with pytest.raises(TooNarrow, match=r"Q = 3 is too small: the optimum is \d+\.\d+ with \|q\| <= 3"):
+    market = game_of(game())
+    with pytest.raises(RangeTooNarrow, match=r"Q = 3 is too small: the optimum is \d+\.\d+ with \|q\| <= 3"):
         optimum(market, cara(0.1), 3)
-    with pytest.raises(TooNarrow, match="Q = 0"):
+    with pytest.raises(RangeTooNarrow, match="Q = 0"):
         optimum(market, cara(0.1), 0)
     with pytest.raises(ValueError, match=r"gamma = -1\.0 is not allowed"):
         cara(-1.0)
@@ -164,7 +174,7 @@ def test_refusals() -> None:
 
 
 def test_absurd_quotes_have_finite_values() -> None:
-    market = game(nt=50).market
+    market = game_of(game(nt=50))
     for distance in (-5.0, 50.0, np.inf):
         value = value_of_quotes(market, cara(5.0), np.full((50, 1, 2), distance))
         assert math.isfinite(value) and value <= 1e-9

@@ -1,13 +1,16 @@
 """A slow and obvious order book: a list of lots per price, in order of service."""
 
+from typing import Any
+
 
 class ReferenceBook:
     """Prices are integer ticks; a lot is [shares, owner]."""
 
     def __init__(self, priority: str) -> None:
         self.priority = priority
-        self.sides: dict[str, dict[int, list[list]]] = {"bid": {}, "ask": {}}
+        self.sides: dict[str, dict[int, list[list[Any]]]] = {"bid": {}, "ask": {}}
         self.cash = self.inventory = 0
+        self.bought = self.sold = self.paid = self.received = 0
 
     def prices(self, side: str) -> list[int]:
         return sorted(self.sides[side], reverse=side == "bid")
@@ -31,7 +34,6 @@ class ReferenceBook:
         return met
 
     def take(self, side: str, shares: int, limit: int, taker: str) -> int:
-        sign = 1 if side == "ask" else -1  # a fill of asks sells the owner's shares
         taken = 0
         for price in self.prices(side):
             if taken == shares or (price > limit if side == "ask" else price < limit):
@@ -41,11 +43,9 @@ class ReferenceBook:
                 n = min(lots[0][0], shares - taken)
                 owner = lots[0][1]
                 if owner == "maker" and taker == "others":
-                    self.cash += sign * n * price
-                    self.inventory -= sign * n
+                    self._trade(side == "bid", n, price)
                 if owner == "others" and taker == "maker":
-                    self.cash -= sign * n * price
-                    self.inventory += sign * n
+                    self._trade(side == "ask", n, price)
                 lots[0][0] -= n
                 taken += n
                 if lots[0][0] == 0:
@@ -53,6 +53,17 @@ class ReferenceBook:
             if not lots:
                 del self.sides[side][price]
         return taken
+
+    def _trade(self, buys: bool, shares: int, price: int) -> None:
+        """The maker buys or sells."""
+        if buys:
+            self.bought += shares
+            self.paid += shares * price
+        else:
+            self.sold += shares
+            self.received += shares * price
+        self.inventory = self.bought - self.sold
+        self.cash = self.received - self.paid
 
     def cancel(self, side: str, shares: int, limit: int) -> int:
         done = 0
@@ -71,6 +82,6 @@ class ReferenceBook:
                 del self.sides[side][price]
         return done
 
-    def _sort(self, lots: list[list]) -> None:
+    def _sort(self, lots: list[list[Any]]) -> None:
         if self.priority == "size":
             lots.sort(key=lambda lot: lot[0])

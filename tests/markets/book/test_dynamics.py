@@ -7,13 +7,15 @@ import pytest
 from scipy import stats
 
 from mmrl.kernels.random import normal, poisson, seed_stream
-from mmrl.markets.book import dynamics as diffusive
-from mmrl.markets.book import order_book as law
+from mmrl.markets.book import dynamics as law
+from mmrl.markets.book import order_book as book
 from mmrl.rollout.compiled import rollout
-from mmrl.rollout.quoters import Quoter, fixed, naive
-from mmrl.settings.model import Config
+from mmrl.rollout.quoters import Quoter, fixed, heuristic
 from mmrl.settings.build import build
+from mmrl.settings.model import Config
 from mmrl.settings.sources import nested, read_preset, replaced
+from tests.conftest import book_of
+from tests.markets.book.stage import Book
 
 ONE_A_MS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 COEFFICIENTS = (7.2, -2.13, -0.8, -2.3, 0.167, -0.1)
@@ -30,36 +32,33 @@ def plain_rate(delta: float, q: int) -> float:
 )
 def test_intensity(delta: float, q: int, printed: float | None) -> None:
     """Rates as printed in the literature, but for the last: there it is 0.002, the formula gives 0.00122."""
-    _, numbers = diffusive.parameters(Config().market)
-    assert diffusive.intensity(numbers, delta, q) == pytest.approx(plain_rate(delta, q), rel=1e-12)
+    p = law.parameters(book_of(Config()))
+    assert law.arrival_rate(p, delta, q) == pytest.approx(plain_rate(delta, q), rel=1e-12)
     assert printed is None or plain_rate(delta, q) == pytest.approx(printed, abs=5e-4)
-    assert diffusive.intensity(numbers, delta, 0) == 0.0
+    assert law.arrival_rate(p, delta, 0) == 0.0
     other = (1.0, -0.5, 0.2, -0.3, -0.1, 0.4)
-    _, numbers = diffusive.parameters(build({"market": {"intensity": other}}).market)
+    p = law.parameters(book_of(build({"market": {"intensity": other}})))
     power = np.dot(other, [1, *(math.log(1 + delta) ** k for k in (1, 2)), 0, 0, 0])
     power += np.dot(other[3:], [math.log(1 + q), math.log(1 + q) ** 2, math.log(1 + delta + q)])
-    assert diffusive.intensity(numbers, delta, q) == pytest.approx(math.exp(power), rel=1e-12)
+    assert law.arrival_rate(p, delta, q) == pytest.approx(math.exp(power), rel=1e-12)
 
 
 def test_seeding_statistics() -> None:
-    market = build({"market": {"priority": "size"}}).market  # so that lots of one price stay apart
-    rules, numbers = diffusive.parameters(market)
-    ladder = np.empty((rules[diffusive.R_LEVELS], 4), np.int64)
-    lots = np.empty((diffusive.lot_capacity(rules), 3), np.int64)
-    meta, account, state = np.zeros(law.META, np.int64), np.zeros(2, np.int64), np.empty(4, np.uint64)
+    config = build({"market": {"priority": "size"}})  # so that lots of one price stay apart
     shares, distance, size, orders = [], [], [], []
     for index in range(300):
-        seed_stream(state, 3, 0, index)
-        mid = diffusive.seed(ladder, lots, meta, rules, numbers, state, account)
-        shares += meta[law.SIDE_TOTAL : law.SIDE_TOTAL + 2].tolist()
-        distance += [(mid - meta[law.BEST]) * 0.01, (meta[law.BEST + 1] - mid) * 0.01]
-        size += ladder[meta[law.BEST : law.BEST + 2], law.TOTAL].tolist()
-        free, spare = 0, meta[law.FREE]
+        seeded = Book(config, seed=3, number=index)
+        seeded.reset()
+        meta, best = seeded.s.meta, seeded.s.meta[book.BEST : book.BEST + 2]
+        shares += meta[book.SIDE_TOTAL : book.SIDE_TOTAL + 2].tolist()
+        distance += [(seeded.mid - best[0]) * 0.01, (best[1] - seeded.mid) * 0.01]
+        size += seeded.s.ladder[best, book.TOTAL].tolist()
+        free, spare = 0, meta[book.FREE]
         while spare >= 0:
-            free, spare = free + 1, lots[spare, law.NEXT]
-        orders.append((meta[law.FRESH] - free) / 2)
-        assert not account.any()
-        assert 0 < meta[law.BEST] <= mid <= meta[law.BEST + 1]
+            free, spare = free + 1, seeded.s.lots[spare, book.NEXT]
+        orders.append((meta[book.FRESH] - free) / 2)
+        assert not seeded.s.account.any()
+        assert 0 < best[0] <= seeded.mid <= best[1]
     assert np.mean(orders) == pytest.approx(242, abs=2)
     assert np.mean(shares) == pytest.approx(4835, abs=30)
     assert np.mean(distance) == pytest.approx(0.39, abs=0.05)
@@ -71,7 +70,7 @@ def test_seeding_statistics() -> None:
     ("quoter", "value", "sd", "length"),
     [
         (fixed(0, 0, 0, 0), 1299, 134, None),
-        (naive(), 9012, 368, None),
+        (heuristic(), 9012, 368, None),
         (fixed(5, 0.5, 5, 0.5), 31748, 1336, None),
         (fixed(10, 1.0, 10, 1.0), 7437, 369, None),
         (fixed(1, 0.01, 1, 0.01), 45715, 2004, 18),

@@ -1,8 +1,6 @@
 """The compiled book against the slow reference book, operation by operation, and its ledger."""
 
-import importlib.util
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.markets.book.order_book import LimitOrderBook
-
-_spec = importlib.util.spec_from_file_location("reference_book", Path(__file__).with_name("reference_book.py"))
-assert _spec and _spec.loader
-_module = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_module)
-ReferenceBook = _module.ReferenceBook
+from tests.markets.book.reference_book import ReferenceBook
 
 LOW, HIGH = 960, 1040
 OTHER = {"bid": "ask", "ask": "bid"}

@@ -1,74 +1,26 @@
 """Every rule of the book market on a book small enough to work out by hand; prices in cents around 100.00."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from mmrl.kernels.random import normal, poisson, seed_stream
-from mmrl.markets.book import dynamics as diffusive
-from mmrl.markets.book import order_book as b
+from mmrl.markets.book import dynamics as law
 from mmrl.markets.book.order_book import ASK, BID, MAKER, OTHERS
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.settings.build import build
+from tests.conftest import book_of
+from tests.markets.book.stage import Stage
 
-NO_ORDERS = (-200.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 FLOOD = (60.0, 0.0, 0.0, 0.0, 0.0, 0.0)  # more than any side holds, so that the cap alone decides
 ONE_A_STEP = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-class Stage:
-    """A book without noise: the mid moves by `shift` cents a step, orders are placed by hand."""
-
-    def __init__(self, intensity: tuple = NO_ORDERS, shift: float = 0.0, **market: object) -> None:
-        still = {"midprice": 100.0, "seed_spread": 1.0, "nt": 10, "volatility": 0.0, "drift": shift / 100}
-        self.config = build({"market": {**still, "intensity": intensity, **market}})
-        self.rules, self.p = diffusive.parameters(self.config.market)
-        self.ladder = np.empty((self.rules[diffusive.R_LEVELS], 4), np.int64)
-        self.lots = np.empty((diffusive.lot_capacity(self.rules), 3), np.int64)
-        self.meta, self.account = np.zeros(b.META, np.int64), np.zeros(2, np.int64)
-        self.base, self.mid = int(self.p[diffusive.P_BASE]), self.p[diffusive.P_MID]
-        self.stream = np.empty(4, np.uint64)
-        seed_stream(self.stream, 1, 0, 0)
-        self.raw = (self.ladder, self.lots, self.meta)
-        b.clear(*self.raw, self.rules[diffusive.R_PRIORITY])
-
-    def put(self, side: int, shares: int, cents: int, owner: int = MAKER) -> None:
-        b.place(*self.raw, side, cents - self.base, shares, owner)
-
-    def act(self, *quote: float) -> None:
-        diffusive.act(*self.raw, self.rules, self.p, self.account, self.mid, np.array(quote, float))
-
-    def step(self, orders: tuple[int, int] | None = None) -> None:
-        """One step of the market, on a stream that brings these market orders (buys, sells) if they matter."""
-        for index in range(100_000 if orders else 0):
-            seed_stream(self.stream, 1, 0, index)
-            copy = self.stream.copy()
-            normal(copy)
-            if (poisson(copy, 1.0, 99), poisson(copy, 1.0, 99)) == orders:
-                break
-        arguments = (*self.raw, self.rules, self.p, self.stream, self.account, self.mid)
-        self.mid = diffusive.advance(*arguments)
-
-    def seen(self) -> list[float]:
-        out = np.zeros(4)
-        diffusive.observe(*self.raw, self.rules, self.p, self.mid, out)
-        return [round(x, 9) for x in out]
-
-    def levels(self, side: int) -> list[tuple[int, int, int]]:
-        """(cents, shares, the maker's) of a side, best first."""
-        best = self.meta[b.BEST + side]
-        rows = [i for i in range(len(self.ladder)) if self.ladder[i, 0] and (i <= best if side == BID else i >= best)]
-        found = [(i + self.base, int(self.ladder[i, 0]), int(self.ladder[i, 1])) for i in rows]
-        return found[::-1] if side == BID else found
-
-    def money(self) -> tuple[int, int]:
-        return int(self.account[0]), int(self.account[1])
 
 
 @pytest.mark.parametrize(("owner", "paid"), [("others", False), ("maker", True)])
 def test_owner_of_the_seeded_shares(owner: str, paid: bool) -> None:
     s = Stage(FLOOD, owner=owner, market_order="walk", book_size=200)
-    s.mid = diffusive.seed(*s.raw, s.rules, s.p, s.stream, s.account)
+    s.reset()
     bids, asks = s.levels(BID), s.levels(ASK)
     assert all(own == (n if paid else 0) for _, n, own in bids + asks)
     s.step()
@@ -117,7 +69,7 @@ def test_a_side_that_the_mid_has_exhausted(exhausted: str, left: list) -> None:
     s.put(BID, 3, 9990)
     s.step()
     assert s.levels(ASK) == left
-    assert diffusive.empty(s.meta) == (exhausted == "ends")
+    assert s.empty == (exhausted == "ends")
 
 
 def test_size_at_the_touch_is_all_shares_or_the_first_lot() -> None:
@@ -126,7 +78,7 @@ def test_size_at_the_touch_is_all_shares_or_the_first_lot() -> None:
         for shares in (5, 2, 8):
             s.put(ASK, shares, 10001)
         s.put(BID, 9, 9999)
-        diffusive._look(*s.raw, s.rules)
+        law._look(s.p, s.s)
         got = [s.seen()[2]]
         for _ in range(2):
             s.step(orders=(1, 0))
@@ -147,10 +99,16 @@ def test_priority_at_one_price(priority: str, money: tuple[int, int]) -> None:
 
 def test_step_that_empties_the_book() -> None:
     for rule, length in (("kept", 1), ("discarded", 0)):
-        rules = {"emptying_step": rule, "owner": "maker", "market_order": "walk", "book_size": 200, "nt": 3}
+        rules: dict[str, Any] = {
+            "emptying_step": rule,
+            "owner": "maker",
+            "market_order": "walk",
+            "book_size": 200,
+            "nt": 3,
+        }
         batch = rollout(Stage(FLOOD, **rules).config, fixed(0, 0, 0, 0), 1, 0, count=4, threads=1)
         assert batch.lengths.tolist() == [length] * 4 and batch.terminated.all()
-        assert np.all(batch.final_wealth != 0) == (rule == "kept")
+        assert np.all(batch.final_cash != 0) == (rule == "kept")
         assert np.all(batch.final_inventory == 0) == (rule == "discarded")
 
 
@@ -260,9 +218,9 @@ def test_what_is_observed() -> None:
 
 
 def test_step_length_scales_drift_noise_and_rates() -> None:
-    p = [diffusive.parameters(build({"market": {"dt": dt}}).market)[1] for dt in (1.0, 4.0)]
-    assert p[0][diffusive.P_DRIFT] == pytest.approx(3.59e-6 / 0.01)
-    assert p[0][diffusive.P_SCALE] == pytest.approx(2.4e-3 / 0.01)
-    assert p[1][diffusive.P_DRIFT] == pytest.approx(4 * 3.59e-6 / 0.01)
-    assert p[1][diffusive.P_SCALE] == pytest.approx(2 * 2.4e-3 / 0.01)
-    assert p[1][diffusive.P_DT] == 4.0
+    one, four = (law.parameters(book_of(build({"market": {"dt": dt}}))) for dt in (1.0, 4.0))
+    assert one.drift == pytest.approx(3.59e-6 / 0.01)
+    assert one.scale == pytest.approx(2.4e-3 / 0.01)
+    assert four.drift == pytest.approx(4 * 3.59e-6 / 0.01)
+    assert four.scale == pytest.approx(2 * 2.4e-3 / 0.01)
+    assert four.dt == 4.0
