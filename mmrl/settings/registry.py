@@ -86,11 +86,7 @@ def left_out() -> dict[str, str]:
     taken = dict.fromkeys(COMMAND_FLAGS, "mmrl train")
     for name in packages():
         try:
-            flags = _flags(name)
-            shared = next((flag for flag, key in flags.items() if taken.get(flag, key) != key), "")
-            if shared:
-                raise ConfigError(f"{flags[shared]} has the flag {shared} of {taken[shared]}")
-            taken |= flags
+            taken = _with_flags(name, taken)
         except Exception as error:
             known = isinstance(error, ConfigError) and str(error).startswith("market ")
             where = f"market {name} ({packages()[name]})"
@@ -110,18 +106,21 @@ def _declared(market: str) -> type[MarketSettings]:
     return found
 
 
-def _flags(market: str) -> dict[str, str]:
-    """The flags that the settings of a market's runs take, each with the dotted key that it sets."""
+def _with_flags(market: str, taken: dict[str, str]) -> dict[str, str]:
+    """Flags with the dotted keys that they set, those of a market's runs added; raises ConfigError if one is taken."""
     from mmrl.settings.model import GROUPS  # which imports this module
 
-    flags = {}
-    for group, model in {**GROUPS, "market": _declared(market)}.items():
+    flags = dict(taken)
+    rest = [(group, model) for group, model in GROUPS.items() if group != "market"]
+    for group, model in (*rest, ("market", _declared(market))):
         for name, info in model.model_fields.items():
             declared: Any = info.json_schema_extra
             if declared is None or not info.description:
                 raise ConfigError(f"its setting {name} is not declared by option(default, help)")
             own = declared["flags"] or ["--" + name.replace("_", "-")]
-            flags.update(dict.fromkeys([*own, *declared["switches"]], f"{group}.{name}"))
+            for flag in (*own, *declared["switches"]):
+                if flags.setdefault(flag, f"{group}.{name}") != f"{group}.{name}":
+                    raise ConfigError(f"{group}.{name} has the flag {flag} of {flags[flag]}")
     return flags
 
 

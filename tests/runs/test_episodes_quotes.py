@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from mmrl.evaluate.objective import objective_of
+
 from mmrl.evaluate.quotes import TIMES, quotes_of
 from mmrl.markets.avellaneda_stoikov.optimum import optimum
 from mmrl.rollout.compiled import rollout

@@ -159,7 +159,7 @@ class RunScreen(RunActions):
         self._requested = bool(request["set"]) and self.info.state in UNFINISHED and not acknowledged
         if before != self.info.state:
             self.refresh_bindings()
-        self._offer_tabs()
+        self.call_after_refresh(self._offer_tabs)
         self._head()
 
     def _offer_tabs(self) -> None:

@@ -1,7 +1,7 @@
 """The rules of the toy market as compiled functions."""
 
 import math
-from typing import NamedTuple
+from collections import namedtuple
 
 import numpy as np
 
@@ -15,15 +15,7 @@ COUNTS = ("inventory", "bought", "sold", "step", "move")
 STATE = np.dtype([(name, np.float64) for name in MONEY] + [(name, np.int64) for name in COUNTS])
 
 
-class Parameters(NamedTuple):
-    """The numbers that the rules need."""
-
-    midprice: int
-    k: float
-    pace: float
-    momentum: float
-    limit: int
-    steps: int
+Parameters = namedtuple("Parameters", "midprice k pace momentum limit steps")
 
 
 def parameters(market: Settings) -> Parameters:
