@@ -33,6 +33,8 @@ ENDING_EARLY: dict[str, dict[str, Any]] = {
     "toy": {"market.limit": 1},
 }
 """Settings under which the markets that can terminate an episode often do."""
+NARROW: dict[str, dict[str, Any]] = {"book": {"market.seed_spread": 1.0, "market.book_size": 500}}
+"""Settings under which a market takes the tensor engine little time on a CPU: here few levels of the book."""
 REQUIRED = ("__init__.py", "README.md", "settings.py", "spec.py", "dynamics.py", "kernel.py")
 
 
@@ -184,7 +186,7 @@ def test_both_engines_follow_one_law(name: str) -> None:
     from mmrl.learn.policy import make_policy
     from mmrl.rollout.tensor import TensorEngine
 
-    config = resolve({"market.name": name, "market.nt": 40, "training.nb": 250})[0]
+    config = resolve({"market.name": name, "market.nt": 40, "training.nb": 250, **NARROW.get(name, {})})[0]
     torch.manual_seed(0)
     policy, normaliser = make_policy(config), RunningNormaliser(len(spec_of(config).columns))
     tensor = TensorEngine(config).rollout(policy, normaliser, 1, 1).numpy()

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from mmrl.settings.declare import option
-from mmrl.settings.model import MarketSettings
+from mmrl.settings.market import MarketSettings
 
 
 class Settings(MarketSettings):
