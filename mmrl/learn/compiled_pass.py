@@ -11,8 +11,7 @@ Legend: R rows of the minibatch, A action dimensions, BLOCK rows of a block; arr
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,17 +22,48 @@ BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose sums are formed together
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
 POLICY_LOSS, VALUE_LOSS, ENTROPY, KL, CLIPPED = range(5)
-GAUSSIAN, CATEGORICAL = 0, 1
 REINFORCE, NOCLIP, CLIP = range(3)
 _pools: dict[int, ThreadPoolExecutor] = {}
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """A network's numbers in one vector, layer by layer weight [out, in] then bias, and the layer sizes."""
 
     flat: npt.NDArray[np.float32]
     sizes: npt.NDArray[np.int64]
+
+
+class Rows(NamedTuple):
+    """What is learned from; rows as in `LearningBatch`."""
+
+    observation: npt.NDArray[np.float32]
+    action: npt.NDArray[np.float32]
+    log_prob: npt.NDArray[np.float32]
+    advantage: npt.NDArray[np.float32]
+    target: npt.NDArray[np.float32]
+
+
+class Loss(NamedTuple):
+    """What the policy is trained by, and what its outputs mean."""
+
+    log_std: npt.NDArray[np.float32]
+    """[A], of a Gaussian policy; empty for a categorical one."""
+    groups: npt.NDArray[np.int64]
+    """[A], choices on each axis of a categorical policy; empty for a Gaussian one."""
+    rule: int
+    """REINFORCE, NOCLIP or CLIP."""
+    clip: float
+    bonus: float
+    """Weight of the entropy."""
+
+
+class Sums(NamedTuple):
+    """Sums over rows: gradients, and the totals of loss and diagnostics."""
+
+    policy: npt.NDArray[np.float32]
+    log_std: npt.NDArray[np.float64]
+    value: npt.NDArray[np.float32]
+    totals: npt.NDArray[np.float64]
 
 
 @inlined_fast
@@ -148,21 +178,21 @@ def _backward(weights: Any, sizes: Any, units: Any, delta: Any, below: Any, grad
 
 
 @inlined_fast
-def _surrogate(rule: int, clip: float, log_prob: float, old: float, advantage: float, totals: Any) -> float:
+def _surrogate(loss: Any, log_prob: float, old: float, advantage: float, totals: Any) -> float:
     """Add one row's loss and diagnostics to totals; returns the loss's derivative by the log-probability."""
     change = log_prob - old
     log_ratio = min(max(change, -LOG_RATIO_BOUND), LOG_RATIO_BOUND)
     ratio = np.exp(log_ratio)
     totals[KL] += ratio - 1.0 - log_ratio
-    if abs(ratio - 1.0) > clip:
+    if abs(ratio - 1.0) > loss.clip:
         totals[CLIPPED] += 1.0
-    if rule == REINFORCE:
+    if loss.rule == REINFORCE:
         totals[POLICY_LOSS] -= log_prob * advantage
         return -advantage
     gain = ratio * advantage
     slope = gain if change == log_ratio else 0.0
-    if rule == CLIP:
-        clipped = min(max(ratio, 1.0 - clip), 1.0 + clip) * advantage
+    if loss.rule == CLIP:
+        clipped = min(max(ratio, 1.0 - loss.clip), 1.0 + loss.clip) * advantage
         if clipped < gain:
             gain = clipped
             slope = 0.0
@@ -171,40 +201,36 @@ def _surrogate(rule: int, clip: float, log_prob: float, old: float, advantage: f
 
 
 @inlined_fast
-def _gaussian_head(
-    means: Any, log_std: Any, inverse_std: Any, action: Any, index: Any, old: Any, advantage: Any, rows: int,
-    rule: int, clip: float, delta: Any, log_std_grads: Any, totals: Any,
-) -> None:  # fmt: skip
-    """Loss of a block of a Gaussian policy: the gradient by the means into delta, by log_std added."""
-    dims = log_std.size
+def _gaussian_head(means: Any, inverse_std: Any, rows: Any, index: Any, loss: Any, delta: Any, sums: Any) -> None:
+    """Loss of the rows `index` under a Gaussian policy: the gradient by the means into delta, by log_std added."""
+    dims, log_std, count = loss.log_std.size, loss.log_std, index.size
     constant = 0.0
     for a in range(dims):
         constant -= 0.5 * np.log(2.0 * np.pi) + log_std[a]
-    for r in range(rows):
+    for r in range(count):
         k = index[r]
         log_prob = constant
         for a in range(dims):
-            z = (action[k, a] - means[a, r]) * inverse_std[a]
+            z = (rows.action[k, a] - means[a, r]) * inverse_std[a]
             delta[a, r] = z
             log_prob -= 0.5 * z * z
-        slope = _surrogate(rule, clip, log_prob, old[k], advantage[k], totals)
+        slope = _surrogate(loss, log_prob, rows.log_prob[k], rows.advantage[k], sums.totals)
         for a in range(dims):
             z = np.float64(delta[a, r])
             delta[a, r] = slope * z * inverse_std[a]
-            log_std_grads[a] += slope * (z * z - 1.0)
-        totals[ENTROPY] += 0.5 * dims - constant
+            sums.log_std[a] += slope * (z * z - 1.0)
+        sums.totals[ENTROPY] += 0.5 * dims - constant
     for a in range(dims):
-        for r in range(rows, BLOCK):
+        for r in range(count, BLOCK):
             delta[a, r] = np.float32(0.0)
 
 
 @inlined_fast
-def _categorical_head(
-    logits: Any, groups: Any, action: Any, index: Any, old: Any, advantage: Any, rows: int,
-    rule: int, clip: float, bonus: float, delta: Any, totals: Any,
-) -> None:  # fmt: skip
-    """Loss of a block of a categorical policy: the gradient by the logits, entropy bonus included, into delta."""
-    for r in range(rows):
+def _categorical_head(logits: Any, rows: Any, index: Any, loss: Any, delta: Any, totals: Any) -> None:
+    """Loss of the rows `index` under a categorical policy: the gradient by the logits, entropy bonus included, into
+    delta."""
+    groups, count = loss.groups, index.size
+    for r in range(count):
         k = index[r]
         log_prob = 0.0
         start = 0
@@ -218,80 +244,60 @@ def _categorical_head(
             norm = top + np.log(total)
             for j in range(start, start + groups[a]):
                 delta[j, r] = logits[j, r] - norm  # log-probabilities, for the moment
-            log_prob += delta[start + np.int64(action[k, a]), r]
+            log_prob += delta[start + np.int64(rows.action[k, a]), r]
             start += groups[a]
-        slope = _surrogate(rule, clip, log_prob, old[k], advantage[k], totals)
+        slope = _surrogate(loss, log_prob, rows.log_prob[k], rows.advantage[k], totals)
         start = 0
         for a in range(groups.size):
             entropy = 0.0
             for j in range(start, start + groups[a]):
                 entropy -= np.exp(np.float64(delta[j, r])) * delta[j, r]
-            chosen = start + np.int64(action[k, a])
+            chosen = start + np.int64(rows.action[k, a])
             for j in range(start, start + groups[a]):
                 log_p = np.float64(delta[j, r])
                 p = np.exp(log_p)
-                delta[j, r] = slope * ((1.0 if j == chosen else 0.0) - p) + bonus * p * (log_p + entropy)
+                delta[j, r] = slope * ((1.0 if j == chosen else 0.0) - p) + loss.bonus * p * (log_p + entropy)
             totals[ENTROPY] += entropy
             start += groups[a]
     for j in range(logits.shape[0]):
-        for r in range(rows, BLOCK):
+        for r in range(count, BLOCK):
             delta[j, r] = np.float32(0.0)
 
 
 @kernel
-def _gradient(
-    observation: Any, action: Any, old: Any, advantage: Any, target: Any, order: Any, first: int, last: int,
-    policy: Any, policy_sizes: Any, kind: int, log_std: Any, groups: Any, rule: int, clip: float, bonus: float,
-    value: Any, value_sizes: Any, policy_grads: Any, log_std_grads: Any, value_grads: Any, totals: Any,
-) -> None:  # fmt: skip
-    """Rows first..last of `order`: adds gradients and totals; an empty policy or value vector is left out."""
-    widest = max(policy_sizes.max(), value_sizes.max())
-    units = np.zeros((max(policy_sizes.sum(), value_sizes.sum()), BLOCK), np.float32)
+def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, value: Any, loss: Any, sums: Any) -> None:
+    """Rows first..last of `order`: adds to `sums`; a policy or value network without weights is left out."""
+    widest = max(policy.sizes.max(), value.sizes.max())
+    units = np.zeros((max(policy.sizes.sum(), value.sizes.sum()), BLOCK), np.float32)
     delta = np.zeros((widest, BLOCK), np.float32)
     below = np.zeros((widest, BLOCK), np.float32)
-    inverse_std = np.exp(-log_std.astype(np.float64))
-    inputs = observation.shape[1]
+    inverse_std = np.exp(-loss.log_std.astype(np.float64))
+    inputs = rows.observation.shape[1]
     for start in range(first, last, BLOCK):
-        rows = min(BLOCK, last - start)
-        index = order[start : start + rows]
+        count = min(BLOCK, last - start)
+        index = order[start : start + count]
         for i in range(inputs):
-            for r in range(rows):
-                units[i, r] = observation[index[r], i]
-            for r in range(rows, BLOCK):
+            for r in range(count):
+                units[i, r] = rows.observation[index[r], i]
+            for r in range(count, BLOCK):
                 units[i, r] = np.float32(0.0)
-        if value.size:
-            base = _forward(value, value_sizes, units)
-            for r in range(rows):
-                miss = units[base, r] - target[index[r]]
-                totals[VALUE_LOSS] += 0.5 * np.float64(miss) * miss
+        if value.flat.size:
+            base = _forward(value.flat, value.sizes, units)
+            for r in range(count):
+                miss = units[base, r] - rows.target[index[r]]
+                sums.totals[VALUE_LOSS] += 0.5 * np.float64(miss) * miss
                 delta[0, r] = miss
-            for r in range(rows, BLOCK):
+            for r in range(count, BLOCK):
                 delta[0, r] = np.float32(0.0)
-            _backward(value, value_sizes, units, delta, below, value_grads)
-        if policy.size:
-            base = _forward(policy, policy_sizes, units)
-            outputs = units[base : base + policy_sizes[-1]]
-            if kind == GAUSSIAN:
-                _gaussian_head(
-                    outputs,
-                    log_std,
-                    inverse_std,
-                    action,
-                    index,
-                    old,
-                    advantage,
-                    rows,
-                    rule,
-                    clip,
-                    delta,
-                    log_std_grads,
-                    totals,
-                )
+            _backward(value.flat, value.sizes, units, delta, below, sums.value)
+        if policy.flat.size:
+            base = _forward(policy.flat, policy.sizes, units)
+            outputs = units[base : base + policy.sizes[-1]]
+            if loss.groups.size:
+                _categorical_head(outputs, rows, index, loss, delta, sums.totals)
             else:
-                _categorical_head(
-                    outputs, groups, action, index, old, advantage, rows, rule, clip, bonus, delta, totals
-                )
-            _backward(policy, policy_sizes, units, delta, below, policy_grads)
+                _gaussian_head(outputs, inverse_std, rows, index, loss, delta, sums)
+            _backward(policy.flat, policy.sizes, units, delta, below, sums.policy)
 
 
 @kernel
@@ -333,37 +339,25 @@ def network_outputs(observation: npt.NDArray[np.float32], network: Weights, thre
 
 
 def gradient(
-    rows: dict[str, npt.NDArray[Any]],
-    order: npt.NDArray[np.int64],
-    policy: Weights | None,
-    log_std: npt.NDArray[np.float32],
-    groups: npt.NDArray[np.int64],
-    value: Weights | None,
-    rule: int,
-    clip: float,
-    bonus: float,
-    threads: int,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float64], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    rows: Rows, order: npt.NDArray[np.int64], policy: Weights | None, value: Weights | None, loss: Loss, threads: int
+) -> Sums:
     """Sums over the rows `order` of the gradients of policy, log_std and value network, and of the totals [5].
 
-    `rows` holds observation, action, log_prob, advantage and target; a network that is None is left out. The
-    entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
+    A network that is None is left out. The entropy bonus is part of a categorical policy's gradient; a Gaussian's
+    entropy depends on log_std alone.
     """
     nothing = Weights(np.zeros(0, np.float32), np.zeros(1, np.int64))
     p, v = policy or nothing, value or nothing
     spans = -(-len(order) // (BLOCK * SPAN))
-    policy_grads = np.zeros((spans, p.flat.size), np.float32)
-    value_grads = np.zeros((spans, v.flat.size), np.float32)
-    log_std_grads = np.zeros((spans, log_std.size), np.float64)
-    totals = np.zeros((spans, 5), np.float64)
-    kind = CATEGORICAL if groups.size else GAUSSIAN
+    sums = Sums(
+        policy=np.zeros((spans, p.flat.size), np.float32),
+        log_std=np.zeros((spans, loss.log_std.size), np.float64),
+        value=np.zeros((spans, v.flat.size), np.float32),
+        totals=np.zeros((spans, 5), np.float64),
+    )
 
     def work(k: int, first: int, last: int) -> None:
-        _gradient(
-            rows["observation"], rows["action"], rows["log_prob"], rows["advantage"], rows["target"],
-            order, first, last, p.flat, p.sizes, kind, log_std, groups, rule, clip, bonus,
-            v.flat, v.sizes, policy_grads[k], log_std_grads[k], value_grads[k], totals[k],
-        )  # fmt: skip
+        _gradient(rows, order, first, last, p, v, loss, Sums(*(array[k] for array in sums)))
 
     _share(work, len(order), threads)
-    return policy_grads.sum(0), log_std_grads.sum(0), value_grads.sum(0), totals.sum(0)
+    return Sums(*(array.sum(0) for array in sums))

@@ -100,7 +100,7 @@ def _compiled(
     t = config.training
     size = int(batch.log_prob.shape[0] if part is None else part.shape[0])
     order = np.arange(size) if part is None else part.numpy()
-    rows = {name: getattr(batch, name).numpy() for name in ("observation", "action", "log_prob", "advantage", "target")}
+    rows = compiled_pass.Rows(*(getattr(batch, name).numpy() for name in compiled_pass.Rows._fields))
     log_std, groups = np.zeros(0, np.float32), np.zeros(0, np.int64)
     if isinstance(policy, GaussianPolicy):
         log_std = policy.log_std_vector().detach().numpy()
@@ -108,27 +108,23 @@ def _compiled(
         groups = np.array(policy.choices, np.int64)
     ppo = compiled_pass.NOCLIP if t.noclip else compiled_pass.CLIP
     rule = compiled_pass.REINFORCE if t.algorithm == "reinforce" else ppo
-    policy_sums, log_std_sums, value_sums, totals = compiled_pass.gradient(
+    sums = compiled_pass.gradient(
         rows,
         order,
         None if policy is None else network_weights(policy.network),
-        log_std,
-        groups,
         None if network is None else network_weights(network.network),
-        rule,
-        t.clip,
-        coefficient,
+        compiled_pass.Loss(log_std, groups, rule, t.clip, coefficient),
         threads,
     )
     if policy is not None:
-        _leave(policy.network, policy_sums / size)
+        _leave(policy.network, sums.policy / size)
     if network is not None:
-        _leave(network.network, value_sums / size)
+        _leave(network.network, sums.value / size)
     if isinstance(policy, GaussianPolicy):
         inside = (policy.log_std >= LOG_STD_BOUNDS[0]) & (policy.log_std <= LOG_STD_BOUNDS[1])
-        slope = torch.from_numpy(log_std_sums / size - coefficient).float()
+        slope = torch.from_numpy(sums.log_std / size - coefficient).float()
         policy.log_std.grad = torch.where(inside, slope, 0.0)
-    return (totals / size).tolist()
+    return (sums.totals / size).tolist()
 
 
 def _leave(network: nn.Module, flat: np.ndarray) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config
-from mmrl.settings.registry import part
+from mmrl.settings.registry import markets, part, settings_class
 
 CLOSED_FORM = "closed-form"
 """Stands for all agents that need nothing but bid and ask distances and a `fill_curve`."""
@@ -218,3 +218,9 @@ def market_of(config: Config) -> Market:
 def spec_of(config: Config) -> Spec:
     """What the market of a config says of itself."""
     return market_of(config).spec(config.market)
+
+
+@cache
+def usual_spec(name: str) -> Spec | None:
+    """What a market says of itself with its default settings; None for a name that is no market's here."""
+    return market_named(name).spec(settings_class(name)()) if name in markets() else None

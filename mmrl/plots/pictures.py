@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.markets.contract import market_named
+from mmrl.markets.contract import usual_spec
 from mmrl.plots import charts, episodes
 from mmrl.plots.raster import BRAILLE, Charset
 from mmrl.plots.text import printable
 from mmrl.runs.atomic import read_plain
+from mmrl.runs.book_recording import read_recording
 from mmrl.runs.episodes import latest_episode
 from mmrl.runs.history import read_metrics
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.registry import markets, settings_class
 
 
 def time_unit(folder: Path) -> str:
@@ -24,7 +24,8 @@ def time_unit(folder: Path) -> str:
         market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {}).get("name", "")
     except (OSError, ValueError, AttributeError):
         return ""
-    return market_named(market).spec(settings_class(market)()).time_unit if market in markets() else ""
+    spec = usual_spec(market)
+    return "" if spec is None else spec.time_unit
 
 
 def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -76,5 +77,6 @@ def drawing(
             parts.append(f"{name}: mean and 5 to 95 % of a sampled batch\n{picture}")
         else:
             picture = episodes.book_figure(episode, width, height, colour, unit=unit, characters=characters)
-            parts.append(f"{name}: the longest trajectory of a sampled batch\n{picture}")
+            book = "" if read_recording(episode) else " (there is no order book of it)"
+            parts.append(f"{name}: the longest trajectory of a sampled batch{book}\n{picture}")
     return "\n".join(parts)

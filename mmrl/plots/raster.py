@@ -176,7 +176,7 @@ def chart(
     names = labels(upward)
     margin = min(max(map(len, names)), width // 3)
     columns = width - margin - 2  # the last column keeps neighbouring charts apart
-    _axes(cells, x_range, y_range, upward, names, margin, rows, across, charset)
+    _axes(cells, x_range, y_range, upward, names, margin, across, charset)
     _heading(cells, colours, title, [c for c in curves if c.label], charset.axes[3])
 
     tall, wide = charset.weights.shape
@@ -200,7 +200,7 @@ def chart(
         hues[found > 0] = curve.colour
     area[:] = charset.table[pattern]
     for curve, (x, y), extent in zip(curves, lines, seen, strict=True):
-        _marks(area, hues, curve, x, y, extent, x_range, y_range, charset)
+        _marks(Picture(area, hues), curve, x, y, extent, x_range, y_range, charset)
     return picture
 
 
@@ -221,13 +221,12 @@ def _axes(
     upward: Sequence[float],
     names: Sequence[str],
     margin: int,
-    rows: int,
     across: str,
     charset: Charset,
 ) -> None:
     """Both axes with ticks; labels that would run into each other are left out."""
     bar, bar_tick, corner, line, line_tick = charset.axes
-    columns = cells.shape[1] - margin - 2
+    rows, columns = cells.shape[0] - 3, cells.shape[1] - margin - 2
     cells[1 : 1 + rows, margin] = bar
     for place, name in zip(upward, names, strict=True):
         level = min(int((place - y_range[0]) / (y_range[1] - y_range[0]) * rows), rows - 1)
@@ -264,8 +263,7 @@ def _heading(
 
 
 def _marks(
-    area: NDArray[np.str_],
-    hues: NDArray[np.int16],
+    inner: Picture,
     curve: Curve,
     x: Floats,
     y: Floats,
@@ -276,8 +274,9 @@ def _marks(
 ) -> None:
     """Off-scale marks at the rim, a dot for a lone point, and the curve's own mark along it.
 
-    `extent` is the smallest and the largest value in each column of cells.
+    `inner` is the picture within the axes, `extent` the smallest and the largest value in each column of cells.
     """
+    area, hues = inner.cells, inner.colours
     rows, columns = area.shape
     low, high = extent
     with np.errstate(invalid="ignore"):

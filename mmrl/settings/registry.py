@@ -14,10 +14,16 @@ from types import ModuleType
 from typing import Any
 
 from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.groups import REST
 from mmrl.settings.market import MarketSettings
 
 BUILT_IN = "mmrl.markets"
 GROUP = "mmrl.markets"
+COMMAND_FLAGS = (
+    *("--preset", "--config", "--load", "-l", "--expand", "--plot", "-p", "--good-results", "--dry-run", "--detach"),
+    *("--json", "--debug", "--set", "--help", "-h"),
+)
+"""Flags of `mmrl train` that are no settings."""
 
 
 @cache
@@ -45,41 +51,78 @@ def default_market() -> str:
     return next(iter(packages()))
 
 
+@cache
 def part(market: str, file: str) -> ModuleType | None:
     """A file of a market's folder as a module, e.g. part("NAME", "spec"); None where the market has none.
 
     Raises ConfigError on an unknown market, or one whose package cannot be imported.
     """
     if market not in packages():
-        raise ConfigError(f"market.name = {market!r} is not allowed: it must be {choose(market, packages())}")
+        raise ConfigError(f"market.name = {market!r} is not allowed: it must be {choose(market, markets())}")
     package = packages()[market]
     name = f"{package}.{file}"
     try:
-        if find_spec(name) is None:
-            return None
-        return import_module(name)
-    except ImportError as error:
-        raise ConfigError(f"market {market} ({package}) cannot be imported: {error}") from None
+        return import_module(name) if find_spec(name) is not None else None
+    except Exception as error:  # a package of others may raise anything
+        raise ConfigError(f"market {market} ({package}) cannot be imported: {_reason(error)}") from None
 
 
 @cache
 def settings_class(market: str) -> type[MarketSettings]:
-    """The class of a market's settings."""
-    module = part(market, "settings")
-    if module is None:
-        raise ConfigError(f"market {market} ({packages()[market]}) has no file settings.py")
-    found: type[MarketSettings] = module.Settings
-    return found
+    """The class of a market's settings; raises ConfigError for a market that is unknown or left out."""
+    if market in left_out():
+        raise ConfigError(left_out()[market])
+    return _declared(market)
 
 
 @cache
 def markets() -> tuple[str, ...]:
-    """Names of the markets that can be used, the default first; what cannot be imported is left out with a note."""
-    usable = []
+    """Names of the markets that can be used, the default first."""
+    return tuple(name for name in packages() if name not in left_out())
+
+
+@cache
+def left_out() -> dict[str, str]:
+    """Markets that cannot be used, each with the reason. The first call notes it, and all else works without them."""
+    reasons: dict[str, str] = {}
+    taken = dict.fromkeys(COMMAND_FLAGS, "mmrl train")
     for name in packages():
         try:
-            settings_class(name)
-            usable.append(name)
-        except Exception as error:  # whatever a package of others raises must not take the command line down
-            note(f"market {name} is left out: {error}")
-    return tuple(usable)
+            taken = _with_flags(name, taken)
+        except Exception as error:
+            known = isinstance(error, ConfigError) and str(error).startswith("market ")
+            where = f"market {name} ({packages()[name]})"
+            reasons[name] = str(error) if known else f"{where} cannot be used: {_reason(error)}"
+    for reason in reasons.values():
+        note(f"{reason}: it is left out")
+    return reasons
+
+
+def _declared(market: str) -> type[MarketSettings]:
+    module = part(market, "settings")
+    if module is None:
+        raise ConfigError("it has no file settings.py")
+    found: type[MarketSettings] = module.Settings
+    if found.model_fields["name"].default != market:
+        raise ConfigError(f"its settings name it {found.model_fields['name'].default!r}")
+    return found
+
+
+def _with_flags(market: str, taken: dict[str, str]) -> dict[str, str]:
+    """Flags with the dotted keys that they set, those of a market's runs added; raises ConfigError if one is taken."""
+    flags = dict(taken)
+    for group, model in (*REST.items(), ("market", _declared(market))):
+        for name, info in model.model_fields.items():
+            declared: Any = info.json_schema_extra
+            if declared is None or not info.description:
+                raise ConfigError(f"its setting {name} is not declared by option(default, help)")
+            own = declared["flags"] or ["--" + name.replace("_", "-")]
+            for flag in (*own, *declared["switches"]):
+                if flags.setdefault(flag, f"{group}.{name}") != f"{group}.{name}":
+                    raise ConfigError(f"{group}.{name} has the flag {flag} of {flags[flag]}")
+    return flags
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ConfigError | ImportError) else f"{type(error).__name__}: {text}"

@@ -24,7 +24,7 @@ from mmrl.settings.fields import (
     without_effect,
 )
 from mmrl.settings.model import GROUPS, Config
-from mmrl.settings.registry import default_market, markets, packages
+from mmrl.settings.registry import default_market, markets, packages, settings_class
 from mmrl.settings.upgrade import new_key, old_flags, upgrade
 
 META = ("origins", "meta")
@@ -247,6 +247,12 @@ def _parsed(text: str, source: str) -> dict[str, Any]:
 
 def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
+    market = table.get("market")
+    if isinstance(market, dict) and "name" in market:
+        try:
+            settings_class(str(market["name"]))  # before the settings, which nobody knows without their market
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
     for key, value in table.items():
         if key in META:
             continue

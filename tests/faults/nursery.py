@@ -90,7 +90,7 @@ def main() -> None:
         import cli  # noqa: F401
         from mmrl.learn import trainer  # noqa: F401
         from mmrl.runs import checkpoint, recorder, store  # noqa: F401
-        from mmrl.training import loop, start  # noqa: F401
+        from mmrl.training import start  # noqa: F401
     import mmrl.runs.commit
     import mmrl.runs.episodes
     import mmrl.runs.recorder  # noqa: F401

@@ -8,8 +8,16 @@ import numpy as np
 import pytest
 
 from mmrl.markets.book.order_book import LimitOrderBook
-from tests.markets.book.reference_book import ReferenceBook
-from tests.markets.book.test_order_book import HIGH, LOW, apply, apply_slow, check, check_depth, random_operations
+from tests.markets.book.test_order_book import (
+    HIGH,
+    LOW,
+    ReferenceBook,
+    apply,
+    apply_slow,
+    check,
+    check_depth,
+    random_operations,
+)
 
 
 class Embezzler(LimitOrderBook):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mmrl.plots import charts, raster
+from mmrl.plots import charts, episodes, lines, numbers, streams
 
 SIZES = [(80, 24), (200, 60), (80, 21), (37, 11), (20, 5), (10, 3)]
 
@@ -45,14 +45,14 @@ def assert_fits(text: str, width: int, height: int) -> None:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("count", [0, 1, 2, 300])
 def test_training_figure_fits(width: int, height: int, count: int) -> None:
-    assert_fits(charts.training_figure(records(count), width=width, height=height, color=False), width, height)
+    assert_fits(charts.training_figure(records(count), width=width, height=height, colour=False), width, height)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_episode_and_book_fit(width: int, height: int) -> None:
-    for draw in (charts.episode_figure, charts.book_figure):
-        assert_fits(draw(episode(), width=width, height=height, color=False), width, height)
-        assert_fits(draw({}, width=width, height=height, color=False), width, height)
+    for draw in (episodes.episode_figure, episodes.book_figure):
+        assert_fits(draw(episode(), width=width, height=height, colour=False), width, height)
+        assert_fits(draw({}, width=width, height=height, colour=False), width, height)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e308, None])
@@ -60,8 +60,8 @@ def test_bad_numbers_leave_a_gap(bad: float | None) -> None:
     rows = records(30)
     for row in rows[10:20]:
         row["reward_mean"] = bad
-    assert_fits(charts.training_figure(rows, width=80, height=24, color=False), 80, 24)
-    assert [len(x) for x, _ in charts.finite_runs(*_xy(rows))] == [10, 10]
+    assert_fits(charts.training_figure(rows, width=80, height=24, colour=False), 80, 24)
+    assert [len(x) for x, _ in lines.finite_runs(*_xy(rows))] == [10, 10]
     for row in rows:
         row["reward_mean"] = bad
     assert "waiting for the first point" in charts.training_figure(rows, ["reward"], 80, 24, False)
@@ -72,8 +72,8 @@ def _xy(rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_escapes_only_with_colour() -> None:
-    assert "\x1b" not in charts.training_figure(records(9), width=80, height=24, color=False)
-    painted = charts.training_figure(records(9), width=80, height=24, color=True)
+    assert "\x1b" not in charts.training_figure(records(9), width=80, height=24, colour=False)
+    painted = charts.training_figure(records(9), width=80, height=24, colour=True)
     assert "\x1b[38;5;" in painted
     assert "\x1b[48" not in painted  # no canvas is painted
 
@@ -85,16 +85,16 @@ def test_wants_colour(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert charts.wants_colour(Terminal())  # type: ignore[arg-type]
+    assert streams.wants_colour(Terminal())  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
-    assert not charts.wants_colour(Terminal())  # type: ignore[arg-type]
+    assert not streams.wants_colour(Terminal())  # type: ignore[arg-type]
 
 
 def test_decimation_keeps_extremes() -> None:
     x = np.arange(10_000.0)
     y = np.sin(x)
     y[1234], y[7777] = 50, -50
-    px, py = charts.decimate(x, y, 80)
+    px, py = lines.decimate(x, y, 80)
     assert len(px) <= 160
     assert py.max() == 50
     assert py.min() == -50
@@ -116,9 +116,9 @@ def test_metric_band_is_the_standard_error() -> None:
     ],
 )  # fmt: skip
 def test_compact(number: float | None, text: str) -> None:
-    assert raster.compact(number) == text
+    assert numbers.compact(number) == text
 
 
 def test_ticks_are_round() -> None:
-    assert np.allclose(raster.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert raster.ticks(3, 3, 5) == [3]
+    assert np.allclose(numbers.ticks(0, 1, 5), [0, 0.2, 0.4, 0.6, 0.8, 1])
+    assert numbers.ticks(3, 3, 5) == [3]

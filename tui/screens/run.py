@@ -14,6 +14,7 @@ from textual.binding import Binding
 from textual.widget import Widget
 from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
 
+from mmrl.markets.contract import usual_spec
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import store
@@ -158,7 +159,15 @@ class RunScreen(RunActions):
         self._requested = bool(request["set"]) and self.info.state in UNFINISHED and not acknowledged
         if before != self.info.state:
             self.refresh_bindings()
+        self.call_after_refresh(self._offer_tabs)
         self._head()
+
+    def _offer_tabs(self) -> None:
+        """Hide the tabs that the run's market does not have."""
+        spec, box = usual_spec(self.info.market), self.query_one("#tabs", TabbedContent)
+        for name in TABS:
+            if spec is not None and name not in spec.tabs:
+                box.hide_tab(name)
 
     def _renamed(self) -> Path | None:
         """Where the folder is now: the same folder under another name, not a copy of it with the same id."""
@@ -223,7 +232,9 @@ class RunScreen(RunActions):
         return True
 
     def action_tab(self, name: str) -> None:
-        self.query_one("#tabs", TabbedContent).active = name
+        box = self.query_one("#tabs", TabbedContent)
+        if box.get_tab(name).display:
+            box.active = name
 
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:

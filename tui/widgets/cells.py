@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from rich.text import Text
 
+from mmrl.markets.contract import usual_spec
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from tui.run_index import Entry
@@ -66,6 +67,12 @@ def value_text(entry: Entry) -> str:
     return compact(info.value_mean, 4) + error
 
 
+def short_name(market: str) -> str:
+    """A market's name for a narrow column."""
+    spec = usual_spec(market)
+    return printable(market) if spec is None else spec.short
+
+
 def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -> dict[str, Text]:
     """All cells of a run, by column."""
     info = entry.info
@@ -84,7 +91,7 @@ def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -
         "mark": Text(mark, style=colours.get("accent", "")),
         "state": state_text(info.state, colours),
         "name": Text(("★ " if entry.good else "") + printable(info.name), no_wrap=True, overflow="ellipsis"),
-        "market": Text({"avellaneda-stoikov": "a-s"}.get(info.market, printable(info.market)), no_wrap=True),
+        "market": Text(short_name(info.market), no_wrap=True),
         "algorithm": Text(printable(info.algorithm), no_wrap=True),
         "epoch": Text(progress, no_wrap=True),
         "trend": Text(sparkline(entry.trend, 12), style=colours.get("primary", ""), no_wrap=True),
