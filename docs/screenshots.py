@@ -1,8 +1,8 @@
 """Draws the pictures of README from the shipped run: `make screenshots`."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 from mmrl.display.frame import Frame
 from mmrl.display.progress import Progress
@@ -11,6 +11,7 @@ from mmrl.plots.episodes import episode_figure
 from mmrl.plots.svg import terminal_svg
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import read_metrics
+from mmrl.settings.model import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = ROOT / "good-results" / "quickstart"
@@ -22,11 +23,10 @@ def live(width: int = 120, height: int = 32) -> str:
     now = records[len(records) * 2 // 3]["wall"]
     times = iter(record["wall"] - now for record in records)
     progress = Progress(clock=lambda: 0.0, history=DRAWN)
-    market = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
-    progress.start(market, RUN, len(records))
+    progress.start(Config(), RUN, len(records))
     progress.started = next(times)
     for record in records[: len(records) * 2 // 3 + 1]:
-        progress.clock = lambda then=record["wall"] - now: then
+        progress.clock = partial(float, record["wall"] - now)
         progress.add(record)
     rows = Frame(progress).rows(width, height, colour=True)
     return terminal_svg("\n".join(rows), width, "mmrl train --preset quickstart")

@@ -6,7 +6,6 @@ import math
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -19,8 +18,9 @@ from mmrl.display.progress import Progress
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
 from mmrl.plots.text import duration
 from mmrl.runs.history import read_metrics
+from mmrl.settings.model import Config
 
-CONFIG = SimpleNamespace(market=SimpleNamespace(name="book"), training=SimpleNamespace(algorithm="ppo"))
+CONFIG = Config()
 HOSTILE = "[red]x[bold]\x1b[2J\n"
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mmrl.markets.book.settings import Settings
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
-from mmrl.settings.model import Config, Policy, Reward, Training
+from mmrl.settings.groups import Policy, Reward, Training
+from mmrl.settings.model import Config
 
 HOSTILE = [
     "", ".", "..", "../x", "a/../../b", "/etc/x", "a\n", "a\0b", "a" * 129, "-rf", "~root", "é", "٣",
