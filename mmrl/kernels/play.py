@@ -14,6 +14,7 @@ Rows of consecutive trajectories are written without gaps.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -82,6 +83,7 @@ class Scratch(NamedTuple):
     hidden: np.ndarray  # float32 [2, widest layer]
     action: np.ndarray  # float32 [A]
     quote: np.ndarray  # float64 [A]
+    std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
 
 
 @allocating
@@ -91,12 +93,16 @@ def scratch(maker, rows):
     widest = np.int64(obs)
     for i in range(maker.sizes.shape[0]):
         widest = max(widest, maker.sizes[i])
+    std = np.empty(axes, np.float64)
+    for a in range(axes):
+        std[a] = math.exp(np.float64(maker.log_std[a]))
     return Scratch(
         np.empty(4, np.uint64),
         np.zeros(obs, np.float32),
         np.zeros((2, widest), np.float32),
         np.zeros(axes, np.float32),
         np.zeros(axes, np.float64),
+        std,
     )
 
 
@@ -143,7 +149,7 @@ def _record_end(ends, n, length, ending, account):
 @inlined
 def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, rows, ends, draw, x):
     """Roll out the trajectories of `draw`; returns the rows written."""
-    at = 0
+    at = np.uint64(0)  # unsigned, so that no index is tested for being negative
     for n in range(draw.count):
         seed_stream(x.rng, draw.seed, draw.epoch, draw.first + n)
         x.raw[:] = 0.0
@@ -160,7 +166,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
             _record_account(rows, at, t, before)
             log_prob = 0.0
             if maker.kind <= Kind.CATEGORICAL:
-                log_prob = sample(maker, before.inventory, x.hidden, x.rng, x.action, x.quote)
+                log_prob = sample(maker, x.std, before.inventory, x.hidden, x.rng, x.action, x.quote)
             else:
                 if maker.kind == Kind.TABLE:
                     look_up(maker.table, t, draw.steps, before.inventory, x.quote)
@@ -180,11 +186,11 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
             _record_step(rows, at, x.action, log_prob, after)
             rows.reward[at] = step_reward(reward, before, after)
             before = after
-            at += 1
+            at += np.uint64(1)
             t += 1
         last = account(p, s)
         _record_end(ends, n, t, ending, last)
         if t > 0:
             # a market that terminates in the very last step does not end the episode before its time
-            rows.reward[at - 1] += final_reward(reward, last, ending != GOES_ON and t < draw.steps)
+            rows.reward[at - np.uint64(1)] += final_reward(reward, last, ending != GOES_ON and t < draw.steps)
     return at

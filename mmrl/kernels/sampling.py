@@ -63,13 +63,12 @@ def normalise(raw, mean, std, clip, hidden, out, row):
 
 
 @inlined
-def sample_gaussian(m, outputs, inventory, rng, action, quote):
-    """Draw an action from the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
+def sample_gaussian(m, std, outputs, inventory, rng, action, quote):
+    """Draw an action around the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
     log_prob = 0.0
     for a in range(action.shape[0]):
         noise = 0.0 if m.deterministic else normal(rng)
-        sd = math.exp(np.float64(m.log_std[a]))
-        action[a] = np.float32(np.float64(outputs[a]) + sd * noise)
+        action[a] = np.float32(np.float64(outputs[a]) + std[a] * noise)
         quote[a] = m.scale[a, 0] + m.scale[a, 1] * np.float64(action[a])
         log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + _HALF_LOG_2PI
     for a in range(action.shape[0]):
@@ -110,11 +109,14 @@ def sample_categorical(m, logits, rng, action, quote):
 
 
 @inlined
-def sample(m, inventory, hidden, rng, action, quote):
-    """Run the policy network on the input in `hidden` and draw an action; returns its log-probability."""
+def sample(m, std, inventory, hidden, rng, action, quote):
+    """Run the policy network on the input in `hidden` and draw an action; returns its log-probability.
+
+    `std` [A] are the standard deviations of a gaussian policy.
+    """
     row = forward(m.weights, m.sizes, hidden)
     if m.kind == Kind.GAUSSIAN:
-        return sample_gaussian(m, hidden[row], inventory, rng, action, quote)
+        return sample_gaussian(m, std, hidden[row], inventory, rng, action, quote)
     return sample_categorical(m, hidden[row], rng, action, quote)
 
 

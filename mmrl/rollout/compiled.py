@@ -24,6 +24,7 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
 
 _CHUNKS_PER_THREAD = 4
+_STAGGER = 24  # rows, some cache lines in every column
 _INTEGERS = ("step", "inventory", "bought", "sold")
 
 
@@ -41,11 +42,19 @@ class Buffers:
         return array
 
     def rows(self, count: int, obs: int, axes: int) -> Rows:
-        """Room for so many steps."""
+        """Room for so many steps.
+
+        Large arrays begin at the same place of a memory page, so that a row of all of them would fall into the same few
+        lines of the cache: each begins some lines later than the one before.
+        """
         wide = {"observation": (obs,), "action": (axes,)}
         kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(_INTEGERS, np.int32)
         kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
-        return Rows(**{name: self.array(name, (count, *wide.get(name, ())), kinds[name]) for name in Rows._fields})
+        columns = {}
+        for k, name in enumerate(Rows._fields):
+            skipped = k * _STAGGER
+            columns[name] = self.array(name, (count + skipped, *wide.get(name, ())), kinds[name])[skipped:]
+        return Rows(**columns)
 
 
 def thread_count(threads: int) -> int:
