@@ -10,7 +10,7 @@ from mmrl.settings.registry import BUILT_IN, markets, packages, settings_class
 PAGE = Path(__file__).with_name("settings.md")
 HEAD = """# Settings
 
-Written by `python docs/settings.py` from the declarations in `mmrl/settings/groups.py` and in the markets' `settings.py`.
+Written by `python docs/settings.py` from the declarations in `mmrl/settings/groups.py` and the markets' `settings.py`.
 Any of them can be given as a flag, as `--set key=value`, in a TOML file (`--config`), or as an environment variable
 (`MMRL_` and the flag's name). A setting that has no effect with the others is refused where a flag or a variable asks
 for it, and noted where a preset or a file does; the last column says when.

@@ -54,7 +54,7 @@ def looked_up(node: ast.AST) -> list[ast.expr | None]:
     """What a piece of code compares with, or looks up."""
     match node:
         case ast.Compare(left=left, comparators=others):
-            sides = [left, *others]
+            sides: list[ast.expr | None] = [left, *others]
             return [] if any(isinstance(side, ast.Name) and side.id in NOT_MARKETS for side in sides) else sides
         case ast.MatchValue(value=value):
             return [value]

@@ -7,10 +7,12 @@ or the plain lines; notes go to stderr.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
 from mmrl.display.progress import Progress
+from mmrl.settings.model import Config
 
 
 def emit(text: str, stream: TextIO) -> None:
@@ -36,7 +38,7 @@ class BaseView:
     def close(self) -> None:
         """Give the terminal back."""
 
-    def start(self, config: Any, folder: Any, target: int) -> None:
+    def start(self, config: Config, folder: Path, target: int) -> None:
         """A run of `target` epochs begins in a folder."""
         self.progress.start(config, folder, target)
 

@@ -1,1 +1,1 @@
-"""Yardsticks: metrics of agents and runs, exact values and optima where a game can be solved."""
+"""Yardsticks: metrics of agents and runs, exact values and optima where a market can be solved."""

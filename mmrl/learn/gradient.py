@@ -16,12 +16,13 @@ from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
 from mmrl.learn.policy import LOG_STD_BOUNDS, CategoricalPolicy, GaussianPolicy, Policy, ValueNetwork, network_weights
 from mmrl.learn.returns import LearningBatch
+from mmrl.settings.model import Config
 
 STATISTICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
 CHUNK = 16_384  # rows whose activations stay in the cache of an accelerator or a CPU
 
 
-def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Any) -> tuple[Tensor, Tensor]:
+def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Config) -> tuple[Tensor, Tensor]:
     """Loss of each row [rows] and the log-ratio to the acting policy [rows], which carries no gradient."""
     t = config.training
     log_ratio = (log_prob - old_log_prob).clamp(-LOG_RATIO_BOUND, LOG_RATIO_BOUND)
@@ -39,7 +40,7 @@ def accumulate(
     network: ValueNetwork | None,
     batch: LearningBatch,
     part: Tensor | None,
-    config: Any,
+    config: Config,
     coefficient: float,
     threads: int = 1,
 ) -> list[float]:
@@ -57,7 +58,7 @@ def _by_autograd(
     network: ValueNetwork | None,
     batch: LearningBatch,
     part: Tensor | None,
-    config: Any,
+    config: Config,
     coefficient: float,
     chunk: int = CHUNK,
 ) -> list[float]:
@@ -93,7 +94,7 @@ def _compiled(
     network: ValueNetwork | None,
     batch: LearningBatch,
     part: Tensor | None,
-    config: Any,
+    config: Config,
     coefficient: float,
     threads: int,
 ) -> list[float]:

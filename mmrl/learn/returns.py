@@ -22,6 +22,7 @@ from mmrl.learn.compiled_pass import network_outputs
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import ValueNetwork, network_weights
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.settings.model import Config
 
 Float64 = npt.NDArray[np.float64]
 EXPONENT = 3.0  # beyond it a single TD error would rule the whole batch
@@ -66,7 +67,7 @@ def lambda_returns(
     return out
 
 
-def potential(batch: Trajectories, config: Any) -> Float64:
+def potential(batch: Trajectories, config: Config) -> Float64:
     """Phi_t [nnz]: the final reward if the position stayed as it is, discounted; 0 without one."""
     kind, discount = config.reward.final_kind, config.reward.discount
     if kind == "none":
@@ -87,7 +88,7 @@ def shaped_rewards(batch: Trajectories, phi: Float64, discount: float) -> Float6
     return batch.reward + discount * following - phi
 
 
-def bootstrap_values(batch: Trajectories, config: Any, last_value: Float64) -> Float64:
+def bootstrap_values(batch: Trajectories, config: Config, last_value: Float64) -> Float64:
     """Value beyond the last row [N]: V(last observation) where time cut the trajectory off, else 0.
 
     Time cuts off only with reward.time_limit "cuts" (Pardo et al. 2018); else the end is worth 0.
@@ -125,7 +126,7 @@ def normalised(advantage: Float64) -> Float64:
 
 def learning_batch(
     batch: Trajectories,
-    config: Any,
+    config: Config,
     network: ValueNetwork | None,
     scale: RunningNormaliser,
     device: torch.device | str = "cpu",

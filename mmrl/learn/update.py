@@ -17,6 +17,7 @@ from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
 from mmrl.learn.policy import Policy, ValueNetwork
 from mmrl.learn.returns import Diverged, LearningBatch
+from mmrl.settings.model import Config
 
 __all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
 
@@ -39,7 +40,7 @@ class UpdateStats:
         return asdict(self)
 
 
-def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Any) -> Adam:
+def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Config) -> Adam:
     """Adam with one parameter group for the policy and, when there is one, one for the value network."""
     t = config.training
     groups: list[dict[str, Any]] = [{"params": list(policy.parameters()), "lr": t.lr}]
@@ -53,7 +54,7 @@ def update(
     network: ValueNetwork | None,
     optimiser: Adam,
     batch: LearningBatch,
-    config: Any,
+    config: Config,
     rng: np.random.Generator,
     entropy: float | None = None,
     threads: int = 1,

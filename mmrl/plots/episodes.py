@@ -48,7 +48,7 @@ def book_figure(
 
 
 def time_axis(unit: str) -> str:
-    """Name of the time axis with its unit: ms on the book, T (the horizon) in the textbook game."""
+    """Name of the time axis with its unit."""
     return f"time ({unit})" if unit else "time"
 
 

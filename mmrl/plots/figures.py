@@ -80,7 +80,7 @@ def save_figure(
             target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
             unit = pictures.time_unit(folder)
-            episode_plot(arrays, folder.name, target, book_only=what == "book", unit=unit)
+            episode_plot(arrays, folder.name, target, book_only=what != "episode", unit=unit)
         written.append(target)
     return written
 

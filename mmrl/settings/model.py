@@ -65,8 +65,8 @@ def _contradiction(config: Config) -> str | None:
         return "reward.always_final = true needs a final reward: set reward.final to 'value' or 'cara'"
     if reward.time_limit == "cuts" and reward.final_kind != "none":
         return (
-            f"reward.time_limit = 'cuts' means that the game goes on, reward.final = '{reward.final_kind}' that it is "
-            "settled: choose reward.final = 'none' or reward.time_limit = 'ends'"
+            f"reward.time_limit = 'cuts' truncates the episode, reward.final = '{reward.final_kind}' settles it: "
+            "choose reward.final = 'none' or reward.time_limit = 'ends'"
         )
     if run.engine == "compiled" and run.device in ("cuda", "mps"):
         return (

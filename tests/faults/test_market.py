@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from mmrl.markets.book.order_book import LimitOrderBook
+from tests.markets.book.reference_book import ReferenceBook
 from tests.markets.book.test_order_book import (
     HIGH,
     LOW,
-    ReferenceBook,
     apply,
     apply_slow,
     check,
