@@ -160,7 +160,6 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
         while True:
             observe(p, s, x.raw)
             if t == draw.steps or ending == ENDED:
-                normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
                 break
             normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rows.observation, at)
             _record_account(rows, at, t, before)
@@ -180,7 +179,6 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
             act(p, s, x.quote)
             ending = advance(p, s, x.rng)
             if ending == DISCARDED:
-                normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
                 break
             after = account(p, s)
             _record_step(rows, at, x.action, log_prob, after)
@@ -188,6 +186,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
             before = after
             at += np.uint64(1)
             t += 1
+        normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
         last = account(p, s)
         _record_end(ends, n, t, ending, last)
         if t > 0:
