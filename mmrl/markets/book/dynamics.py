@@ -1,11 +1,9 @@
 """The order book in which a maker lives: a diffusing mid, a seeded book, market orders that see the best quotes.
 
-Prices inside are levels of the ladder: ticks above `base`, the mid a float in the same unit; times are steps. README.md
-states the rules; every combination of them runs in one compiled kernel.
+README.md states the rules; every combination of them runs in one compiled kernel. Prices are levels of the ladder.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +19,6 @@ from mmrl.markets.book.order_book import (
     OWN,
     SHARES,
     SIDE_TOTAL,
-    SIZE,
-    TIME,
     TOTAL,
     cancel,
     clear,
@@ -30,127 +26,28 @@ from mmrl.markets.book.order_book import (
     rest,
     take,
 )
-from mmrl.markets.book.settings import Settings
-
-NOTHING = np.empty((0, 4), np.int32)
-
-
-class Parameters(NamedTuple):
-    """The rules and numbers of a book; lengths in ticks, times in steps unless named otherwise."""
-
-    maker_owns_seeds: int
-    drops_crossed: int
-    walks: int
-    """Market orders go beyond the best price."""
-    refills: int
-    shows_lot: int
-    """The size at the touch is that of the first lot, stale until a whole lot is gone."""
-    priority: int
-    discards: int
-    """The step that empties the book leaves no trace."""
-    rounds_to_nearest: int
-    uniform: int
-    book_size: int
-    steps: int
-    levels: int
-    states: int
-    """Last states that are observed."""
-    extras: int
-    """Columns observed beside the states and the time left."""
-    mid: float
-    base: int
-    """Ticks of level 0."""
-    tick: float
-    """Currency."""
-    drift: float
-    scale: float
-    spread: float
-    dt: float
-    """Milliseconds."""
-    b0: float
-    b1: float
-    b2: float
-    b3: float
-    b4: float
-    b5: float
-    log_size_limit: float
-    every: int
-    """Steps from one record of the book to the next."""
-    changes: np.ndarray
-    """int32 [M, 4], where a recording of the book is written (`note_levels`); without room nothing is recorded."""
-
-
-class State(NamedTuple):
-    """One book and the account of its maker."""
-
-    ladder: np.ndarray  # int64 [levels, 4]
-    lots: np.ndarray  # int64 [lots, 3]
-    meta: np.ndarray  # int64 [META]
-    account: np.ndarray  # int64 [ACCOUNT], ticks and shares
-    numbers: np.ndarray  # float64 [NUMBERS]
-    seen: np.ndarray  # float64 [4], the newest state as observed
-    known: np.ndarray  # int64 [levels or 0, 2], the levels as recorded last
-
-
-# Places in State.account: what stands, then the flows of the step, then what stood before it.
-CASH, INVENTORY, BOUGHT, SOLD, PAID, RECEIVED, CASH_BEFORE, INVENTORY_BEFORE, CLOCK, NOTED = range(10)
-ACCOUNT = 10
-# Places in State.numbers, levels but for the revaluation (currency).
-MID, QUOTED_BID, QUOTED_ASK, REVALUATION = range(4)
-NUMBERS = 4
-# What is seen of the touch, in the book's meta: sizes that the lineage rule leaves stale until a whole lot is gone.
-SEEN_BID, SEEN_ASK = 9, 10
-
-MAX_SHARES = np.int64(1_000_000)
-_REFILL = np.int64(100)
-_MAX_SEEDS = 1000
-
-
-def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) -> Parameters:
-    """The parameters of a market's settings; with `changes` int32 [M, 4] the book of the trajectories is recorded."""
-    duration = market.nt * market.dt
-    reach = 3 * market.seed_spread + abs(market.drift) * duration + 10 * market.volatility * duration**0.5
-    half = math.ceil(reach / market.tick) + 10
-    mid = market.midprice / market.tick
-    base = math.floor(mid) - half
-    return Parameters(
-        maker_owns_seeds=int(market.owner == "maker"),
-        drops_crossed=int(market.crossed == "dropped"),
-        walks=int(market.market_order == "walk"),
-        refills=int(market.exhausted == "refilled"),
-        shows_lot=int(market.touch_size == "lot"),
-        priority=SIZE if market.priority == "size" else TIME,
-        discards=int(market.emptying_step == "discarded" and not market.uniform),
-        rounds_to_nearest=int(market.rounding == "nearest"),
-        uniform=int(market.uniform),
-        book_size=market.book_size,
-        steps=market.nt,
-        levels=2 * half + 1,
-        states=market.n_obs,
-        extras={"state": 0, "inventory": 1, "full": 3}[market.observation],
-        mid=mid - base,
-        base=base,
-        tick=market.tick,
-        drift=market.drift * market.dt / market.tick,
-        scale=market.volatility * market.dt**0.5 / market.tick,
-        spread=market.seed_spread / market.tick,
-        dt=market.dt,
-        b0=market.intensity[0],
-        b1=market.intensity[1],
-        b2=market.intensity[2],
-        b3=market.intensity[3],
-        b4=market.intensity[4],
-        b5=market.intensity[5],
-        log_size_limit=market.log_size_limit,
-        every=every,
-        changes=changes,
-    )
-
-
-@inlined
-def lot_capacity(p):
-    """Lots that can be alive at once: the seeds, two orders and two refills a step."""
-    return 2 * _MAX_SEEDS + 4 * p.steps + 16
+from mmrl.markets.book.state import (
+    BOUGHT,
+    CASH,
+    CASH_BEFORE,
+    CLOCK,
+    INVENTORY,
+    INVENTORY_BEFORE,
+    MAX_SEEDS,
+    MAX_SHARES,
+    MID,
+    NOTED,
+    PAID,
+    QUOTED_ASK,
+    QUOTED_BID,
+    RECEIVED,
+    REFILL,
+    REVALUATION,
+    SEEN_ASK,
+    SEEN_BID,
+    SOLD,
+)
+from mmrl.markets.book.state import parameters as parameters
 
 
 @inlined
@@ -229,7 +126,7 @@ def _cross_side(p, s, side):
     if not p.drops_crossed:
         _trade(s, side, n[1], n[3] + n[1] * p.base)
     if p.refills and s.meta[SIDE_TOTAL + side] == 0:
-        rest(s.ladder, s.lots, s.meta, side, level, _REFILL, p.maker_owns_seeds)
+        rest(s.ladder, s.lots, s.meta, side, level, REFILL, p.maker_owns_seeds)
 
 
 @inlined
@@ -249,7 +146,7 @@ def reset(p, s, rng, number):
     placed = np.int64(0)
     rounds = 0
     top = s.ladder.shape[0] - 1
-    while placed < p.book_size and rounds < _MAX_SEEDS:
+    while placed < p.book_size and rounds < MAX_SEEDS:
         rounds += 1
         # in the lineage's order, so that both worlds seed the same law
         below = p.mid - (0.5 * p.spread + 0.25 * p.spread * normal(rng))

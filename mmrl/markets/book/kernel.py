@@ -4,19 +4,9 @@ import numpy as np
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import play, scratch
-from mmrl.markets.book.dynamics import (
-    ACCOUNT,
-    NUMBERS,
-    State,
-    account,
-    act,
-    advance,
-    lot_capacity,
-    mirror,
-    observe,
-    reset,
-)
+from mmrl.markets.book.dynamics import account, act, advance, mirror, observe, reset
 from mmrl.markets.book.order_book import META
+from mmrl.markets.book.state import ACCOUNT, NUMBERS, State, lot_capacity
 
 
 @kernel

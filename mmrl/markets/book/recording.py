@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mmrl.markets.book.dynamics import Parameters, parameters
 from mmrl.markets.book.settings import Settings
+from mmrl.markets.book.state import Parameters, parameters
 
 __all__ = ["lowest_price", "parameters", "tick", "usual_room"]
 

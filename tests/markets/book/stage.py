@@ -10,6 +10,7 @@ from mmrl.kernels.account import Account
 from mmrl.kernels.random import normal, poisson, seed_stream
 from mmrl.markets.book import dynamics as law
 from mmrl.markets.book import order_book as b
+from mmrl.markets.book import state
 from mmrl.markets.book.order_book import BID, MAKER
 from mmrl.settings.build import build
 from mmrl.settings.model import Config
@@ -24,12 +25,12 @@ class Book:
     def __init__(self, config: Config, seed: int = 1, epoch: int = 0, number: int = 0) -> None:
         self.config, self.number = config, number
         self.p = law.parameters(book_of(config))
-        self.s = law.State(
+        self.s = state.State(
             np.empty((self.p.levels, 4), np.int64),
-            np.empty((law.lot_capacity(self.p), 3), np.int64),
+            np.empty((state.lot_capacity(self.p), 3), np.int64),
             np.zeros(b.META, np.int64),
-            np.zeros(law.ACCOUNT, np.int64),
-            np.zeros(law.NUMBERS, np.float64),
+            np.zeros(state.ACCOUNT, np.int64),
+            np.zeros(state.NUMBERS, np.float64),
             np.zeros(4, np.float64),
             np.zeros((0, 2), np.int64),
         )
@@ -44,11 +45,11 @@ class Book:
     @property
     def mid(self) -> float:
         """In ticks above the base."""
-        return float(self.s.numbers[law.MID])
+        return float(self.s.numbers[state.MID])
 
     @mid.setter
     def mid(self, mid: float) -> None:
-        self.s.numbers[law.MID] = mid
+        self.s.numbers[state.MID] = mid
 
     @property
     def empty(self) -> bool:
@@ -73,11 +74,11 @@ class Book:
 
     def money(self) -> tuple[int, int]:
         """Cash in ticks and inventory."""
-        return int(self.s.account[law.CASH]), int(self.s.account[law.INVENTORY])
+        return int(self.s.account[state.CASH]), int(self.s.account[state.INVENTORY])
 
     def flows(self) -> tuple[int, int, int, int]:
         """What the step has bought and sold, paid and received, in shares and ticks."""
-        bought, sold, paid, received = self.s.account[law.BOUGHT : law.RECEIVED + 1].tolist()
+        bought, sold, paid, received = self.s.account[state.BOUGHT : state.RECEIVED + 1].tolist()
         return bought, sold, paid, received
 
     def side(self, side: int) -> np.ndarray:
