@@ -11,7 +11,7 @@ from typing import Any
 
 from mmrl.markets.contract import spec_of
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.fields import NAME, fields
+from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
 
@@ -71,6 +71,11 @@ def playing_field(
     alien = next((key for key in changes if key.split(".")[0] not in ("market", "reward")), None)
     if alien:
         raise ConfigError(f"--set {alien}: only market and reward settings matter to an evaluation")
+    for key in changes:
+        if field(key).part in ("view", "action", "start"):
+            raise ConfigError(
+                f"--set {key}: what a run observes, how it acts and where it trained are its own: drop it"
+            )
     if market is None and changes.get(NAME) is not None:
         market = str(changes[NAME])
     if market is None and own:

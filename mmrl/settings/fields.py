@@ -181,19 +181,23 @@ def _of_all_markets() -> tuple[FieldSpec, ...]:
             declared.setdefault(name, {})[market] = _spec("market", name, info)
     specs = []
     for name, by_market in declared.items():
-        first = _merged(list(by_market.values()))
+        first = _merged(by_market)
         shared = len(by_market) == len(everywhere) or name in MarketSettings.model_fields
         defaults = {} if name == "name" else {market: spec.default for market, spec in by_market.items()}
         specs.append(FieldSpec(**{**vars(first), "markets": () if shared else tuple(by_market), "defaults": defaults}))
     return tuple(sorted(specs, key=lambda spec: (len(spec.markets) > 0, spec.markets)))
 
 
-def _merged(specs: list[FieldSpec]) -> FieldSpec:
+def _merged(by_market: dict[str, FieldSpec]) -> FieldSpec:
     """The first declaration, with only what it has in common with those of the same key in other markets."""
+    specs = list(by_market.values())
     first = specs[0]
     if len({spec.kind for spec in specs}) > 1:  # read as text here, by the market's own declaration later
         return replace(first, kind="str", choices=(), bounds={}, length=None)
     choices = tuple(dict.fromkeys(choice for spec in specs for choice in spec.choices))
+    if len({spec.help for spec in specs}) > 1:
+        help = "; ".join(f"{market}: {spec.help[0].lower()}{spec.help[1:]}" for market, spec in by_market.items())
+        first = replace(first, help=help)
     same = all(spec.bounds == first.bounds for spec in specs)
     return replace(first, choices=choices, bounds=first.bounds if same else {})
 

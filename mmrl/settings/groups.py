@@ -35,13 +35,14 @@ class Reward(Group):
     )
     immediate: Literal["wealth", "pnl", "none"] = option(
         "wealth",
-        "Reward of a step: scaled change of wealth, mark-to-market profit, or none, which drops the bonuses too",
+        "Reward of a step: scaled change of wealth, mark-to-market profit, or none (then the bonuses for inventory and "
+        "time pay nothing either)",
         switches={"--no-immediate": "none", "-ni": "none"},
         applies=_CUSTOM,
     )
     max_dw: float = option(
         3000.0,
-        "Wealth change that the wealth reward is scaled by, in shares at the mid price",
+        "The wealth reward of a step is the change of wealth divided by this many shares at the mid price",
         applies=when("no wealth reward is paid", {"reward.step_kind": "wealth"}),
         gt=0,
         le=1e12,
@@ -180,7 +181,7 @@ class Training(Group):
         le=1,
     )
     update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
-    minibatches: int = option(4, "Parts that a pass is cut into, at most one a step", ge=1, le=10_000)
+    minibatches: int = option(4, "Minibatches in a pass", ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
     target_kl: float = option(0.0, "Stop the passes above this KL divergence, 0: never", ge=0, le=100)

@@ -80,7 +80,13 @@ def resolve(
         refuse_without_effect(config, origins)
         return config, origins
     except ConfigError as error:
-        origin = origins.get(re.split(" = | has no effect", str(error))[0], "flag")
+        key = re.split(" = | has no effect", str(error))[0]
+        origin = origins.get(key, "flag")
+        own = next((values.get(NAME) for source, values in files if source == origin), None)
+        if origin.startswith("preset") and own not in (None, market):
+            raise ConfigError(
+                f"{origin} is for the market {own}, not {market}: drop it, or use --market {own}"
+            ) from None
         raise ConfigError(str(error) if origin == "flag" else f"{origin}: {error}") from None
 
 

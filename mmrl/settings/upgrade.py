@@ -53,8 +53,23 @@ def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str
             continue
         upgraded[key] = value
     upgraded |= {now: values[before] for before, now in own.items() if before in values}
-    shown = ", ".join(f"{key} is now {own[key]}" for key in old if key in own)
-    return upgraded, f"settings of an earlier version were read: {shown or 'those of other markets are left out'}"
+    told = [f"{key} is now {own[key]}" for key in old if key in own]
+    lost = [key for key in values if key not in own and key not in upgraded and _was_changed(key, values[key])]
+    told += [f"{key} is of another market and left out" for key in lost]
+    return upgraded, f"settings of an earlier version were read: {', '.join(told) or 'those of this market'}"
+
+
+def _was_changed(key: str, value: Any) -> bool:
+    """Whether a setting of another market differs from the default there: an early version wrote down all of them."""
+    found = [key, *(model.renamed().get(key, "") for model in map(settings_class, markets()))]
+    names = {name.partition(".")[2] for name in found if name}
+    defaults = [
+        info.default
+        for model in map(settings_class, markets())
+        for name, info in model.model_fields.items()
+        if name in names
+    ]
+    return bool(defaults) and (tuple(value) if isinstance(value, list) else value) not in defaults
 
 
 def _of_others(key: str, market: str) -> bool:

@@ -94,7 +94,7 @@ class TrainingProcess:
             self.view.note(damage)
         compiles = self._compiles()
         if compiles:
-            self.view.note("compiling the market, only once on this machine (up to 15 s) ...")
+            self.view.note("compiling the market, only once on this machine (up to a minute) ...")
         process = precompile.start() if compiles else None
         trainer = Trainer(self.config)
         if process is not None:

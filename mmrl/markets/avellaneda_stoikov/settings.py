@@ -29,7 +29,7 @@ class Settings(MarketSettings):
     horizon: float = option(1.0, "Length of a trajectory", gt=0, le=1e6)
     start_inventory: int = option(
         0,
-        "Every other training trajectory starts with up to so many shares, long or short",
+        "Every other training trajectory starts with an inventory of up to this many shares, long or short",
         part="start",
         ge=0,
         le=10_000,

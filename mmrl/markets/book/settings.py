@@ -30,7 +30,8 @@ class Settings(MarketSettings):
         "Six coefficients of the log arrival rate of market orders",
     )
     large_sizes: Literal["monotone", "formula"] = option(
-        "monotone", "Beyond its minimum in size the arrival rate stays there, or grows as the formula does"
+        "monotone",
+        "Beyond the size with the lowest arrival rate the rate stays there (monotone) or grows again (formula)",
     )
     owner: Literal["others", "maker"] = option("others", "Who owns the seeded shares")
     crossed: Literal["filled", "dropped"] = option("filled", "What becomes of an order the mid has crossed")
