@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmrl.kernels.jit import kernel
+from mmrl.markets.avellaneda_stoikov.dynamics import fill_probability
 
 
 class Problem(NamedTuple):
@@ -28,12 +29,6 @@ class Problem(NamedTuple):
 
 _GOLDEN = 0.6180339887498949
 _STOP = 1e-11  # of the alternation between bid and ask, in units of distance
-
-
-@kernel
-def _fill(p, delta):
-    rate = p.rate * math.exp(min(-p.k * delta, 50.0))
-    return -math.expm1(-rate) if p.poisson else min(1.0, rate)
 
 
 @kernel
@@ -125,9 +120,9 @@ def _indifference(gamma, other, distance, own, opposite):
 @kernel
 def _answer(p, ask, u, d):
     """The best bid to an ask, and the gain of the pair."""
-    down = _fill(p, ask)
+    down = fill_probability(p, ask)
     bid = _best_distance(p, _indifference(p.gamma, down, ask, u, d))
-    return bid, _gain(p.gamma, _fill(p, bid), down, bid, ask, u, d)
+    return bid, _gain(p.gamma, fill_probability(p, bid), down, bid, ask, u, d)
 
 
 @kernel
@@ -143,8 +138,8 @@ def _best_pair(p, u, d):
     if max(gamma, p.k) * abs(u + d) < 1.0:
         for _ in range(200):
             old_bid, old_ask = bid, ask
-            bid = _best_distance(p, _indifference(gamma, _fill(p, ask), ask, u, d))
-            ask = _best_distance(p, _indifference(gamma, _fill(p, bid), bid, d, u))
+            bid = _best_distance(p, _indifference(gamma, fill_probability(p, ask), ask, u, d))
+            ask = _best_distance(p, _indifference(gamma, fill_probability(p, bid), bid, d, u))
             if abs(bid - old_bid) + abs(ask - old_ask) < _STOP * (1.0 + abs(bid) + abs(ask)):
                 break
         return bid, ask
@@ -217,8 +212,8 @@ def solve(p, steps, max_inventory):
             else:
                 bid, ask = _best_pair(p, u, d)
             delta[t, i, 0], delta[t, i, 1] = bid, ask
-            up = _fill(p, bid) if u < math.inf else 0.0
-            down = _fill(p, ask) if d < math.inf else 0.0
+            up = fill_probability(p, bid) if u < math.inf else 0.0
+            down = fill_probability(p, ask) if d < math.inf else 0.0
             theta[t, i] = left[i] + _gain(p.gamma, up, down, bid, ask, u, d)
     return theta, delta
 
@@ -240,8 +235,8 @@ def evaluate(p, table, max_inventory):
             bid, ask = table[t, row, 0], table[t, row, 1]
             u, d, up, down = 0.0, 0.0, 0.0, 0.0
             if i + 1 < width and bid < math.inf:
-                u, up = left[i] - left[i + 1], _fill(p, bid)
+                u, up = left[i] - left[i + 1], fill_probability(p, bid)
             if i > 0 and ask < math.inf:
-                d, down = left[i] - left[i - 1], _fill(p, ask)
+                d, down = left[i] - left[i - 1], fill_probability(p, ask)
             theta[t, i] = left[i] + _gain(p.gamma, up, down, bid, ask, u, d)
     return theta
