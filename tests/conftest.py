@@ -40,12 +40,12 @@ def make_trajectories() -> Callable[..., Trajectories]:
     """Build a batch of the given lengths: columns by keyword, all others zeros, steps of length 1."""
 
     def make(lengths: Sequence[int], obs: int = 2, actions: int = 2, **columns: Any) -> Trajectories:
-        from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY, Trajectories
+        from mmrl.rollout.trajectories import FLOWS, PER_STEP, PER_TRAJECTORY, Trajectories
 
         count, rows = len(lengths), int(sum(lengths))
         wide = {"observation": (obs,), "action": (actions,), "last_observation": (obs,)}
         made: dict[str, Any] = {}
-        for names, size in ((PER_STEP, rows), (PER_TRAJECTORY, count)):
+        for names, size in (([*PER_STEP, *FLOWS], rows), (PER_TRAJECTORY, count)):
             for name in names:
                 kind: type = np.float64
                 if name.removeprefix("final_") in COUNTS:

@@ -41,7 +41,10 @@ class Draw(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """What every step leaves behind, one row a step; account columns are as before the step, flows those of it."""
+    """What every step leaves behind, one row a step; account columns are as before the step, flows those of it.
+
+    Where the flows (bought to revaluation) are arrays without rows, they are not recorded.
+    """
 
     step: np.ndarray  # int32 [rows]
     observation: np.ndarray  # float32 [rows, obs]
@@ -128,11 +131,12 @@ def _record_step(rows, at, action, log_prob, after):
     rows.log_prob[at] = log_prob
     rows.bid[at] = after.bid
     rows.ask[at] = after.ask
-    rows.bought[at] = after.bought
-    rows.sold[at] = after.sold
-    rows.paid[at] = after.paid
-    rows.received[at] = after.received
-    rows.revaluation[at] = after.revaluation
+    if rows.revaluation.shape[0] > 0:
+        rows.bought[at] = after.bought
+        rows.sold[at] = after.sold
+        rows.paid[at] = after.paid
+        rows.received[at] = after.received
+        rows.revaluation[at] = after.revaluation
 
 
 @inlined

@@ -19,7 +19,7 @@ from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
-from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.trajectories import FLOWS, Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
 
@@ -29,9 +29,13 @@ _INTEGERS = ("step", "inventory", "bought", "sold")
 
 
 class Buffers:
-    """Arrays that rollouts write into again and again: fresh memory costs more than the steps themselves."""
+    """Arrays that rollouts write into again and again: fresh memory costs more than the steps themselves.
 
-    def __init__(self) -> None:
+    Without `flows`, which learning does not read and which cost some percent of the time, their columns stay empty.
+    """
+
+    def __init__(self, flows: bool = True) -> None:
+        self.flows = flows
         self._arrays: dict[str, np.ndarray] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -52,8 +56,8 @@ class Buffers:
         kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
         columns = {}
         for k, name in enumerate(Rows._fields):
-            skipped = k * _STAGGER
-            columns[name] = self.array(name, (count + skipped, *wide.get(name, ())), kinds[name])[skipped:]
+            skipped, room = k * _STAGGER, count if self.flows or name not in FLOWS else 0
+            columns[name] = self.array(name, (room + skipped, *wide.get(name, ())), kinds[name])[skipped:]
         return Rows(**columns)
 
 

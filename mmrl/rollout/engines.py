@@ -48,7 +48,7 @@ class CompiledEngine:
     def __init__(self, config: Config, device: torch.device) -> None:
         self.config, self.device = config, device
         self.threads = thread_count(config.run.threads)
-        self.buffers = Buffers()
+        self.buffers = Buffers(flows=False)
 
     def prepare(self) -> float:
         """Compile the market's kernel, or load it from the cache on disk; returns the seconds it took."""
@@ -57,7 +57,7 @@ class CompiledEngine:
         return prepare(self.config)
 
     def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
-        """`count` trajectories of (seed, epoch) as numpy arrays, which the next rollout overwrites."""
+        """`count` trajectories of (seed, epoch) as numpy arrays without flows; the next rollout overwrites them."""
         weights = policy.weights(normaliser)
         return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads, buffers=self.buffers)
 

@@ -28,12 +28,8 @@ PER_STEP = [
     "value",
     "bid",
     "ask",
-    "bought",
-    "sold",
-    "paid",
-    "received",
-    "revaluation",
 ]  # first axis nnz
+FLOWS = ["bought", "sold", "paid", "received", "revaluation"]  # first axis nnz, or 0 where they were not recorded
 PER_TRAJECTORY = [
     "final_time",
     "final_value",
@@ -75,7 +71,7 @@ class Trajectories:
     value: Array  # float64 [nnz], W_t + I_t S_t
     bid: Array  # float64 [nnz], best bid after the maker's action
     ask: Array  # float64 [nnz], best ask after the maker's action
-    bought: Array  # int32 [nnz], shares in the step, as all flows below
+    bought: Array  # int32 [nnz], shares in the step; all flows are empty in a batch to learn from
     sold: Array  # int32 [nnz]
     paid: Array  # float64 [nnz]
     received: Array  # float64 [nnz]
@@ -114,6 +110,11 @@ class Trajectories:
         """Steps of each trajectory, int64 [N]."""
         return self.offsets[1:] - self.offsets[:-1]
 
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of one row a step that were recorded."""
+        return PER_STEP + [name for name in FLOWS if self.nnz == 0 or getattr(self, name).shape[0] > 0]
+
     def validate(self) -> Trajectories:
         """Check shapes, offsets and step order; returns the batch itself or raises ValueError."""
         offsets, step = _numpy(self.offsets), _numpy(self.step)
@@ -121,7 +122,7 @@ class Trajectories:
             raise ValueError("offsets must be one-dimensional with N + 1 >= 2 entries")
         if offsets[0] != 0 or np.any(np.diff(offsets) < 0) or offsets[-1] != self.nnz:
             raise ValueError(f"offsets must rise from 0 to the number of rows, {self.nnz}")
-        for names, rows in ((PER_STEP, self.nnz), (PER_TRAJECTORY, self.count)):
+        for names, rows in ((self.columns, self.nnz), (PER_TRAJECTORY, self.count)):
             for name in names:
                 if int(getattr(self, name).shape[0]) != rows:
                     raise ValueError(f"{name} has {getattr(self, name).shape[0]} rows where {rows} are due")
@@ -217,7 +218,7 @@ class Trajectories:
             "mid": t.final_mid,
         }
         new: dict[str, Any] = {}
-        for name in PER_STEP:
+        for name in t.columns:
             old = getattr(t, name)
             if name in held:  # money and shares stay what they were at the end
                 padded = np.repeat(held[name], nt).astype(old.dtype)
@@ -239,7 +240,7 @@ class Trajectories:
         t = self.numpy()
         live = np.asarray(t.live)
         offsets = np.concatenate([[0], np.cumsum(t.segment_sum(live))]).astype(np.int64)
-        return replace(t, offsets=offsets, live=None, **{name: getattr(t, name)[live] for name in PER_STEP})
+        return replace(t, offsets=offsets, live=None, **{name: getattr(t, name)[live] for name in t.columns})
 
     def _horizon(self, steps: int | None) -> int:
         longest = int(self.step.max()) + 1 if self.nnz else 0

@@ -19,7 +19,7 @@ from mmrl.agents import agent, agents_of
 from mmrl.markets.contract import Market, market_named, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, heuristic
-from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY, Trajectories
+from mmrl.rollout.trajectories import FLOWS, PER_STEP, PER_TRAJECTORY, Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.fields import FieldSpec, fields, values_of
 from mmrl.settings.model import GROUPS, Config
@@ -98,7 +98,7 @@ def test_shapes_are_as_declared(config: Config, batch: Trajectories) -> None:
     assert batch.last_observation.shape == (batch.count, len(spec.columns))
     assert batch.action.shape == (batch.nnz, len(spec.axes))
     assert batch.nnz > 0 and batch.lengths.max() <= spec.steps
-    assert all(np.isfinite(getattr(batch, column)).all() for column in (*PER_STEP, *PER_TRAJECTORY))
+    assert all(np.isfinite(getattr(batch, column)).all() for column in (*PER_STEP, *FLOWS, *PER_TRAJECTORY))
 
 
 def test_columns_hold_what_their_roles_say(config: Config, batch: Trajectories) -> None:
@@ -166,7 +166,7 @@ def test_neither_threads_nor_batches_change_anything(config: Config, batch: Traj
     quoter = policy(config)
     threaded = rollout(config, quoter, seed=3, epoch=1, threads=3)
     parts = [rollout(config, quoter, 3, 1, first=a, count=n, threads=1) for a, n in ((0, 7), (7, 33))]
-    for column in (*PER_STEP, *PER_TRAJECTORY):
+    for column in (*PER_STEP, *FLOWS, *PER_TRAJECTORY):
         whole = getattr(batch, column)
         assert np.array_equal(whole, getattr(threaded, column)), column
         assert np.array_equal(whole, np.concatenate([getattr(part, column) for part in parts])), column
