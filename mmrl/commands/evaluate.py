@@ -14,6 +14,7 @@ from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
+from mmrl.settings.upgrade import current, new_key
 
 
 def evaluate(
@@ -72,7 +73,7 @@ def playing_field(
     if alien:
         raise ConfigError(f"--set {alien}: only market and reward settings matter to an evaluation")
     for key in changes:
-        if field(key).part in ("view", "action", "start"):
+        if field(new_key(key) or key).part in ("view", "action", "start"):
             raise ConfigError(
                 f"--set {key}: what a run observes, how it acts and where it trained are its own: drop it"
             )
@@ -93,6 +94,7 @@ def playing_field(
             {},
         )
     if changes:
+        changes = current(changes, str(changes.get(NAME, base.market.name)))
         base = replaced(base, changes)
         refuse_without_effect(base, dict.fromkeys(changes, "flag"))
     return _without(base, "start")

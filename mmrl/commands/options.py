@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
 from mmrl.settings.sources import presets, set_values
-from mmrl.settings.upgrade import old_flags
+from mmrl.settings.upgrade import old_flags, old_key
 
 OLD = "old"
 """Begins the names of parameters that stand for flags of an earlier version."""
@@ -54,16 +54,14 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
         key, _, switch = name.partition("__")
         old = switch if key == OLD else ""
         spec = field(old or key)
-        if old:
-            note(f"{_switch(old)}: it is now {spec.flags[0]}")
-            switch = ""
-        if switch:
+        key = old_key(old) or spec.key
+        if switch and not old:
             value, flag = spec.switches[_switch(switch)], _switch(switch)
         else:
             value, flag = argument if spec.kind == "bool" else parse_text(spec, argument), spec.flags[0]
-        if values.get(spec.key, value) != value:
-            raise ConfigError(f"{flag} contradicts {spec.key} = {values[spec.key]!r}, which is given too: drop one")
-        values[spec.key] = value
+        if values.get(key, value) != value:
+            raise ConfigError(f"{flag} contradicts {key} = {values[key]!r}, which is given too: drop one")
+        values[key] = value
     for key, value in set_values(assignments).items():
         if values.get(key, value) != value:
             raise ConfigError(f"--set {key} contradicts {key} = {values[key]!r}, which is given too: drop one")

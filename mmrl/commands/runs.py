@@ -13,6 +13,7 @@ from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import set_values
+from mmrl.settings.upgrade import current
 
 COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "optimality", "steps/s", "updated")
 WANTED = {"pause": "pause", "resume": "run", "stop": "stop"}
@@ -64,7 +65,7 @@ def change(run: str, pairs: Sequence[str], results: str, as_json: bool) -> None:
     info = store.find_run(run, results)
     names = {key: name for name, key in control.LIVE.items()}
     values = {}
-    for key, value in set_values(pairs).items():
+    for key, value in current(set_values(pairs), info.market).items():
         if key not in names:
             raise ConfigError(f"{key} cannot be changed while training: what can is {', '.join(names)}")
         values[names[key]] = control.checked(names[key], value)

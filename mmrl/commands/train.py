@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.settings.declare import ConfigError, note
-from mmrl.settings.fields import values_of
+from mmrl.settings.fields import NAME, values_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, refuse_without_effect, replaced, resolve
+from mmrl.settings.upgrade import current
 
 
 def prepare(
@@ -38,6 +39,7 @@ def prepare(
     folder = Path(find_run(load, root).folder)
     stored = read_config(folder)
     changes = {key: value for key, value in settings.items() if key not in ("run.results", "run.name")}
+    changes = current(changes, str(changes.get(NAME, stored.config.market.name)))
     if stored.note:
         note(f"{folder.name}: {stored.note}")
     config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})

@@ -100,21 +100,21 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
 
 def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
     """A row of panels for each time, a curve for each entrant, and a legend."""
-    from mmrl.plots import lines as charts
+    from mmrl.plots import lines
 
     cells = [
         (
             f"{panel.title}, t = {panel.moment:g} T",
-            [charts.Line(q, y, colour=charts.COLOURS[n % len(charts.COLOURS)]) for n, (_, y) in enumerate(panel.lines)],
+            [lines.Line(q, y, colour=lines.COLOURS[n % len(lines.COLOURS)]) for n, (_, y) in enumerate(panel.lines)],
         )
         for panel in drawn
     ]
     legend = [
-        f"\x1b[38;5;{charts.COLOURS[n % len(charts.COLOURS)]}m{name}\x1b[0m" if colour else name
+        f"\x1b[38;5;{lines.COLOURS[n % len(lines.COLOURS)]}m{name}\x1b[0m" if colour else name
         for n, (name, _) in enumerate(drawn[0].lines)
     ]
     blocks = [
-        charts.panels(cells[k : k + 2], width, max(height * 2 // len(cells), 10), colour, across="inventory")
+        lines.panels(cells[k : k + 2], width, max(height * 2 // len(cells), 10), colour, across="inventory")
         for k in range(0, len(cells), 2)
     ]
     return "\n".join(["  ".join(legend), *blocks])
@@ -131,7 +131,7 @@ def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
         path.write_text(terminal_svg(drawing(q, drawn, 110, 45, True), 110, "quotes"), encoding="utf-8")
         return
     rows = len(drawn) // len(TIMES)
-    rc_context, Figure = figures._matplotlib()
+    rc_context, Figure = figures.matplotlib()
     with rc_context(figures.STYLE):
         figure = Figure(figsize=(3.2 * len(TIMES), 2.5 * rows), layout="constrained")
         axes: Any = figure.subplots(rows, len(TIMES), sharex=True, sharey="row", squeeze=False)
@@ -147,4 +147,4 @@ def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
                 axes[row, column].set(ylabel=f"{panel.title} ({panel.unit})")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
-        figures._write(figure, path)
+        figures.write(figure, path)

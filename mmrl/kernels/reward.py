@@ -2,8 +2,8 @@
 
 All but CARA pay by the step: psi is the change of W + I S over the step (mark-to-market profit), revaluation the sum of
 the inventory times each move of the mid within it, dt its length, `held` the inventory after it.
-Utilities are written with + - * and abs alone, so that scalars in a kernel and whole tensors (through `py_func`) take
-them.
+Utilities by the step are written with + - * and abs alone, so that scalars in a kernel and whole tensors (through
+`py_func`) take them; CARA takes scalars and numpy arrays.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ import math
 from enum import IntEnum
 from typing import NamedTuple
 
+import numpy as np
+
 from mmrl.kernels.jit import inlined
 
 SIGN_BONUS_RATE = 10.0
 """The bonus for a change of inventory is weighted by exp(-rate * time left / T)."""
-_LARGEST_EXPONENT = 600.0
+LARGEST_EXPONENT = 600.0
+"""Of CARA utility, so that no float overflows."""
 
 
 class Utility(IntEnum):
@@ -81,9 +84,9 @@ def linear(psi):
 
 
 @inlined
-def cara(value, risk_aversion, alpha):
-    """alpha - exp(-r V_T) of the final value (Lim & Gorse, ESANN 2018); bounded so that no float overflows."""
-    return alpha - math.exp(min(-risk_aversion * value, _LARGEST_EXPONENT))
+def cara(value, risk_aversion, alpha, largest):
+    """alpha - exp(-r V_T) of the final value (Lim & Gorse, ESANN 2018), the exponent bounded by `largest`."""
+    return alpha - np.exp(np.minimum(-risk_aversion * value, largest))
 
 
 @inlined
@@ -174,4 +177,4 @@ def final_reward(w, account, early):
         return r
     if w.final == Final.VALUE:
         return r + account.value
-    return r + cara(account.value, w.risk_aversion, w.cara_alpha)
+    return r + cara(account.value, w.risk_aversion, w.cara_alpha, LARGEST_EXPONENT)

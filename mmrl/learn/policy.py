@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def _host(tensor: Any) -> np.ndarray:
     return np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype=np.float32).copy()
 
 
-class Policy(nn.Module):
+class Policy(nn.Module, ABC):
     """A distribution over actions [rows, A] given normalised observations [rows, obs]."""
 
     network: Network
@@ -61,13 +62,13 @@ class Policy(nn.Module):
         """Means or logits [rows, outputs]."""
         return self.network(observation)
 
+    @abstractmethod
     def log_prob_entropy(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability of the actions and entropy, summed over action dimensions, each [rows]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sample(self, observation: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Actions [rows, A] and their log-probabilities [rows]; no gradient."""
-        raise NotImplementedError
 
     def log_std_vector(self) -> Tensor:
         """The log standard deviations in use [A]; empty for a policy that has none."""

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
+from mmrl.kernels.reward import cara
 from mmrl.learn.compiled_pass import network_outputs
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import ValueNetwork, network_weights
@@ -26,6 +27,7 @@ from mmrl.settings.model import Config
 
 Float64 = npt.NDArray[np.float64]
 EXPONENT = 3.0  # beyond it a single TD error would rule the whole batch
+LARGEST_BASELINE_EXPONENT = 30.0  # of CARA utility, far below what the reward itself may reach
 SCALE_MEMORY = 9.0  # batches that the running return scale remembers beside the newest
 
 
@@ -74,7 +76,7 @@ def potential(batch: Trajectories, config: Config) -> Float64:
         return np.zeros(batch.nnz)
     worth = batch.value
     if kind == "cara":  # bounded, since a baseline may be anything but infinite
-        worth = config.reward.cara_alpha - np.exp(np.minimum(-config.reward.risk_aversion * worth, 30.0))
+        worth = cara.py_func(worth, config.reward.risk_aversion, config.reward.cara_alpha, LARGEST_BASELINE_EXPONENT)
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
     return discount ** np.maximum(config.market.nt - 1 - batch.step.astype(np.float64), 0.0) * worth
 

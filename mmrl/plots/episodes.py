@@ -28,7 +28,7 @@ def episode_figure(
     for number, (name, title) in enumerate(names.items()):
         drawn.append((title, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
     quotes = [episode_line(arrays, name, hue, replay) for name, hue in QUOTES]
-    drawn.append(("order book (currency): ask, mid, bid", quotes))
+    drawn.append(("prices (currency): ask, mid, bid", quotes))
     return panels(drawn, width, height, colour, time_axis(unit), characters)
 
 
@@ -43,7 +43,7 @@ def book_figure(
     """The order book of one replayed trajectory over time: quotes with midprice, and inventory."""
     quotes = [episode_line(arrays, name, hue, replay=True) for name, hue in QUOTES]
     inventory = episode_line(arrays, "inventory", PURPLE, replay=True)
-    drawn = [("order book (currency): ask, mid, bid", quotes), ("inventory I (shares)", [inventory])]
+    drawn = [("prices (currency): ask, mid, bid", quotes), ("inventory I (shares)", [inventory])]
     return panels(drawn, width, height, colour, time_axis(unit), characters)
 
 

@@ -85,15 +85,15 @@ def save_figure(
     return written
 
 
-def _write(figure: Any, path: Path) -> None:
-    # no date in the file, so that equal data give equal bytes
+def write(figure: Any, path: Path) -> None:
+    """Save a figure without a date in the file, so that equal data give equal bytes."""
     stamp = {".pdf": "CreationDate", ".svg": "Date"}.get(path.suffix.lower())
     figure.savefig(path, dpi=200, metadata={stamp: None} if stamp else None)
 
 
 def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> None:
     """Training curves [epochs] of one or more runs, a panel for each metric, with standard-error bands."""
-    rc_context, Figure = _matplotlib()
+    rc_context, Figure = matplotlib()
     with rc_context(STYLE):
         columns = min(len(metrics), 3)
         rows = -(-len(metrics) // columns)
@@ -118,14 +118,14 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
             figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
         elif runs:
             figure.suptitle(f"{_plain(next(iter(runs)))}: mean ± standard error", fontsize=10)
-        _write(figure, path)
+        write(figure, path)
 
 
 def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False, unit: str = "") -> None:
     """Wealth, inventory, value and order book over time: mean, 5 % to 95 % band, one trajectory in grey."""
     names = {"wealth": "wealth $W_t$ (currency)", "inventory": "inventory $I_t$ (shares)"}
     names["value"] = "value $W_t + I_t S_t$ (currency)"
-    rc_context, Figure = _matplotlib()
+    rc_context, Figure = matplotlib()
     with rc_context(STYLE):
         shown = ("inventory",) if book_only else tuple(names)
         rows, columns = (2, 1) if book_only else (2, 2)
@@ -141,7 +141,7 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
             line = episodes.episode_line(arrays, name, BLUE, replay=True)
             book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
-        book.set(ylabel="order book (currency)")
+        book.set(ylabel="prices (currency)")
         book.ticklabel_format(axis="y", useOffset=False)
         # above the axes, since quotes of a whole trajectory leave no free corner
         book.legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
@@ -149,7 +149,7 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         for axis in axes[-columns:]:
             axis.set(xlabel=episodes.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
-        _write(figure, path)
+        write(figure, path)
 
 
 def _curve(axis: Any, line: Line, hue: str, label: str) -> None:
@@ -166,7 +166,8 @@ def _plain(name: str) -> str:
     return printable(name).replace("$", r"\$")
 
 
-def _matplotlib() -> tuple[Any, Any]:
+def matplotlib() -> tuple[Any, Any]:
+    """matplotlib's `rc_context` and `Figure`; raises PlotsMissing where it is not installed."""
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure

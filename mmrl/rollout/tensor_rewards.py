@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels import reward as utilities
-from mmrl.kernels.reward import SIGN_BONUS_RATE
+from mmrl.kernels.reward import LARGEST_EXPONENT, SIGN_BONUS_RATE
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.tensor_records import Record
 from mmrl.settings.model import Config
@@ -41,7 +41,10 @@ def rewards(config: Config, rows: Record, offsets: Tensor, end: Record, over: Te
     if reward.final_kind != "none":
         final = end["value"]
         if reward.final_kind == "cara":
-            final = reward.cara_alpha - torch.exp((-reward.risk_aversion * final).clamp(max=600.0))
+            worth = utilities.cara.py_func(
+                final.cpu().numpy(), reward.risk_aversion, reward.cara_alpha, LARGEST_EXPONENT
+            )
+            final = torch.as_tensor(worth, device=final.device)
         # a market that terminates in the very last step does not end the episode before its time
         early = over & (offsets[1:] - offsets[:-1] < spec.steps)
         due = filled if reward.always_final else filled & ~early

@@ -15,7 +15,6 @@ from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError, choose, note
 from mmrl.settings.fields import (
     NAME,
-    FieldSpec,
     field,
     fields,
     parse_text,
@@ -25,7 +24,7 @@ from mmrl.settings.fields import (
 )
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
-from mmrl.settings.upgrade import new_key, old_flags, upgrade
+from mmrl.settings.upgrade import current, new_key, old_flags, old_key, upgrade
 
 META = ("origins", "meta")
 """Tables of a run's config.toml that are about the settings and are not settings."""
@@ -50,9 +49,9 @@ def resolve(
 ) -> tuple[Config, dict[str, str]]:
     """Merge all sources into a Config; also returns where each given value came from, by dotted key.
 
-    `flags` maps keys (`training.lr` or `lr`) to typed values; None means not given.
+    `flags` maps keys (`training.lr` or `lr`, or old names) to typed values; None means not given.
     """
-    given = {field(key).key: value for key, value in flags.items() if value is not None}
+    given = {old_key(key) or field(key).key: value for key, value in flags.items() if value is not None}
     from_environment = read_environment(environ) if environ else {}
     files = [(f"preset {preset}", read_preset(preset))] if preset else []
     files += [(f"file {config_file}", read_file(config_file))] if config_file else []
@@ -61,14 +60,15 @@ def resolve(
     market = str(next((name for name in reversed(names) if name is not None), default_market()))
     layers: list[tuple[str, dict[str, Any]]] = []
     for origin, values in files:
-        current, renamed = upgrade(values, str(values.get(NAME, market)))
+        renewed, renamed = upgrade(values, str(values.get(NAME, market)))
         if renamed:
             note(f"{origin}: {renamed}")
         # A fault of a file is named with the file, even where a flag would cover it up.
-        _checked(current, origin, complete=False)
-        layers.append((origin, current))
-    layers += [(f"environment {variable}", {key: value}) for key, (variable, value) in from_environment.items()]
-    layers.append(("flag", given))
+        _checked(renewed, origin, complete=False)
+        layers.append((origin, renewed))
+    for key, (variable, value) in from_environment.items():
+        layers.append((f"environment {variable}", current({key: value}, market, variable)))
+    layers.append(("flag", current(given, market)))
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, values in layers:
@@ -122,23 +122,15 @@ def nested(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def set_values(pairs: Iterable[str]) -> dict[str, Any]:
-    """Read `key=value` texts of --set into values by dotted key."""
+    """Read `key=value` texts of --set into values by dotted key; old names stay for `current`."""
     values: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals:
             raise ConfigError(f"--set {pair}: write it as key=value, for example --set lr=0.001")
-        spec = named(key.strip(), "--set")
-        values[spec.key] = parse_text(spec, text.strip())
+        spec = field(key.strip())
+        values[old_key(key.strip()) or spec.key] = parse_text(spec, text.strip())
     return values
-
-
-def named(key: str, where: str) -> FieldSpec:
-    """The setting of a name that somebody typed; an old name is noted with the new one."""
-    spec = field(key)
-    if key not in (spec.key, spec.name, spec.option_name) and new_key(key) == spec.key:
-        note(f"{where} {key}: it is now {spec.key}")
-    return spec
 
 
 def replaced(config: Config, values: Mapping[str, Any]) -> Config:
@@ -189,16 +181,14 @@ def read_file(path: str | Path) -> dict[str, Any]:
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """Values of MMRL_* variables by dotted key, each with its variable; unknown ones are left alone."""
+    """Values of MMRL_* variables by dotted key, old ones included, each with its variable; others are left alone."""
     found: dict[str, tuple[str, Any]] = {}
-    known = {spec.variable: spec for spec in fields()}
-    old = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": field(key) for flag, key in old_flags().items()}
-    for variable, spec in (old | known).items():
+    known = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": key for flag, key in old_flags().items()}
+    known |= {spec.variable: spec.key for spec in fields()}
+    for variable, key in known.items():
         if environ.get(variable, "") != "":
-            if variable not in known:
-                note(f"{variable}: it is now {spec.key}")
             try:
-                found[spec.key] = variable, parse_text(spec, environ[variable])
+                found[key] = variable, parse_text(field(key), environ[variable])
             except ConfigError as error:
                 raise ConfigError(f"{variable}: {error}") from None
     return found
@@ -230,8 +220,8 @@ def load_toml(text: str, source: str = "config.toml") -> StoredConfig:
     market = str(flat.get(NAME, default_market()))
     values, renamed = upgrade(flat, market)
     config = _checked(values, source)
-    current, _ = upgrade({str(key): str(value) for key, value in origins.items()}, market)
-    return StoredConfig(config, current, meta, renamed)
+    renewed, _ = upgrade({str(key): str(value) for key, value in origins.items()}, market)
+    return StoredConfig(config, renewed, meta, renamed)
 
 
 def _checked(values: Mapping[str, Any], source: str, complete: bool = True) -> Config:

@@ -5,32 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.registry import markets, settings_class
 
 RENAMED = {"market.max_dw": "reward.max_dw"}
 """Settings of no single market that had another name."""
 
 
-def new_key(old: str) -> str:
-    """The dotted key of today for an old name, dotted or not; empty for a name that never was."""
-    name = old.lstrip("-").replace("-", "_")
-    tables = [RENAMED, *(settings_class(market).renamed() for market in markets())]
-    for table in tables:
+def old_key(name: str) -> str:
+    """The dotted key that an old name, dotted or not, stood for; empty for a name of today or one that never was."""
+    plain = name.lstrip("-").replace("-", "_")
+    for table in (RENAMED, *(settings_class(market).renamed() for market in markets())):
         for before, now in table.items():
-            if old == before or (name == before.partition(".")[2] and name != now.partition(".")[2]):
-                return now
+            if name == before or (plain == before.partition(".")[2] and plain != now.partition(".")[2]):
+                return before
     return ""
 
 
+def new_key(old: str) -> str:
+    """The dotted key of today for an old name, dotted or not; empty for a name that never was."""
+    before = old_key(old)
+    tables = (RENAMED, *(settings_class(market).renamed() for market in markets()))
+    return next((table[before] for table in tables if before in table), "")
+
+
 def old_flags() -> dict[str, str]:
-    """Flags of old names that are no flags of today, by flag, with the dotted key that they set."""
+    """Flags of old names that are no flags of today, by flag, with the old dotted key."""
     flags = {}
     for market in markets():
         for before, now in settings_class(market).renamed().items():
             name = before.partition(".")[2]
             if name != now.partition(".")[2]:
-                flags["--" + name.replace("_", "-")] = now
+                flags["--" + name.replace("_", "-")] = before
     return flags
+
+
+def current(values: Mapping[str, Any], market: str, said: str = "") -> dict[str, Any]:
+    """Values that somebody typed, by dotted key with the names of today; each old name is noted (as `said`).
+
+    Raises ConfigError on an old name of another market's setting, and on one that contradicts the new name.
+    """
+    own = {**RENAMED, **(settings_class(market).renamed() if market in markets() else {})}
+    told = {key: value for key, value in values.items() if not old_key(key) or key != old_key(key)}
+    for before, value in values.items():
+        if before in told:
+            continue
+        if before not in own:
+            owner = next(name for name in markets() if before in settings_class(name).renamed())
+            raise ConfigError(
+                f"{before} has no effect: it is a setting of {owner}, and the market is {market}: "
+                f"drop it, or use --market {owner}"
+            )
+        now = own[before]
+        note(f"{said or before}: it is now {now}")
+        if told.get(now, value) != value:
+            raise ConfigError(f"{before} = {value!r} contradicts {now} = {told[now]!r}, its name of today: drop one")
+        told[now] = value
+    return told
 
 
 def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str]:

@@ -68,7 +68,7 @@ def test_episode_and_book_name_their_axes(tmp_path: Path, market: str, unit: str
     picture = text([run(tmp_path, "a", market=market)], what)
     assert unit in picture
     assert "inventory I (shares)" in picture
-    assert "order book (currency): ask, mid, bid" in picture
+    assert "prices (currency): ask, mid, bid" in picture
     if what == "episode":
         assert "wealth W (currency)" in picture
         assert "value W + I·S (currency)" in picture

@@ -22,7 +22,7 @@ from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config
 from mmrl.settings.registry import markets, settings_class
 from mmrl.settings.sources import dump_toml, load_toml, resolve, set_values
-from mmrl.settings.upgrade import new_key, old_flags
+from mmrl.settings.upgrade import current, new_key, old_flags
 from tests.conftest import game_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,29 +171,42 @@ def test_an_old_name_with_set_variable_and_flag(caplog: pytest.LogCaptureFixture
         config, origins = resolve({NAME: GAME, **flags}, environ=environ)
         return game_of(config).midprice, origins["market.midprice"]
 
-    assert set_values(["as_midprice=50"]) == {"market.midprice": 50.0}
+    assert set_values(["as_midprice=50"]) == {"market.as_midprice": 50.0}
     assert midprice(set_values(["as_midprice=50"])) == (50.0, "flag")
     assert midprice(set_values(["market.as_midprice=50"])) == (50.0, "flag")
-    assert notes(caplog)[-2:] == [
-        "mmrl: --set as_midprice: it is now market.midprice",
-        "mmrl: --set market.as_midprice: it is now market.midprice",
-    ]
+    assert midprice(set_values(["market.as_midprice=50", "as_midprice=51"])) == (51.0, "flag")
+    assert notes(caplog) == ["mmrl: market.as_midprice: it is now market.midprice"] * 3
     caplog.clear()
     assert midprice({}, {"MMRL_AS_MIDPRICE": "50"}) == (50.0, "environment MMRL_AS_MIDPRICE")
     assert notes(caplog) == ["mmrl: MMRL_AS_MIDPRICE: it is now market.midprice"]
     caplog.clear()
     assert midprice(chosen({"old__as_midprice": "50"}, [])) == (50.0, "flag")
-    assert notes(caplog) == ["mmrl: --as-midprice: it is now --midprice"]
+    assert notes(caplog) == ["mmrl: market.as_midprice: it is now market.midprice"]
+
+
+@pytest.mark.parametrize("environ", [{}, {"MMRL_AS_MIDPRICE": "50"}], ids=["flag", "variable"])
+def test_an_old_name_of_another_market_is_refused(environ: dict[str, str]) -> None:
+    flags = {} if environ else set_values(["as_midprice=50"])
+    with pytest.raises(ConfigError, match="has no effect: it is a setting of avellaneda-stoikov, and the market is bo"):
+        resolve(flags, environ=environ)
+
+
+def test_an_old_name_that_contradicts_the_new_one_is_refused() -> None:
+    same = resolve({NAME: GAME, **set_values(["as_midprice=50", "midprice=50"])})[0]
+    assert game_of(same).midprice == 50.0
+    with pytest.raises(ConfigError, match=r"as_midprice = 50\.0 contradicts market\.midprice = 51\.0"):
+        resolve({NAME: GAME, **set_values(["as_midprice=50", "midprice=51"])})
 
 
 @pytest.mark.parametrize("flag", sorted(old_flags()))
 def test_flags_of_old_names_set_the_new_key(flag: str, caplog: pytest.LogCaptureFixture) -> None:
     key = old_flags()[flag]
-    value = next(value for new, value in OLD[GAME].values() if new == key)
+    now, value = OLD[GAME][key]
     parameter = "old__" + flag.lstrip("-").replace("-", "_")
     assert chosen({parameter: shown(value)}, []) == {key: value}
-    assert notes(caplog)[0].startswith(f"mmrl: {flag}: it is now --")
-    assert new_key(flag) == key
+    assert current({key: value}, GAME) == {now: value}
+    assert notes(caplog) == [f"mmrl: {key}: it is now {now}"]
+    assert new_key(flag) == now
 
 
 def mmrl(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -208,8 +221,8 @@ def mmrl(*arguments: str, cwd: Path, **environment: str) -> subprocess.Completed
 @pytest.mark.parametrize(
     ("arguments", "environment", "told"),
     [
-        (["--set", "as_midprice=50"], {}, "mmrl: --set as_midprice: it is now market.midprice"),
-        (["--as-midprice", "50"], {}, "mmrl: --as-midprice: it is now --midprice"),
+        (["--set", "as_midprice=50"], {}, "mmrl: market.as_midprice: it is now market.midprice"),
+        (["--as-midprice", "50"], {}, "mmrl: market.as_midprice: it is now market.midprice"),
         ([], {"MMRL_AS_MIDPRICE": "50"}, "mmrl: MMRL_AS_MIDPRICE: it is now market.midprice"),
     ],
     ids=["set", "flag", "variable"],
