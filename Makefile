@@ -25,7 +25,7 @@ quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market ma
 	@printf '\nNext:\n  %s\n  %s\n  %s\n' '$(BIN)/mmrl runs list' '$(BIN)/mmrl plot --good-results' '$(BIN)/mmrl train --help'
 
 test: $(VENV)/test.stamp       ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures; takes long
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py

@@ -20,8 +20,8 @@ from mmrl.settings.fields import field
 
 def test_by_hand() -> None:
     assert u.linear(1.5) == 1.5
-    assert u.cara(2.0, 0.5, 3.0) == pytest.approx(3 - math.exp(-1))
-    assert math.isfinite(u.cara(-1e9, 1.0, 0.0))
+    assert u.cara(2.0, 0.5, 3.0, 600.0) == pytest.approx(3 - math.exp(-1))
+    assert math.isfinite(u.cara(-1e9, 1.0, 0.0, 600.0))
     assert u.mean_variance(1.5, -3, 0.1, 4.0, 0.5) == pytest.approx(1.5 - 0.05 * 4 * 9 * 0.5)
     assert u.inventory_penalty(1.5, -3, 0.2, 0.5) == pytest.approx(1.5 - 0.2 * 9 * 0.5)
     # 3 shares, the mid rises by 0.4: a gain of 1.2, half of which is taken away
