@@ -5,6 +5,7 @@ The loss is a mean over live steps: no step that was not lived is ever touched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,12 +20,16 @@ from mmrl.learn.policy import Policy, ValueNetwork
 from mmrl.learn.returns import Diverged, LearningBatch
 from mmrl.settings.model import Config
 
+NOCLIP_KL = 0.01
+"""Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
+BACKTRACKS = 10
+
 __all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
 
 
 @dataclass(frozen=True)
 class UpdateStats:
-    """Diagnostics of one update; kl, clip_fraction and entropy are those of the last pass."""
+    """Diagnostics of one update; kl, clip_fraction and entropy are those of the last pass that moved the policy."""
 
     policy_loss: float
     value_loss: float
@@ -61,52 +66,102 @@ def update(
 ) -> UpdateStats:
     """Run the passes over a batch; `entropy` overrides the coefficient of the config.
 
+    REINFORCE moves the policy once, by the gradient of the whole batch: any further step would be off-policy.
+    PPO stops the passes where a minibatch shows a KL divergence above `target_kl`; without clipping, where nothing else
+    holds the policy near the one that acted, the update ends with a line search back to `NOCLIP_KL` (as in Schulman et
+    al., Trust Region Policy Optimization, 2015, appendix C).
     Raises Diverged before the optimiser's step, so that no parameter has moved by a non-finite number.
-    REINFORCE moves the policy in the first pass only: later ones would no longer be on-policy.
     """
     t = config.training
     coefficient = t.entropy if entropy is None else entropy
     rows, device = int(batch.log_prob.shape[0]), batch.observation.device
     named = _named_parameters(policy, network)
     optimiser.zero_grad()
-    losses: list[list[float]] = []
-    norms: list[float] = []
-    last = [0.0] * len(STATISTICS)
-    active, passes = True, 0
-    for sweep in range(t.update_freq):
-        active = active and not (t.algorithm == "reinforce" and sweep > 0)
-        if not active and network is None:
-            break
-        sums = np.zeros(len(STATISTICS))
-        for part in _minibatches(rows, t.minibatches, rng, device):
-            size = rows if part is None else int(part.shape[0])
-            numbers = accumulate(policy if active else None, network, batch, part, config, coefficient, threads)
-            if active and t.target_kl and numbers[3] > 1.5 * t.target_kl:
-                active = False
-                _drop_gradients(policy)
-                if network is None:
-                    break
-            norms.append(_clip(policy, network, t.max_grad_norm, numbers, named))
+    taken, norms = _Taken(), []
+    before = [p.detach().clone() for p in policy.parameters()]
+    unclipped = t.algorithm == "ppo" and t.noclip
+    bound = t.target_kl or (NOCLIP_KL if unclipped else math.inf)
+
+    def step(moving: Policy | None, learner: ValueNetwork | None, part: Tensor | None, sweep: int) -> bool:
+        """One step of the optimiser; False, and the policy stays, where the KL divergence is beyond its bound."""
+        size = rows if part is None else int(part.shape[0])
+        numbers = accumulate(moving, learner, batch, part, config, coefficient, threads)
+        inside = moving is None or numbers[3] <= bound
+        if not inside:
+            _drop_gradients(policy)
+        if inside or learner is not None:
+            norms.append(_clip(policy, learner, t.max_grad_norm, numbers, named))
             optimiser.step()
-            optimiser.zero_grad()
-            losses.append(numbers)
-            sums += np.asarray(numbers) * (size / rows)
-        if active:
-            passes, last = sweep + 1, sums.tolist()
+        optimiser.zero_grad()
+        taken.add(numbers, size, sweep, moving is not None and inside, learner is not None)
+        return inside
+
+    active, reinforce = True, t.algorithm == "reinforce"
+    for sweep in range(t.update_freq):
+        for part in _minibatches(rows, 1 if reinforce and sweep == 0 else t.minibatches, rng, device):
+            if active or network is not None:
+                active = step(policy if active else None, network, part, sweep) and active
+        active = active and not reinforce
+    if unclipped:
+        _search_back(policy, before, batch, config, bound, threads)
     _check_finite([(f"parameter {name}", p) for name, p in named])
-    mean = np.mean(losses, axis=0) if losses else np.zeros(len(STATISTICS))
-    if passes:
-        mean[0] = np.mean([one[0] for one in losses[: passes * t.minibatches]])
     return UpdateStats(
-        policy_loss=float(mean[0]),
-        value_loss=float(mean[1]),
-        entropy=float(last[2]),
-        kl=float(last[3]),
-        clip_fraction=float(last[4]),
+        **taken.statistics(),
         explained_variance=batch.explained_variance,
         grad_norm=float(np.mean(norms)) if norms else 0.0,
-        passes=passes,
+        passes=taken.passes,
     )
+
+
+class _Taken:
+    """What the steps of an update showed, weighted by their rows."""
+
+    def __init__(self) -> None:
+        self.policy: list[tuple[int, int, list[float]]] = []
+        self.value: list[tuple[int, float]] = []
+
+    def add(self, numbers: list[float], size: int, sweep: int, moved: bool, learned: bool) -> None:
+        """One step: the means that `accumulate` gave over `size` rows."""
+        if moved:
+            self.policy.append((sweep, size, numbers))
+        if learned:
+            self.value.append((size, numbers[1]))
+
+    @property
+    def passes(self) -> int:
+        """Passes in which the policy moved."""
+        return len({sweep for sweep, _, _ in self.policy})
+
+    def statistics(self) -> dict[str, float]:
+        """Losses over all steps; entropy, kl and clip fraction over those of the last pass that moved the policy."""
+        found = dict.fromkeys(STATISTICS, 0.0)
+        if self.policy:
+            sizes = [size for _, size, _ in self.policy]
+            found["policy_loss"] = float(np.average([numbers[0] for *_, numbers in self.policy], weights=sizes))
+            last = [(size, numbers) for sweep, size, numbers in self.policy if sweep == self.policy[-1][0]]
+            means = np.average([numbers for _, numbers in last], axis=0, weights=[size for size, _ in last])
+            found |= dict(zip(STATISTICS[2:], means[2:].tolist(), strict=True))
+        if self.value:
+            losses = [loss for _, loss in self.value]
+            found["value_loss"] = float(np.average(losses, weights=[size for size, _ in self.value]))
+        return found
+
+
+@torch.no_grad()
+def _search_back(
+    policy: Policy, before: list[Tensor], batch: LearningBatch, config: Config, bound: float, threads: int
+) -> None:
+    """Halve the way from the parameters `before` until the KL divergence over the batch is within its bound."""
+    for _ in range(BACKTRACKS):
+        with torch.enable_grad():
+            kl = accumulate(policy, None, batch, None, config, 0.0, threads)[3]
+        _drop_gradients(policy)
+        if kl <= bound:
+            return
+        for parameter, start in zip(policy.parameters(), before, strict=True):
+            parameter.copy_(0.5 * (parameter + start))
+    for parameter, start in zip(policy.parameters(), before, strict=True):
+        parameter.copy_(start)
 
 
 def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Iterator[Tensor | None]:

@@ -165,7 +165,7 @@ class Training(Group):
     )
     noclip: bool = option(
         False,
-        "PPO: do not clip the probability ratio",
+        "PPO: do not clip the probability ratio; a KL divergence (target_kl) bounds the update instead",
         "--noclip",
         "-nc",
         applies=when("the algorithm is reinforce", {"training.algorithm": "ppo"}, refused=False),
@@ -181,10 +181,19 @@ class Training(Group):
         le=1,
     )
     update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
-    minibatches: int = option(4, "Minibatches in a pass", ge=1, le=10_000)
+    minibatches: int = option(
+        4, "Minibatches in a pass; REINFORCE moves the policy once an epoch, by the whole batch", ge=1, le=10_000
+    )
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
-    target_kl: float = option(0.0, "Stop the passes above this KL divergence, 0: never", ge=0, le=100)
+    target_kl: float = option(
+        0.0,
+        "PPO: stop moving the policy in an epoch where a minibatch shows a KL divergence above this, 0: never; without "
+        "clipping 0 means 0.01",
+        applies=_PPO,
+        ge=0,
+        le=100,
+    )
     lr_end: float = option(
         1.0, "The learning rates fall in a straight line to this share of themselves at the last epoch", gt=0, le=1
     )

@@ -20,7 +20,7 @@ from mmrl.learn.policy import (
     ValueNetwork,
 )
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
-from mmrl.learn.update import make_optimiser, policy_loss, update
+from mmrl.learn.update import NOCLIP_KL, make_optimiser, policy_loss, update
 
 
 def settings_of(**changes: Any) -> Any:
@@ -49,7 +49,8 @@ class Captured(Adam):
         self.gradients: list[list[Tensor]] = []
 
     def step(self) -> None:
-        self.gradients.append([p.grad.clone() for g in self.param_groups for p in g["params"]])
+        parameters = [p for group in self.param_groups for p in group["params"]]
+        self.gradients.append([torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters])
 
 
 def test_clipped_loss_and_gradient_of_three_steps_by_hand() -> None:
@@ -78,7 +79,9 @@ def test_gaussian_log_probability_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
-@pytest.mark.parametrize("options", [{}, {"noclip": True}, {"algorithm": "reinforce"}, {"entropy": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"noclip": True, "target_kl": 1.0}, {"algorithm": "reinforce"}, {"entropy": 0.1}]
+)
 def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind: str, options: Any) -> None:
     """Lengths from 0 and 1 to the full 9; the dense side pads with zeros and masks the loss."""
     rng = np.random.default_rng(3)
@@ -168,6 +171,51 @@ def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
     assert 1 <= stats.passes < 50
     config = settings_of(update_freq=5, algorithm="reinforce")
     assert update(policy, None, make_optimiser(policy, None, config), batch, config, rng).passes == 1
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_reinforce_takes_one_step_by_the_gradient_of_the_whole_batch(parts: int) -> None:
+    policy, network = networks()
+    batch = simple_batch(policy)
+    log_prob, _ = policy.log_prob_entropy(batch.observation, batch.action)
+    (-(log_prob * batch.advantage).mean()).backward()
+    want = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
+    config = settings_of(update_freq=3, algorithm="reinforce", minibatches=parts)
+    optimiser = Captured([*policy.parameters(), *network.parameters()])
+    update(policy, network, optimiser, batch, config, np.random.default_rng(0))
+    assert len(optimiser.gradients) == 1 + 2 * parts  # the value network goes on by minibatches
+    for got, wanted in zip(optimiser.gradients[0], want, strict=False):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+    assert all(not got.any() for step in optimiser.gradients[1:] for got in step[: len(want)])
+
+
+def kl_of(policy: Policy, batch: LearningBatch) -> float:
+    with torch.no_grad():
+        ratio = policy.log_prob_entropy(batch.observation, batch.action)[0] - batch.log_prob
+        return float((ratio.exp() - 1 - ratio).mean())
+
+
+@pytest.mark.parametrize("target", [0.0, 0.002])
+def test_without_clipping_the_update_ends_within_its_kl_bound(target: float) -> None:
+    policy, _ = networks()
+    batch, rng = simple_batch(policy), np.random.default_rng(0)
+    free = settings_of(update_freq=4, minibatches=2, lr=0.2, clip=0.9)
+    bounded = settings_of(update_freq=4, minibatches=2, lr=0.2, noclip=True, target_kl=target)
+    before = {name: p.clone() for name, p in policy.state_dict().items()}
+    update(policy, None, make_optimiser(policy, None, free), batch, free, rng)
+    assert kl_of(policy, batch) > 0.1
+    policy.load_state_dict(before)
+    update(policy, None, make_optimiser(policy, None, bounded), batch, bounded, rng)
+    assert 0 < kl_of(policy, batch) <= (target or NOCLIP_KL)
+
+
+def test_a_pass_that_was_stopped_shows_the_steps_that_were_taken() -> None:
+    policy, _ = networks()
+    batch = simple_batch(policy)
+    config = settings_of(update_freq=1, minibatches=4, lr=0.05, target_kl=1e-3)
+    stats = update(policy, None, make_optimiser(policy, None, config), batch, config, np.random.default_rng(0))
+    assert stats.passes == 1 and stats.entropy > 1.0  # it starts at 1.84
+    assert 0 <= stats.kl <= 1e-3  # of the steps that were taken, none of which was beyond the bound
 
 
 def test_gradient_clipping_bounds_each_network() -> None:
