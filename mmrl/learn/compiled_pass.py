@@ -1,8 +1,8 @@
-"""One gradient of policy and value network over many rows in compiled code, for learning on a CPU.
+"""One gradient of the policy over many rows in compiled code, for learning on a CPU.
 
-The same loss as `update.policy_loss` and the value network's squared error, differentiated by hand: rows go
-through in blocks that stay in the cache, forward, loss and backward at once. Sums are formed over fixed spans
-of rows and added in their order, so the result does not depend on the number of threads.
+The same loss as `gradient.policy_loss`, differentiated by hand: rows go through in blocks that stay in the cache,
+forward, loss and backward at once. Sums are formed over fixed spans of rows and added in their order, so the result
+does not depend on the number of threads.
 
 Legend: R rows of the minibatch, A action dimensions, BLOCK rows of a block; arrays of a block are
 [units, BLOCK], so that the innermost loops run over rows.
@@ -21,7 +21,7 @@ from mmrl.kernels.jit import inlined_fast, kernel
 BLOCK = 128  # rows of a block
 SPAN = 32  # blocks whose sums are formed together
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
-POLICY_LOSS, VALUE_LOSS, ENTROPY, KL, CLIPPED = range(5)
+POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)
 REINFORCE, NOCLIP, CLIP = range(3)
 _pools: dict[int, ThreadPoolExecutor] = {}
 
@@ -40,7 +40,6 @@ class Rows(NamedTuple):
     action: npt.NDArray[np.float32]
     log_prob: npt.NDArray[np.float32]
     advantage: npt.NDArray[np.float32]
-    target: npt.NDArray[np.float32]
 
 
 class Loss(NamedTuple):
@@ -62,7 +61,6 @@ class Sums(NamedTuple):
 
     policy: npt.NDArray[np.float32]
     log_std: npt.NDArray[np.float64]
-    value: npt.NDArray[np.float32]
     totals: npt.NDArray[np.float64]
 
 
@@ -265,10 +263,10 @@ def _categorical_head(logits: Any, rows: Any, index: Any, loss: Any, delta: Any,
 
 
 @kernel
-def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, value: Any, loss: Any, sums: Any) -> None:
-    """Rows first..last of `order`: adds to `sums`; a policy or value network without weights is left out."""
-    widest = max(policy.sizes.max(), value.sizes.max())
-    units = np.zeros((max(policy.sizes.sum(), value.sizes.sum()), BLOCK), np.float32)
+def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, loss: Any, sums: Any) -> None:
+    """Rows first..last of `order`: adds to `sums`."""
+    widest = policy.sizes.max()
+    units = np.zeros((policy.sizes.sum(), BLOCK), np.float32)
     delta = np.zeros((widest, BLOCK), np.float32)
     below = np.zeros((widest, BLOCK), np.float32)
     inverse_std = np.exp(-loss.log_std.astype(np.float64))
@@ -281,38 +279,13 @@ def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, value: 
                 units[i, r] = rows.observation[index[r], i]
             for r in range(count, BLOCK):
                 units[i, r] = np.float32(0.0)
-        if value.flat.size:
-            base = _forward(value.flat, value.sizes, units)
-            for r in range(count):
-                miss = units[base, r] - rows.target[index[r]]
-                sums.totals[VALUE_LOSS] += 0.5 * np.float64(miss) * miss
-                delta[0, r] = miss
-            for r in range(count, BLOCK):
-                delta[0, r] = np.float32(0.0)
-            _backward(value.flat, value.sizes, units, delta, below, sums.value)
-        if policy.flat.size:
-            base = _forward(policy.flat, policy.sizes, units)
-            outputs = units[base : base + policy.sizes[-1]]
-            if loss.groups.size:
-                _categorical_head(outputs, rows, index, loss, delta, sums.totals)
-            else:
-                _gaussian_head(outputs, inverse_std, rows, index, loss, delta, sums)
-            _backward(policy.flat, policy.sizes, units, delta, below, sums.policy)
-
-
-@kernel
-def _outputs(observation: Any, weights: Any, sizes: Any, first: int, last: int, out: Any) -> None:
-    """Rows first..last: outputs of the network into out [R, out]."""
-    units = np.zeros((sizes.sum(), BLOCK), np.float32)
-    for start in range(first, last, BLOCK):
-        rows = min(BLOCK, last - start)
-        for i in range(sizes[0]):
-            for r in range(rows):
-                units[i, r] = observation[start + r, i]
-        base = _forward(weights, sizes, units)
-        for r in range(rows):
-            for j in range(sizes[-1]):
-                out[start + r, j] = units[base + j, r]
+        base = _forward(policy.flat, policy.sizes, units)
+        outputs = units[base : base + policy.sizes[-1]]
+        if loss.groups.size:
+            _categorical_head(outputs, rows, index, loss, delta, sums.totals)
+        else:
+            _gaussian_head(outputs, inverse_std, rows, index, loss, delta, sums)
+        _backward(policy.flat, policy.sizes, units, delta, below, sums.policy)
 
 
 def _share(work: Any, rows: int, threads: int) -> None:
@@ -327,37 +300,20 @@ def _share(work: Any, rows: int, threads: int) -> None:
     list(pool.map(lambda k: [work(*span) for span in spans[k::threads]], range(threads)))
 
 
-def network_outputs(observation: npt.NDArray[np.float32], network: Weights, threads: int) -> npt.NDArray[np.float32]:
-    """Outputs [R, out] of a network for observations [R, obs]."""
-    out = np.empty((len(observation), int(network.sizes[-1])), np.float32)
-    _share(
-        lambda k, first, last: _outputs(observation, network.flat, network.sizes, first, last, out),
-        len(observation),
-        threads,
-    )
-    return out
+def gradient(rows: Rows, order: npt.NDArray[np.int64], policy: Weights, loss: Loss, threads: int) -> Sums:
+    """Sums over the rows `order` of the gradients of policy and log_std, and of the totals [4].
 
-
-def gradient(
-    rows: Rows, order: npt.NDArray[np.int64], policy: Weights | None, value: Weights | None, loss: Loss, threads: int
-) -> Sums:
-    """Sums over the rows `order` of the gradients of policy, log_std and value network, and of the totals [5].
-
-    A network that is None is left out. The entropy bonus is part of a categorical policy's gradient; a Gaussian's
-    entropy depends on log_std alone.
+    The entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
     """
-    nothing = Weights(np.zeros(0, np.float32), np.zeros(1, np.int64))
-    p, v = policy or nothing, value or nothing
     spans = -(-len(order) // (BLOCK * SPAN))
     sums = Sums(
-        policy=np.zeros((spans, p.flat.size), np.float32),
+        policy=np.zeros((spans, policy.flat.size), np.float32),
         log_std=np.zeros((spans, loss.log_std.size), np.float64),
-        value=np.zeros((spans, v.flat.size), np.float32),
-        totals=np.zeros((spans, 5), np.float64),
+        totals=np.zeros((spans, 4), np.float64),
     )
 
     def work(k: int, first: int, last: int) -> None:
-        _gradient(rows, order, first, last, p, v, loss, Sums(*(array[k] for array in sums)))
+        _gradient(rows, order, first, last, policy, loss, Sums(*(array[k] for array in sums)))
 
     _share(work, len(order), threads)
     return Sums(*(array.sum(0) for array in sums))

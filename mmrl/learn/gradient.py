@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
-from mmrl.learn.policy import LOG_STD_BOUNDS, CategoricalPolicy, GaussianPolicy, Policy, ValueNetwork, network_weights
+from mmrl.learn.policy import LOG_STD_BOUNDS, CategoricalPolicy, GaussianPolicy, Policy, network_weights
 from mmrl.learn.returns import LearningBatch
 from mmrl.settings.model import Config
 
-STATISTICS = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction")
+STATISTICS = ("policy_loss", "entropy", "kl", "clip_fraction")
 CHUNK = 16_384  # rows whose activations stay in the cache of an accelerator or a CPU
 
 
@@ -36,8 +36,7 @@ def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, confi
 
 
 def accumulate(
-    policy: Policy | None,
-    network: ValueNetwork | None,
+    policy: Policy,
     batch: LearningBatch,
     part: Tensor | None,
     config: Config,
@@ -46,16 +45,15 @@ def accumulate(
 ) -> list[float]:
     """Leave the mean gradient over the rows `part` (None: all) in the parameters; returns means of STATISTICS.
 
-    A policy or value network that is None is left out; `coefficient` weighs the entropy bonus.
+    `coefficient` weighs the entropy bonus.
     """
     if batch.observation.device.type == "cpu" and batch.observation.dtype == torch.float32:
-        return _compiled(policy, network, batch, part, config, coefficient, threads)
-    return _by_autograd(policy, network, batch, part, config, coefficient)
+        return _compiled(policy, batch, part, config, coefficient, threads)
+    return _by_autograd(policy, batch, part, config, coefficient)
 
 
 def _by_autograd(
-    policy: Policy | None,
-    network: ValueNetwork | None,
+    policy: Policy,
     batch: LearningBatch,
     part: Tensor | None,
     config: Config,
@@ -69,29 +67,20 @@ def _by_autograd(
         if part is not None:
             rows = part[rows]
         observation = batch.observation[rows]
-        loss = torch.zeros((), device=observation.device)
-        zero = loss.detach()
-        value_sum = policy_sum = entropy_sum = kl_sum = clipped = zero
-        if network is not None:
-            value_sum = 0.5 * (network(observation) - batch.target[rows]).square().sum()
-            loss = loss + value_sum / size
-        if policy is not None:
-            log_prob, entropies = policy.log_prob_entropy(observation, batch.action[rows])
-            each, log_ratio = policy_loss(log_prob, batch.log_prob[rows], batch.advantage[rows], config)
-            policy_sum, entropy_sum = each.sum(), entropies.sum()
-            loss = loss + (policy_sum - coefficient * entropy_sum) / size
-            ratio_less_one = log_ratio.expm1()
-            kl_sum = (ratio_less_one - log_ratio).sum()  # Schulman's low-variance estimator, never negative
-            clipped = (ratio_less_one.abs() > config.training.clip).sum()
-        loss.backward()
-        sums = (policy_sum, value_sum, entropy_sum, kl_sum, clipped.to(zero.dtype))
+        log_prob, entropies = policy.log_prob_entropy(observation, batch.action[rows])
+        each, log_ratio = policy_loss(log_prob, batch.log_prob[rows], batch.advantage[rows], config)
+        policy_sum, entropy_sum = each.sum(), entropies.sum()
+        ((policy_sum - coefficient * entropy_sum) / size).backward()
+        ratio_less_one = log_ratio.expm1()
+        kl_sum = (ratio_less_one - log_ratio).sum()  # Schulman's low-variance estimator, never negative
+        clipped = (ratio_less_one.abs() > config.training.clip).sum()
+        sums = (policy_sum, entropy_sum, kl_sum, clipped.to(policy_sum.dtype))
         totals += torch.stack([s.detach() for s in sums])
     return (totals.double() / size).tolist()  # the minibatch's only host round trip besides the norm
 
 
 def _compiled(
-    policy: Policy | None,
-    network: ValueNetwork | None,
+    policy: Policy,
     batch: LearningBatch,
     part: Tensor | None,
     config: Config,
@@ -112,15 +101,11 @@ def _compiled(
     sums = compiled_pass.gradient(
         rows,
         order,
-        None if policy is None else network_weights(policy.network),
-        None if network is None else network_weights(network.network),
+        network_weights(policy.network),
         compiled_pass.Loss(log_std, groups, rule, t.clip, coefficient),
         threads,
     )
-    if policy is not None:
-        _leave(policy.network, sums.policy / size)
-    if network is not None:
-        _leave(network.network, sums.value / size)
+    _leave(policy.network, sums.policy / size)
     if isinstance(policy, GaussianPolicy):
         inside = (policy.log_std >= LOG_STD_BOUNDS[0]) & (policy.log_std <= LOG_STD_BOUNDS[1])
         slope = torch.from_numpy(sums.log_std / size - coefficient).float()

@@ -1,4 +1,4 @@
-"""Policies and value network: small tanh networks of normalised observations."""
+"""Policies: small tanh networks of normalised observations."""
 
 from __future__ import annotations
 
@@ -144,25 +144,6 @@ class CategoricalPolicy(Policy):
             actions.append(index.to(observation.dtype))
             log_prob = log_prob + logs.gather(-1, index).squeeze(-1)
         return torch.cat(actions, -1), log_prob
-
-
-class ValueNetwork(nn.Module):
-    """Normalised returns [rows] from normalised observations [rows, obs]."""
-
-    def __init__(self, inputs: int, layers: int, layer_size: int) -> None:
-        super().__init__()
-        self.network = Network(inputs, 1, layers, layer_size, final_gain=1.0)
-
-    def forward(self, observation: Tensor) -> Tensor:
-        """Values [rows] in units of the return scale."""
-        return self.network(observation).squeeze(-1)
-
-    @torch.no_grad()
-    def rescale(self, old: tuple[float, float], new: tuple[float, float]) -> None:
-        """Keep the predicted returns unchanged when their (mean, std) moves from `old` to `new`."""
-        last = self.network.linear[-1]
-        last.weight.mul_(old[1] / new[1])  # type: ignore[operator]
-        last.bias.mul_(old[1]).add_(old[0] - new[0]).div_(new[1])  # type: ignore[operator]
 
 
 def make_policy(config: Config) -> Policy:

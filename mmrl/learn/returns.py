@@ -9,6 +9,7 @@ row t decides, so the policy gradient keeps its expectation and loses most of it
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +20,15 @@ from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara
-from mmrl.learn.compiled_pass import network_outputs
-from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import ValueNetwork, network_weights
+from mmrl.learn.value import Float64, Regression, ValueFunction
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
 
-Float64 = npt.NDArray[np.float64]
 EXPONENT = 3.0  # beyond it a single TD error would rule the whole batch
+LEAST_MOMENT = 0.8  # of E exp(-a (d - E d)), which is 1 at least; its estimate is noisy
+VALUE_LAMBDA = 0.95  # at least, for the fit of V: TD errors of too short a sight carry its level back too slowly
+FIRST_SWEEPS = 4  # fits to the first batch, before which V knows nothing
 LARGEST_BASELINE_EXPONENT = 30.0  # of CARA utility, far below what the reward itself may reach
-SCALE_MEMORY = 9.0  # batches that the running return scale remembers beside the newest
 
 
 class Diverged(ArithmeticError):
@@ -40,33 +40,40 @@ class Diverged(ArithmeticError):
 
 
 @kernel
-def lambda_returns(
-    reward: Float64,
-    value: Float64,
-    offsets: npt.NDArray[np.int64],
-    bootstrap: Float64,
-    discount: float,
-    lambd: float,
-    aversion: float = 0.0,
-) -> Float64:
-    """G_t = r_t + discount ((1 - lambd) V_{t+1} + lambd G_{t+1}) for each row [nnz].
-
-    Beyond the last row of trajectory n both V and G are bootstrap[n]; lambd = 1 gives Monte Carlo returns.
-    With aversion a > 0 each TD error d_t = r_t + discount V_{t+1} - V_t counts as (1 - exp(-a d_t)) / a (Mihatsch &
-    Neuneier, Machine Learning 49, 2002): V then tends to the certainty equivalent -ln E exp(-a G) / a.
-    """
-    out = np.empty(reward.size)
+def discounted_sums(error: Float64, offsets: npt.NDArray[np.int64], rate: float) -> Float64:
+    """sum_k rate^k error_(t+k) to the end of the trajectory, for each row [nnz]."""
+    out = np.empty(error.size)
     for n in range(offsets.size - 1):
-        next_value = bootstrap[n]
-        next_return = bootstrap[n]
+        total = 0.0
         for k in range(offsets[n + 1] - 1, offsets[n] - 1, -1):
-            error = reward[k] + discount * next_value - value[k]
-            if aversion > 0.0:
-                error = -math.expm1(min(-aversion * error, EXPONENT)) / aversion
-            next_return = value[k] + error + discount * lambd * (next_return - next_value)
-            next_value = value[k]
-            out[k] = next_return
+            total = error[k] + rate * total
+            out[k] = total
     return out
+
+
+def following(column: Float64, offsets: npt.NDArray[np.int64], beyond: Float64) -> Float64:
+    """Each row's value one row later [nnz]; after the last row of trajectory n it is beyond[n]."""
+    out = np.empty_like(column)
+    out[:-1] = column[1:]
+    lived = offsets[1:] > offsets[:-1]
+    out[offsets[1:][lived] - 1] = beyond[lived]
+    return out
+
+
+def risk_adjusted(error: Float64, aversion: float, expected: Callable[[Float64], Float64] | None) -> Float64:
+    """TD errors d [nnz] for entropic utility: those whose expectation is 0 where V is the certainty equivalent.
+
+    With b = E[d|s] and m = E[exp(-a (d - b))|s] the certainty equivalent of d is b - ln(m) / a, and
+        u = b - ln(m) / a - (exp(-a (d - b)) - m) / (a m)
+    has it as its expectation: a wrong level of V is no risk. `expected` estimates expectations given the observation
+    [nnz]; without it u = (1 - exp(-a d)) / a (Mihatsch & Neuneier, Machine Learning 49, 2002), of the same fixed point.
+    """
+    if expected is None:
+        return -np.expm1(np.minimum(-aversion * error, EXPONENT)) / aversion
+    mean = expected(error)
+    exponential = np.exp(np.minimum(-aversion * (error - mean), EXPONENT))
+    moment = np.maximum(expected(exponential), LEAST_MOMENT)
+    return mean - np.log(moment) / aversion - (exponential - moment) / (aversion * moment)
 
 
 def potential(batch: Trajectories, config: Config) -> Float64:
@@ -83,11 +90,7 @@ def potential(batch: Trajectories, config: Config) -> Float64:
 
 def shaped_rewards(batch: Trajectories, phi: Float64, discount: float) -> Float64:
     """r_t + discount * Phi_{t+1} - Phi_t for each row [nnz], with Phi = 0 after a trajectory's last row."""
-    following = np.zeros_like(phi)
-    following[:-1] = phi[1:]
-    ends = batch.offsets[1:][batch.offsets[1:] > batch.offsets[:-1]] - 1
-    following[ends] = 0.0
-    return batch.reward + discount * following - phi
+    return batch.reward + discount * following(phi, batch.offsets, np.zeros(batch.count)) - phi
 
 
 def bootstrap_values(batch: Trajectories, config: Config, last_value: Float64) -> Float64:
@@ -108,16 +111,8 @@ class LearningBatch:
     action: Tensor  # float32 [nnz, A]
     log_prob: Tensor  # float32 [nnz], under the policy that acted
     advantage: Tensor  # float32 [nnz], mean 0 and standard deviation 1 over the batch
-    target: Tensor  # float32 [nnz], returns in units of the return scale
-    explained_variance: float  # of the residual returns by the value network, before the update
-
-
-def predict(network: ValueNetwork, observation: Tensor, threads: int = 1) -> Float64:
-    """The value network's outputs [rows] in units of the return scale."""
-    if observation.device.type == "cpu":
-        return network_outputs(observation.numpy(), network_weights(network.network), threads)[:, 0].astype(np.float64)
-    with torch.no_grad():
-        return network(observation).cpu().numpy().astype(np.float64)  # type: ignore[no-any-return]
+    explained_variance: float = math.nan  # of the returns by the value function, before it was fitted to them
+    value_loss: float = 0.0  # half the variance of the returns that the fit leaves, as a share of theirs
 
 
 def normalised(advantage: Float64) -> Float64:
@@ -127,42 +122,56 @@ def normalised(advantage: Float64) -> Float64:
 
 
 def learning_batch(
-    batch: Trajectories,
-    config: Config,
-    network: ValueNetwork | None,
-    scale: RunningNormaliser,
-    device: torch.device | str = "cpu",
-    threads: int = 1,
+    batch: Trajectories, config: Config, function: ValueFunction | None, device: torch.device | str = "cpu"
 ) -> LearningBatch:
-    """Returns, advantages and value targets of a batch; moves the return scale, and `network` with it.
+    """Returns and advantages of a batch; fits the value function to it.
 
-    `network` is None with noadv. Raises NoLiveSteps on an empty batch, Diverged on non-finite returns.
+    TD(lambda): G_t = V_t + sum_k (discount lambda)^k d_(t+k) with the TD errors d_t = r_t + discount V_(t+1) - V_t, for
+    entropic utility adjusted for risk; lambda = 1 gives Monte Carlo returns. The baseline of the advantages is the
+    least squares fit to these very returns: its few weights leave the gradient unbiased but for a share weights / nnz.
+    `function` is None with noadv. Raises NoLiveSteps on an empty batch, Diverged on non-finite returns.
     """
     batch = batch.without_padding().require_live()
     observation = torch.as_tensor(batch.observation).to(device)
     last = torch.as_tensor(batch.last_observation).to(device)
     batch = batch.numpy()
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
-    value, last_value = np.zeros(batch.nnz), np.zeros(batch.count)
-    known = network is not None and scale.count > 0  # before the first batch the scale means nothing
-    if network is not None and known:
-        value = scale.mean[0] + scale.std[0] * predict(network, observation, threads)
-        last_value = scale.mean[0] + scale.std[0] * predict(network, last, threads)
-    rewards = shaped_rewards(batch, potential(batch, config), discount)
-    bootstrap = bootstrap_values(batch, config, last_value)
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
-    returns = lambda_returns(rewards, value, batch.offsets, bootstrap, discount, lambd, aversion)
-    named = {"reward": rewards, "value prediction": value, "return": returns, "log probability": batch.log_prob}
-    for name, numbers in named.items():
-        if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
-            raise Diverged(name)
-    old = float(scale.mean[0]), float(scale.std[0])
-    scale.horizon = SCALE_MEMORY * batch.nnz
-    scale.update(returns)
-    if network is not None and known:
-        network.rescale(old, (float(scale.mean[0]), float(scale.std[0])))
+    rewards = shaped_rewards(batch, potential(batch, config), discount)
+    _require_finite({"reward": rewards, "log probability": batch.log_prob})
+    regression = None if function is None else Regression(function, observation)
+
+    def expected(target: Float64) -> Float64:
+        assert regression is not None
+        return regression.predict(regression.fit(target))
+
+    def predicted() -> tuple[Float64, Float64]:
+        """V of the rows [nnz], and beyond the last row of each trajectory [N]."""
+        if function is None or regression is None:
+            return np.zeros(batch.nnz), bootstrap_values(batch, config, np.zeros(batch.count))
+        return regression.predict(function.weight), bootstrap_values(batch, config, function.predict(last))
+
+    def adjusted_errors(value: Float64, beyond: Float64) -> Float64:
+        error = rewards + discount * following(value, batch.offsets, beyond) - value
+        return risk_adjusted(error, aversion, None if regression is None else expected) if aversion else error
+
+    def returns_of(value: Float64, errors: Float64, lambd: float) -> Float64:
+        returns = value + discounted_sums(errors, batch.offsets, discount * lambd)
+        _require_finite({"value prediction": value, "return": returns})
+        return returns
+
+    fitted = 0 if function is None else function.fits
+    for _ in range(1 if fitted else FIRST_SWEEPS):
+        value, beyond = predicted()
+        errors = adjusted_errors(value, beyond)
+        if function is not None and regression is not None:
+            function.learn(regression.fit(returns_of(value, errors, max(lambd, VALUE_LAMBDA))))
+        if (lambd == 1.0 and not aversion) or function is None:
+            break  # the returns do not depend on V
+    returns = returns_of(value, errors, lambd)
     spread = float(returns.var())
-    explained = 1.0 - float((returns - value).var()) / spread if spread > 0 else float("nan")
+    baseline = value if regression is None else expected(returns)
+    known = fitted and spread > 0
 
     def to_device(array: Any) -> Tensor:
         return torch.as_tensor(np.asarray(array, dtype=np.float32)).to(device)
@@ -171,7 +180,13 @@ def learning_batch(
         observation=observation,
         action=to_device(batch.action),
         log_prob=to_device(batch.log_prob),
-        advantage=to_device(normalised(returns - value)),
-        target=to_device((returns - scale.mean[0]) / scale.std[0]),
-        explained_variance=explained,
+        advantage=to_device(normalised(returns - baseline)),
+        explained_variance=1.0 - float((returns - value).var()) / spread if known else math.nan,
+        value_loss=0.5 * float((returns - baseline).var()) / spread if spread > 0 else 0.0,
     )
+
+
+def _require_finite(named: dict[str, Float64]) -> None:
+    for name, numbers in named.items():
+        if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
+            raise Diverged(name)

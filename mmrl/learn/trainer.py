@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import ValueNetwork, make_policy
+from mmrl.learn.policy import make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.update import make_optimiser, update
+from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.engines import make_engine
@@ -49,7 +50,7 @@ class Epoch:
 
 
 class Trainer:
-    """Everything that learning changes: networks, optimisers, statistics, random state and the epoch count."""
+    """Everything that learning changes: policy, value function, optimiser, statistics, random state, epoch count."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -58,18 +59,15 @@ class Trainer:
         self.threads = thread_count(config.run.threads)
         seed = config.run.seed
         observations = len(spec_of(config).columns)
-        p, t = config.policy, config.training
+        t = config.training
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "policy"))
             self.policy = make_policy(config).to(self.device)
-            self.value = None
-            if not t.noadv:
-                self.value = ValueNetwork(observations, p.layers, p.layer_size).to(self.device)
-        self.optimiser = make_optimiser(self.policy, self.value, config)
+        self.value = None if t.noadv else ValueFunction(observations, generator(seed, "value"), self.device)
+        self.optimiser = make_optimiser(self.policy, config)
         self.minibatch_rng = generator(seed, "minibatch")
         rows = float(NORMALISER_EPOCHS * t.nb * config.market.nt)
         self.normaliser = RunningNormaliser(observations, horizon=rows)
-        self.return_scale = RunningNormaliser(1)
         self.epoch = 0
         self.seconds_compiling = self.engine.prepare()
         self._warm_up()
@@ -103,14 +101,13 @@ class Trainer:
         return changed
 
     def _set_rates(self) -> float:
-        """Learning rates of the next epoch, from the share of the run that is over; returns the policy's."""
+        """The learning rate of the next epoch, from the share of the run that is over."""
         training = self.config.training
         over = min(self.epoch / max(training.ne - 1, 1), 1.0)
         share = 1.0 + (training.lr_end - 1.0) * over
-        rates = (training.lr * share, (training.value_lr or training.lr) * share)
-        for group, rate in zip(self.optimiser.param_groups, rates, strict=False):
-            group["lr"] = rate
-        return rates[0]
+        for group in self.optimiser.param_groups:
+            group["lr"] = training.lr * share
+        return training.lr * share
 
     def run(self, target: int) -> Iterator[Epoch]:
         """Train until epoch `target`, yielding each finished Epoch. Raises Diverged before a bad update."""
@@ -127,10 +124,9 @@ class Trainer:
         rolled = time.perf_counter()
         batch.require_live()
         with one_torch_thread():
-            learning = learning_batch(batch, self.config, self.value, self.return_scale, self.device, self.threads)
+            learning = learning_batch(batch, self.config, self.value, self.device)
             stats = update(
                 self.policy,
-                self.value,
                 self.optimiser,
                 learning,
                 self.config,
@@ -159,18 +155,22 @@ class Trainer:
             "value": {} if self.value is None else self.value.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "normaliser": self.normaliser.state_dict(),
-            "return_scale": self.return_scale.state_dict(),
             "minibatch_rng": capture(self.minibatch_rng),
             "epoch": self.epoch,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what state_dict() gave."""
+        """Restore what state_dict() gave.
+
+        An earlier version learned a network in place of the value function: the next batch fits a new one.
+        """
+        earlier = "return_scale" in state
         self.policy.load_state_dict(state["policy"])
-        if self.value is not None:
+        if self.value is not None and not earlier:
             self.value.load_state_dict(state["value"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        mine = len(self.optimiser.mean)
+        moments = state["optimiser"]
+        self.optimiser.load_state_dict({name: moments[name][:mine] for name in moments} if earlier else moments)
         self.normaliser.load_state_dict(state["normaliser"])
-        self.return_scale.load_state_dict(state["return_scale"])
         restore(self.minibatch_rng, state["minibatch_rng"])
         self.epoch = int(state["epoch"])

@@ -1,4 +1,4 @@
-"""One update of policy and value network from a batch: PPO's surrogate (Schulman et al. 2017) or REINFORCE.
+"""One update of the policy from a batch: PPO's surrogate (Schulman et al. 2017) or REINFORCE.
 
 The loss is a mean over live steps: no step that was not lived is ever touched.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
-from mmrl.learn.policy import Policy, ValueNetwork
+from mmrl.learn.policy import Policy
 from mmrl.learn.returns import Diverged, LearningBatch
 from mmrl.settings.model import Config
 
@@ -45,18 +44,13 @@ class UpdateStats:
         return asdict(self)
 
 
-def make_optimiser(policy: Policy, network: ValueNetwork | None, config: Config) -> Adam:
-    """Adam with one parameter group for the policy and, when there is one, one for the value network."""
-    t = config.training
-    groups: list[dict[str, Any]] = [{"params": list(policy.parameters()), "lr": t.lr}]
-    if network is not None:
-        groups.append({"params": list(network.parameters()), "lr": t.value_lr or t.lr})
-    return Adam(groups)
+def make_optimiser(policy: Policy, config: Config) -> Adam:
+    """Adam over the policy's parameters."""
+    return Adam([{"params": list(policy.parameters()), "lr": config.training.lr}])
 
 
 def update(
     policy: Policy,
-    network: ValueNetwork | None,
     optimiser: Adam,
     batch: LearningBatch,
     config: Config,
@@ -75,38 +69,35 @@ def update(
     t = config.training
     coefficient = t.entropy if entropy is None else entropy
     rows, device = int(batch.log_prob.shape[0]), batch.observation.device
-    named = _named_parameters(policy, network)
+    named: list[tuple[str, Tensor]] = [(f"policy.{name}", p) for name, p in policy.named_parameters()]
     optimiser.zero_grad()
     taken, norms = _Taken(), []
     before = [p.detach().clone() for p in policy.parameters()]
     unclipped = t.algorithm == "ppo" and t.noclip
     bound = t.target_kl or (NOCLIP_KL if unclipped else math.inf)
 
-    def step(moving: Policy | None, learner: ValueNetwork | None, part: Tensor | None, sweep: int) -> bool:
+    def step(part: Tensor | None, sweep: int) -> bool:
         """One step of the optimiser; False, and the policy stays, where the KL divergence is beyond its bound."""
-        size = rows if part is None else int(part.shape[0])
-        numbers = accumulate(moving, learner, batch, part, config, coefficient, threads)
-        inside = moving is None or numbers[3] <= bound
-        if not inside:
-            _drop_gradients(policy)
-        if inside or learner is not None:
-            norms.append(_clip(policy, learner, t.max_grad_norm, numbers, named))
+        numbers = accumulate(policy, batch, part, config, coefficient, threads)
+        inside = numbers[STATISTICS.index("kl")] <= bound
+        if inside or not np.isfinite(numbers).all():
+            norms.append(_clip(policy, t.max_grad_norm, numbers, named))
             optimiser.step()
+            taken.add(numbers, rows if part is None else int(part.shape[0]), sweep)
         optimiser.zero_grad()
-        taken.add(numbers, size, sweep, moving is not None and inside, learner is not None)
         return inside
 
-    active, reinforce = True, t.algorithm == "reinforce"
-    for sweep in range(t.update_freq):
-        for part in _minibatches(rows, 1 if reinforce and sweep == 0 else t.minibatches, rng, device):
-            if active or network is not None:
-                active = step(policy if active else None, network, part, sweep) and active
-        active = active and not reinforce
+    passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
+    active = True
+    for sweep in range(passes):
+        for part in _minibatches(rows, parts, rng, device):
+            active = active and step(part, sweep)
     if unclipped:
         _search_back(policy, before, batch, config, bound, threads)
     _check_finite([(f"parameter {name}", p) for name, p in named])
     return UpdateStats(
         **taken.statistics(),
+        value_loss=batch.value_loss,
         explained_variance=batch.explained_variance,
         grad_norm=float(np.mean(norms)) if norms else 0.0,
         passes=taken.passes,
@@ -117,34 +108,26 @@ class _Taken:
     """What the steps of an update showed, weighted by their rows."""
 
     def __init__(self) -> None:
-        self.policy: list[tuple[int, int, list[float]]] = []
-        self.value: list[tuple[int, float]] = []
+        self.steps: list[tuple[int, int, list[float]]] = []
 
-    def add(self, numbers: list[float], size: int, sweep: int, moved: bool, learned: bool) -> None:
+    def add(self, numbers: list[float], size: int, sweep: int) -> None:
         """One step: the means that `accumulate` gave over `size` rows."""
-        if moved:
-            self.policy.append((sweep, size, numbers))
-        if learned:
-            self.value.append((size, numbers[1]))
+        self.steps.append((sweep, size, numbers))
 
     @property
     def passes(self) -> int:
         """Passes in which the policy moved."""
-        return len({sweep for sweep, _, _ in self.policy})
+        return len({sweep for sweep, _, _ in self.steps})
 
     def statistics(self) -> dict[str, float]:
         """Losses over all steps; entropy, kl and clip fraction over those of the last pass that moved the policy."""
-        found = dict.fromkeys(STATISTICS, 0.0)
-        if self.policy:
-            sizes = [size for _, size, _ in self.policy]
-            found["policy_loss"] = float(np.average([numbers[0] for *_, numbers in self.policy], weights=sizes))
-            last = [(size, numbers) for sweep, size, numbers in self.policy if sweep == self.policy[-1][0]]
-            means = np.average([numbers for _, numbers in last], axis=0, weights=[size for size, _ in last])
-            found |= dict(zip(STATISTICS[2:], means[2:].tolist(), strict=True))
-        if self.value:
-            losses = [loss for _, loss in self.value]
-            found["value_loss"] = float(np.average(losses, weights=[size for size, _ in self.value]))
-        return found
+        if not self.steps:
+            return dict.fromkeys(STATISTICS, 0.0)
+        last = [(size, numbers) for sweep, size, numbers in self.steps if sweep == self.steps[-1][0]]
+        means = np.average([numbers for _, numbers in last], axis=0, weights=[size for size, _ in last])
+        found = dict(zip(STATISTICS, means.tolist(), strict=True))
+        sizes = [size for _, size, _ in self.steps]
+        return found | {"policy_loss": float(np.average([n[0] for *_, n in self.steps], weights=sizes))}
 
 
 @torch.no_grad()
@@ -154,8 +137,8 @@ def _search_back(
     """Halve the way from the parameters `before` until the KL divergence over the batch is within its bound."""
     for _ in range(BACKTRACKS):
         with torch.enable_grad():
-            kl = accumulate(policy, None, batch, None, config, 0.0, threads)[3]
-        _drop_gradients(policy)
+            kl = accumulate(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
+        policy.zero_grad()
         if kl <= bound:
             return
         for parameter, start in zip(policy.parameters(), before, strict=True):
@@ -179,24 +162,15 @@ def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.
         yield torch.from_numpy(np.flatnonzero(label == k)).to(device)
 
 
-def _clip(
-    policy: Policy,
-    network: ValueNetwork | None,
-    limit: float,
-    numbers: list[float],
-    named: list[tuple[str, Tensor]],
-) -> float:
-    """Check all numbers, scale each network's gradient to `limit`, return the norm before."""
-    for name, number in zip(STATISTICS[:2], numbers, strict=False):
-        if not np.isfinite(number):
-            # a bad parameter makes a bad loss: name the cause where it can be seen
-            _check_finite([(f"parameter {key}", p) for key, p in named])
-            raise Diverged(name.replace("_", " "))
+def _clip(policy: Policy, limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:
+    """Check all numbers, scale the gradient to `limit`, return the norm before."""
+    if not np.isfinite(numbers[0]):
+        # a bad parameter makes a bad loss: name the cause where it can be seen
+        _check_finite([(f"parameter {key}", p) for key, p in named])
+        raise Diverged("policy loss")
     _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
     _check_finite([(f"parameter {name}", p) for name, p in named])
-    modules: list[nn.Module] = [policy] if network is None else [policy, network]
-    norms = [nn.utils.clip_grad_norm_(m.parameters(), limit if limit > 0 else float("inf")) for m in modules]
-    return float(torch.stack(norms).norm())
+    return float(nn.utils.clip_grad_norm_(policy.parameters(), limit if limit > 0 else float("inf")))
 
 
 def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
@@ -206,16 +180,3 @@ def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
     for name, tensor in tensors:
         if not bool(tensor.isfinite().all()):
             raise Diverged(name)
-
-
-def _named_parameters(policy: Policy, network: ValueNetwork | None) -> list[tuple[str, Tensor]]:
-    """All trained tensors with the names that error messages use."""
-    named: list[tuple[str, Tensor]] = [(f"policy.{n}", p) for n, p in policy.named_parameters()]
-    if network is not None:
-        named += [(f"value.{n}", p) for n, p in network.named_parameters()]
-    return named
-
-
-def _drop_gradients(module: nn.Module) -> None:
-    for parameter in module.parameters():
-        parameter.grad = None

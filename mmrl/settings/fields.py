@@ -15,7 +15,7 @@ from mmrl.settings.declare import ConfigError, When, suggestion
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import markets, settings_class
-from mmrl.settings.upgrade import new_key
+from mmrl.settings.upgrade import DROPPED, new_key
 
 NAME = "market.name"
 WORDS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
@@ -213,6 +213,9 @@ def field(name: str, market: str = "") -> FieldSpec:
         found = names.get(name) or names.get(name.lstrip("-").replace("-", "_"))
         if found is not None:
             return found
+    dropped = next((key for key in DROPPED if name in (key, key.partition(".")[2])), None)
+    if dropped:
+        raise ConfigError(f"{dropped} is no more, {DROPPED[dropped]}: drop it")
     renamed = new_key(name)
     if renamed:
         return field(renamed, market)

@@ -130,12 +130,12 @@ class Reward(Group):
 
 
 class Policy(Group):
-    """The networks and the distribution of the actions; what an action means is the market's."""
+    """The policy network and the distribution of the actions; what an action means is the market's."""
 
     kind: Literal["gaussian", "categorical"] = option(
         "gaussian", "Distribution of the actions", "--policy", part="shape"
     )
-    layers: int = option(2, "Hidden layers of each network", "--layers", part="shape", ge=1, le=16)
+    layers: int = option(2, "Hidden layers of the policy network", "--layers", part="shape", ge=1, le=16)
     layer_size: int = option(16, "Units in a hidden layer", "--layer-size", part="shape", ge=1, le=1024)
     log_std: float = option(
         -0.5,
@@ -170,7 +170,7 @@ class Training(Group):
         "-nc",
         applies=when("the algorithm is reinforce", {"training.algorithm": "ppo"}, refused=False),
     )
-    noadv: bool = option(False, "Learn from plain returns, without a value network", "--noadv", "-na", part="shape")
+    noadv: bool = option(False, "Learn from plain returns, without a value function", "--noadv", "-na", part="shape")
     td: bool = option(False, "TD(lambda) returns instead of Monte Carlo", "-td", "--td")
     lambd: float = option(
         0.999,
@@ -195,14 +195,7 @@ class Training(Group):
         le=100,
     )
     lr_end: float = option(
-        1.0, "The learning rates fall in a straight line to this share of themselves at the last epoch", gt=0, le=1
-    )
-    value_lr: float = option(
-        0.0,
-        "Learning rate of the value network, 0: as the policy",
-        applies=when("there is no value network", {"training.noadv": False}),
-        ge=0,
-        le=1,
+        1.0, "The learning rate falls in a straight line to this share of itself at the last epoch", gt=0, le=1
     )
 
 

@@ -24,7 +24,7 @@ from mmrl.settings.fields import (
 )
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
-from mmrl.settings.upgrade import current, new_key, old_flags, old_key, upgrade
+from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade
 
 META = ("origins", "meta")
 """Tables of a run's config.toml that are about the settings and are not settings."""
@@ -261,7 +261,7 @@ def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
         for name, item in entries.items():
             try:
                 # old names stay for upgrade(), which knows for which market they stood
-                full = name if name.partition(".")[2] and new_key(name) else field(name).key
+                full = name if name in DROPPED or (name.partition(".")[2] and new_key(name)) else field(name).key
                 values[full] = tuple(item) if isinstance(item, list) else item
             except ConfigError as error:
                 raise ConfigError(f"{source}: {error}") from None

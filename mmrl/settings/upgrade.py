@@ -10,6 +10,8 @@ from mmrl.settings.registry import markets, settings_class
 
 RENAMED = {"market.max_dw": "reward.max_dw"}
 """Settings of no single market that had another name."""
+DROPPED = {"training.value_lr": "the value function is fitted by least squares"}
+"""Settings that are no more, each with the reason."""
 
 
 def old_key(name: str) -> str:
@@ -72,11 +74,13 @@ def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str
     """
     if market not in markets():
         return dict(values), ""
+    told = [f"{key} is no more, {DROPPED[key]}" for key, value in values.items() if key in DROPPED and value]
+    values = {key: value for key, value in values.items() if key not in DROPPED}
     own = {**RENAMED, **settings_class(market).renamed()}
     others = {old for name in markets() for old in settings_class(name).renamed()}
     old = [key for key in values if key in own or key in others]
     if not old:
-        return dict(values), ""
+        return dict(values), "; ".join(told)
     known = {f"market.{name}" for name in settings_class(market).model_fields}
     upgraded = {}
     for key, value in values.items():
@@ -84,7 +88,7 @@ def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str
             continue
         upgraded[key] = value
     upgraded |= {now: values[before] for before, now in own.items() if before in values}
-    told = [f"{key} is now {own[key]}" for key in old if key in own]
+    told += [f"{key} is now {own[key]}" for key in old if key in own]
     lost = [key for key in values if key not in own and key not in upgraded and _was_changed(key, values[key])]
     told += [f"{key} is of another market and left out" for key in lost]
     return upgraded, f"settings of an earlier version were read: {', '.join(told) or 'those of this market'}"

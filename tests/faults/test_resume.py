@@ -64,7 +64,7 @@ def test_resume_is_exact(
 
 
 @pytest.mark.slow_fault
-@pytest.mark.parametrize("mutant", ["no_optimiser_state", "no_normaliser_state", "no_return_scale"])
+@pytest.mark.parametrize("mutant", ["no_optimiser_state", "no_normaliser_state", "no_value_function"])
 def test_every_part_of_the_state_is_needed(
     nursery: Nursery, good: Path, tmp_path: Path, caught: Callable[..., None], mutant: str
 ) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
 from mmrl.learn import gradient
-from mmrl.learn.policy import GaussianPolicy, Policy, ValueNetwork, make_policy
-from mmrl.learn.returns import LearningBatch, predict
+from mmrl.learn.policy import GaussianPolicy, Policy, make_policy
+from mmrl.learn.returns import LearningBatch
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
@@ -19,18 +18,18 @@ def settings(**given: Any) -> Config:
     return resolve(given, None, None, {})[0]
 
 
-def case(config: Config, rows: int) -> tuple[Policy, ValueNetwork, LearningBatch]:
+def case(config: Config, rows: int) -> tuple[Policy, LearningBatch]:
     torch.manual_seed(3)
-    policy, network = make_policy(config), ValueNetwork(6, config.policy.layers, config.policy.layer_size)
+    policy = make_policy(config)
     with torch.no_grad():
-        for parameter in [*policy.parameters(), *network.parameters()]:
+        for parameter in policy.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
     observation = torch.randn(rows, 6)
     action, log_prob = policy.sample(observation)
     # Another policy acted: ratios well inside and well outside the clip range, some beyond the bound.
     log_prob = log_prob + 0.3 * torch.randn(rows)
     log_prob[::50] += 30.0
-    return policy, network, LearningBatch(observation, action, log_prob, torch.randn(rows), torch.randn(rows), 0.0)
+    return policy, LearningBatch(observation, action, log_prob, torch.randn(rows))
 
 
 def gradients(*modules: torch.nn.Module) -> list[torch.Tensor]:
@@ -45,12 +44,12 @@ def gradients(*modules: torch.nn.Module) -> list[torch.Tensor]:
 @pytest.mark.parametrize(("rows", "layers", "size"), [(1, 1, 8), (300, 2, 16), (5001, 3, 7)])
 def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int, size: int) -> None:
     config = settings(**{"policy.kind": kind, "layers": layers, "layer_size": size, **rule})
-    policy, network, batch = case(config, rows)
+    policy, batch = case(config, rows)
     part = torch.randperm(rows)[: max(1, rows // 2)]
-    want_numbers = gradient._by_autograd(policy, network, batch, part, config, 0.01)
-    want = gradients(policy, network)
-    got_numbers = gradient._compiled(policy, network, batch, part, config, 0.01, threads=2)
-    got = gradients(policy, network)
+    want_numbers = gradient._by_autograd(policy, batch, part, config, 0.01)
+    want = gradients(policy)
+    got_numbers = gradient._compiled(policy, batch, part, config, 0.01, threads=2)
+    got = gradients(policy)
     scale = max(float(g.abs().max()) for g in want)
     assert got_numbers == pytest.approx(want_numbers, rel=2e-4, abs=1e-5)
     assert len(got) == len(want)
@@ -60,30 +59,22 @@ def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int
 
 def test_a_log_std_at_its_bound_moves_only_within() -> None:
     config = settings()
-    policy, _, batch = case(config, 200)
+    policy, batch = case(config, 200)
     assert isinstance(policy, GaussianPolicy)
     with torch.no_grad():
         policy.log_std[0] = 2.5
-    gradient._compiled(policy, None, batch, None, config, 0.0, 1)
+    gradient._compiled(policy, batch, None, config, 0.0, 1)
     assert policy.log_std.grad is not None
     assert policy.log_std.grad[0] == 0 and policy.log_std.grad[1] != 0
 
 
 def test_does_not_depend_on_the_number_of_threads() -> None:
     config = settings()
-    policy, network, batch = case(config, 20_000)
+    policy, batch = case(config, 20_000)
     found = []
     for threads in (1, 2, 3):
-        numbers = gradient._compiled(policy, network, batch, None, config, 0.0, threads)
-        found.append((numbers, gradients(policy, network)))
+        numbers = gradient._compiled(policy, batch, None, config, 0.0, threads)
+        found.append((numbers, gradients(policy)))
     for numbers, grads in found[1:]:
         assert numbers == found[0][0]
         assert all(torch.equal(a, b) for a, b in zip(grads, found[0][1], strict=True))
-
-
-def test_value_predictions_equal_torch() -> None:
-    network = ValueNetwork(6, 2, 16)
-    observation = torch.randn(1000, 6)
-    with torch.no_grad():
-        want = network(observation).numpy()
-    np.testing.assert_allclose(predict(network, observation, threads=2), want, rtol=1e-5, atol=1e-6)

@@ -6,21 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import ValueNetwork
 from mmrl.learn.returns import (
     Diverged,
     bootstrap_values,
-    lambda_returns,
+    discounted_sums,
+    following,
     learning_batch,
     normalised,
     potential,
+    risk_adjusted,
     shaped_rewards,
 )
+from mmrl.learn.value import ValueFunction
 from mmrl.rollout.trajectories import NoLiveSteps
 
 
@@ -29,6 +30,16 @@ def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends",
         utility="custom", final_kind=final, discount=discount, time_limit=limit, cara_alpha=0.0, risk_aversion=0.1
     )
     return Space(reward=reward, training=Space(td=td, lambd=0.5), market=Space(nt=3))
+
+
+def lambda_returns(
+    reward: Any, value: Any, offsets: Any, beyond: Any, discount: float, lambd: float, aversion: float = 0.0
+) -> Any:
+    """The returns as `learning_batch` puts them together."""
+    error = reward + discount * following(value, offsets, beyond) - value
+    return value + discounted_sums(
+        risk_adjusted(error, aversion, None) if aversion else error, offsets, discount * lambd
+    )
 
 
 def test_monte_carlo_by_hand() -> None:
@@ -62,6 +73,17 @@ def test_averse_returns_go_back_through_time() -> None:
     got = lambda_returns(np.array([0.5, 1]), np.array([1.0, 2]), np.array([0, 2]), np.zeros(1), 1.0, 0.5, 0.5)
     last, first = 2 * (1 - np.exp(0.5)), 2 * (1 - np.exp(-0.75))
     np.testing.assert_allclose(got, [1 + first + last / 2, 2 + last])
+
+
+def test_centred_risk_is_the_certainty_equivalent_at_any_level_of_the_value() -> None:
+    # one step pays 0 or 3 with equal odds: whatever V says, the mean of u is the certainty equivalent less V
+    sure = -np.log((1 + np.exp(-3.0)) / 2)
+    for level in (0.0, sure, -5.0, 40.0):
+        error = np.array([0.0, 3.0]) - level
+        got = risk_adjusted(error, 1.0, lambda target: np.full(2, target.mean()))
+        np.testing.assert_allclose(got.mean(), sure - level, rtol=1e-12)
+    # without centring only the fixed point is right
+    assert risk_adjusted(np.array([0.0, 3.0]) + 5.0, 1.0, None).mean() == pytest.approx(1.0, abs=0.01)
 
 
 def test_advantages_by_hand() -> None:
@@ -119,26 +141,14 @@ def test_truncated_goes_on_where_terminated_stops(make_batch: Callable[..., Any]
 
 def test_all_dead_at_the_first_step_is_reported(make_batch: Callable[..., Any]) -> None:
     with pytest.raises(NoLiveSteps, match="no live steps"):
-        learning_batch(make_batch([0, 0]), settings_of(), None, RunningNormaliser(1))
+        learning_batch(make_batch([0, 0]), settings_of(), None)
 
 
-def test_non_finite_rewards_are_named_and_leave_the_scale_alone(make_batch: Callable[..., Any]) -> None:
-    scale = RunningNormaliser(1)
+def test_non_finite_rewards_are_named_and_leave_the_value_function_alone(make_batch: Callable[..., Any]) -> None:
+    function = ValueFunction(3, np.random.default_rng(0))
     with pytest.raises(Diverged, match="reward is not finite"):
-        learning_batch(make_batch([2], reward=np.array([1.0, np.inf])), settings_of(), None, scale)
-    assert scale.count == 0
-
-
-def test_a_moving_scale_keeps_what_the_network_predicts(make_batch: Callable[..., Any]) -> None:
-    torch.manual_seed(0)
-    network, scale = ValueNetwork(3, 1, 4), RunningNormaliser(1)
-    first = make_batch([4, 2], reward=np.arange(6.0) * 1e4)
-    learning_batch(first, settings_of(), network, scale)
-    observation = torch.as_tensor(first.observation)
-    before = scale.mean[0] + scale.std[0] * network(observation).detach().numpy()
-    learning_batch(make_batch([4, 2], seed=1), settings_of(), network, scale)
-    after = scale.mean[0] + scale.std[0] * network(observation).detach().numpy()
-    np.testing.assert_allclose(after, before, rtol=1e-4)
+        learning_batch(make_batch([2], reward=np.array([1.0, np.inf])), settings_of(), function)
+    assert function.fits == 0 and not function.weight.any()
 
 
 def test_merged_statistics_equal_those_of_all_rows() -> None:

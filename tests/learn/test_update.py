@@ -17,7 +17,6 @@ from mmrl.learn.policy import (
     CategoricalPolicy,
     GaussianPolicy,
     Policy,
-    ValueNetwork,
 )
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
 from mmrl.learn.update import NOCLIP_KL, make_optimiser, policy_loss, update
@@ -26,19 +25,19 @@ from mmrl.learn.update import NOCLIP_KL, make_optimiser, policy_loss, update
 def settings_of(**changes: Any) -> Any:
     training = {
         "algorithm": "ppo", "clip": 0.2, "noclip": False, "update_freq": 1, "minibatches": 1, "entropy": 0.0,
-        "max_grad_norm": 0.0, "target_kl": 0.0, "lr": 1e-2, "value_lr": 0.0, "td": False, "lambd": 1.0,
+        "max_grad_norm": 0.0, "target_kl": 0.0, "lr": 1e-2, "td": False, "lambd": 1.0,
     }  # fmt: skip
     reward = Space(utility="custom", final_kind="none", discount=0.9, time_limit="ends")
     return Space(training=Space(**{**training, **changes}), reward=reward, market=Space(nt=9))
 
 
-def networks(kind: str = "gaussian") -> tuple[Policy, ValueNetwork]:
+def policy_of(kind: str = "gaussian") -> Policy:
     torch.manual_seed(0)
     policy: Policy = GaussianPolicy(3, 2, 2, 8, -0.5)
     if kind == "categorical":
         policy = CategoricalPolicy(3, (3, 4), 2, 8)
     torch.nn.init.orthogonal_(policy.network.linear[-1].weight)  # type: ignore[arg-type]
-    return policy, ValueNetwork(3, 2, 8)
+    return policy
 
 
 class Captured(Adam):
@@ -87,7 +86,7 @@ def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind
     rng = np.random.default_rng(3)
     nnz = 1 + 9 + 4
     action = rng.normal(size=(nnz, 2)) if kind == "gaussian" else rng.integers(0, 3, (nnz, 2))
-    policy, network = networks(kind)
+    policy = policy_of(kind)
     raw = make_batch([1, 9, 0, 4], action=action.astype(np.float32))
     exact = policy.log_prob_entropy(torch.as_tensor(raw.observation), torch.as_tensor(raw.action))[0]
     raw = make_batch(
@@ -96,9 +95,9 @@ def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind
         log_prob=(exact.detach().numpy() + rng.normal(0, 0.3, nnz)).astype(np.float32),
     )
     config = settings_of(**options)
-    learning = learning_batch(raw, config, network, RunningNormaliser(1))
-    optimiser = Captured([*policy.parameters(), *network.parameters()])
-    stats = update(policy, network, optimiser, learning, config, rng)
+    learning = learning_batch(raw, config, None)
+    optimiser = Captured(policy.parameters())
+    stats = update(policy, optimiser, learning, config, rng)
 
     dense = {
         name: torch.as_tensor(raw.to_dense(column.numpy(), 9)[0])
@@ -110,12 +109,10 @@ def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind
     log_prob, entropy = policy.log_prob_entropy(flat["observation"], flat["action"])
     each, _ = policy_loss(log_prob, flat["log_prob"], flat["advantage"], config)
     live = mask.reshape(-1)
-    value_loss = 0.5 * ((network(flat["observation"]) - flat["target"]).square() * live).sum() / live.sum()
     loss = ((each - config.training.entropy * entropy) * live).sum() / live.sum()
     assert stats.policy_loss == pytest.approx((each * live).sum().item() / 14, abs=1e-5)
-    assert stats.value_loss == pytest.approx(value_loss.item(), rel=1e-5)
-    (loss + value_loss).backward()
-    wanted = [p.grad for p in (*policy.parameters(), *network.parameters())]
+    loss.backward()
+    wanted = [p.grad for p in policy.parameters()]
     for got, want in zip(optimiser.gradients[0], wanted, strict=True):
         torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-6)
 
@@ -124,20 +121,19 @@ def simple_batch(policy: Policy, rows: int = 64) -> LearningBatch:
     generator = torch.Generator().manual_seed(1)
     observation = torch.randn(rows, 3, generator=generator)
     action, log_prob = policy.sample(observation, generator)
-    advantage, target = torch.randn(rows, generator=generator), torch.randn(rows, generator=generator)
-    return LearningBatch(observation, action, log_prob, advantage, target, 0.0)
+    return LearningBatch(observation, action, log_prob, torch.randn(rows, generator=generator))
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
 def test_sampled_log_probabilities_are_those_of_the_loss(kind: str) -> None:
-    policy, _ = networks(kind)
+    policy = policy_of(kind)
     batch = simple_batch(policy)
     torch.testing.assert_close(policy.log_prob_entropy(batch.observation, batch.action)[0], batch.log_prob)
 
 
 @pytest.mark.parametrize("where", ["gradient", "parameter"])
 def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy, network = networks()
+    policy = policy_of()
     batch = simple_batch(policy)
     name = "network.linear.1.weight"
     parameter = dict(policy.named_parameters())[name]
@@ -153,40 +149,39 @@ def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeyp
         monkeypatch.setattr(update_module, "accumulate", spoilt)
     else:
         parameter.data[0, 0] = float("nan")
-    optimiser = Captured([*policy.parameters(), *network.parameters()])
+    optimiser = Captured(policy.parameters())
     with pytest.raises(Diverged, match=f"{where}.* policy.{name} is not finite"):
-        update(policy, network, optimiser, batch, settings_of(), np.random.default_rng(0))
+        update(policy, optimiser, batch, settings_of(), np.random.default_rng(0))
     assert optimiser.gradients == []  # not one step was taken
 
 
 def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
-    policy, network = networks()
+    policy = policy_of()
     batch, rng = simple_batch(policy), np.random.default_rng(0)
     config = settings_of(update_freq=5, minibatches=4)
-    optimiser = Captured([*policy.parameters(), *network.parameters()])
-    assert update(policy, network, optimiser, batch, config, rng).passes == 5
+    optimiser = Captured(policy.parameters())
+    assert update(policy, optimiser, batch, config, rng).passes == 5
     assert len(optimiser.gradients) == 20
     config = settings_of(update_freq=50, target_kl=1e-3, lr=3e-2)
-    stats = update(policy, network, make_optimiser(policy, network, config), batch, config, rng)
+    stats = update(policy, make_optimiser(policy, config), batch, config, rng)
     assert 1 <= stats.passes < 50
     config = settings_of(update_freq=5, algorithm="reinforce")
-    assert update(policy, None, make_optimiser(policy, None, config), batch, config, rng).passes == 1
+    assert update(policy, make_optimiser(policy, config), batch, config, rng).passes == 1
 
 
 @pytest.mark.parametrize("parts", [1, 2, 7])
 def test_reinforce_takes_one_step_by_the_gradient_of_the_whole_batch(parts: int) -> None:
-    policy, network = networks()
+    policy = policy_of()
     batch = simple_batch(policy)
     log_prob, _ = policy.log_prob_entropy(batch.observation, batch.action)
     (-(log_prob * batch.advantage).mean()).backward()
     want = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
     config = settings_of(update_freq=3, algorithm="reinforce", minibatches=parts)
-    optimiser = Captured([*policy.parameters(), *network.parameters()])
-    update(policy, network, optimiser, batch, config, np.random.default_rng(0))
-    assert len(optimiser.gradients) == 1 + 2 * parts  # the value network goes on by minibatches
+    optimiser = Captured(policy.parameters())
+    update(policy, optimiser, batch, config, np.random.default_rng(0))
+    assert len(optimiser.gradients) == 1
     for got, wanted in zip(optimiser.gradients[0], want, strict=False):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
-    assert all(not got.any() for step in optimiser.gradients[1:] for got in step[: len(want)])
 
 
 def kl_of(policy: Policy, batch: LearningBatch) -> float:
@@ -197,38 +192,38 @@ def kl_of(policy: Policy, batch: LearningBatch) -> float:
 
 @pytest.mark.parametrize("target", [0.0, 0.002])
 def test_without_clipping_the_update_ends_within_its_kl_bound(target: float) -> None:
-    policy, _ = networks()
+    policy = policy_of()
     batch, rng = simple_batch(policy), np.random.default_rng(0)
     free = settings_of(update_freq=4, minibatches=2, lr=0.2, clip=0.9)
     bounded = settings_of(update_freq=4, minibatches=2, lr=0.2, noclip=True, target_kl=target)
     before = {name: p.clone() for name, p in policy.state_dict().items()}
-    update(policy, None, make_optimiser(policy, None, free), batch, free, rng)
+    update(policy, make_optimiser(policy, free), batch, free, rng)
     assert kl_of(policy, batch) > 0.1
     policy.load_state_dict(before)
-    update(policy, None, make_optimiser(policy, None, bounded), batch, bounded, rng)
+    update(policy, make_optimiser(policy, bounded), batch, bounded, rng)
     assert 0 < kl_of(policy, batch) <= (target or NOCLIP_KL)
 
 
 def test_a_pass_that_was_stopped_shows_the_steps_that_were_taken() -> None:
-    policy, _ = networks()
+    policy = policy_of()
     batch = simple_batch(policy)
     config = settings_of(update_freq=1, minibatches=4, lr=0.05, target_kl=1e-3)
-    stats = update(policy, None, make_optimiser(policy, None, config), batch, config, np.random.default_rng(0))
+    stats = update(policy, make_optimiser(policy, config), batch, config, np.random.default_rng(0))
     assert stats.passes == 1 and stats.entropy > 1.0  # it starts at 1.84
     assert 0 <= stats.kl <= 1e-3  # of the steps that were taken, none of which was beyond the bound
 
 
-def test_gradient_clipping_bounds_each_network() -> None:
-    policy, network = networks()
+def test_gradient_clipping_bounds_the_norm() -> None:
+    policy = policy_of()
     config = settings_of(max_grad_norm=1e-3)
     optimiser = Captured(policy.parameters())
-    stats = update(policy, network, optimiser, simple_batch(policy), config, np.random.default_rng(0))
+    stats = update(policy, optimiser, simple_batch(policy), config, np.random.default_rng(0))
     assert stats.grad_norm > 1e-2
     assert torch.cat([g.flatten() for g in optimiser.gradients[0]]).norm() == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_exported_weights_give_the_same_means() -> None:
-    policy, _ = networks()
+    policy = policy_of()
     normaliser = RunningNormaliser(3)
     rows = np.random.default_rng(0).normal(5, 3, size=(50, 3)).astype(np.float32)
     normaliser.update(rows)

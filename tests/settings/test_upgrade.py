@@ -388,7 +388,6 @@ def test_settings_without_effect(
         ({"algorithm": "reinforce", "clip": 0.1}, "training.clip = 0.1 has no effect: the algorithm is reinforce"),
         ({"noclip": True, "clip": 0.1}, "training.clip = 0.1 has no effect: the ratio is not clipped"),
         ({"lambd": 0.5}, "training.lambd = 0.5 has no effect: TD(lambda) returns are off"),
-        ({"noadv": True, "value_lr": 0.1}, "training.value_lr = 0.1 has no effect: there is no value network"),
         ({"utility": "linear", "immediate": "pnl"}, 'reward.immediate = "pnl" has no effect: the utility says'),
         ({"immediate": "pnl", "max_dw": 5.0}, "reward.max_dw = 5.0 has no effect: no wealth reward is paid"),
         ({"immediate": "none", "add_time": True}, "reward.add_time = true has no effect: steps pay nothing"),

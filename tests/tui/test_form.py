@@ -37,7 +37,7 @@ def unused(**texts: str) -> dict[str, str]:
         ({"reward__immediate": "none"}, {"reward.add_inventory": "steps pay nothing"}, "reward.always_final"),
         ({"reward__final": "none"}, {"reward.always_final": "nothing is paid at the end"}, "reward.add_time"),
         ({"training__noclip": "true"}, {"training.clip": "the ratio is not clipped"}, "training.noclip"),
-        ({"training__algorithm": "reinforce"}, {"training.clip": "the algorithm is reinforce"}, "training.value_lr"),
+        ({"training__algorithm": "reinforce"}, {"training.clip": "the algorithm is reinforce"}, "training.lr"),
         ({"training__td": "true"}, {"reward.cara_alpha": "the final reward is not cara"}, "training.lambd"),
         ({"policy__kind": "categorical"}, {"market.delta_scale": "the policy is categorical"}, "market.size_grid"),
         (

@@ -77,9 +77,9 @@ def no_normaliser_state() -> None:
     _forgotten("normaliser")
 
 
-def no_return_scale() -> None:
-    """Resume with the return statistics of a new run."""
-    _forgotten("return_scale")
+def no_value_function() -> None:
+    """Resume with the value function of a new run."""
+    _forgotten("value")
 
 
 def unseeded() -> None:

@@ -1,0 +1,111 @@
+"""The value function: linear in random features of the observation, fitted by least squares every epoch.
+
+V(s) = w . phi(s) with phi(s) = (tanh(D s + o), s, 1) for fixed random D and o (random features: Rahimi & Recht,
+NeurIPS 2007; least-squares value functions: Boyan, Machine Learning 49, 2002). There is no learning rate, and no epoch
+waits for gradient descent to find the level of the returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Float64 = npt.NDArray[np.float64]
+FEATURES = 64
+SPREAD, OFFSET = 1.0, 2.0
+"""Standard deviation of D s for normalised observations, and bound of the uniform offsets."""
+RIDGE = 1e-4
+SCARCE = 0.1
+"""Ridge for each weight per row of the batch, so that few rows do not determine many weights."""
+NEWEST = 0.15
+"""Weight of the newest fit in V; the older ones, whose policies differed little, lower its noise."""
+LARGEST_FIT = 131_072
+"""Rows that are fitted at most, evenly spaced."""
+_BLOCK = 16_384
+
+
+class ValueFunction:
+    """V of normalised observations [rows, inputs], in units of the return."""
+
+    def __init__(self, inputs: int, rng: np.random.Generator, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self.direction = torch.from_numpy(rng.normal(0.0, SPREAD / np.sqrt(inputs), (inputs, FEATURES))).float()
+        self.offset = torch.from_numpy(rng.uniform(-OFFSET, OFFSET, FEATURES)).float()
+        self.weight = torch.zeros(FEATURES + inputs + 1, dtype=torch.float64)
+        self.fits = 0
+        """Batches it was fitted to."""
+
+    def features(self, observation: Tensor) -> Iterator[Tensor]:
+        """phi [rows, weights] of one block of observations after the other, float32."""
+        direction, offset = self.direction.to(self.device), self.offset.to(self.device)
+        for first in range(0, len(observation), _BLOCK):
+            rows = observation[first : first + _BLOCK].to(self.device)
+            hidden = torch.addmm(offset, rows, direction).tanh_()
+            yield torch.cat([hidden, rows, torch.ones_like(rows[:, :1])], 1)
+
+    def predict(self, observation: Tensor) -> Float64:
+        """V of observations [rows]."""
+        return _product(self.features(observation), self.weight)
+
+    def learn(self, weight: Tensor) -> None:
+        """Take a new fit in."""
+        self.weight = weight if self.fits == 0 else (1 - NEWEST) * self.weight + NEWEST * weight
+        self.fits += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Features, weights and the number of fits."""
+        return {"direction": self.direction, "offset": self.offset, "weight": self.weight, "fits": self.fits}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what state_dict() gave."""
+        for name in ("direction", "offset", "weight"):
+            if tuple(state[name].shape) != tuple(getattr(self, name).shape):
+                raise ValueError("the value function's state is that of other observations")
+        self.direction, self.offset, self.weight = (state[n].clone() for n in ("direction", "offset", "weight"))
+        self.fits = int(state["fits"])
+
+
+class Regression:
+    """Least squares on one batch of observations [rows, inputs], for any number of targets."""
+
+    def __init__(self, function: ValueFunction, observation: Tensor) -> None:
+        self.function, self.observation = function, observation
+        self.step = max(1, -(-len(observation) // LARGEST_FIT))
+        self.blocks = list(function.features(observation[:: self.step]))
+        size = len(function.weight)
+        self.rows = sum(map(len, self.blocks))
+        gram = torch.zeros(size, size, dtype=torch.float64)
+        for block in self.blocks:
+            gram += (block.T @ block).cpu().double()
+        gram /= self.rows
+        gram.diagonal()[:-1] += RIDGE + SCARCE * size / self.rows
+        gram.diagonal()[-1] += 1e-12
+        self.factor = torch.linalg.cholesky(gram)
+
+    def fit(self, target: Float64) -> Tensor:
+        """The weights that fit a target [rows] best."""
+        wanted = target[:: self.step]
+        mean = float(wanted.mean())  # the constant takes it, whatever its size
+        centred = torch.from_numpy((wanted - mean).astype(np.float32)).split(_BLOCK)
+        right = torch.zeros(len(self.factor), dtype=torch.float64)
+        for block, part in zip(self.blocks, centred, strict=True):
+            right += (block.T @ part.to(block.device)).cpu().double()
+        weight = torch.cholesky_solve((right / self.rows)[:, None], self.factor)[:, 0]
+        weight[-1] += mean
+        return weight
+
+    def predict(self, weight: Tensor) -> Float64:
+        """What weights give on all rows [rows]."""
+        whole = self.blocks if self.step == 1 else self.function.features(self.observation)
+        return _product(whole, weight)
+
+
+def _product(blocks: Iterable[Tensor], weight: Tensor) -> Float64:
+    """Features times weights; their constant, which may be large, is added in double precision."""
+    parts = [(block[:, :-1] @ weight[:-1].float().to(block.device)).cpu() for block in blocks]
+    return torch.cat(parts).numpy().astype(np.float64) + float(weight[-1])
