@@ -230,6 +230,9 @@ def evaluate(
     stochastic: Annotated[
         bool, typer.Option("--stochastic", help="Sample a run's actions instead of using the mean.")
     ] = False,
+    epoch: Annotated[
+        str, typer.Option(metavar="best|last|N", help="Which policy of a run: its best by grade, its last, of epoch N.")
+    ] = "best",
     max_inventory: Annotated[
         int | None, typer.Option(min=1, metavar="Q", help="Inventory bound of the exact values: |q| <= Q.")
     ] = None,
@@ -246,7 +249,7 @@ def evaluate(
 
     report.evaluate(
         runs or [], agent or [], market, set_ or [], trajectories, seed, results, json_, stochastic, max_inventory,
-        quotes, save,
+        quotes, save, epoch,
     )  # fmt: skip
 
 

@@ -14,15 +14,15 @@ import numpy as np
 
 from mmrl.agents.inputs import MAX_INVENTORY, Inputs, edged, inputs, quoter
 from mmrl.agents.linear_system import log_solution
+from mmrl.markets.closed_form import cara_power, cara_skew
 from mmrl.rollout.quoters import Quoter
 from mmrl.settings.model import Config
 
 
 def coefficients(i: Inputs) -> tuple[float, float, float]:
     """alpha, eta and S."""
-    power = (1 + i.k / i.gamma) * math.log1p(i.gamma / i.k)
-    alpha, eta = 0.5 * i.k * i.gamma * i.sigma**2, i.arrival * math.exp(-power)
-    return alpha, eta, math.sqrt(i.sigma**2 * i.gamma / (2 * i.k * i.arrival) * math.exp(power))
+    alpha, eta = 0.5 * i.k * i.gamma * i.sigma**2, i.arrival * math.exp(-cara_power(i.k, i.gamma))
+    return alpha, eta, cara_skew(i.sigma, i.k, i.arrival, i.gamma)
 
 
 def quotes(i: Inputs, most: int = MAX_INVENTORY) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A run's policy as an agent: its newest sound checkpoint, deterministic (means, most likely choices) or stochastic."""
+"""A run's policy as an agent, of its best epoch or another: deterministic (means, likeliest choices) or stochastic."""
 
 from __future__ import annotations
 
@@ -15,16 +15,38 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 
+BEST, LAST = "best", "last"
 
-def weights_of(folder: Path, config: Config) -> PolicyWeights:
-    """The policy of a run as plain arrays; ConfigError when it has no checkpoint yet."""
-    from mmrl.learn.normaliser import RunningNormaliser
-    from mmrl.learn.policy import make_policy
+
+def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]:
+    """Epoch and state of a run's best policy by its grade (the last one where none was graded), its last, or epoch N.
+
+    ConfigError when it has no checkpoint yet, or none of that epoch.
+    """
     from mmrl.runs import checkpoint
+    from mmrl.runs.manifest import entries_of, sound_manifest
 
-    _, state, _ = checkpoint.load(folder)
+    manifest = sound_manifest(folder)[0]
+    kept = [int(entry["epoch"]) for entry in entries_of(manifest)]
+    best = manifest.get("best_epoch")
+    if which not in (BEST, LAST) and not (which.isascii() and which.isdigit() and int(which) in kept):
+        there = ", ".join(map(str, kept)) or "none"
+        raise ConfigError(f"--epoch {which}: run {folder.name} keeps the policies of epochs {there}; or best, or last")
+    epoch, state, _ = checkpoint.load(folder, None if which in (BEST, LAST) else int(which))
     if not state:
         raise ConfigError(f"run {folder.name} has no checkpoint yet: let it finish an epoch")
+    # a table is a grade; an earlier version called the epoch of the largest mean value the best
+    if which == BEST and best in kept and best != epoch and isinstance(state["best"], dict):
+        epoch, state, _ = checkpoint.load(folder, best)
+    return epoch, state
+
+
+def weights_of(folder: Path, config: Config, which: str = BEST) -> PolicyWeights:
+    """The policy of a run as plain arrays, of the epoch that `checkpoint_of` chooses."""
+    from mmrl.learn.normaliser import RunningNormaliser
+    from mmrl.learn.policy import make_policy
+
+    _, state = checkpoint_of(folder, which)
     trainer: dict[str, Any] = state["trainer"]
     policy = make_policy(config)
     policy.load_state_dict(trainer["policy"])
@@ -33,9 +55,9 @@ def weights_of(folder: Path, config: Config) -> PolicyWeights:
     return policy.weights(normaliser)
 
 
-def make(folder: Path, config: Config, stochastic: bool = False) -> Quoter:
+def make(folder: Path, config: Config, stochastic: bool = False, which: str = BEST) -> Quoter:
     """The agent of a run whose settings are `config`."""
-    return learned(weights_of(folder, config), deterministic=not stochastic)
+    return learned(weights_of(folder, config, which), deterministic=not stochastic)
 
 
 def actions(

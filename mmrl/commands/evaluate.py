@@ -30,6 +30,7 @@ def evaluate(
     max_inventory: int | None = None,
     quotes: bool = False,
     save: str | None = None,
+    epoch: str = "best",
 ) -> None:
     """Play, then print a table, JSON, or the quotes."""
     from mmrl.evaluate import compare, surface
@@ -41,7 +42,8 @@ def evaluate(
     if not folders and not agents:
         agents = spec_of(config).usual_agents
     entrants = [
-        compare.run_agent(folder, stored, config, stochastic) for folder, stored in zip(folders, own, strict=True)
+        compare.run_agent(folder, stored, config, stochastic, epoch)
+        for folder, stored in zip(folders, own, strict=True)
     ]
     entrants += [compare.named_agent(name, config) for name in agents]
     if quotes or save is not None:
@@ -158,7 +160,8 @@ def print_table(result: dict[str, Any]) -> None:
         for name, _ in columns:
             table.add_column(name, justify="right")
         for row in result["rows"]:
-            table.add_row(row["agent"], *(cell(row) for _, cell in columns))
+            of = "" if row["epoch"] is None else f" @{row['epoch']}"
+            table.add_row(row["agent"] + of, *(cell(row) for _, cell in columns))
         console.print(table)
 
 

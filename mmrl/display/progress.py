@@ -32,6 +32,7 @@ class Progress:
         self.noted = 0.0
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
+        self.grade = math.nan  # of the best policy, where policies are graded
         self.optimality = math.nan  # newest known value
         self.started = self.clock()
         self._fresh = True  # this process has not trained an epoch yet
@@ -64,8 +65,11 @@ class Progress:
         epoch = record.get("epoch")
         self.epoch = int(epoch) if isinstance(epoch, (int, float)) else self.epoch + 1
         value = _number(record.get("value_mean"))
-        if math.isfinite(value) and not value <= self.best:
-            self.best, self.best_epoch = value, self.epoch
+        grade = _number(record.get("grade"))
+        if math.isfinite(grade) and not grade <= self.grade:
+            self.grade, self.best, self.best_epoch = grade, value, self.epoch
+        elif math.isnan(self.grade) and math.isfinite(value) and not value <= self.best:
+            self.best, self.best_epoch = value, self.epoch  # an earlier version graded by mean value
         optimality = _number(record.get("optimality"))
         self.optimality = optimality if math.isfinite(optimality) else self.optimality
         self.last = record

@@ -33,6 +33,8 @@ class Entrant:
     config: Config
     quoter: Quoter
     quotes: np.ndarray | None = None
+    epoch: int | None = None
+    """Of a run, whose policy it is."""
 
 
 def named_agent(name: str, config: Config) -> Entrant:
@@ -43,8 +45,11 @@ def named_agent(name: str, config: Config) -> Entrant:
     return Entrant(name, config, quoter, distances(quoter, config))
 
 
-def run_agent(folder: Path, own: Config, config: Config, stochastic: bool) -> Entrant:
-    """A run's policy in the market of `config`; ConfigError when it cannot play there."""
+def run_agent(folder: Path, own: Config, config: Config, stochastic: bool, which: str = "best") -> Entrant:
+    """A run's policy, of its best or last epoch or of epoch `which`, in the market of `config`.
+
+    ConfigError when it cannot play there.
+    """
     from mmrl.agents import learned
 
     market = config.market
@@ -55,11 +60,12 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool) -> En
         )
     mine = {spec.name: value_of(own, spec) for spec in fields(market.name) if spec.part in ("view", "action")}
     own = own.model_copy(update={"market": market.model_copy(update=mine), "reward": config.reward})
-    quoter = learned.make(folder, own, stochastic)
+    epoch, _ = learned.checkpoint_of(folder, which)
+    quoter = learned.make(folder, own, stochastic, which)
     quotes = None
     if not stochastic and spec_of(own).exact_optimum and quoter.weights is not None:
         quotes = learned.quote_table(own, quoter.weights)
-    return Entrant(folder.name, own, quoter, quotes)
+    return Entrant(folder.name, own, quoter, quotes, epoch)
 
 
 def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None = None) -> Summary:
@@ -94,7 +100,7 @@ def compare(
     first: Summary | None = None
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed)
-        row = {"agent": entrant.name, **figures(summary, objective)}
+        row = {"agent": entrant.name, "epoch": entrant.epoch, **figures(summary, objective)}
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)

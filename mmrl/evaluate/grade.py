@@ -1,11 +1,53 @@
-"""The grade of a policy while it trains: exact value of its deterministic quotes / exact optimum of its market."""
+"""The grade of a policy while it trains, by the run's own objective, played by its means or likeliest choices.
+
+Exactly, as the value of its quotes, where the market can be solved; else by simulation on trajectories that no training
+and no evaluation draws: the same ones for every epoch, so that differences between epochs are paired.
+"""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from mmrl.evaluate.metrics import mean_interval
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.settings.model import Config
+
+EVERY = 5
+"""Epochs from one grade to the next; the first and the last are graded too."""
+TRAJECTORIES = 100
+FALL = 5.0
+"""Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
+EXACT_FALL = 0.005
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a policy is worth by the run's objective."""
+
+    value: float
+    optimality: float | None = None
+    """Share of the exact optimum, where it is known."""
+    scores: np.ndarray | None = None
+    """Of each simulated trajectory [N]; None for an exact grade."""
+
+    def record(self) -> dict[str, float]:
+        """The columns of an epoch's record."""
+        found = {"grade": self.value}
+        if self.optimality is not None:
+            found["optimality"] = self.optimality
+        return found
+
+    def fallen_from(self, best: Grade) -> bool:
+        """Whether it is worse than `best` by more than chance."""
+        if self.scores is None or best.scores is None:
+            scale = abs(best.value / best.optimality) if best.optimality else abs(best.value)
+            return best.value - self.value > EXACT_FALL * scale
+        loss, interval = mean_interval(best.scores - self.scores)
+        return interval is not None and loss > FALL * (interval[1] - loss) / 1.96
 
 
 class Grader:
@@ -14,16 +56,20 @@ class Grader:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.optimum: Any = None
-        """The solution of the market, from the first grade on."""
+        """The solution of the market, from the first grade on; None where it has none."""
+        self._exact = spec_of(config).exact_optimum
 
-    @property
-    def known(self) -> bool:
-        """Whether the run's market has an optimum to be graded by."""
-        return spec_of(self.config).exact_optimum
+    def due(self, epoch: int, target: int) -> bool:
+        """Whether an epoch's policy is graded."""
+        return epoch % EVERY == 0 or epoch in (1, target)
 
-    def optimality(self, policy: Any, normaliser: Any) -> float | None:
-        """Value of the policy's quotes as a share of the optimum; None where no optimum is known."""
-        if not self.known:
+    def grade(self, policy: Any, normaliser: Any) -> Grade:
+        """The grade of a policy."""
+        weights = policy.weights(normaliser)
+        return self._exactly(weights) or self._simulated(weights)
+
+    def _exactly(self, weights: Any) -> Grade | None:
+        if not self._exact:
             return None
         from mmrl.agents.learned import quote_table
         from mmrl.markets.objective import objective_of
@@ -35,7 +81,19 @@ class Grader:
             try:
                 self.optimum = solver.optimum(market, objective)
             except RangeTooNarrow:
+                self._exact = False
                 return None
         most = max(self.optimum.max_inventory, solver.MAX_INVENTORY)
-        table = quote_table(self.config, policy.weights(normaliser), most)
-        return float(solver.value_of_quotes(market, objective, table, most) / self.optimum.value)
+        value = float(solver.value_of_quotes(market, objective, quote_table(self.config, weights, most), most))
+        best = float(self.optimum.value)
+        return Grade(value, value / best if best > 0 else math.nan)
+
+    def _simulated(self, weights: Any) -> Grade:
+        from mmrl.rollout.compiled import rollout
+        from mmrl.rollout.quoters import learned
+        from mmrl.rollout.streams import stream_seed
+
+        seed = stream_seed(self.config.run.seed, "grade")
+        batch = rollout(self.config, learned(weights, deterministic=True), seed, 0, count=TRAJECTORIES)
+        scores = batch.segment_sum(batch.reward)
+        return Grade(float(scores.mean()), scores=scores)

@@ -46,12 +46,12 @@ class Config(Group):
 def _contradiction(config: Config) -> str | None:
     reward, training, run = config.reward, config.training, config.run
     if training.td and training.noadv:
-        return "training.td = true needs the value network that training.noadv leaves out: drop --td or --noadv"
+        return "training.td = true needs the value function that training.noadv leaves out: drop --td or --noadv"
     of_market = config.market.contradiction(config)
     if of_market:
         return of_market
     if reward.utility == "entropic" and training.noadv:
-        return "reward.utility = 'entropic' needs the value network that training.noadv leaves out: drop --noadv"
+        return "reward.utility = 'entropic' needs the value function that training.noadv leaves out: drop --noadv"
     if reward.utility == "inventory-penalty" and reward.inventory_penalty == 0:
         return "reward.utility = 'inventory-penalty' needs reward.inventory_penalty > 0: set it"
     if reward.utility not in ("custom", "inventory-penalty") and reward.inventory_penalty > 0:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from mmrl.evaluate.grade import Grader
+from mmrl.evaluate.grade import Grade, Grader
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.training.signals import EXIT_OK, Interruption
@@ -44,7 +44,9 @@ class TrainingProcess:
     ) -> None:
         self.config, self.origins = config, origins
         self.folder, self.view, self.interruption = folder, view, interruption
-        self.best = float("-inf")
+        self.best: Grade | None = None
+        self.best_epoch = 0
+        self.fallen = False  # below the best grade, and said so
         self.target = config.training.ne
         self.grader = Grader(config)
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
@@ -103,7 +105,7 @@ class TrainingProcess:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
         if state:
             trainer.load_state_dict(state["trainer"])
-            self.best = float(state["best"])
+            self.best, self.best_epoch = _best_of(state["best"])
             with suppress(BrokenRun):  # a history too large to draw does not stop a resume
                 self.view.past(read_metrics(history.path))
             self._compare_versions(_versions(trainer))
@@ -138,15 +140,28 @@ class TrainingProcess:
         from mmrl.training.episode import episode_arrays
 
         self.epoch, every, arrays = epoch.number, self.config.run.plot_after, None
-        better = record["value_mean"] > self.best
-        self.best = max(self.best, record["value_mean"])
+        better = False
+        if self.grader.due(epoch.number, self.target):
+            grade = self.grader.grade(trainer.policy, trainer.normaliser)
+            record |= grade.record()
+            better = self.best is None or grade.value > self.best.value
+            self._tell_fall(grade, epoch.number)
+            if better:
+                self.best, self.best_epoch = grade, epoch.number
         if every and (epoch.number % every == 0 or epoch.number == self.target):
-            grade = self.grader.optimality(trainer.policy, trainer.normaliser)
-            if grade is not None:
-                record["optimality"] = grade
             arrays = episode_arrays(self.config, epoch, trainer, self.grader.optimum)
-        state = {"trainer": trainer.state_dict(), "best": self.best}
+        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch)}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
+
+    def _tell_fall(self, grade: Grade, epoch: int) -> None:
+        """Say once when the policy has become worse than the best one by more than chance, and when it is back."""
+        fallen = self.best is not None and grade.fallen_from(self.best)
+        if fallen and not self.fallen and self.best is not None:
+            self.view.note(
+                f"epoch {epoch}: the grade fell to {grade.value:.6g} from {self.best.value:.6g} at epoch "
+                f"{self.best_epoch}, whose policy is kept as the best"
+            )
+        self.fallen = fallen
 
     def _drop_acknowledged(self) -> None:
         """Remove a request that an earlier process has carried out: an old pause must not stop a resumed run."""
@@ -256,6 +271,23 @@ class TrainingProcess:
         with suppress(OSError):
             self._status(state, error=error)
         self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
+
+
+def _stored(best: Grade | None, epoch: int) -> dict[str, Any] | None:
+    if best is None:
+        return None
+    scores = None if best.scores is None else best.scores.tolist()
+    return {"epoch": epoch, "value": best.value, "optimality": best.optimality, "scores": scores}
+
+
+def _best_of(stored: Any) -> tuple[Grade | None, int]:
+    """The best grade so far and its epoch; none in a checkpoint of an earlier version, which went by mean value."""
+    import numpy as np
+
+    if not isinstance(stored, dict):
+        return None, 0
+    scores = None if stored["scores"] is None else np.array(stored["scores"])
+    return Grade(stored["value"], stored["optimality"], scores), int(stored["epoch"])
 
 
 def _versions(trainer: Any) -> dict[str, Any]:

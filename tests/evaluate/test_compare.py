@@ -11,11 +11,10 @@ import pytest
 
 from mmrl.commands import evaluate as report
 from mmrl.evaluate import compare, surface
-from mmrl.evaluate.grade import Grader
+from mmrl.evaluate.grade import Grade, Grader
 from mmrl.rollout import compiled
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.streams import STREAMS, stream_seed
-from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.sources import resolve
 
@@ -177,7 +176,7 @@ def test_an_untrained_policy_is_graded_by_its_deterministic_quotes() -> None:
 
     config, _ = resolve({"nt": 20, "nb": 20, "threads": 1}, None, GAME, {})
     trainer = Trainer(config)
-    grade = Grader(config).optimality(trainer.policy, trainer.normaliser)
+    grade = Grader(config).grade(trainer.policy, trainer.normaliser).optimality
     assert grade is not None and grade < 1
     table = quote_table(config, trainer.policy.weights(trainer.normaliser), 5)
     batch = trainer.engine.rollout(trainer.policy, trainer.normaliser, seed=1, epoch=0, count=4)
@@ -187,4 +186,29 @@ def test_an_untrained_policy_is_graded_by_its_deterministic_quotes() -> None:
     inside = np.abs(played.inventory) <= 5
     want = table[played.step[inside], played.inventory[inside] + 5]
     np.testing.assert_allclose(played.mid[inside] - played.bid[inside], want[:, 0], atol=1e-5)
-    assert Grader(build({})).optimality(trainer.policy, trainer.normaliser) is None
+
+
+def test_a_policy_of_an_unsolved_market_is_graded_on_the_same_trajectories_every_time() -> None:
+    from mmrl.learn.trainer import Trainer
+
+    config, _ = resolve({"nt": 30, "nb": 10, "threads": 1}, None, None, {})
+    trainer = Trainer(config)
+    first, again = (Grader(config).grade(trainer.policy, trainer.normaliser) for _ in range(2))
+    assert first.optimality is None and first.record() == {"grade": first.value}
+    assert first.scores is not None and again.scores is not None
+    np.testing.assert_array_equal(first.scores, again.scores)
+    seed = stream_seed(config.run.seed, "grade")
+    played = compiled.rollout(config, learned(trainer.policy.weights(trainer.normaliser), True), seed, 0, count=100)
+    assert first.value == pytest.approx(played.segment_sum(played.reward).mean())
+
+
+def test_a_fall_is_told_from_chance() -> None:
+    rng = np.random.default_rng(0)
+    scores = 100 + rng.normal(0, 10, 100)
+    best = Grade(100.0, scores=scores)
+    paired = scores + rng.normal(0, 1, 100)  # the same luck, se 0.1
+    assert not Grade(99.9, scores=paired - 0.1).fallen_from(best)
+    assert Grade(98.0, scores=paired - 2.0).fallen_from(best)
+    assert not Grade(98.0, scores=98 + rng.normal(0, 10, 100)).fallen_from(best)  # other luck, se 1.4
+    exact = Grade(42.0, 0.99)
+    assert not Grade(41.9, 0.9876).fallen_from(exact) and Grade(41.0, 0.966).fallen_from(exact)

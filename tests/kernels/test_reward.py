@@ -103,11 +103,11 @@ def test_refusals() -> None:
         build({"reward": {"utility": "inventory-penalty"}})
     with pytest.raises(ConfigError, match=r"is no part of reward\.utility = 'linear'"):
         build({"reward": {"utility": "linear", "inventory_penalty": 0.1}})
-    with pytest.raises(ConfigError, match=r"needs the value network"):
+    with pytest.raises(ConfigError, match=r"needs the value function"):
         build(
             {"market": {"name": "avellaneda-stoikov"}, "reward": {"utility": "entropic"}, "training": {"noadv": True}}
         )
-    with pytest.raises(ConfigError, match=r"takes every error of the value network for risk"):
+    with pytest.raises(ConfigError, match=r"takes every error of the value function for risk"):
         build({"reward": {"utility": "entropic"}})
     with pytest.raises(ConfigError, match="utility = 'quadratic' is not allowed: it must be one of custom, linear"):
         build({"reward": {"utility": "quadratic"}})

@@ -35,9 +35,9 @@ def test_ppo_on_avellaneda_stoikov_beats_the_closed_forms() -> None:
     """From quotes that ignore inventory to more than the frozen-inventory agent's 96.2 % of the exact optimum."""
     t = trainer("avellaneda-stoikov", skew="none", ne=30)
     grader = Grader(t.config)
-    before = grader.optimality(t.policy, t.normaliser)
+    before = grader.grade(t.policy, t.normaliser).optimality
     list(t.run(30))
-    after = grader.optimality(t.policy, t.normaliser)
+    after = grader.grade(t.policy, t.normaliser).optimality
     assert before is not None and before < 0.75  # the symmetric agent's 72.4 %
     assert after is not None and after > 0.98
 
@@ -49,7 +49,7 @@ def test_entropic_utility_raises_the_exact_value_where_mean_variance_lowers_it()
     for utility in ("entropic", "mean-variance"):
         t = trainer("avellaneda-stoikov", utility=utility, gamma=1.0, ne=50)
         list(t.run(50))
-        after[utility] = Grader(t.config).optimality(t.policy, t.normaliser)
+        after[utility] = Grader(t.config).grade(t.policy, t.normaliser).optimality
     assert after["mean-variance"] is not None and after["entropic"] is not None
     assert after["mean-variance"] < 0.965 < 0.98 < after["entropic"]
 

@@ -116,7 +116,7 @@ class RunScreen(RunActions):
         self._head()
 
     def _show_news(self, events: int, epochs: int) -> None:
-        """Show changed settings, whoever requested them, and a new best value.
+        """Show changed settings, whoever requested them, and a new best grade.
 
         `events` and `epochs` are the numbers known before; a new best is shown at most every BEST_INTERVAL seconds.
         """
@@ -125,7 +125,8 @@ class RunScreen(RunActions):
             self.toast(f"{self.info.name}: {what} since epoch {epoch:.0f}")
         if self.metrics.count < epochs:  # the file was replaced
             epochs, self._best = 0, (math.nan, 0.0, False)
-        values = self.metrics.column("value_mean")[epochs:]
+        graded = self.metrics.column("grade")
+        values = (graded if len(graded) and np.isfinite(graded).any() else self.metrics.column("value_mean"))[epochs:]
         if len(values) and np.isfinite(values).any():
             at = int(np.nanargmax(np.where(np.isfinite(values), values, np.nan)))
             if not values[at] <= self._best[0]:
@@ -133,7 +134,7 @@ class RunScreen(RunActions):
         value, epoch, due = self._best
         if due and time.monotonic() >= self._next_best:
             self._best, self._next_best = (value, epoch, False), time.monotonic() + BEST_INTERVAL
-            self.toast(f"{self.info.name}: new best {compact(value)} at epoch {epoch:.0f}")
+            self.toast(f"{self.info.name}: new best policy at epoch {epoch:.0f}, grade {compact(value)}")
         self._loaded = self._loaded or (not self.metrics.behind and len(values) < FEW)
 
     def update_state(self) -> None:

@@ -40,9 +40,10 @@ class Settings(MarketSettings):
     delta_scale: float = option(
         0.45, "Distance per unit of action, in units of 1/k", applies=_GAUSSIAN, part="action", gt=0, le=1e6
     )
-    skew: Literal["none", "risk"] = option(
+    skew: Literal["none", "risk", "cara"] = option(
         "none",
-        "At action 0 quotes ignore the inventory, or are skewed by it as gamma and sigma imply",
+        "At action 0 quotes ignore the inventory, or are skewed by it as gamma and sigma imply: "
+        "for a small gamma (risk), for any (cara)",
         applies=_GAUSSIAN,
         part="action",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mmrl.markets.avellaneda_stoikov.settings import Settings
+from mmrl.markets.closed_form import cara_skew
 from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
 
 
@@ -12,13 +13,16 @@ def spec(settings: Settings) -> Spec:
     """The market with these settings; the maker sees its inventory and the time left.
 
     Distances are measured in 1/k, over which fills become e times rarer, so that no market needs a scale of its own.
-    With skew "risk" quotes move by sqrt(e gamma sigma^2 / (2 k A)) per share held: the slope in q, far from the end, of
-    the best quotes for mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at
-    inventories that it has never seen its quotes would stop moving.
+    With skew "cara" quotes move by S per share held, the slope in q, far from the end, of the best quotes for CARA
+    utility (`cara_skew`); with "risk" by its limit for a small gamma, where (1 + gamma/k)^(1 + k/gamma) is e: that of
+    mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at inventories that it
+    has never seen its quotes would stop moving.
     """
     s, skew = settings, 0.0
     if s.skew == "risk":
         skew = math.sqrt(math.e * s.gamma * s.sigma**2 / (2.0 * s.k * s.arrival))
+    elif s.skew == "cara":
+        skew = cara_skew(s.sigma, s.k, s.arrival, s.gamma)
     centre, scale = s.delta_centre / s.k, s.delta_scale / s.k
     return Spec(
         name=s.name,

@@ -85,7 +85,7 @@ class Settings(MarketSettings):
     def contradiction(self, config: Config) -> str | None:
         if config.reward.utility == "entropic":
             return (
-                "reward.utility = 'entropic' takes every error of the value network for risk, and in the book that "
+                "reward.utility = 'entropic' takes every error of the value function for risk, and in the book that "
                 "sees the best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
             )
         if min(self.delta_grid) < 0:

@@ -37,10 +37,10 @@ def nan_weight() -> None:
 
 
 def nan_value_weight() -> None:
-    """A parameter of the value network is no number."""
+    """A weight of the value function is no number."""
 
     def poison(trainer: Any, batch: Any) -> None:
-        next(trainer.value.parameters()).data.view(-1)[0] = float("inf")
+        trainer.value.weight[0], trainer.value.fits = float("inf"), 1
 
     _poisoned(poison)
 
