@@ -74,15 +74,15 @@ def actions(
         if column is not None:
             raw[..., column] = values
     outputs = weights.forward(weights.normalise(raw)).astype(np.float64)
-    if config.policy.kind == "gaussian":
+    gaussian = config.policy.kind == "gaussian"
+    if gaussian:
         parts = [axis.centre + axis.scale * outputs[..., k] for k, axis in enumerate(spec.axes)]
-        parts = [
-            part + axis.skew * inventory if axis.skew else part for part, axis in zip(parts, spec.axes, strict=True)
-        ]
     else:
         ends = np.cumsum([len(axis.grid) for axis in spec.axes])[:-1]
         choices = [part.argmax(-1) for part in np.split(outputs, ends, axis=-1)]
         parts = [np.array(axis.grid)[choice] for axis, choice in zip(spec.axes, choices, strict=True)]
+    skews = [axis.skew if gaussian else axis.grid_skew for axis in spec.axes]
+    parts = [part + skew * inventory if skew else part for part, skew in zip(parts, skews, strict=True)]
     return np.stack([axis.as_taken(part) for axis, part in zip(spec.axes, parts, strict=True)], axis=-1)
 
 

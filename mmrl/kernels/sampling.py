@@ -41,7 +41,7 @@ class Maker(NamedTuple):
     scale: np.ndarray
     """float64 [A, K]: (centre, scale) of a gaussian axis, or the grid of a categorical one."""
     skew: np.ndarray
-    """float64 [A], gaussian: added per share of inventory."""
+    """float64 [A], added per share of inventory."""
     mean: np.ndarray
     """float32 [obs], of the observation's normalisation."""
     std: np.ndarray
@@ -63,7 +63,7 @@ def normalise(raw, mean, std, clip, hidden, out, row):
 
 
 @inlined
-def sample_gaussian(m, std, outputs, inventory, rng, action, quote):
+def sample_gaussian(m, std, outputs, rng, action, quote):
     """Draw an action around the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
     log_prob = 0.0
     for a in range(action.shape[0]):
@@ -71,9 +71,6 @@ def sample_gaussian(m, std, outputs, inventory, rng, action, quote):
         action[a] = np.float32(np.float64(outputs[a]) + std[a] * noise)
         quote[a] = m.scale[a, 0] + m.scale[a, 1] * np.float64(action[a])
         log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + _HALF_LOG_2PI
-    for a in range(action.shape[0]):
-        if m.skew[a] != 0.0:
-            quote[a] += m.skew[a] * inventory
     return log_prob
 
 
@@ -116,8 +113,13 @@ def sample(m, std, inventory, hidden, rng, action, quote):
     """
     row = forward(m.weights, m.sizes, hidden)
     if m.kind == Kind.GAUSSIAN:
-        return sample_gaussian(m, std, hidden[row], inventory, rng, action, quote)
-    return sample_categorical(m, hidden[row], rng, action, quote)
+        log_prob = sample_gaussian(m, std, hidden[row], rng, action, quote)
+    else:
+        log_prob = sample_categorical(m, hidden[row], rng, action, quote)
+    for a in range(action.shape[0]):
+        if m.skew[a] != 0.0:
+            quote[a] += m.skew[a] * inventory
+    return log_prob
 
 
 @inlined

@@ -117,10 +117,15 @@ class GaussianPolicy(Policy):
 class CategoricalPolicy(Policy):
     """Independent categoricals, one per action dimension; actions are grid indices stored as floats."""
 
-    def __init__(self, inputs: int, choices: Sequence[int], layers: int, layer_size: int) -> None:
+    def __init__(
+        self, inputs: int, choices: Sequence[int], layers: int, layer_size: int, start: Sequence[float] = ()
+    ) -> None:
         super().__init__()
         self.choices = tuple(int(c) for c in choices)
         self.network = Network(inputs, sum(self.choices), layers, layer_size, final_gain=0.01)
+        if start:
+            with torch.no_grad():
+                self.network.linear[-1].bias.copy_(torch.tensor(start))  # type: ignore[operator, union-attr]
 
     def log_prob_entropy(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy [rows] of grid indices [rows, A]."""
@@ -152,4 +157,5 @@ def make_policy(config: Config) -> Policy:
     inputs = len(spec.columns)
     if p.kind == "gaussian":
         return GaussianPolicy(inputs, len(spec.axes), p.layers, p.layer_size, p.log_std)
-    return CategoricalPolicy(inputs, [len(axis.grid) for axis in spec.axes], p.layers, p.layer_size)
+    start = [logit for axis in spec.axes for logit in axis.start or (0.0,) * len(axis.grid)]
+    return CategoricalPolicy(inputs, [len(axis.grid) for axis in spec.axes], p.layers, p.layer_size, start)

@@ -38,7 +38,7 @@ class Column:
 class Axis:
     """A dimension of the action: what one number of the policy means in the market.
 
-    Gaussian: centre + scale * action + skew * inventory. Categorical: a choice of the grid.
+    Gaussian: centre + scale * action + skew * inventory. Categorical: a choice of the grid + grid_skew * inventory.
     """
 
     name: str
@@ -51,6 +51,9 @@ class Axis:
     scale: float
     skew: float = 0.0
     grid: tuple[float, ...] = ()
+    grid_skew: float = 0.0
+    start: tuple[float, ...] = ()
+    """Logits of the grid's choices with which a categorical policy starts; empty: all are as likely."""
     low: float = -math.inf
     """The market takes no less."""
     whole: bool = False

@@ -44,7 +44,7 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
         log_std=log_std,
         choices=choices,
         scale=scale,
-        skew=np.array([axis.skew for axis in spec.axes]),
+        skew=np.array([axis.skew if gaussian else axis.grid_skew for axis in spec.axes]),
         mean=np.ascontiguousarray(weights.obs_mean, np.float32),
         std=np.ascontiguousarray(weights.obs_std, np.float32),
         constant=constant,

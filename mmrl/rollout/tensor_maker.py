@@ -30,12 +30,12 @@ class TensorMaker:
             self.mean = torch.as_tensor(np.asarray(normaliser.mean), dtype=torch.float32).to(device)
             self.std = torch.as_tensor(np.asarray(normaliser.std), dtype=torch.float32).to(device)
         self.centre, self.scale = tensor([(axis.centre, axis.scale) for axis in spec.axes]).T
-        # float32, as the action that it is added to
-        self.skew = torch.tensor([axis.skew for axis in spec.axes], dtype=torch.float32, device=device)
-        self.skewed = any(axis.skew for axis in spec.axes)
         self.grids = [tensor(axis.grid) for axis in spec.axes]
         self.kind = policy.kind if isinstance(policy, Quoter) else "learned"
         self.categorical = getattr(policy, "choices", None) is not None
+        skew = [axis.grid_skew if self.categorical else axis.skew for axis in spec.axes]
+        # float32, as the action that it is added to
+        self.skew, self.skewed = torch.tensor(skew, dtype=torch.float32, device=device), any(skew)
         if isinstance(policy, Quoter):
             if self.kind == "learned" or (self.kind == "heuristic" and not spec.heuristic):
                 raise ValueError(f"the {self.kind} quoter is not for the tensor engine in this market")
@@ -55,9 +55,9 @@ class TensorMaker:
         if self.kind == "learned":
             action, log_prob = self.policy.sample(observation, self.generator)
             if self.categorical:
-                picked = [grid[action[:, k].long()] for k, grid in enumerate(self.grids)]
-                return action, torch.stack(picked, 1), log_prob
-            quote = self.centre + self.scale * action.to(self.real)
+                quote = torch.stack([grid[action[:, k].long()] for k, grid in enumerate(self.grids)], 1)
+            else:
+                quote = self.centre + self.scale * action.to(self.real)
             if self.skewed:
                 quote = quote + self.skew * inventory[:, None].float()
             return action, quote, log_prob

@@ -44,15 +44,18 @@ class Settings(MarketSettings):
         "none",
         "At action 0 quotes ignore the inventory, or are skewed by it as gamma and sigma imply: "
         "for a small gamma (risk), for any (cara)",
-        applies=_GAUSSIAN,
+        applies=when(
+            "distances are chosen from delta_grid as they are",
+            {"policy.kind": "gaussian"},
+            {"market.delta_grid": ((),)},
+        ),
         part="action",
     )
     delta_grid: tuple[float, ...] = option(
-        (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0),
-        "Distances from the mid to choose from, in currency",
+        (),
+        "Distances from the mid to choose from, in currency and not skewed; empty: 1/8 to 25/8 of 1/k, skewed",
         applies=when("the policy is gaussian", {"policy.kind": "categorical"}),
         part="action",
-        min_length=1,
         max_length=256,
     )
 

@@ -8,6 +8,11 @@ from mmrl.markets.avellaneda_stoikov.settings import Settings
 from mmrl.markets.closed_form import cara_skew
 from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
 
+USUAL_GRID = tuple(n / 8 for n in range(1, 26))
+"""Distances to choose from in units of 1/k, where the settings name none."""
+START_WIDTH = 0.25
+"""Standard deviation around 1/k, in these units, with which a categorical policy starts on that grid."""
+
 
 def spec(settings: Settings) -> Spec:
     """The market with these settings; the maker sees its inventory and the time left.
@@ -24,6 +29,9 @@ def spec(settings: Settings) -> Spec:
     elif s.skew == "cara":
         skew = cara_skew(s.sigma, s.k, s.arrival, s.gamma)
     centre, scale = s.delta_centre / s.k, s.delta_scale / s.k
+    usual = not s.delta_grid
+    grid = tuple(x / s.k for x in USUAL_GRID) if usual else s.delta_grid
+    start = tuple(-0.5 * ((x - 1.0) / START_WIDTH) ** 2 for x in USUAL_GRID) if usual else ()
     return Spec(
         name=s.name,
         short="a-s",
@@ -31,7 +39,18 @@ def spec(settings: Settings) -> Spec:
         time_unit="T",
         columns=(Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")),
         axes=tuple(
-            Axis(f"{side} distance", "distance", side, "currency", centre, scale, sign * skew, s.delta_grid)
+            Axis(
+                f"{side} distance",
+                "distance",
+                side,
+                "currency",
+                centre,
+                scale,
+                sign * skew,
+                grid=grid,
+                grid_skew=sign * skew if usual else 0.0,
+                start=start,
+            )
             for side, sign in (("bid", 1.0), ("ask", -1.0))
         ),
         steps=s.nt,
