@@ -16,9 +16,8 @@ from mmrl.evaluate.metrics import mean_interval
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.settings.model import Config
 
-EVERY = 5
-"""Epochs from one grade to the next; the first and the last are graded too."""
-TRAJECTORIES = 100
+TRAJECTORIES = 20
+"""Of a simulated grade, which every epoch pays for."""
 FALL = 5.0
 """Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
 EXACT_FALL = 0.005
@@ -58,10 +57,6 @@ class Grader:
         self.optimum: Any = None
         """The solution of the market, from the first grade on; None where it has none."""
         self._exact = spec_of(config).exact_optimum
-
-    def due(self, epoch: int, target: int) -> bool:
-        """Whether an epoch's policy is graded."""
-        return epoch % EVERY == 0 or epoch in (1, target)
 
     def grade(self, policy: Any, normaliser: Any) -> Grade:
         """The grade of a policy."""

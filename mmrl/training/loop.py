@@ -140,14 +140,12 @@ class TrainingProcess:
         from mmrl.training.episode import episode_arrays
 
         self.epoch, every, arrays = epoch.number, self.config.run.plot_after, None
-        better = False
-        if self.grader.due(epoch.number, self.target):
-            grade = self.grader.grade(trainer.policy, trainer.normaliser)
-            record |= grade.record()
-            better = self.best is None or grade.value > self.best.value
-            self._tell_fall(grade, epoch.number)
-            if better:
-                self.best, self.best_epoch = grade, epoch.number
+        grade = self.grader.grade(trainer.policy, trainer.normaliser)
+        record |= grade.record()
+        better = self.best is None or grade.value > self.best.value
+        self._tell_fall(grade, epoch.number)
+        if better:
+            self.best, self.best_epoch = grade, epoch.number
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             arrays = episode_arrays(self.config, epoch, trainer, self.grader.optimum)
         state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch)}

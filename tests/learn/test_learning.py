@@ -47,11 +47,11 @@ def test_entropic_utility_raises_the_exact_value_where_mean_variance_lowers_it()
     """With strong risk aversion the fills have a risk of their own, which mean-variance leaves out."""
     after = {}
     for utility in ("entropic", "mean-variance"):
-        t = trainer("avellaneda-stoikov", utility=utility, gamma=1.0, ne=50)
+        t = trainer("avellaneda-stoikov", utility=utility, gamma=2.0, skew="risk", ne=50)
         list(t.run(50))
         after[utility] = Grader(t.config).grade(t.policy, t.normaliser).optimality
     assert after["mean-variance"] is not None and after["entropic"] is not None
-    assert after["mean-variance"] < 0.965 < 0.98 < after["entropic"]
+    assert after["mean-variance"] < 0.89 < 0.915 < 0.975 < after["entropic"]  # both start at 0.915
 
 
 @pytest.mark.learning

@@ -298,6 +298,7 @@ SITUATIONS: tuple[dict[str, Any], ...] = (
     {"reward.final": "none"},
     {"reward.final": "cara"},
     {"policy.kind": "categorical"},
+    {"policy.kind": "categorical", "market.delta_grid": (0.5, 1.0)},
     {"training.algorithm": "reinforce"},
     {"training.noclip": True},
     {"training.noadv": True},
@@ -312,7 +313,7 @@ def other_value(spec: FieldSpec) -> Any:
     if spec.kind == "choice":
         return next(choice for choice in spec.choices if choice != spec.default)
     if spec.kind in ("ints", "floats"):
-        return spec.default[:3]
+        return spec.default[:3] or (0.5, 1.0)
     return type(spec.default)(spec.default * 0.5) if spec.default else 0.001
 
 
@@ -401,7 +402,10 @@ def test_settings_without_effect(
         ({"policy.kind": "categorical", "log_std": -1.0}, "policy.log_std = -1.0 has no effect"),
         ({"policy.kind": "categorical", "size_centre": 2.0}, "market.size_centre = 2.0 has no effect"),
         ({"size_grid": (1, 2)}, "market.size_grid = [1, 2] has no effect: the policy is gaussian"),
-        ({"market": GAME, "policy.kind": "categorical", "skew": "risk"}, 'market.skew = "risk" has no effect'),
+        (
+            {"market": GAME, "policy.kind": "categorical", "delta_grid": (0.5, 1.0), "skew": "risk"},
+            'market.skew = "risk" has no effect',
+        ),
     ],
 )
 def test_settings_without_effect_by_name(flags: dict[str, Any], idle: str) -> None:

@@ -41,9 +41,9 @@ def unused(**texts: str) -> dict[str, str]:
         ({"training__td": "true"}, {"reward.cara_alpha": "the final reward is not cara"}, "training.lambd"),
         ({"policy__kind": "categorical"}, {"market.delta_scale": "the policy is categorical"}, "market.size_grid"),
         (
-            {"market__name": "avellaneda-stoikov", "policy__kind": "categorical"},
+            {"market__name": "avellaneda-stoikov", "policy__kind": "categorical", "market__delta_grid": "0.5,1"},
             {
-                "market.skew": "the policy is categorical",
+                "market.skew": "distances are chosen from delta_grid as they are",
                 "market.size_grid": "the market is avellaneda-stoikov",
             },
             "market.delta_grid",

@@ -36,7 +36,7 @@ def test_a_new_best_is_told_once_in_a_while(results: Path) -> None:
         assert told(app) == []
         grow(folder, 14, 501.0)
         await press(app, pilot)
-        assert told(app) == ["live: new best 501 at epoch 14"]
+        assert told(app) == ["live: new best policy at epoch 14, grade 501"]
         for epoch, value in ((15, 502.0), (16, 503.0), (17, float("nan"))):
             grow(folder, epoch, value)
             await press(app, pilot)
@@ -44,7 +44,7 @@ def test_a_new_best_is_told_once_in_a_while(results: Path) -> None:
         assert app.screen._next_best > time.monotonic() + 10
         app.screen._next_best = 0.0  # as if so long had passed
         await press(app, pilot)
-        assert told(app)[1:] == ["live: new best 503 at epoch 16"]
+        assert told(app)[1:] == ["live: new best policy at epoch 16, grade 503"]
 
     with RunLock(folder):
         drive(results, script)
