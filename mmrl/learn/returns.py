@@ -40,13 +40,13 @@ class Diverged(ArithmeticError):
 
 
 @kernel
-def discounted_sums(error: Float64, offsets: npt.NDArray[np.int64], rate: float) -> Float64:
-    """sum_k rate^k error_(t+k) to the end of the trajectory, for each row [nnz]."""
+def discounted_sums(error: Float64, offsets: npt.NDArray[np.int64], rate: Float64) -> Float64:
+    """S_t = error_t + rate_t S_(t+1) with S = 0 after the end of the trajectory, for each row [nnz]."""
     out = np.empty(error.size)
     for n in range(offsets.size - 1):
         total = 0.0
         for k in range(offsets[n + 1] - 1, offsets[n] - 1, -1):
-            total = error[k] + rate * total
+            total = error[k] + rate[k] * total
             out[k] = total
     return out
 
@@ -86,6 +86,23 @@ def potential(batch: Trajectories, config: Config) -> Float64:
         worth = cara.py_func(worth, config.reward.risk_aversion, config.reward.cara_alpha, LARGEST_BASELINE_EXPONENT)
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
     return discount ** np.maximum(config.market.nt - 1 - batch.step.astype(np.float64), 0.0) * worth
+
+
+def per_unit_of_utility(batch: Trajectories, config: Config) -> tuple[Float64, Float64]:
+    """Rewards and discount factors [nnz] of a final CARA utility alone, its rows weighed by exp(r V_t).
+
+    With f_t = exp(-r (V_(t+1) - V_t)) the return from row t on, (1 - exp(-r (V_T - V_t))) / r, is (1 - f_t) / r plus
+    f_t times that of the next row. The weights are positive and known at time t, so every state keeps its best action;
+    without them a trajectory that has earned much would hardly count.
+    """
+    r, value = config.reward.risk_aversion, batch.value
+    change = batch.after("value") - value
+    factor = np.exp(np.clip(-r * change, -LARGEST_BASELINE_EXPONENT, LARGEST_BASELINE_EXPONENT))
+    rewards = (1.0 - factor) / r
+    ends = batch.offsets[1:][batch.offsets[1:] > batch.offsets[:-1]] - 1
+    unpaid = ends[batch.reward[ends] == 0.0]
+    rewards[unpaid] = 1.0 / r
+    return rewards, factor
 
 
 def shaped_rewards(batch: Trajectories, phi: Float64, discount: float) -> Float64:
@@ -137,7 +154,10 @@ def learning_batch(
     batch = batch.numpy()
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
-    rewards = shaped_rewards(batch, potential(batch, config), discount)
+    if config.reward.utility == "cara":
+        rewards, factor = per_unit_of_utility(batch, config)
+    else:
+        rewards, factor = shaped_rewards(batch, potential(batch, config), discount), np.full(batch.nnz, discount)
     _require_finite({"reward": rewards, "log probability": batch.log_prob})
     regression = None if function is None else Regression(function, observation)
 
@@ -152,11 +172,11 @@ def learning_batch(
         return regression.predict(function.weight), bootstrap_values(batch, config, function.predict(last))
 
     def adjusted_errors(value: Float64, beyond: Float64) -> Float64:
-        error = rewards + discount * following(value, batch.offsets, beyond) - value
+        error = rewards + factor * following(value, batch.offsets, beyond) - value
         return risk_adjusted(error, aversion, None if regression is None else expected) if aversion else error
 
     def returns_of(value: Float64, errors: Float64, lambd: float) -> Float64:
-        returns = value + discounted_sums(errors, batch.offsets, discount * lambd)
+        returns = value + discounted_sums(errors, batch.offsets, factor * lambd)
         _require_finite({"value prediction": value, "return": returns})
         return returns
 

@@ -1,6 +1,7 @@
 """Returns and advantages: by hand, against a slow reference, and on constant rewards."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace as Space
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmrl.learn.returns import (
     following,
     learning_batch,
     normalised,
+    per_unit_of_utility,
     potential,
     risk_adjusted,
     shaped_rewards,
@@ -37,9 +39,9 @@ def lambda_returns(
 ) -> Any:
     """The returns as `learning_batch` puts them together."""
     error = reward + discount * following(value, offsets, beyond) - value
-    return value + discounted_sums(
-        risk_adjusted(error, aversion, None) if aversion else error, offsets, discount * lambd
-    )
+    if aversion:
+        error = risk_adjusted(error, aversion, None)
+    return value + discounted_sums(error, offsets, np.full(error.size, discount * lambd))
 
 
 def test_monte_carlo_by_hand() -> None:
@@ -84,6 +86,18 @@ def test_centred_risk_is_the_certainty_equivalent_at_any_level_of_the_value() ->
         np.testing.assert_allclose(got.mean(), sure - level, rtol=1e-12)
     # without centring only the fixed point is right
     assert risk_adjusted(np.array([0.0, 3.0]) + 5.0, 1.0, None).mean() == pytest.approx(1.0, abs=0.01)
+
+
+def test_cara_rows_count_by_what_is_still_to_come(make_batch: Callable[..., Any]) -> None:
+    """The returns of a final CARA utility are (1 - exp(-r (V_T - V_t))) / r, however much was earned before."""
+    batch, config = make_batch([3, 0, 2], reward=np.array([0.0, 0, -2, 0, -3])), settings_of("cara")
+    config.reward.utility = "cara"
+    rewards, factor = per_unit_of_utility(batch, config)
+    got = discounted_sums(rewards, batch.offsets, factor)
+    final = np.repeat(batch.final_value, [3, 0, 2])
+    np.testing.assert_allclose(got, (1 - np.exp(-0.1 * (final - batch.value))) / 0.1, rtol=1e-9)
+    unpaid = replace(batch, reward=np.array([0.0, 0, 0, 0, -3]))  # ended early: the utility of nothing, 0, is the best
+    assert per_unit_of_utility(unpaid, config)[0][2] == pytest.approx(1 / 0.1)
 
 
 def test_advantages_by_hand() -> None:
