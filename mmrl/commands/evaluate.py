@@ -135,8 +135,8 @@ def print_table(result: dict[str, Any]) -> None:
                 ("final q", lambda r: _number(r["inventory_mean"])),
                 ("std q", lambda r: _number(r["inventory_std"])),
                 ("fills", lambda r: _number(r["fills_mean"])),
-                ("CE", lambda r: _number(r["ce"], r["ce_ci"])),
                 ("exact CE", lambda r: _number(r["exact_ce"])),
+                ("CE", lambda r: _number(r["ce"], r["ce_ci"])),
                 ("optimality", lambda r: "-" if r["optimality"] is None else f"{100 * r['optimality']:.2f} %"),
                 ("value - first", lambda r: _number(r["difference"], r["difference_ci"])),
             ],
@@ -165,9 +165,11 @@ def print_table(result: dict[str, Any]) -> None:
         console.print(table)
 
 
-def _number(value: float | None, interval: Sequence[float] | None = None) -> str:
+def _number(value: float | str | None, interval: Sequence[float] | None = None) -> str:
     if value is None:
         return "-"
+    if isinstance(value, str):
+        return value
     digits = 2 if abs(value) < 10_000 else 0
     text = f"{value:,.{digits}f}"
     if interval is None:

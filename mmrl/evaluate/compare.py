@@ -89,6 +89,7 @@ def compare(
 ) -> dict[str, Any]:
     """The whole comparison as plain values, ready for JSON; differences are against the first row."""
     market, spec, objective = config.market, spec_of(config), objective_of(config)
+    variance = spec.volatility**2 if spec.independent_mid else 0.0
     optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
     if solver is not None:
         try:
@@ -100,7 +101,7 @@ def compare(
     first: Summary | None = None
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed)
-        row = {"agent": entrant.name, "epoch": entrant.epoch, **figures(summary, objective)}
+        row = {"agent": entrant.name, "epoch": entrant.epoch, **figures(summary, objective, variance)}
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)

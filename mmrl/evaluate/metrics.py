@@ -19,6 +19,9 @@ from mmrl.rollout.trajectories import Trajectories
 Float64 = npt.NDArray[np.float64]
 Z95 = 1.959963984540054
 TAIL = 0.01
+LEAST_SHARE = 0.1
+"""Of the samples that must carry a certainty equivalent, as their effective number."""
+UNRELIABLE = "unreliable"
 
 
 @dataclass(frozen=True)
@@ -58,28 +61,56 @@ def mean_interval(sample: Float64) -> tuple[float, list[float] | None]:
     return mean, [mean - half, mean + half]
 
 
-def certainty_equivalent(value: Float64, gamma: float) -> tuple[float, list[float] | None]:
-    """-ln E exp(-gamma V) / gamma and its 95 % interval by the delta method."""
+@dataclass(frozen=True)
+class Estimate:
+    """A point with its 95 % interval (None for a single number), and how many samples carry it."""
+
+    value: float
+    interval: list[float] | None
+    effective_samples: float
+    samples: int
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the interval can be believed: a mean that a few samples decide has no normal error."""
+        return self.effective_samples >= LEAST_SHARE * self.samples
+
+
+def certainty_equivalent(value: Float64, gamma: float) -> Estimate:
+    """-ln E exp(-gamma V) / gamma, its interval by the delta method, and the mean's effective sample size (Kish)."""
     exponent = -gamma * value
     top = float(exponent.max())
-    mean, interval = mean_interval(np.exp(exponent - top))
+    weights = np.exp(exponent - top)
+    mean, interval = mean_interval(weights)
     ce = -(top + math.log(mean)) / gamma
-    if interval is None:
-        return ce, None
-    half = (interval[1] - mean) / mean / gamma
-    return ce, [ce - half, ce + half]
+    samples = float(weights.sum() ** 2 / np.square(weights).sum())
+    if interval is not None:
+        half = (interval[1] - mean) / mean / gamma
+        interval = [ce - half, ce + half]
+    return Estimate(ce, interval, samples, value.size)
 
 
-def objective_value(s: Summary, objective: Objective) -> tuple[float, list[float] | None]:
-    """Estimate and interval of what `optimum` computes exactly: CARA certainty equivalent, or mean less penalties."""
+def objective_value(s: Summary, objective: Objective, variance: float = 0.0) -> Estimate:
+    """Estimate of what `optimum` computes exactly: CARA certainty equivalent, or mean less penalties.
+
+    With `variance`, that of a mid whose moves nothing else depends on, the exponential's expectation over these moves
+    is taken exactly, given the fills: exp(-gamma q dm) has the mean exp(gamma^2 q^2 variance dt / 2).
+    """
     score = s.value - objective.alpha * s.inventory**2 - objective.phi * s.square_time_sum
-    return certainty_equivalent(score, objective.gamma) if objective.gamma > 0 else mean_interval(score)
+    if objective.gamma <= 0:
+        return Estimate(*mean_interval(score), float(score.size), score.size)
+    if variance > 0:
+        score = score - s.revaluation - 0.5 * objective.gamma * variance * s.square_time_sum
+    return certainty_equivalent(score, objective.gamma)
 
 
-def figures(s: Summary, objective: Objective) -> dict[str, Any]:
-    """One row: every figure that simulation gives; None where it does not exist."""
+def figures(s: Summary, objective: Objective, variance: float = 0.0) -> dict[str, Any]:
+    """One row: every figure that simulation gives; None where it does not exist.
+
+    UNRELIABLE stands for a certainty equivalent that too few samples carry; `variance` as in `objective_value`.
+    """
     value, interval = mean_interval(s.value)
-    ce, ce_interval = objective_value(s, objective)
+    ce = objective_value(s, objective, variance)
     several = s.value.size > 1
     deviation = float(s.value.std(ddof=1)) if several else None
     worst = np.sort(s.value)[: max(1, math.ceil(TAIL * s.value.size))]
@@ -93,8 +124,9 @@ def figures(s: Summary, objective: Objective) -> dict[str, Any]:
         "inventory_mean": float(s.inventory.mean()),
         "inventory_std": float(s.inventory.std(ddof=1)) if several else None,
         "fills_mean": float(s.fills.mean()),
-        "ce": ce,
-        "ce_ci": ce_interval,
+        "ce": ce.value if ce.reliable else UNRELIABLE,
+        "ce_ci": ce.interval if ce.reliable else None,
+        "ce_effective_samples": ce.effective_samples,
         "quantile_01": float(np.quantile(s.value, TAIL)),
         "cvar_01": float(worst.mean()),
         "sharpe": value / deviation if deviation else None,

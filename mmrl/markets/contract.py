@@ -93,6 +93,8 @@ class Spec:
     tabs: tuple[str, ...] = TABS
     heuristic: bool = False
     """Whether the market has a simple maker of its own."""
+    independent_mid: bool = False
+    """Whether the mid moves by normal noise of `volatility` that nothing else depends on."""
     exact_optimum: bool = False
     """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
     table_rows: int = 0

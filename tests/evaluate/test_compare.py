@@ -20,8 +20,8 @@ from mmrl.settings.sources import resolve
 
 KEYS = [
     "agent", "spread_mean", "value_mean", "value_ci", "value_std", "inventory_mean", "inventory_std", "fills_mean",
-    "ce", "ce_ci", "exact_ce", "optimality", "quantile_01", "cvar_01", "sharpe", "max_drawdown",
-    "inventory_abs_mean", "pnl_spread", "pnl_inventory",
+    "ce", "ce_ci", "ce_effective_samples", "epoch", "exact_ce", "optimality", "quantile_01", "cvar_01",
+    "sharpe", "max_drawdown",    "inventory_abs_mean", "pnl_spread", "pnl_inventory",
 ]  # fmt: skip
 GAME = "avellaneda-stoikov"
 

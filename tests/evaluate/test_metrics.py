@@ -7,12 +7,25 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mmrl.evaluate.metrics import certainty_equivalent, figures, joined, mean_interval, objective_value, summarise
+from mmrl.evaluate.compare import named_agent
+from mmrl.evaluate.metrics import (
+    UNRELIABLE,
+    Summary,
+    certainty_equivalent,
+    figures,
+    joined,
+    mean_interval,
+    objective_value,
+    summarise,
+)
+from mmrl.markets.avellaneda_stoikov import optimum
 from mmrl.markets.contract import Objective, cara, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.build import build
+from mmrl.settings.sources import resolve
+from tests.conftest import game_of
 
 
 @pytest.fixture
@@ -75,7 +88,7 @@ def test_figures_by_hand(two_games: Trajectories) -> None:
     assert row["pnl_inventory"] == -1 and row["pnl_spread"] + row["pnl_inventory"] == row["value_mean"]
     assert (row["spread_mean"], row["inventory_abs_mean"], row["fills_mean"], row["cvar_01"]) == (2, 0.5, 2, -2)
     assert row["sharpe"] == pytest.approx(1 / np.sqrt(18)) and row["max_drawdown"] == 1
-    penalty = objective_value(summarise(two_games), Objective(phi=0.2, alpha=0.25))[0]
+    penalty = objective_value(summarise(two_games), Objective(phi=0.2, alpha=0.25)).value
     assert penalty == pytest.approx(1 - 0.25 - 0.2 * (3 + 2) / 2)
 
 
@@ -88,10 +101,11 @@ def test_a_single_trajectory_has_no_deviation() -> None:
 
 def test_certainty_equivalent_of_a_normal_value() -> None:
     value = np.random.default_rng(0).normal(1000.0, 2.0, 200_000)
-    ce, interval = certainty_equivalent(value, 0.3)
+    found = certainty_equivalent(value, 0.3)
+    ce, interval = found.value, found.interval
     assert interval is not None and interval[0] < 1000 - 0.3 * 4 / 2 < interval[1]
     assert interval[1] - interval[0] < 0.1
-    assert certainty_equivalent(-1e6 * np.ones(3), 5.0)[0] == pytest.approx(-1e6)  # nothing overflows
+    assert certainty_equivalent(-1e6 * np.ones(3), 5.0).value == pytest.approx(-1e6)  # nothing overflows
     assert mean_interval(np.ones(5)) == (1.0, [1.0, 1.0]) and ce < 1000
 
 
@@ -118,3 +132,31 @@ def test_parts_join(two_games: Trajectories) -> None:
     s = summarise(two_games)
     twice = joined([s, s])
     assert twice.value.tolist() == [4, -2, 4, -2] and twice.fills.sum() == 8
+
+
+@pytest.mark.parametrize("gamma", [0.1, 0.3])
+def test_intervals_of_the_certainty_equivalent_cover_the_exact_value(gamma: float) -> None:
+    config, _ = resolve(
+        {"gamma": gamma, "nt": 50, "arrival": 40.0, "threads": 2, "start_inventory": 0}, None, "avellaneda-stoikov", {}
+    )
+    entrant = named_agent("glft", config)
+    assert entrant.quotes is not None
+    market = game_of(config)
+    exact = optimum.value_of_quotes(market, cara(gamma), entrant.quotes)
+    batch = summarise(rollout(config, entrant.quoter, 5, 0, count=400 * 500))
+    covered, plain = 0, []
+    for n in range(400):
+        part = Summary(**{name: getattr(batch, name)[n * 500 : n * 500 + 500] for name in Summary.__dataclass_fields__})
+        found = objective_value(part, cara(gamma), market.sigma**2)
+        assert found.reliable and found.interval is not None
+        covered += found.interval[0] <= exact <= found.interval[1]
+        plain.append(objective_value(part, cara(gamma)).value)
+    assert 0.92 <= covered / 400 <= 0.98
+    assert np.mean(plain) == pytest.approx(exact, rel=0.1)  # the same quantity, with the noise of the mid left in
+
+
+def test_a_certainty_equivalent_that_few_samples_decide_is_called_unreliable() -> None:
+    config, _ = resolve({"gamma": 2.0, "threads": 2, "start_inventory": 0}, None, "avellaneda-stoikov", {})
+    batch = summarise(rollout(config, named_agent("glft", config).quoter, 5, 0, count=500))
+    row = figures(batch, cara(2.0), game_of(config).sigma ** 2)
+    assert row["ce"] == UNRELIABLE and row["ce_ci"] is None and row["ce_effective_samples"] < 50

@@ -60,6 +60,7 @@ def spec(settings: Settings) -> Spec:
         agents=(CLOSED_FORM, "optimum"),
         usual_agents=("optimum", "avellaneda-stoikov", "symmetric"),
         parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
+        independent_mid=True,
         exact_optimum=True,
         memory=383e6,
     )
