@@ -100,7 +100,7 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple | list):
-        return ",".join(shown(item) for item in value)
+        return ",".join(shown(item) for item in value) or "empty"
     return str(value) if value != "" else "empty"
 
 
