@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from mmrl.agents.inputs import MAX_INVENTORY
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.quoters import Quoter, learned
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
@@ -43,21 +42,20 @@ def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]
 
 def weights_of(folder: Path, config: Config, which: str = BEST) -> PolicyWeights:
     """The policy of a run as plain arrays, of the epoch that `checkpoint_of` chooses."""
+    return weights_in(checkpoint_of(folder, which)[1], config)
+
+
+def weights_in(state: dict[str, Any], config: Config) -> PolicyWeights:
+    """The policy of a checkpoint's state as plain arrays."""
     from mmrl.learn.normaliser import RunningNormaliser
     from mmrl.learn.policy import make_policy
 
-    _, state = checkpoint_of(folder, which)
     trainer: dict[str, Any] = state["trainer"]
     policy = make_policy(config)
     policy.load_state_dict(trainer["policy"])
     normaliser = RunningNormaliser(len(spec_of(config).columns))
     normaliser.load_state_dict(trainer["normaliser"])
     return policy.weights(normaliser)
-
-
-def make(folder: Path, config: Config, stochastic: bool = False, which: str = BEST) -> Quoter:
-    """The agent of a run whose settings are `config`."""
-    return learned(weights_of(folder, config, which), deterministic=not stochastic)
 
 
 def actions(

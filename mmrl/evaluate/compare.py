@@ -17,6 +17,7 @@ from mmrl.evaluate.metrics import Summary, figures, joined, mean_interval, summa
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
+from mmrl.rollout.quoters import learned as policy
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import fields, value_of
 from mmrl.settings.model import Config
@@ -60,8 +61,8 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool, which
         )
     mine = {spec.name: value_of(own, spec) for spec in fields(market.name) if spec.part in ("view", "action")}
     own = own.model_copy(update={"market": market.model_copy(update=mine), "reward": config.reward})
-    epoch, _ = learned.checkpoint_of(folder, which)
-    quoter = learned.make(folder, own, stochastic, which)
+    epoch, state = learned.checkpoint_of(folder, which)
+    quoter = policy(learned.weights_in(state, own), deterministic=not stochastic)
     quotes = None
     if not stochastic and spec_of(own).exact_optimum and quoter.weights is not None:
         quotes = learned.quote_table(own, quoter.weights)

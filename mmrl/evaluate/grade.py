@@ -6,13 +6,12 @@ and no evaluation draws: the same ones for every epoch, so that differences betw
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mmrl.evaluate.metrics import mean_interval
+from mmrl.evaluate.metrics import Z95, mean_interval
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.settings.model import Config
 
@@ -46,7 +45,7 @@ class Grade:
             scale = abs(best.value / best.optimality) if best.optimality else abs(best.value)
             return best.value - self.value > EXACT_FALL * scale
         loss, interval = mean_interval(best.scores - self.scores)
-        return interval is not None and loss > FALL * (interval[1] - loss) / 1.96
+        return interval is not None and loss > FALL * (interval[1] - loss) / Z95
 
 
 class Grader:
@@ -81,7 +80,7 @@ class Grader:
         most = max(self.optimum.max_inventory, solver.MAX_INVENTORY)
         value = float(solver.value_of_quotes(market, objective, quote_table(self.config, weights, most), most))
         best = float(self.optimum.value)
-        return Grade(value, value / best if best > 0 else math.nan)
+        return Grade(value, value / best if best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
         from mmrl.rollout.compiled import rollout
