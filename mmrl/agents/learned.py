@@ -40,11 +40,6 @@ def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]
     return epoch, state
 
 
-def weights_of(folder: Path, config: Config, which: str = BEST) -> PolicyWeights:
-    """The policy of a run as plain arrays, of the epoch that `checkpoint_of` chooses."""
-    return weights_in(checkpoint_of(folder, which)[1], config)
-
-
 def weights_in(state: dict[str, Any], config: Config) -> PolicyWeights:
     """The policy of a checkpoint's state as plain arrays."""
     from mmrl.learn.normaliser import RunningNormaliser
