@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmrl.intervals import recorded_half
 from mmrl.runs.atomic import read_plain
 from mmrl.runs.status import STATES, read_status
 from mmrl.runs.store import CONFIG, RunInfo, last_records
@@ -40,7 +41,7 @@ def quick_summary(folder: Path) -> RunInfo | None:
         market=settings["market.name"],
         algorithm=settings["training.algorithm"],
         value_mean=_number(last, "value_mean"),
-        value_se=_number(last, "value_se"),
+        value_half=recorded_half(last),
         optimality=_number(last, "optimality"),
         steps_per_second=_number(last, "steps_per_second"),
         started=_number(status, "started"),

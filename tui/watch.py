@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mmrl.plots.charts import half_widths
 from mmrl.plots.pixels import Floats
 from mmrl.plots.text import printable
 from mmrl.runs.atomic import BrokenRun, open_plain
@@ -64,7 +65,7 @@ class Metrics:
     version: int = 0
     events: list[tuple[float, str]] = field(default_factory=list)
     _columns: dict[str, Floats] = field(default_factory=dict)
-    _errors: dict[str, Floats] = field(default_factory=dict)  # standard errors computed so far
+    _halves: dict[str, Floats] = field(default_factory=dict)  # of the 95 % intervals, computed so far
     _waiting: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,7 +76,7 @@ class Metrics:
         if not self._waiting:
             self._waiting, reset = self.tail.lines()
             if reset:
-                self.count, self._columns, self._errors = 0, {}, {}
+                self.count, self._columns, self._halves = 0, {}, {}
                 self.events.clear()
                 self.version += 1
         else:
@@ -136,18 +137,15 @@ class Metrics:
         low, high = self.column(f"{metric}_q10"), self.column(f"{metric}_q90")
         return (low, high) if np.isfinite(low).any() and np.isfinite(high).any() else None
 
-    def value_and_error(self, metric: str) -> tuple[Floats, Floats | None]:
-        """A metric and its standard error: the recorded one, else std / sqrt(trajectories)."""
+    def value_and_half(self, metric: str) -> tuple[Floats, Floats | None]:
+        """A metric and half of the 95 % interval of its mean."""
         if f"{metric}_mean" not in self._columns:
             return self.column(metric), None
-        known = self._errors.get(metric, np.empty(0))
+        known = self._halves.get(metric, np.empty(0))
         new = slice(len(known), self.count)
-        with np.errstate(all="ignore"):
-            error = self.column(f"{metric}_std")[new] / np.sqrt(self.column("trajectories")[new])
-        own = self.column(f"{metric}_se")[new]
-        error = np.concatenate([known, np.where(np.isfinite(own), own, error)])
-        self._errors[metric] = error
-        return self.column(f"{metric}_mean"), error if np.isfinite(error).any() else None
+        half = np.concatenate([known, half_widths(lambda key: self.column(key)[new], metric)])
+        self._halves[metric] = half
+        return self.column(f"{metric}_mean"), half if np.isfinite(half).any() else None
 
 
 def _number(value: Any) -> float | None:

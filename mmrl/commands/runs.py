@@ -115,8 +115,8 @@ def _plain(value: Any) -> Any:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    value, error, speed = row.get("value_mean"), row.get("value_se"), row.get("steps_per_second")
-    shown = "" if value is None else f"{value:,.1f}" + ("" if error is None else f" ± {error:,.1f}")
+    value, half, speed = row.get("value_mean"), row.get("value_half"), row.get("steps_per_second")
+    shown = "" if value is None else f"{value:,.1f}" + ("" if half is None else f" ± {half:,.1f}")
     return (
         str(row["name"]),
         str(row["state"]),

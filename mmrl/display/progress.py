@@ -1,4 +1,4 @@
-"""The progress of a run as text: epoch, speed, time left, final value with its standard error, best value so far."""
+"""The progress of a run as text: epoch, speed, time left, final value ± half of its 95 % interval, best value."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmrl.intervals import recorded_half
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration, printable
 from mmrl.settings.model import Config
@@ -103,15 +104,11 @@ class Progress:
     def line(self, width: int = 200) -> str:
         """The progress line; parts at the end that do not fit into `width` are left out."""
         last = self.last
-        error = _number(last.get("value_se"))
-        value = compact(_number(last.get("value_mean")))
-        if math.isfinite(error):
-            value += f" ± {compact(error, 2)}"
         parts = [
             f"epoch {self.epoch}/{self.target}",
             f"{compact(_number(last.get('steps_per_second')), 3)} steps/s",
             f"left {duration(self.left())}",
-            f"value {value}",
+            f"value {self._value()}",
             f"best {compact(self.best)} @{self.best_epoch}" if math.isfinite(self.best) else "best -",
         ]
         if math.isfinite(self.optimality):
@@ -126,6 +123,12 @@ class Progress:
             text = longer
         return text
 
+    def _value(self) -> str:
+        """The last mean value ± half of its 95 % interval, where it has one."""
+        half = recorded_half(self.last)
+        error = "" if half is None else f" ± {compact(half, 2)}"
+        return compact(_number(self.last.get("value_mean"))) + error
+
     def summary(self) -> dict[str, Any]:
         """Run, epochs, best value and its epoch, for the end of the run."""
         best = None if math.isnan(self.best) else {"value_mean": self.best, "epoch": self.best_epoch}
@@ -138,7 +141,6 @@ class Progress:
         text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
         text += f" in {duration(self.clock() - self.started)}"
         if self.last:
-            error = compact(_number(self.last.get("value_se")), 2)
-            text += f", value {compact(_number(self.last.get('value_mean')))} ± {error}"
+            text += f", value {self._value()}"
             text += f", best {compact(self.best)} @{self.best_epoch}"
         return printable(text)

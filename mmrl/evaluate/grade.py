@@ -6,12 +6,12 @@ and no evaluation draws: the same ones for every epoch, so that differences betw
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mmrl.evaluate.metrics import Z95, mean_interval
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.settings.model import Config
 
@@ -44,8 +44,8 @@ class Grade:
         if self.scores is None or best.scores is None:
             scale = abs(best.value / best.optimality) if best.optimality else abs(best.value)
             return best.value - self.value > EXACT_FALL * scale
-        loss, interval = mean_interval(best.scores - self.scores)
-        return interval is not None and loss > FALL * (interval[1] - loss) / Z95
+        loss = best.scores - self.scores
+        return bool(loss.mean() > FALL * loss.std(ddof=1) / math.sqrt(loss.size))
 
 
 class Grader:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.evaluate.reduction import Columns, Sums, reduce
+from mmrl.intervals import half_width
 from mmrl.markets.contract import Objective
 from mmrl.rollout.trajectories import Trajectories
 
 Float64 = npt.NDArray[np.float64]
-Z95 = 1.959963984540054
 TAIL = 0.01
 LEAST_SHARE = 0.1
 """Of the samples that must carry a certainty equivalent, as their effective number."""
@@ -53,17 +53,14 @@ def joined(parts: list[Summary]) -> Summary:
 
 
 def mean_interval(sample: Float64) -> tuple[float, list[float] | None]:
-    """Mean and its 95 % interval (None for a single number)."""
-    mean = float(sample.mean())
-    if sample.size < 2:
-        return mean, None
-    half = Z95 * float(sample.std(ddof=1)) / math.sqrt(sample.size)
-    return mean, [mean - half, mean + half]
+    """Mean and its 95 % interval (None where there is none)."""
+    mean, half = float(sample.mean()), half_width(sample)
+    return mean, [mean - half, mean + half] if math.isfinite(half) else None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A point with its 95 % interval (None for a single number), and how many samples carry it."""
+    """A point with its 95 % interval (None where there is none), and how many samples carry it."""
 
     value: float
     interval: list[float] | None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mmrl.intervals import half_width, ratio_half_width
 from mmrl.rollout.trajectories import Trajectories
 
 PROFILED = ("mid", "bid", "ask", "spread", "wealth", "inventory", "value")
@@ -17,7 +18,8 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
     """Rewards, values, inventory and spread of a batch; value is V_T = W_T + I_T S_T in currency.
 
     `reward` is summed over each trajectory; inventory and spread are averaged over all live steps. Quantiles are
-    those of the trajectories: of their rewards, final values, and means of inventory and spread.
+    those of the trajectories: of their rewards, final values, and means of inventory and spread. `half` is half of a
+    mean's 95 % interval.
     """
     lengths = np.diff(batch.offsets)
     count = len(lengths)
@@ -36,7 +38,6 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
         "reward_std": float(rewards.std()),
         "value_mean": float(batch.final_value.mean()),
         "value_std": float(batch.final_value.std()),
-        "value_se": float(batch.final_value.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan"),
         "inventory_mean": float(batch.inventory.mean()),
         "inventory_std": float(batch.inventory.std()),
         "inventory_abs_mean": float(np.abs(batch.inventory).mean()),
@@ -46,6 +47,10 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
         "spread_std": float(spread.std()),
         "length_mean": float(lengths.mean()),
         "terminated": int(batch.terminated.sum()),
+        "reward_half": half_width(rewards),
+        "value_half": half_width(batch.final_value),
+        "inventory_half": ratio_half_width(batch.segment_sum(batch.inventory), lengths),
+        "spread_half": ratio_half_width(batch.segment_sum(spread), lengths),
         **{f"{name}_{end}": value for name, values in each.items() for end, value in _quantiles(values).items()},
     }
 

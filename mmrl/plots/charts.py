@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from mmrl.intervals import LEAST, student_t
 from mmrl.plots import raster
 from mmrl.plots.lines import BLUE, COLOURS, GREY, Line, grid, layout
 from mmrl.plots.numbers import compact
@@ -19,7 +20,7 @@ PANELS = ("reward", "inventory", "spread")
 """Metrics that are shown of every run unless told otherwise."""
 SPARSE = ("optimality",)
 """Metrics known now and then, shown where known: what lies between two grades is no gap in the run."""
-DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "se", "std")))
+DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "half", "std")))
 """What the usual panels take from the record of an epoch."""
 UNITS = {
     "reward": "currency",
@@ -80,25 +81,32 @@ def series(records: Sequence[Record], key: str) -> Floats:
 
 
 def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> Line:
-    """The curve of a metric over epochs; reward, value, inventory and spread carry a standard-error band.
-
-    A standard error is std / sqrt(trajectories); for inventory and spread, whose std is taken over all steps,
-    this assumes nothing about dependence within a trajectory and is therefore an upper bound.
-    """
+    """The curve of a metric over epochs; reward, value, inventory and spread carry a band, the 95 % interval."""
     epochs = series(records, "epoch")
     metric = metric.removesuffix("_mean")
     if any(f"{metric}_mean" in record for record in records):
         middle = series(records, f"{metric}_mean")
-        error = series(records, f"{metric}_se")
-        with np.errstate(all="ignore"):
-            computed = series(records, f"{metric}_std") / np.sqrt(series(records, "trajectories"))
-        error = np.where(np.isfinite(error), error, computed)
-        if np.isfinite(error).any():
-            return Line(epochs, middle, middle - error, middle + error, colour)
+        half = half_widths(lambda key: series(records, key), metric)
+        if np.isfinite(half).any():
+            return Line(epochs, middle, middle - half, middle + half, colour)
         return Line(epochs, middle, colour=colour)
     values = series(records, metric)
     known = np.isfinite(values) if metric in SPARSE else slice(None)
     return Line(epochs[known], values[known], colour=colour)
+
+
+def half_widths(column: Callable[[str], Floats], metric: str) -> Floats:
+    """Half of the 95 % interval of a metric's mean, epoch by epoch, given the columns; NaN where it is not known.
+
+    Earlier versions did not record it; of reward and value they recorded what it follows from but for skewness.
+    """
+    half = column(f"{metric}_half")
+    if metric not in ("reward", "value"):
+        return half
+    count = column("trajectories")
+    with np.errstate(all="ignore"):
+        older = student_t(count) * column(f"{metric}_std") / np.sqrt(count - 1)
+    return np.where(np.isfinite(half) | (count < LEAST), half, older)
 
 
 def panels_of(records: Sequence[Record]) -> tuple[str, ...]:
@@ -140,15 +148,15 @@ def training_picture(
 
 
 def _title(metric: str, line: Line, width: int, characters: Charset) -> str:
-    """Name, unit, last value and standard error of a metric; without the unit where all of it is too wide."""
+    """Name, unit and last value ± half of its interval; without the unit where all of it is too wide."""
     last = ""
     y = np.asarray(line.y)
     finite = y[np.isfinite(y)]
     if len(finite):
-        error = np.asarray(line.high)[-1] - y[-1] if line.high is not None else np.nan
+        half = np.asarray(line.high)[-1] - y[-1] if line.high is not None else np.nan
         last = f"  {compact(float(finite[-1]))}"
         sign = "+-" if characters is raster.ASCII else "±"
-        last += f" {sign} {compact(float(error), 2)}" if np.isfinite(error) else ""
+        last += f" {sign} {compact(float(half), 2)}" if np.isfinite(half) else ""
     title = heading(metric) + last
     return title if len(title) <= width - 2 else heading(metric, "") + last
 

@@ -117,7 +117,7 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
             figure.set_figheight(figure.get_figheight() + tall)
             figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
         elif runs:
-            figure.suptitle(f"{_plain(next(iter(runs)))}: mean ± standard error", fontsize=10)
+            figure.suptitle(f"{_plain(next(iter(runs)))}: mean and its 95 % interval", fontsize=10)
         write(figure, path)
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mmrl.intervals import recorded_half
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, sync_folder
 from mmrl.runs.checksum import sha256
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
@@ -47,7 +48,8 @@ class RunInfo:
     market: str
     algorithm: str
     value_mean: float | None
-    value_se: float | None
+    value_half: float | None
+    """Half of the 95 % interval of the mean value."""
     optimality: float | None
     steps_per_second: float | None
     started: float | None
@@ -202,7 +204,7 @@ def describe(folder: Path) -> RunInfo:
         market=market,
         algorithm=algorithm,
         value_mean=_number(last, "value_mean"),
-        value_se=_number(last, "value_se"),
+        value_half=recorded_half(last),
         optimality=_number(graded, "optimality"),
         steps_per_second=_number(last, "steps_per_second"),
         started=_moment(status, "started"),

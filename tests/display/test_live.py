@@ -28,7 +28,7 @@ def record(epoch: int, value: float = 1.0) -> dict:
     return {
         "epoch": epoch,
         "value_mean": value,
-        "value_se": 0.5,
+        "value_half": 0.5,
         "reward_mean": 2.0,
         "steps_per_second": 1.2e7,
     }

@@ -58,7 +58,7 @@ def test_published_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_rows_share_their_luck(capsys: pytest.CaptureFixture[str]) -> None:
     found = evaluated(capsys, "glft", "glft", "glft-asymptotic", trajectories=500)
     first, same, near = found["rows"]
-    assert same["difference"] == 0 and same["difference_ci"] == [0, 0]
+    assert same["difference"] == 0 and same["difference_ci"] is None  # equal games do not tell how rare others are
     assert {**same, "agent": ""} == {**first, "agent": ""}
     width = near["difference_ci"][1] - near["difference_ci"][0]
     assert width < 0.5 * (near["value_ci"][1] - near["value_ci"][0])  # what common random numbers are for

@@ -14,7 +14,6 @@ from mmrl.evaluate.metrics import (
     certainty_equivalent,
     figures,
     joined,
-    mean_interval,
     objective_value,
     summarise,
 )
@@ -83,7 +82,7 @@ def test_the_cash_of_two_games_is_that_of_their_fills(two_games: Trajectories) -
 def test_figures_by_hand(two_games: Trajectories) -> None:
     row = figures(summarise(two_games), cara(0.5))
     assert row["value_mean"] == 1 and row["value_std"] == pytest.approx(np.sqrt(18))
-    assert row["value_ci"][1] - 1 == pytest.approx(1.96 * 3, rel=1e-4)
+    assert row["value_ci"] is None  # two games
     assert row["ce"] == pytest.approx(-np.log((np.exp(-2) + np.exp(1)) / 2) / 0.5)
     assert row["pnl_inventory"] == -1 and row["pnl_spread"] + row["pnl_inventory"] == row["value_mean"]
     assert (row["spread_mean"], row["inventory_abs_mean"], row["fills_mean"], row["cvar_01"]) == (2, 0.5, 2, -2)
@@ -106,7 +105,7 @@ def test_certainty_equivalent_of_a_normal_value() -> None:
     assert interval is not None and interval[0] < 1000 - 0.3 * 4 / 2 < interval[1]
     assert interval[1] - interval[0] < 0.1
     assert certainty_equivalent(-1e6 * np.ones(3), 5.0).value == pytest.approx(-1e6)  # nothing overflows
-    assert mean_interval(np.ones(5)) == (1.0, [1.0, 1.0]) and ce < 1000
+    assert ce < 1000
 
 
 def test_the_split_adds_up_on_both_markets_and_fills_are_counted() -> None:

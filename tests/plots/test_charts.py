@@ -21,7 +21,7 @@ def records(count: int) -> list[dict]:
             "inventory_std": 3.0,
             "spread_mean": 0.1,
             "value_mean": 1e4 + k,
-            "value_se": 5.0,
+            "value_half": 5.0,
         }
         for k in range(count)
     ]
@@ -101,11 +101,15 @@ def test_decimation_keeps_extremes() -> None:
     assert (np.diff(px) > 0).all()
 
 
-def test_metric_band_is_the_standard_error() -> None:
-    line = charts.metric_line(records(3), "reward")
-    assert np.allclose(np.asarray(line.high) - np.asarray(line.y), 2.0 / math.sqrt(100))
+def test_metric_band_is_the_interval() -> None:
     value = charts.metric_line(records(3), "value_mean")
     assert np.allclose(np.asarray(value.y) - np.asarray(value.low), 5.0)
+    reward = charts.metric_line(records(3), "reward")  # of an earlier version: Student's t with 99 degrees of freedom
+    assert np.allclose(np.asarray(reward.high) - np.asarray(reward.y), 1.98422 * 2.0 / math.sqrt(99), rtol=1e-5)
+    # its inventory has a deviation over steps, which says nothing of the mean's error; nor does one of few games
+    assert charts.metric_line(records(3), "inventory").low is None
+    few = [{**row, "trajectories": 9} for row in records(3)]
+    assert charts.metric_line(few, "reward").low is None
 
 
 @pytest.mark.parametrize(

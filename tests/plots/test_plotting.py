@@ -21,7 +21,7 @@ def run(root: Path, name: str, epochs: int = 9, market: str = "book", episode: b
     (folder / "episodes").mkdir(parents=True)
     (folder / "config.toml").write_text(f'[market]\nname = "{market}"\n')
     rows = [
-        {"epoch": k, "reward_mean": k * 0.5, "reward_std": 3.0, "trajectories": 9, "value_mean": k, "entropy": -k}
+        {"epoch": k, "reward_mean": k * 0.5, "reward_std": 3.0, "trajectories": 10, "value_mean": k, "entropy": -k}
         for k in range(1, epochs + 1)
     ]
     torn = '{"epoch": 10, "rew'  # a running process is in the middle of a line
@@ -43,7 +43,7 @@ def text(folders: list[Path], what: str = "training", metrics: tuple[str, ...] =
 def test_one_run(tmp_path: Path) -> None:
     picture = text([run(tmp_path, "a")], metrics=("reward", "value_mean"))
     assert picture.startswith("a\n")
-    assert "reward (currency)  4.5 ± 1" in picture
+    assert "reward (currency)  4.5 ± 2.3" in picture
     assert "value (currency)  9" in picture
     assert picture.count("epoch") == 2
     assert any(letter in picture for letter in LETTERS)

@@ -57,10 +57,10 @@ def test_what_a_list_shows(tmp_path: Path) -> None:
     folder = store.create(config_in(tmp_path, ne=9, name="mine"), {})
     with RunLock(folder):
         write_status(folder, "running", target=9)
-        History(folder / "metrics.jsonl").append({"epoch": 4, "value_mean": 1.5, "value_se": 0.5})
+        History(folder / "metrics.jsonl").append({"epoch": 4, "value_mean": 1.5, "value_half": 0.5})
         (info,) = store.find_runs(tmp_path / "results")
         assert (info.name, info.state, info.epoch, info.target) == ("mine", "running", 4, 9)
-        assert (info.value_mean, info.value_se, info.market, info.algorithm) == (1.5, 0.5, "book", "ppo")
+        assert (info.value_mean, info.value_half, info.market, info.algorithm) == (1.5, 0.5, "book", "ppo")
     assert store.find_run("mine", tmp_path / "results").state == "crashed"
     assert store.find_run(str(folder), "elsewhere").id == info.id
     with pytest.raises(store.RunNotFound):

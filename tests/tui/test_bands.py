@@ -1,4 +1,4 @@
-"""The band around a curve: standard error, 10 % to 90 % of the trajectories, or none; runs without quantiles."""
+"""The band around a curve: 95 % interval, 10 % to 90 % of the trajectories, or none; runs without quantiles."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_band_is_chosen_and_remembered(results: Path) -> None:
         await press(app, pilot, "enter")
         charts = app.screen.query_one(TrainingCharts)
         value = charts.charts()[3]
-        assert "± standard error" in screen_text(app)
+        assert "95 % interval" in screen_text(app)
         series = value.content.series[0]
         np.testing.assert_allclose(series.high - series.y, 2.0)
         await press(app, pilot, "b")
@@ -39,7 +39,7 @@ def test_the_band_is_chosen_and_remembered(results: Path) -> None:
         series = value.content.series[0]
         np.testing.assert_allclose(series.low, 10.0 + np.arange(1, 41))
         np.testing.assert_allclose(series.high, 200.0 + np.arange(1, 41))
-        reward = charts.charts()[0].content.series[0]  # this run has no quantiles of it: its standard error stays away
+        reward = charts.charts()[0].content.series[0]  # this run has no quantiles of it: its interval stays away
         assert reward.low is None
         await press(app, pilot, "full_stop")
         assert "(50 to 240)" in screen_text(app)

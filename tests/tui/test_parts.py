@@ -96,9 +96,9 @@ def test_metrics_are_columns_with_gaps_where_a_line_says_nothing(tmp_path: Path)
     path.write_text("\n".join(rows) + '\n{"epoch": 4')
     metrics = Metrics(path)
     assert metrics.poll() and metrics.count == 3
-    reward, error = metrics.value_and_error("reward")
+    reward, half = metrics.value_and_half("reward")
     assert reward[0] == 2 and math.isnan(reward[1]) and math.isinf(reward[2])
-    assert error is not None and error[0] == 1
+    assert half is not None and half[0] == pytest.approx(2.13145 * 4 / math.sqrt(15), rel=1e-5)
     assert metrics.events == [(3.0, "learning rate 0.1")]
     assert metrics.last("reward_mean") == 2
     assert not metrics.poll()

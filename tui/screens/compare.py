@@ -117,10 +117,10 @@ class Compare(Base):
         for number, metrics in enumerate(self.metrics):
             if not metrics.count:
                 continue
-            y, error = metrics.value_and_error(self.metric)
+            y, half = metrics.value_and_half(self.metric)
             low, high, raw = None, None, None
-            if error is not None and len(self.metrics) <= 3:
-                low, high = y - error, y + error
+            if half is not None and len(self.metrics) <= 3:
+                low, high = y - half, y + half
             if self.smoothing:
                 key = (number, self.metric, self.smoothing)
                 raw, y = y, self._averages.setdefault(key, Ema(self.smoothing)).extended(y)
@@ -129,12 +129,12 @@ class Compare(Base):
         self.query_one(Chart).show(Content(series, title, AXES[self.axis], []))
         legend = Text()
         for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
-            y, error = metrics.value_and_error(self.metric)
+            y, half = metrics.value_and_half(self.metric)
             last = float(y[-1]) if len(y) else math.nan
             legend.append(f" {self._mark(number)} ", self.query_one(Chart)._style(number))
             legend.append(f"{printable(folder.name)}  {compact(last)}")
-            if error is not None and len(error) and math.isfinite(error[-1]):
-                legend.append(f" ± {compact(float(error[-1]), 2)}")
+            if half is not None and len(half) and math.isfinite(half[-1]):
+                legend.append(f" ± {compact(float(half[-1]), 2)}")
             legend.append("\n")
         legend.rstrip()
         self.query_one("#legend", Static).update(legend)
@@ -166,7 +166,7 @@ class Compare(Base):
             table.add_row(Text("all settings are equal"))
 
     def _final(self) -> None:
-        """List the newest values with their standard errors."""
+        """List the newest values with half of their 95 % intervals."""
         table = self.query_one("#final-table", DataTable)
         table.clear(columns=True)
         table.add_column("RUN", width=30)
@@ -177,12 +177,12 @@ class Compare(Base):
             cells = [Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True)]
             cells.append(Text(compact(metrics.last("epoch"), 8), justify="right"))
             for name in FINAL:
-                y, error = metrics.value_and_error(name)
+                y, half = metrics.value_and_half(name)
                 text = compact(float(y[-1]) if len(y) else math.nan)
                 if name == "optimality":
                     text = compact(metrics.last(name))
-                if error is not None and len(error) and math.isfinite(error[-1]):
-                    text += f" ± {compact(float(error[-1]), 2)}"
+                if half is not None and len(half) and math.isfinite(half[-1]):
+                    text += f" ± {compact(float(half[-1]), 2)}"
                 cells.append(Text(text, justify="right"))
             table.add_row(*cells)
 

@@ -59,12 +59,12 @@ def state_text(state: str, colours: dict[str, str]) -> Text:
 
 
 def value_text(entry: Entry) -> str:
-    """Value with its standard error."""
+    """Value with half of its 95 % interval."""
     info = entry.info
     if info.value_mean is None:
         return "NaN" if info.state == "diverged" else "-"
-    error = "" if info.value_se is None else f" ± {compact(info.value_se, 2)}"
-    return compact(info.value_mean, 4) + error
+    half = "" if info.value_half is None else f" ± {compact(info.value_half, 2)}"
+    return compact(info.value_mean, 4) + half
 
 
 def short_name(market: str) -> str:

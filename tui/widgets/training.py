@@ -24,14 +24,14 @@ from tui.widgets.chart import Chart
 from tui.widgets.view import Content, Series, View
 
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
-BANDS = {"error": "± standard error", "quantiles": "10 % to 90 %", "none": "no band"}
+BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
 
 
 def choices(metrics: Metrics) -> list[str]:
     """Metrics that a chart can show; the mean of a metric has its plain name."""
     keys = metrics.keys()
     means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
-    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "q10", "q90")}
+    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "half", "q10", "q90")}
     return [*means, *(key for key in keys if key not in parts and key not in HIDDEN)]
 
 
@@ -49,9 +49,7 @@ class TrainingCharts(Vertical):
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
-        Binding(
-            "b", "band", "Band", show=False, tooltip="Band: standard error, 10 % to 90 % of the trajectories, none"
-        ),
+        Binding("b", "band", "Band", show=False, tooltip="Band: 95 % interval, 10 % to 90 % of the trajectories, none"),
         Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
         Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
         Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
@@ -106,8 +104,8 @@ class TrainingCharts(Vertical):
 
     def _content(self, name: str, number: int) -> Content:
         x = self.metrics.column("epoch")
-        y, error = self.metrics.value_and_error(name)
-        low, high = self._band(name, y, error)
+        y, half = self.metrics.value_and_half(name)
+        low, high = self._band(name, y, half)
         if name in SPARSE:
             known = np.isfinite(y)
             x, y = x[known], y[known]
@@ -120,18 +118,18 @@ class TrainingCharts(Vertical):
         title = heading(name)
         if len(good):
             title += f"  {compact(float(y[-512:][good[-1]]))}"
-            if error is not None and math.isfinite(error[-1]):
-                title += f" ± {compact(float(error[-1]), 2)}"
+            if half is not None and math.isfinite(half[-1]):
+                title += f" ± {compact(float(half[-1]), 2)}"
         mark = MARKS[number] if self.app.no_color else ""
         series = [Series(x, y, low, high, raw, number, mark=mark)] if len(x) else []
         return Content(series, title, "epoch", list(self.metrics.events[-50:]))
 
-    def _band(self, name: str, y: Floats, error: Floats | None) -> tuple[Floats | None, Floats | None]:
+    def _band(self, name: str, y: Floats, half: Floats | None) -> tuple[Floats | None, Floats | None]:
         """Lower and upper edge of the chosen band, if the run has it."""
         found = self.metrics.quantiles(name) if self.band == "quantiles" else None
         if found is not None:
             return found
-        return (None, None) if error is None or self.band != "error" else (y - error, y + error)
+        return (None, None) if half is None or self.band != "error" else (y - half, y + half)
 
     def _read(self) -> None:
         """Write the line below the charts: the values at the cursor, else the view."""
@@ -157,7 +155,7 @@ class TrainingCharts(Vertical):
         found = self.metrics.quantiles(name)
         if found is None:
             return ""
-        value, low, high = (float(column[at]) for column in (self.metrics.value_and_error(name)[0], *found))
+        value, low, high = (float(column[at]) for column in (self.metrics.value_and_half(name)[0], *found))
         return f"{compact(value)} ({compact(low, 3)} to {compact(high, 3)})"
 
     def _facts(self) -> None:
