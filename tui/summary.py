@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmrl.intervals import recorded_half
 from mmrl.runs.atomic import read_plain
 from mmrl.runs.status import STATES, read_status
 from mmrl.runs.store import CONFIG, RunInfo, last_records
+from mmrl.statistics.intervals import recorded_half
 
 SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$', re.MULTILINE)
 

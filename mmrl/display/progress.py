@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.intervals import recorded_half
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration, printable
 from mmrl.settings.model import Config
+from mmrl.statistics.intervals import recorded_half
 
 
 def _number(value: Any) -> float:

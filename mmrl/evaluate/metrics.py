@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.evaluate.reduction import Columns, Sums, reduce
-from mmrl.intervals import half_width
 from mmrl.markets.contract import Objective
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.statistics.intervals import half_width
 
 Float64 = npt.NDArray[np.float64]
 TAIL = 0.01

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mmrl.intervals import half_width, ratio_half_width
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.statistics.intervals import half_width, ratio_half_width
 
 PROFILED = ("mid", "bid", "ask", "spread", "wealth", "inventory", "value")
 QUANTILES = {"q10": 0.1, "q90": 0.9}

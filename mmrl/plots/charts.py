@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.intervals import LEAST, student_t
 from mmrl.plots import raster
 from mmrl.plots.lines import BLUE, COLOURS, GREY, Line, grid, layout
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import MIN_HEIGHT, Charset
+from mmrl.statistics.intervals import LEAST, student_t
 
 Record = Mapping[str, Any]
 

@@ -16,7 +16,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mmrl.intervals import recorded_half
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, sync_folder
 from mmrl.runs.checksum import sha256
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
@@ -26,6 +25,7 @@ from mmrl.runs.status import STATES, read_status
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
+from mmrl.statistics.intervals import recorded_half
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes

@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from mmrl.evaluate.metrics import certainty_equivalent, mean_interval
-from mmrl.intervals import LEAST, half_width, ratio_half_width, recorded_half, student_t
 from mmrl.learn.record import batch_record
 from mmrl.rollout.trajectories import Trajectories
+from mmrl.statistics.intervals import LEAST, half_width, ratio_half_width, recorded_half, student_t
 
 SEEDS = 400
 Draw = Callable[[np.random.Generator, int], np.ndarray]

@@ -1,0 +1,1 @@
+"""Statistics of samples that all that prints or draws shares."""
