@@ -13,7 +13,7 @@ HEAD = """# Settings
 Written by `python docs/settings.py` from the declarations in `mmrl/settings/groups.py` and the markets' `settings.py`.
 Any of them can be given as a flag, as `--set key=value`, in a TOML file (`--config`), or as an environment variable
 (`MMRL_` and the flag's name). A setting that has no effect with the others is refused where a flag or a variable asks
-for it, and noted where a preset or a file does; the last column says when. A setting of another market is
+for it, and noted where a file does; the last column says when. A setting of another market is
 always refused.
 """
 

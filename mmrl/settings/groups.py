@@ -180,10 +180,16 @@ class Training(Group):
         ge=0,
         le=1,
     )
-    update_freq: int = option(5, "Passes over the trajectories of an epoch", "--update-freq", "-uf", ge=1, le=1000)
-    minibatches: int = option(
-        4, "Minibatches in a pass; REINFORCE moves the policy once an epoch, by the whole batch", ge=1, le=10_000
+    update_freq: int = option(
+        5,
+        "PPO: passes over the trajectories of an epoch (REINFORCE takes one step, by the whole batch)",
+        "--update-freq",
+        "-uf",
+        applies=_PPO,
+        ge=1,
+        le=1000,
     )
+    minibatches: int = option(4, "PPO: minibatches in a pass", applies=_PPO, ge=1, le=10_000)
     entropy: float = option(0.0, "Weight of the entropy bonus", ge=0, le=10)
     max_grad_norm: float = option(0.5, "Gradients are clipped to this norm", gt=0, le=1e6)
     target_kl: float = option(

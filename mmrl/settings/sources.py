@@ -98,11 +98,14 @@ def typed(key: str, value: Any, market: str) -> Any:
 
 
 def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
-    """Raise ConfigError on a setting that was asked for by a flag or variable and does nothing; note those of files."""
+    """Raise ConfigError on a setting that was asked for by a flag or variable and does nothing; note those of files.
+
+    A preset is silent: its values were not chosen by whoever overrides one of them.
+    """
     values = values_of(config)
     for key, condition in without_effect(values, config.market.name).items():
         origin = origins.get(key, "")
-        if not origin or not condition.refused:
+        if not origin or origin.startswith("preset") or not condition.refused:
             continue
         spec = field(key, config.market.name)
         text = f"{key} = {_toml(values[key])} has no effect: {condition.otherwise}"

@@ -44,11 +44,10 @@ LINEAGE: dict[str, dict[str, Any]] = {
         "training.ne": 1000,
         "training.noclip": True,
     },
-    "-np -nc -na -uf 3 -u -no 2 -bs 100 -at -ai --seed 7": {
+    "-np -nc -na -u -no 2 -bs 100 -at -ai --seed 7": {
         "training.algorithm": "reinforce",
         "training.noclip": True,
         "training.noadv": True,
-        "training.update_freq": 3,
         "market.uniform": True,
         "market.n_obs": 2,
         "market.book_size": 100,

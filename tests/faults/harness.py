@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--set", "minibatches=2", "-uf", "2", "--threads", "1"]
+ONE_STEP = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--threads", "1"]
+TINY = [*ONE_STEP, "--set", "minibatches=2", "-uf", "2"]
 MEASURED = ("seconds_rollout", "seconds_update", "steps_per_second", "wall")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.harness import ROOT, TINY, Nursery, equal, newest, trained, weights
+from tests.faults.harness import ONE_STEP, ROOT, TINY, Nursery, equal, newest, trained, weights
 
 ALGORITHMS = {
     "ppo": [],
@@ -48,7 +48,8 @@ def test_resume_is_exact(
     complete: bool,
 ) -> None:
     stops = (1, 7, 30, 60) if complete else (1, 2)
-    settings = [*TINY, *ALGORITHMS[algorithm], "--engine", engine, "--name", "run", "-ne"]
+    tiny = ONE_STEP if "-np" in ALGORITHMS[algorithm] else TINY
+    settings = [*tiny, *ALGORITHMS[algorithm], "--engine", engine, "--name", "run", "-ne"]
     for folder in ("straight", "parts"):
         (tmp_path / folder).mkdir()
     straight = tmp_path / "straight" / "run" if complete else good

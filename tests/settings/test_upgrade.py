@@ -336,7 +336,7 @@ def test_settings_without_effect(
     spec: FieldSpec,
     condition: When,
 ) -> None:
-    """By flag and variable they are refused, from file and preset noted; where they matter nothing is said."""
+    """By flag and variable they are refused, from a file noted; where they matter, and of a preset, nothing is said."""
     value = other_value(spec)
     told = f"{spec.key} = {sources._toml(value)} has no effect: {condition.otherwise}"
     idle, busy = [], []
@@ -374,8 +374,7 @@ def test_settings_without_effect(
     caplog.clear()
     monkeypatch.setattr(sources, "read_preset", lambda name: {NAME: market, spec.key: value})
     assert value_of(resolve(here, preset="mine")[0], spec) == value
-    assert notes(caplog) == [f"mmrl: preset mine: {told}"]
-    caplog.clear()
+    assert notes(caplog) == []  # not asked for by the user
     assert isinstance(outcome({NAME: market, **busy[0]}, config_file=file), Config)
     assert notes(caplog) == []
     file = _written(tmp_path, [(NAME, market), (spec.key, spec.default)])  # as every config.toml has it
@@ -387,6 +386,8 @@ def test_settings_without_effect(
     ("flags", "idle"),
     [
         ({"algorithm": "reinforce", "clip": 0.1}, "training.clip = 0.1 has no effect: the algorithm is reinforce"),
+        ({"algorithm": "reinforce", "minibatches": 2}, "training.minibatches = 2 has no effect: the algorithm is rein"),
+        ({"algorithm": "reinforce", "update_freq": 1}, "training.update_freq = 1 has no effect: the algorithm is rein"),
         ({"noclip": True, "clip": 0.1}, "training.clip = 0.1 has no effect: the ratio is not clipped"),
         ({"lambd": 0.5}, "training.lambd = 0.5 has no effect: TD(lambda) returns are off"),
         ({"utility": "linear", "immediate": "pnl"}, 'reward.immediate = "pnl" has no effect: the utility says'),
@@ -428,6 +429,13 @@ def test_settings_without_effect_by_name(flags: dict[str, Any], idle: str) -> No
 def test_settings_that_matter_are_taken(flags: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     resolve(flags)
     assert notes(caplog) == []
+
+
+def test_a_preset_overridden_says_nothing_of_its_other_values(caplog: pytest.LogCaptureFixture) -> None:
+    config, origins = resolve({"policy.kind": "categorical"}, preset=GAME)
+    assert config.policy.log_std == -0.8 and origins["policy.log_std"] == f"preset {GAME}"
+    assert notes(caplog) == []
+    assert refused({"policy.kind": "categorical", "log_std": -0.8}).startswith("policy.log_std = -0.8 has no effect")
 
 
 def test_not_to_clip_without_ppo_is_fine(tmp_path: Path) -> None:
