@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
 from mmrl.settings.model import Config
 from mmrl.settings.registry import packages
 
@@ -16,6 +22,26 @@ def available_devices() -> list[str]:
     if torch.cuda.is_available():
         found.append("cuda")
     return found
+
+
+@cache
+def cpu() -> str:
+    """Model of this machine's CPU, and what kernels are compiled for, e.g. AMD EPYC 7763 (znver3)."""
+    from llvmlite.binding import get_host_cpu_name
+
+    return f"{_cpu_model()} ({get_host_cpu_name()})"
+
+
+def _cpu_model() -> str:
+    if sys.platform == "darwin":
+        asked = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False)
+        return asked.stdout.strip() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def resolve_device(wanted: str) -> str:

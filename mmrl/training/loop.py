@@ -297,6 +297,7 @@ def _versions(trainer: Any) -> dict[str, Any]:
     import torch
 
     import mmrl
+    from mmrl.rollout.devices import cpu
 
     return {
         "mmrl": mmrl.__version__,
@@ -307,4 +308,5 @@ def _versions(trainer: Any) -> dict[str, Any]:
         "threads": trainer.threads,
         "engine": trainer.engine.name,
         "device": str(trainer.device),
+        "cpu": cpu(),
     }
