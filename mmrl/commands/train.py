@@ -49,6 +49,10 @@ def prepare(
 
 def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
+    from mmrl.training.reproducible import pin
+
+    if config.run.reproducible:
+        pin()
     from mmrl.display.choose import open_view
     from mmrl.training.start import train as run_session
 

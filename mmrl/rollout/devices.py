@@ -34,7 +34,9 @@ def cpu() -> str:
 
 def _cpu_model() -> str:
     if sys.platform == "darwin":
-        asked = subprocess.run(["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False)
+        asked = subprocess.run(
+            ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, check=False
+        )
         return asked.stdout.strip() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -80,12 +82,13 @@ def require_tensors(config: Config) -> None:
 def resolve(config: Config) -> tuple[str, str]:
     """(engine, device) of a config: by itself compiled on a CPU, tensor on an accelerator.
 
-    A device that is left open is the CPU where the compiled engine is asked for or alone knows the market's rules.
+    A device that is left open is the CPU where the compiled engine or the same bits are asked for, or where it alone
+    knows the market's rules.
     Raises ValueError of one line for what is not there.
     """
     engine, lacking = config.run.engine, tensor_lacks(config)
     device: str = config.run.device
-    if device == "auto" and (engine == "compiled" or (engine == "auto" and lacking)):
+    if device == "auto" and (engine == "compiled" or config.run.reproducible or (engine == "auto" and lacking)):
         device = "cpu"
     device = resolve_device(device)
     if engine == "auto":

@@ -212,6 +212,12 @@ class Run(Group):
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Device to learn on", "--device")
     engine: Literal["auto", "compiled", "tensor"] = option("auto", "Simulation engine", "--engine")
     threads: int = option(0, "CPU threads, 0: all cores", "--threads", ge=0, le=4096)
+    reproducible: bool = option(
+        False,
+        "Same results to the bit on every x86-64 CPU with AVX2, for the same versions and number of threads",
+        "--reproducible",
+        part="arithmetic",
+    )
     plot_after: int = option(
         10,
         "Write an episode profile every so many epochs, 0: never",

@@ -73,6 +73,12 @@ def _contradiction(config: Config) -> str | None:
             f"run.engine = 'compiled' runs on the CPU, run.device = '{run.device}' does not: "
             "use --engine tensor or --device cpu"
         )
+    if run.reproducible and (run.engine == "tensor" or run.device in ("cuda", "mps")):
+        return (
+            "run.reproducible = true is for the compiled engine on a CPU: drop --reproducible, or --engine and --device"
+        )
+    if run.reproducible and run.threads == 0:
+        return "run.reproducible = true needs a number of threads, which the order of sums follows: add --threads 2"
     return None
 
 

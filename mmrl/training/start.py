@@ -9,6 +9,7 @@ from mmrl.settings.fields import NAME, fields, value_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View
+from mmrl.training.reproducible import pinned
 from mmrl.training.signals import Interruption
 
 
@@ -52,12 +53,12 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
             return TrainingProcess(config, origins, lock.folder, view, interruption).work()
 
 
-FIXED = ("shape", "view", "action")
-"""Parts of the settings that decide which networks a run has and what their outputs mean."""
+FIXED = ("shape", "view", "action", "arithmetic")
+"""Parts of the settings that decide which networks a run has, what their outputs mean, and in which bits."""
 
 
 def check_changes(stored: Config, wanted: Config) -> None:
-    """Refuse changes of a started run that its networks would no longer fit."""
+    """Refuse changes of a started run that its networks or its promise of the same bits would no longer fit."""
     if stored.market.name != wanted.market.name:
         raise ConfigError(
             f"{NAME} = {wanted.market.name} cannot change in a run that started with {stored.market.name}: "
@@ -73,6 +74,10 @@ def check_engine(config: Config) -> None:
     """Refuse a device or engine that is not available, before anything is created."""
     from mmrl.rollout.devices import resolve
 
+    if config.run.reproducible and not pinned():
+        raise ConfigError(
+            "run.reproducible = true must be known before Python starts: train with the command mmrl train"
+        )
     try:
         resolve(config)
     except ValueError as error:
