@@ -23,7 +23,7 @@ PINNED = {
     "MKL_CBWR": "COMPATIBLE",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "OPENBLAS_CORETYPE": "Haswell",
-    "NPY_DISABLE_CPU_FEATURES": "",
+    "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V4",
 }
 
 
@@ -33,7 +33,10 @@ def pinned() -> bool:
 
 
 def pin() -> None:
-    """Replace this process by the same command with the choices fixed, unless it has them; ConfigError where they fail."""
+    """Replace this process by the same command with the choices fixed, unless it has them.
+
+    ConfigError on a CPU that cannot have them.
+    """
     from llvmlite.binding import get_host_cpu_features
 
     if platform.machine().lower() not in ("x86_64", "amd64"):
