@@ -214,8 +214,9 @@ def evaluate(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="naive, symmetric, avellaneda-stoikov, glft, glft-asymptotic, cartea-jaimungal, optimum, or "
-            "fixed:DELTA (book: fixed:SIZE@DELTA); may be repeated.",
+            help="naive, symmetric, avellaneda-stoikov, glft, glft-asymptotic, cartea-jaimungal, optimum, "
+            "best-fixed or best-linear (found by a search of some seconds), or fixed:DELTA (book: fixed:SIZE@DELTA); "
+            "may be repeated.",
             autocompletion=complete_agent,
         ),
     ] = None,

@@ -6,23 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
+from mmrl.agents.inputs import MAX_INVENTORY
 from mmrl.markets.contract import CLOSED_FORM, spec_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.settings.declare import ConfigError, suggestion
 from mmrl.settings.model import Config
 
 
-def _glft_asymptotic(config: Config, argument: str) -> Quoter:
-    from mmrl.agents import glft
-
-    return glft.make_asymptotic(config, argument)
-
-
-def _maker(module: str) -> Callable[[Config, str], Quoter]:
+def _maker(module: str, function: str = "make") -> Callable[[Config, str], Quoter]:
     def make(config: Config, argument: str) -> Quoter:
         from importlib import import_module
 
-        quoter: Quoter = import_module(f"mmrl.agents.{module}").make(config, argument)
+        quoter: Quoter = getattr(import_module(f"mmrl.agents.{module}"), function)(config, argument)
         return quoter
 
     return make
@@ -33,9 +28,11 @@ AGENTS: dict[str, Callable[[Config, str], Quoter]] = {
     "symmetric": _maker("symmetric"),
     "avellaneda-stoikov": _maker("avellaneda_stoikov"),
     "glft": _maker("glft"),
-    "glft-asymptotic": _glft_asymptotic,
+    "glft-asymptotic": _maker("glft", "make_asymptotic"),
     "cartea-jaimungal": _maker("cartea_jaimungal"),
     "fixed": _maker("fixed"),
+    "best-fixed": _maker("best_simple", "make_fixed"),
+    "best-linear": _maker("best_simple", "make_linear"),
     "optimum": _maker("optimum"),
 }
 """By name; each makes a quoter for a market and a text after the name, as in fixed:0.7."""
@@ -73,7 +70,8 @@ def agent(name: str, config: Config) -> Quoter:
 def distances(quoter: Quoter, config: Config) -> np.ndarray | None:
     """The quotes of an agent that is a table, float64 [rows, 2 Q + 1, 2] as (bid, ask), or None."""
     spec = spec_of(config)
-    if quoter.kind == "fixed":
-        constant = np.array(quoter.constant)[spec.distances]
-        return np.broadcast_to(constant, (spec.rows, 1, 2)).copy()
+    if quoter.kind == "linear":
+        most = MAX_INVENTORY if any(per_share for _, per_share, _ in quoter.linear) else 0
+        left = 1.0 - np.arange(spec.rows) / spec.rows
+        return quoter.linear_actions(np.arange(-most, most + 1), left)[..., spec.distances]
     return None if quoter.table is None else quoter.table[..., spec.distances]

@@ -125,6 +125,10 @@ def print_table(result: dict[str, Any]) -> None:
     console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
     if result["optimum_ce"] is not None:
         console.print(f"exact optimum: {result['optimum_ce']:.4f}", highlight=False)
+    for row in result["rows"]:
+        if row["rule"]:
+            rules = ", ".join(f"{axis} {_linear(*rule)}" for axis, rule in row["rule"].items())
+            console.print(f"{row['agent']}: {rules}", highlight=False)
     tables: tuple[tuple[str, list[tuple[str, Any]]], ...] = (
         (
             "outcome (± half of the 95 % interval)",
@@ -176,6 +180,12 @@ def _number(value: float | str | None, interval: Sequence[float] | None = None) 
         return text
     half = (interval[1] - interval[0]) / 2
     return f"{text} ± {half:,.{digits}f}" if half > 0 else text
+
+
+def _linear(constant: float, per_share: float, per_time: float) -> str:
+    """A rule in the inventory q and the share of time that is left."""
+    slopes = ((per_share, " q"), (per_time, " left"))
+    return f"{constant:.3g}" + "".join(f" {'-' if b < 0 else '+'} {abs(b):.3g}{of}" for b, of in slopes if b)
 
 
 def _short(value: Any) -> str:

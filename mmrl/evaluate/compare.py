@@ -85,6 +85,14 @@ def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None
     return joined(parts)
 
 
+def rule(entrant: Entrant) -> dict[str, tuple[float, float, float]] | None:
+    """The quotes of a linear agent by axis: the constant, what a share held adds, and what all of T left adds."""
+    if entrant.quoter.kind != "linear":
+        return None
+    names = (axis.name for axis in spec_of(entrant.config).axes)
+    return dict(zip(names, entrant.quoter.linear, strict=True))
+
+
 def compare(
     entrants: Sequence[Entrant], config: Config, trajectories: int, seed: int, max_inventory: int | None = None
 ) -> dict[str, Any]:
@@ -102,7 +110,8 @@ def compare(
     first: Summary | None = None
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed)
-        row = {"agent": entrant.name, "epoch": entrant.epoch, **figures(summary, objective, variance)}
+        row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "rule": rule(entrant)}
+        row |= figures(summary, objective, variance)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)

@@ -53,9 +53,9 @@ def surface(entrant: Entrant, q: np.ndarray) -> np.ndarray | None:
 
     None for an agent whose quotes depend on more than time and inventory, such as the naive one.
     """
-    quoter, spec = entrant.quoter, spec_of(entrant.config)
-    if quoter.kind == "fixed":
-        return np.broadcast_to(np.array(quoter.constant), (len(TIMES), q.size, len(spec.axes)))
+    quoter = entrant.quoter
+    if quoter.kind == "linear":
+        return quoter.linear_actions(q, 1.0 - np.array(TIMES))
     if quoter.weights is not None and quoter.deterministic:
         return actions(entrant.config, quoter.weights, q, 1.0 - np.array(TIMES))
     table = quoter.table

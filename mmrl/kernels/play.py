@@ -23,7 +23,7 @@ from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import allocating, inlined
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
-from mmrl.kernels.sampling import Kind, look_up, normalise, sample
+from mmrl.kernels.sampling import Kind, linear_quote, look_up, normalise, sample
 
 OBSERVATION_CLIP = 10.0
 """Bound of a normalised observation, on either side of 0."""
@@ -176,8 +176,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
                 elif maker.kind == Kind.HEURISTIC:
                     heuristic(p, s, x.rng, x.quote)
                 else:
-                    for a in range(x.quote.shape[0]):
-                        x.quote[a] = maker.constant[a]
+                    linear_quote(maker.linear, t, draw.steps, before.inventory, x.quote)
                 for a in range(x.quote.shape[0]):
                     x.action[a] = x.quote[a]
             act(p, s, x.quote)

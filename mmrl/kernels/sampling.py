@@ -1,4 +1,4 @@
-"""What the maker does at a step: the learned policy sampled or at its mean, a table, a fixed action."""
+"""What the maker does at a step: the learned policy sampled or at its mean, a table, a linear rule."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Kind(IntEnum):
     GAUSSIAN = 0
     CATEGORICAL = 1
     HEURISTIC = 2
-    FIXED = 3
+    LINEAR = 3
     TABLE = 4
 
 
@@ -46,8 +46,8 @@ class Maker(NamedTuple):
     """float32 [obs], of the observation's normalisation."""
     std: np.ndarray
     """float32 [obs]."""
-    constant: np.ndarray
-    """float64 [A], the fixed action in market units."""
+    linear: np.ndarray
+    """float64 [A, 3] in market units: the quote at no inventory and the end, added per share, and per T left."""
     table: np.ndarray
     """float64 [rows, 2 Q + 1, A] in market units, by time and inventory."""
 
@@ -120,6 +120,14 @@ def sample(m, std, inventory, hidden, rng, action, quote):
         if m.skew[a] != 0.0:
             quote[a] += m.skew[a] * inventory
     return log_prob
+
+
+@inlined
+def linear_quote(linear, t, steps, inventory, quote):
+    """The quote of a linear rule."""
+    left = 1.0 - t / steps
+    for a in range(quote.shape[0]):
+        quote[a] = linear[a, 0] + linear[a, 1] * inventory + linear[a, 2] * left
 
 
 @inlined

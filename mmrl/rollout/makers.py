@@ -10,7 +10,7 @@ from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.weights import PolicyWeights, pack
 from mmrl.settings.model import Config
 
-_KINDS = {"heuristic": Kind.HEURISTIC, "fixed": Kind.FIXED, "table": Kind.TABLE}
+_KINDS = {"heuristic": Kind.HEURISTIC, "linear": Kind.LINEAR, "table": Kind.TABLE}
 
 
 def maker_of(config: Config, quoter: Quoter) -> Maker:
@@ -18,7 +18,7 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
     spec = spec_of(config)
     obs, width = len(spec.columns), len(spec.axes)
     weights = PolicyWeights([], np.zeros(width, np.float32), np.zeros(obs, np.float32), np.ones(obs, np.float32))
-    flat, sizes, constant = np.zeros(8, np.float32), np.array([obs], np.int64), np.zeros(width)
+    flat, sizes, linear = np.zeros(8, np.float32), np.array([obs], np.int64), np.zeros((width, 3))
     gaussian = config.policy.kind == "gaussian"
     choices, scale = _actions(spec, gaussian)
     log_std = weights.log_std
@@ -30,10 +30,10 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
             log_std = np.ascontiguousarray(weights.log_std, np.float32)
     else:
         kind = _KINDS[quoter.kind]
-        if kind == Kind.FIXED:
-            constant = np.array(quoter.constant, np.float64)
-            if constant.size != width:
-                raise ValueError(f"a fixed quoter needs {width} numbers, not {constant.size}")
+        if kind == Kind.LINEAR:
+            linear = np.array(quoter.linear, np.float64)
+            if linear.shape != (width, 3):
+                raise ValueError(f"a linear quoter needs {width} x 3 numbers, not {list(linear.shape)}")
         if kind == Kind.HEURISTIC and not spec.heuristic:
             raise ValueError(f"the market {spec.name!r} has no simple maker of its own")
     return Maker(
@@ -47,7 +47,7 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
         skew=np.array([axis.skew if gaussian else axis.grid_skew for axis in spec.axes]),
         mean=np.ascontiguousarray(weights.obs_mean, np.float32),
         std=np.ascontiguousarray(weights.obs_std, np.float32),
-        constant=constant,
+        linear=linear,
         table=_table(quoter, spec),
     )
 

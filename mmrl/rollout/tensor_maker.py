@@ -39,7 +39,7 @@ class TensorMaker:
         if isinstance(policy, Quoter):
             if self.kind == "learned" or (self.kind == "heuristic" and not spec.heuristic):
                 raise ValueError(f"the {self.kind} quoter is not for the tensor engine in this market")
-            self.constant = tensor(policy.constant)
+            self.linear = tensor(policy.linear)
             self.table = None if policy.table is None else tensor(policy.table.tolist())
 
     def normalise(self, raw: Tensor) -> Tensor:
@@ -61,8 +61,10 @@ class TensorMaker:
             if self.skewed:
                 quote = quote + self.skew * inventory[:, None].float()
             return action, quote, log_prob
-        if self.kind == "fixed":
-            quote = self.constant.expand(observation.shape[0], -1)
+        if self.kind == "linear":
+            constant, per_share, per_time = self.linear.T
+            left = 1.0 - t / self.spec.steps
+            quote = constant + per_share * inventory[:, None].to(self.real) + per_time * left
         elif self.kind == "heuristic":
             assert heuristic is not None
             quote = heuristic

@@ -113,7 +113,7 @@ def test_every_agent_plays_the_book(name: str) -> None:
         return
     quoter = agent(name, config)
     batch = rollout(config, quoter, 1, 0, count=20)
-    if name != "naive":
+    if name != "naive" and not name.startswith("best"):
         size = 3.0 if "@" in name else 1.0
         assert (batch.action[:, [0, 2]] == size).all()
         assert (batch.action[:, [1, 3]] > 0).any() and np.abs(batch.final_inventory).max() > 0
