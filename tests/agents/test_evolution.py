@@ -18,7 +18,7 @@ def test_a_long_bent_valley() -> None:
     def score(x: np.ndarray, g: int) -> float:
         return -float((100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum())
 
-    found = maximise(score, np.zeros(4), np.full(4, 0.5), 400, np.random.default_rng(1), quiet)
+    found = maximise(score, np.zeros(4), np.full(4, 0.5), 150, np.random.default_rng(1), quiet)
     np.testing.assert_allclose(found, 1.0, atol=1e-3)
 
 
