@@ -229,8 +229,13 @@ def evaluate(
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the evaluation; no training uses its numbers.")] = 0,
     stochastic: Annotated[
-        bool, typer.Option("--stochastic", help="Sample a run's actions instead of using the mean.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--stochastic/--deterministic",
+            help="Sample a run's actions, or play their mean; default: what is worth more on held-out trajectories.",
+            show_default=False,
+        ),
+    ] = None,
     epoch: Annotated[
         str, typer.Option(metavar="best|last|N", help="Which policy of a run: its best by grade, its last, of epoch N.")
     ] = "best",

@@ -26,7 +26,7 @@ def evaluate(
     seed: int,
     results: str,
     as_json: bool,
-    stochastic: bool = False,
+    stochastic: bool | None = None,
     max_inventory: int | None = None,
     quotes: bool = False,
     save: str | None = None,
@@ -41,6 +41,8 @@ def evaluate(
     config = playing_field(own, [folder.name for folder in folders], market, assignments)
     if not folders and not agents:
         agents = spec_of(config).usual_agents
+    if quotes or save is not None:
+        stochastic = bool(stochastic)  # only means can be drawn
     entrants = [
         compare.run_agent(folder, stored, config, stochastic, epoch)
         for folder, stored in zip(folders, own, strict=True)
@@ -165,6 +167,7 @@ def print_table(result: dict[str, Any]) -> None:
             table.add_column(name, justify="right")
         for row in result["rows"]:
             of = "" if row["epoch"] is None else f" @{row['epoch']}"
+            of += " sampled" if row["actions"] == "sampled" else ""
             table.add_row(row["agent"] + of, *(cell(row) for _, cell in columns))
         console.print(table)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mmrl.evaluate.grade import MEAN, SAMPLED, worth_more
 from mmrl.evaluate.metrics import Summary, figures, joined, mean_interval, summarise
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
@@ -36,6 +37,8 @@ class Entrant:
     quotes: np.ndarray | None = None
     epoch: int | None = None
     """Of a run, whose policy it is."""
+    actions: str | None = None
+    """Of a run: whether it plays the `MEAN` of its policy or `SAMPLED` actions."""
 
 
 def named_agent(name: str, config: Config) -> Entrant:
@@ -46,9 +49,10 @@ def named_agent(name: str, config: Config) -> Entrant:
     return Entrant(name, config, quoter, distances(quoter, config))
 
 
-def run_agent(folder: Path, own: Config, config: Config, stochastic: bool, which: str = "best") -> Entrant:
+def run_agent(folder: Path, own: Config, config: Config, stochastic: bool | None, which: str = "best") -> Entrant:
     """A run's policy, of its best or last epoch or of epoch `which`, in the market of `config`.
 
+    `stochastic` samples its actions, False plays their means, None what is worth more on the trajectories of its grade.
     ConfigError when it cannot play there.
     """
     from mmrl.agents import learned
@@ -62,11 +66,10 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool, which
     mine = {spec.name: value_of(own, spec) for spec in fields(market.name) if spec.part in ("view", "action")}
     own = own.model_copy(update={"market": market.model_copy(update=mine), "reward": config.reward})
     epoch, state = learned.checkpoint_of(folder, which)
-    quoter = policy(learned.weights_in(state, own), deterministic=not stochastic)
-    quotes = None
-    if not stochastic and spec_of(own).exact_optimum and quoter.weights is not None:
-        quotes = learned.quote_table(own, quoter.weights)
-    return Entrant(folder.name, own, quoter, quotes, epoch)
+    weights = learned.weights_in(state, own)
+    actions = worth_more(own, weights) if stochastic is None else SAMPLED if stochastic else MEAN
+    quotes = learned.quote_table(own, weights) if actions == MEAN and spec_of(own).exact_optimum else None
+    return Entrant(folder.name, own, policy(weights, deterministic=actions == MEAN), quotes, epoch, actions)
 
 
 def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None = None) -> Summary:
@@ -110,7 +113,8 @@ def compare(
     first: Summary | None = None
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed)
-        row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "rule": rule(entrant)}
+        row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "actions": entrant.actions}
+        row["rule"] = rule(entrant)
         row |= figures(summary, objective, variance)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:

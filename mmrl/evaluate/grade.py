@@ -1,7 +1,9 @@
-"""The grade of a policy while it trains, by the run's own objective, played by its means or likeliest choices.
+"""The grade of a policy while it trains, by the run's own objective.
 
-Exactly, as the value of its quotes, where the market can be solved; else by simulation on trajectories that no training
-and no evaluation draws: the same ones for every epoch, so that differences between epochs are paired.
+Exactly, as the value of its quotes (means or likeliest choices), where the market can be solved; else by simulation on
+trajectories that no training and no evaluation draws: the same ones for every epoch, so that differences between epochs
+are paired. What is trained samples its actions, and its means are another policy, that may be worth more or less: a
+policy is graded, and later played, by whichever is worth more.
 """
 
 from __future__ import annotations
@@ -13,10 +15,15 @@ from typing import Any
 import numpy as np
 
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
+from mmrl.rollout.quoters import learned
+from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
 
 TRAJECTORIES = 20
 """Of a simulated grade, which every epoch pays for."""
+PLAYED_TRAJECTORIES = 200
+"""That decide how an evaluation plays a policy."""
+MEAN, SAMPLED = "mean", "sampled"
 FALL = 5.0
 """Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
 EXACT_FALL = 0.005
@@ -83,11 +90,26 @@ class Grader:
         return Grade(value, value / best if best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
-        from mmrl.rollout.compiled import rollout
-        from mmrl.rollout.quoters import learned
-        from mmrl.rollout.streams import stream_seed
+        scores = scores_of(self.config, weights, TRAJECTORIES)
+        best = max(scores.values(), key=lambda of: float(of.mean()))
+        return Grade(float(best.mean()), scores=best)
 
-        seed = stream_seed(self.config.run.seed, "grade")
-        batch = rollout(self.config, learned(weights, deterministic=True), seed, 0, count=TRAJECTORIES)
-        scores = batch.segment_sum(batch.reward)
-        return Grade(float(scores.mean()), scores=scores)
+
+def scores_of(config: Config, weights: PolicyWeights, trajectories: int) -> dict[str, np.ndarray]:
+    """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`."""
+    from mmrl.rollout.compiled import rollout
+    from mmrl.rollout.streams import stream_seed
+
+    seed, found = stream_seed(config.run.seed, "grade"), {}
+    for name in (MEAN, SAMPLED):
+        batch = rollout(config, learned(weights, deterministic=name == MEAN), seed, 0, count=trajectories)
+        found[name] = batch.segment_sum(batch.reward)
+    return found
+
+
+def worth_more(config: Config, weights: PolicyWeights) -> str:
+    """How a policy is played where nobody asks for one of them: `MEAN` or `SAMPLED`."""
+    if spec_of(config).exact_optimum:
+        return MEAN
+    scores = scores_of(config, weights, PLAYED_TRAJECTORIES)
+    return max(scores, key=lambda name: float(scores[name].mean()))

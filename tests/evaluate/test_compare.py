@@ -198,8 +198,11 @@ def test_a_policy_of_an_unsolved_market_is_graded_on_the_same_trajectories_every
     assert first.scores is not None and again.scores is not None
     np.testing.assert_array_equal(first.scores, again.scores)
     seed = stream_seed(config.run.seed, "grade")
-    played = compiled.rollout(config, learned(trainer.policy.weights(trainer.normaliser), True), seed, 0, count=20)
-    assert first.value == pytest.approx(played.segment_sum(played.reward).mean())
+    weights, means = trainer.policy.weights(trainer.normaliser), []
+    for deterministic in (True, False):
+        played = compiled.rollout(config, learned(weights, deterministic), seed, 0, count=20)
+        means.append(played.segment_sum(played.reward).mean())
+    assert means[0] != means[1] and first.value == pytest.approx(max(means))
 
 
 def test_a_fall_is_told_from_chance() -> None:
