@@ -1,4 +1,4 @@
-"""mmrl against PPO of stable-baselines3: the same game, the same reward, exact grades over steps and over seconds.
+"""mmrl against the PPO of stable-baselines3: the same game, the same reward, exact grades over steps and over seconds.
 
     python -m benchmarks.against_sb3 [--seeds N] [--only "TEXT;TEXT"] [--json] [--save FILE.png|pdf]
 
@@ -161,16 +161,20 @@ TUNED = Sb3(
     {
         "n_steps": 200,
         "batch_size": 1000,
-        "n_epochs": 10,
-        "learning_rate": 1e-3,
+        "n_epochs": 5,
+        "learning_rate": 3e-3,
         "gamma": 1.0,
-        "gae_lambda": 0.95,
+        "gae_lambda": 0.9,
         "policy_kwargs": {"net_arch": [32, 32], "log_std_init": -0.8},
     },
     normalise=True,
     decay=True,
 )
-"""Whole episodes, the preset's network, exploration noise and discount, normalised observations and rewards."""
+"""Whole episodes; the preset's network, exploration noise, discount and lambda; observations and rewards normalised.
+
+The best of three tried on seed 0. The others make ten passes, one in minibatches of 2 000, one with a learning rate of
+1e-3 and lambda = 0.95, the usual one.
+"""
 LEARNERS: dict[str, tuple[dict[str, Any], Callable[[Config, Curve], None]]] = {
     "mmrl": ({}, mmrl),
     "mmrl nb=50": ({"nb": 50}, mmrl),
