@@ -1,0 +1,239 @@
+"""A limit order book of many traders in which the maker stands in the queue. README.md states the rules."""
+
+import math
+
+import numpy as np
+
+from mmrl.kernels.account import GOES_ON, Account
+from mmrl.kernels.jit import called, inlined
+from mmrl.kernels.random import poisson, uniform
+from mmrl.markets.order_flow.arrivals import calm, cancellation, excite, limit_order, market_order, rates, size
+from mmrl.markets.order_flow.maker import arrive, next_effect, schedule, send
+from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead
+from mmrl.markets.order_flow.signals import fade, note_trade, settle
+from mmrl.markets.order_flow.state import (
+    ANCHOR,
+    ASK,
+    BEGAN,
+    BEST,
+    BID,
+    BOUGHT,
+    BOUGHT_TAKING,
+    CASH,
+    CASH_BEFORE,
+    DRIFT,
+    EFFICIENT,
+    FLOW,
+    INVENTORY,
+    KINDS,
+    LIVE,
+    MADE,
+    MADE_BEFORE,
+    MARKET,
+    MID,
+    MOVE,
+    NOW,
+    OWN,
+    OWN_PRICE,
+    PAID,
+    QUOTED_ASK,
+    QUOTED_BID,
+    RECEIVED,
+    REVALUATION,
+    SIZE,
+    SOLD,
+    SOLD_TAKING,
+    STEP,
+    TAKEN,
+    TAKEN_BEFORE,
+)
+from mmrl.markets.order_flow.state import parameters as parameters
+from mmrl.markets.order_flow.tape import note_levels
+
+MOST_SEEDS = 1_000
+"""Orders at a price with which a book begins."""
+
+
+@inlined
+def _event(p, s, rng, r):
+    """The event on which the rate r falls; returns 1, or 0 where others see nothing."""
+    kind = 0
+    while kind < KINDS and r >= s.rates[kind]:
+        r -= s.rates[kind]
+        kind += 1
+    if kind == KINDS:  # the excitation has faded meanwhile (Ogata's thinning)
+        return 0
+    side = np.int64(kind & 1)
+    if kind >= DRIFT:
+        s.book.meta[EFFICIENT] += 2 * (1 - 2 * side)
+        return 0
+    if kind >= MARKET:
+        taken = market_order(p, s, rng, side)
+        excite(p, s, side)
+        if taken > 0:
+            note_trade(s, side, taken)
+    elif kind >= 2:
+        cancellation(p, s, side, r)
+    else:
+        limit_order(p, s, rng, side, r)
+    settle(s)
+    return 1
+
+
+@called
+def run(p, s, rng, end, events):
+    """Let the market live until a time, or for so many events, while the maker's decisions under way take effect.
+
+    Exact in time: waiting times are exponential with the sum of all rates (Gillespie 1977).
+    """
+    seen = 0
+    while seen < events:
+        total = rates(p, s)
+        stop = min(end, next_effect(s))
+        waited = -math.log(1.0 - uniform(rng)) / total
+        if s.book.times[NOW] + waited < stop:
+            calm(p, s, waited)
+            s.book.times[NOW] += waited
+            seen += _event(p, s, rng, uniform(rng) * total)
+            continue
+        calm(p, s, stop - s.book.times[NOW])
+        s.book.times[NOW] = stop
+        if next_effect(s) <= stop:
+            arrive(p, s)
+        else:
+            break
+
+
+@inlined
+def _seed(p, s, rng):
+    """Queues as they would be on average with a spread of one tick: Poisson(lambda(i) / theta(i)) orders at i."""
+    distances, levels = p.limit.shape[0], p.limit.shape[0] + p.far.shape[0]
+    for side in range(2):
+        for i in range(levels):
+            row = min(i, distances - 1)
+            rate = p.limit[row, 0]
+            if i >= distances:
+                rate = p.far[i - distances] - (p.far[i - distances - 1] if i > distances else 0.0)
+            cancel = p.cancel[row, p.cancel.shape[1] - 1]
+            count = poisson(rng, rate / cancel if cancel > 0.0 else 1.0, MOST_SEEDS)
+            if i == 0:
+                count = max(count, 1)
+            price = p.mid + i if side == ASK else p.mid - 1 - i
+            for _ in range(count):
+                add(s.book, np.int64(side), np.int64(price), size(p, p.limit_sizes, rng), 0)
+
+
+@inlined
+def reset(p, s, rng, number):
+    """A seeded book that has lived through the warm-up; the maker holds nothing."""
+    clear(s.book, p.mid)
+    s.book.times[:] = 0.0
+    s.signals[:, FLOW : MOVE + 1] = 0.0
+    s.excitation[:] = 0.0
+    s.known[:] = 0
+    _seed(p, s, rng)
+    s.book.meta[MID] = s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]
+    s.book.meta[EFFICIENT] = s.book.meta[ANCHOR] = s.book.meta[MID]
+    run(p, s, rng, p.warm_up, np.int64(2**62))
+    fade(s)
+    s.book.times[:] = 0.0
+    s.book.meta[LIVE] = 1
+    _quoted(s)
+
+
+@inlined
+def observe(p, s, out):
+    """The columns of the spec: book of the others, averages, the maker's own orders, inventory, time left."""
+    fade(s)
+    queue_bid = others_at(s.book, BID, s.book.meta[BEST + BID])
+    queue_ask = others_at(s.book, ASK, s.book.meta[BEST + ASK])
+    out[0] = (queue_bid - queue_ask) / max(queue_bid + queue_ask, 1)
+    out[1] = s.book.meta[BEST + ASK] - s.book.meta[BEST + BID]
+    at = 2
+    for side in range(2):
+        for i in range(p.depth):
+            out[at] = others_at(s.book, np.int64(side), s.book.meta[BEST + side] + outwards(side) * i)
+            at += 1
+    for h in range(p.horizons.shape[0]):
+        out[at] = s.signals[h, FLOW]
+        out[at + 1] = s.signals[h, MOVE]
+        at += 2
+    for side in range(2):
+        slot = s.book.meta[OWN + side]
+        out[at] = s.book.orders[slot, SIZE] if slot >= 0 else 0
+        out[at + 1] = (s.book.meta[OWN_PRICE + side] - s.book.meta[BEST + side]) * outwards(side) if slot >= 0 else 0
+        out[at + 2] = shares_ahead(s.book, np.int64(side))
+        at += 3
+    out[at] = s.book.account[INVENTORY]
+    out[at + 1] = (p.steps - s.book.meta[STEP]) / p.steps
+
+
+@inlined
+def join(p, s, rng, quote):
+    """A simple maker: one share at the best price of each side."""
+    for side in range(2):
+        away = 0.0
+        if p.from_mid:
+            away = 0.5 * (s.book.meta[BEST + ASK] - s.book.meta[BEST + BID]) * p.tick
+        quote[2 * side] = 1.0
+        quote[2 * side + 1] = away
+    for a in range(4, quote.shape[0]):
+        quote[a] = 0.0
+
+
+@inlined
+def _quoted(s):
+    s.book.account[QUOTED_BID] = best(s.book, BID)
+    s.book.account[QUOTED_ASK] = best(s.book, ASK)
+
+
+@inlined
+def act(p, s, quote):
+    """The maker's decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency."""
+    a = s.book.account
+    a[BOUGHT : REVALUATION + 1] = 0
+    a[CASH_BEFORE], a[MADE_BEFORE], a[TAKEN_BEFORE] = a[CASH], a[MADE], a[TAKEN]
+    s.book.times[BEGAN] = s.book.times[NOW]
+    send(p, s, quote)
+    _quoted(s)
+    if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.every == 0:
+        note_levels(p, s)
+
+
+@inlined
+def advance(p, s, rng):
+    """The market until the next decision."""
+    schedule(p, s, rng)
+    s.book.meta[STEP] += 1
+    run(p, s, rng, s.book.meta[STEP] * p.interval, p.events)
+    return GOES_ON
+
+
+@inlined
+def _fees(p, made, taken):
+    return p.maker_fee * made + p.taker_fee * taken
+
+
+@inlined
+def account(p, s):
+    """The maker's account; fees are part of what is paid and received."""
+    a = s.book.account
+    mid = 0.5 * (s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]) * p.tick
+    cash = a[CASH] * p.tick - _fees(p, a[MADE], a[TAKEN])
+    change = (a[CASH] - a[CASH_BEFORE]) * p.tick
+    return Account(
+        time=s.book.times[NOW],
+        elapsed=s.book.times[NOW] - s.book.times[BEGAN],
+        cash=cash,
+        inventory=a[INVENTORY],
+        mid=mid,
+        value=cash + a[INVENTORY] * mid,
+        bid=a[QUOTED_BID] * p.tick,
+        ask=a[QUOTED_ASK] * p.tick,
+        cash_change=change - _fees(p, a[MADE] - a[MADE_BEFORE], a[TAKEN] - a[TAKEN_BEFORE]),
+        bought=a[BOUGHT],
+        sold=a[SOLD],
+        paid=a[PAID] * p.tick + _fees(p, a[BOUGHT] - a[BOUGHT_TAKING], a[BOUGHT_TAKING]),
+        received=a[RECEIVED] * p.tick - _fees(p, a[SOLD] - a[SOLD_TAKING], a[SOLD_TAKING]),
+        revaluation=0.5 * a[REVALUATION] * p.tick,
+    )

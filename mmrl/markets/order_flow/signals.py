@@ -1,0 +1,52 @@
+"""What the maker remembers of the market: trades and moves of the mid, fading exponentially over several horizons."""
+
+import math
+
+from mmrl.kernels.jit import called
+from mmrl.markets.order_flow.queues import outwards
+from mmrl.markets.order_flow.state import (
+    ASK,
+    BEST,
+    BID,
+    FADED,
+    FLOW,
+    HORIZON,
+    INVENTORY,
+    MID,
+    MOVE,
+    NOW,
+    REVALUATION,
+)
+
+
+@called
+def fade(s):
+    """Bring the averages to the present."""
+    elapsed = s.book.times[NOW] - s.book.times[FADED]
+    if elapsed > 0.0:
+        for h in range(s.signals.shape[0]):
+            left = math.exp(-elapsed / s.signals[h, HORIZON])
+            s.signals[h, FLOW] *= left
+            s.signals[h, MOVE] *= left
+        s.book.times[FADED] = s.book.times[NOW]
+
+
+@called
+def note_trade(s, side, shares):
+    """A market order has hit a side: shares bought count above zero, shares sold below."""
+    fade(s)
+    for h in range(s.signals.shape[0]):
+        s.signals[h, FLOW] += shares * outwards(side)
+
+
+@called
+def settle(s):
+    """The mid of the others may have moved: the inventory is revalued."""
+    mid = s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]
+    moved = mid - s.book.meta[MID]
+    if moved != 0:
+        fade(s)
+        s.book.account[REVALUATION] += s.book.account[INVENTORY] * moved
+        for h in range(s.signals.shape[0]):
+            s.signals[h, MOVE] += 0.5 * moved
+        s.book.meta[MID] = mid

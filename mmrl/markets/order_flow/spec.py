@@ -1,0 +1,82 @@
+"""What the order flow says of itself: observation, actions, units, agents."""
+
+from __future__ import annotations
+
+import math
+
+from mmrl.markets.contract import CLOSED_FORM, TABS, Axis, Column, Spec
+from mmrl.markets.order_flow.settings import Settings
+
+TABLE_ROWS = 500
+"""Times at most in a table of quotes."""
+SIDES = ("bid", "ask")
+
+
+def spec(settings: Settings) -> Spec:
+    """The order flow with these settings. Queues are those of the others; the policy sees all numbers normalised."""
+    s = settings
+    return Spec(
+        name=s.name,
+        short="flow",
+        prefix="OF_",
+        time_unit="min",
+        columns=_columns(s),
+        axes=(*(axis for side in SIDES for axis in _quote(s, side)), *_market_orders(s)),
+        steps=s.nt,
+        end_time=s.nt * (s.decision_interval if s.decide_by == "time" else s.decision_events / s.event_rate),
+        price=s.midprice,
+        volatility=_volatility(s),
+        agents=("naive", CLOSED_FORM) if s.distance_from == "mid" else ("naive", "fixed"),
+        usual_agents=("naive", "fixed"),
+        parameters=("nt", "tick", "levels", "decide_by", "actions", "distance_from", "position_limit", "gamma"),
+        tabs=(*TABS[:2], "book", *TABS[2:]),
+        heuristic=True,
+        table_rows=min(s.nt, TABLE_ROWS),
+    )
+
+
+def _columns(s: Settings) -> tuple[Column, ...]:
+    columns = [Column("imbalance of the best queues", "1: bids only"), Column("spread", "ticks")]
+    for side in SIDES:
+        columns += [Column(f"{side} queue" + (f", {i} behind the best" if i else ""), "shares") for i in range(s.depth)]
+    for horizon in s.horizons:
+        columns.append(Column(f"bought less sold over {horizon:g} min", "shares"))
+        columns.append(Column(f"moves of the mid over {horizon:g} min", "ticks"))
+    for side in SIDES:
+        columns.append(Column(f"own {side}", "shares"))
+        columns.append(Column(f"own {side} behind the best", "ticks"))
+        columns.append(Column(f"shares ahead of own {side}", "shares"))
+    columns += [Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")]
+    return tuple(columns)
+
+
+def _quote(s: Settings, side: str) -> tuple[Axis, Axis]:
+    sizes = tuple(float(n) for n in s.size_grid)
+    size = Axis(
+        f"{side} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True
+    )
+    distance = Axis(
+        f"{side} distance", "distance", side, "currency", s.delta_centre * s.tick, s.delta_scale * s.tick,
+        grid=tuple(x * s.tick for x in s.delta_grid), low=0.0 if s.distance_from == "mid" else -math.inf,
+    )  # fmt: skip
+    return size, distance
+
+
+def _market_orders(s: Settings) -> tuple[Axis, ...]:
+    """Sizes of market orders; at action 0 none is sent."""
+    if s.actions == "limit":
+        return ()
+    grid = tuple(float(n) for n in s.take_grid)
+    return tuple(
+        Axis(f"{verb} at market", "market order", side, "shares", -1.0, 1.0, grid=grid, low=0.0, whole=True)
+        for verb, side in (("buy", "ask"), ("sell", "bid"))
+    )
+
+
+def _volatility(s: Settings) -> float:
+    return s.tick
+
+
+def fill_curve(settings: Settings) -> tuple[float, float]:
+    """k and A."""
+    return 1.0 / settings.tick, settings.market_rates[-1]

@@ -1,0 +1,114 @@
+"""What is written down of a market: the tape of all messages, and the levels of the book at the maker's decisions."""
+
+import numpy as np
+
+from mmrl.kernels.jit import called, inlined
+from mmrl.markets.order_flow.state import (
+    BEST,
+    BID,
+    COUNT,
+    LIVE,
+    NOTED,
+    NOW,
+    ORDERS,
+    OWN,
+    OWN_PRICE,
+    PRICE,
+    SHARES,
+    SIZE,
+    STEP,
+    TAPED,
+)
+
+SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
+"""Types of messages, as LOBSTER numbers them."""
+KIND, ORDER, SHARES_OF, AT, DIRECTION, OWNER = range(6)
+"""Columns of the tape: type, number of the resting order, shares, its price in ticks, 1 for a bid and -1 for an ask, and
+whose it is: 0 others', 1 the maker's, 2 others', executed by the maker."""
+NO_ASK = 9_999_999_999
+"""The price of an ask level that does not exist, as LOBSTER writes it; of a bid level its negative."""
+
+
+@inlined
+def message(b, kind, number, shares, price, side_and_owner):
+    """Append a message to the tape if one runs, once the book is as it is after it.
+
+    `side_and_owner` is side + 2 * owner. What finds no room is left out, and counted in meta[TAPED].
+    """
+    if b.tape.shape[0] > 0 and b.meta[LIVE]:
+        _write(b, kind, number, shares, price, side_and_owner)
+
+
+@called
+def _write(b, kind, number, shares, price, side_and_owner):
+    at = b.meta[TAPED]
+    b.meta[TAPED] = at + 1
+    if at >= b.tape.shape[0]:
+        return
+    b.tape[at, KIND] = kind
+    b.tape[at, ORDER] = number
+    b.tape[at, SHARES_OF] = shares
+    b.tape[at, AT] = price
+    b.tape[at, DIRECTION] = 1 - 2 * (side_and_owner & 1)
+    b.tape[at, OWNER] = side_and_owner >> 1
+    b.tape_times[at] = b.times[NOW]
+    for side in range(2):
+        _write_levels(b, b.tape_levels[at], side)
+
+
+@inlined
+def _write_levels(b, out, side):
+    """Write the best levels of a side, as (ask price, shares, bid price, shares) from the best outwards."""
+    out_step = 2 * side - 1
+    own = b.meta[OWN + side] >= 0
+    price = b.meta[BEST + side]
+    if own and (b.meta[OWN_PRICE + side] - price) * out_step < 0:
+        price = b.meta[OWN_PRICE + side]
+    left = b.meta[COUNT + side]
+    for level in range(out.shape[0] // 4):
+        column = 4 * level + 2 * (1 - side)
+        out[column], out[column + 1] = NO_ASK * out_step, 0
+        while left > 0 or own:
+            row = price & (b.levels.shape[0] - 1)
+            there = b.levels[row, PRICE] == price and b.levels[row, SHARES] > 0
+            if there:
+                out[column], out[column + 1] = price, b.levels[row, SHARES]
+                left -= b.levels[row, ORDERS]
+                own = own and b.meta[OWN_PRICE + side] != price
+            price += out_step
+            if there:
+                break
+
+
+@inlined
+def note_levels(p, s):
+    """Append (step, price, shares, the maker's own) to the recording for every level that is no longer as known.
+
+    Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the recording.
+    """
+    for row in range(p.rows):
+        price, shares = s.book.levels[row, PRICE], s.book.levels[row, SHARES]
+        own = np.int64(0)
+        for side in range(2):
+            if s.book.meta[OWN + side] >= 0 and s.book.meta[OWN_PRICE + side] == price:
+                own = s.book.orders[s.book.meta[OWN + side], SIZE]
+        bids = price <= s.book.meta[BEST + BID] or (s.book.meta[OWN + BID] >= 0 and price <= s.book.meta[OWN_PRICE + BID])
+        shares = shares if bids else -shares
+        if s.known[row, 0] != price:
+            if s.known[row, 1] != 0:
+                _note(p, s, s.known[row, 0], 0, 0)
+            s.known[row, 0], s.known[row, 1], s.known[row, 2] = price, 0, 0
+        if s.known[row, 1] != shares or s.known[row, 2] != own:
+            s.known[row, 1], s.known[row, 2] = shares, own
+            _note(p, s, price, shares, own)
+
+
+@inlined
+def _note(p, s, price, shares, own):
+    at = s.book.meta[NOTED]
+    if at < p.changes.shape[0]:
+        p.changes[at, 0] = s.book.meta[STEP]
+        p.changes[at, 1] = price
+        p.changes[at, 2] = shares
+        p.changes[at, 3] = own
+    s.book.meta[NOTED] = at + 1
