@@ -24,6 +24,7 @@ from mmrl.markets.order_flow.state import (
     DRIFT,
     EFFICIENT,
     FLOW,
+    HORIZON,
     INVENTORY,
     KINDS,
     LIVE,
@@ -40,12 +41,13 @@ from mmrl.markets.order_flow.state import (
     QUOTED_BID,
     RECEIVED,
     REVALUATION,
-    SIZE,
     SOLD,
     SOLD_TAKING,
+    SPANS,
     STEP,
     TAKEN,
     TAKEN_BEFORE,
+    TIMES,
 )
 from mmrl.markets.order_flow.state import parameters as parameters
 from mmrl.markets.order_flow.tape import note_levels
@@ -58,8 +60,8 @@ MOST_SEEDS = 1_000
 def _event(p, s, rng, r):
     """The event on which the rate r falls; returns 1, or 0 where others see nothing."""
     kind = 0
-    while kind < KINDS and r >= s.rates[kind]:
-        r -= s.rates[kind]
+    while kind < KINDS and r >= s.book.rates[kind]:
+        r -= s.book.rates[kind]
         kind += 1
     if kind == KINDS:  # the excitation has faded meanwhile (Ogata's thinning)
         return 0
@@ -107,36 +109,37 @@ def run(p, s, rng, end, events):
 @inlined
 def _seed(p, s, rng):
     """Queues as they would be on average with a spread of one tick: Poisson(lambda(i) / theta(i)) orders at i."""
-    distances, levels = p.limit.shape[0], p.limit.shape[0] + p.far.shape[0]
+    distances, levels = p.rules.distances, p.rules.distances + p.far.shape[0]
     for side in range(2):
         for i in range(levels):
             row = min(i, distances - 1)
-            rate = p.limit[row, 0]
+            rate = p.tables[row, 0]
             if i >= distances:
                 rate = p.far[i - distances] - (p.far[i - distances - 1] if i > distances else 0.0)
-            cancel = p.cancel[row, p.cancel.shape[1] - 1]
+            cancel = p.tables[distances + row, p.rules.columns - 1]
             count = poisson(rng, rate / cancel if cancel > 0.0 else 1.0, MOST_SEEDS)
             if i == 0:
                 count = max(count, 1)
-            price = p.mid + i if side == ASK else p.mid - 1 - i
+            price = p.rules.mid + i if side == ASK else p.rules.mid - 1 - i
             for _ in range(count):
-                add(s.book, np.int64(side), np.int64(price), size(p, p.limit_sizes, rng), 0)
+                add(s, np.int64(side), np.int64(price), size(p, 0, rng), 0)
 
 
 @inlined
 def reset(p, s, rng, number):
     """A seeded book that has lived through the warm-up; the maker holds nothing."""
-    clear(s.book, p.mid)
-    s.book.times[:] = 0.0
-    s.signals[:, FLOW : MOVE + 1] = 0.0
-    s.excitation[:] = 0.0
+    clear(s, p.rules.mid)
     s.known[:] = 0
+    s.book.meta[SPANS] = p.rules.spans
+    for h in range(p.rules.spans):
+        s.book.signals[h, HORIZON] = p.rules.horizons[h]
     _seed(p, s, rng)
     s.book.meta[MID] = s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]
     s.book.meta[EFFICIENT] = s.book.meta[ANCHOR] = s.book.meta[MID]
-    run(p, s, rng, p.warm_up, np.int64(2**62))
+    run(p, s, rng, p.rules.warm_up, np.int64(2**62))
     fade(s)
-    s.book.times[:] = 0.0
+    for i in range(TIMES):
+        s.book.times[i] = 0.0
     s.book.meta[LIVE] = 1
     _quoted(s)
 
@@ -145,27 +148,27 @@ def reset(p, s, rng, number):
 def observe(p, s, out):
     """The columns of the spec: book of the others, averages, the maker's own orders, inventory, time left."""
     fade(s)
-    queue_bid = others_at(s.book, BID, s.book.meta[BEST + BID])
-    queue_ask = others_at(s.book, ASK, s.book.meta[BEST + ASK])
+    queue_bid = others_at(s, BID, s.book.meta[BEST + BID])
+    queue_ask = others_at(s, ASK, s.book.meta[BEST + ASK])
     out[0] = (queue_bid - queue_ask) / max(queue_bid + queue_ask, 1)
     out[1] = s.book.meta[BEST + ASK] - s.book.meta[BEST + BID]
     at = 2
     for side in range(2):
-        for i in range(p.depth):
-            out[at] = others_at(s.book, np.int64(side), s.book.meta[BEST + side] + outwards(side) * i)
+        for i in range(p.rules.depth):
+            out[at] = others_at(s, np.int64(side), s.book.meta[BEST + side] + outwards(side) * i)
             at += 1
-    for h in range(p.horizons.shape[0]):
-        out[at] = s.signals[h, FLOW]
-        out[at + 1] = s.signals[h, MOVE]
+    for h in range(p.rules.spans):
+        out[at] = s.book.signals[h, FLOW]
+        out[at + 1] = s.book.signals[h, MOVE]
         at += 2
     for side in range(2):
         slot = s.book.meta[OWN + side]
-        out[at] = s.book.orders[slot, SIZE] if slot >= 0 else 0
+        out[at] = s.orders[slot].shares if slot >= 0 else 0
         out[at + 1] = (s.book.meta[OWN_PRICE + side] - s.book.meta[BEST + side]) * outwards(side) if slot >= 0 else 0
-        out[at + 2] = shares_ahead(s.book, np.int64(side))
+        out[at + 2] = shares_ahead(s, np.int64(side))
         at += 3
     out[at] = s.book.account[INVENTORY]
-    out[at + 1] = (p.steps - s.book.meta[STEP]) / p.steps
+    out[at + 1] = (p.rules.steps - s.book.meta[STEP]) / p.rules.steps
 
 
 @inlined
@@ -173,8 +176,8 @@ def join(p, s, rng, quote):
     """A simple maker: one share at the best price of each side."""
     for side in range(2):
         away = 0.0
-        if p.from_mid:
-            away = 0.5 * (s.book.meta[BEST + ASK] - s.book.meta[BEST + BID]) * p.tick
+        if p.rules.from_mid:
+            away = 0.5 * (s.book.meta[BEST + ASK] - s.book.meta[BEST + BID]) * p.rules.tick
         quote[2 * side] = 1.0
         quote[2 * side + 1] = away
     for a in range(4, quote.shape[0]):
@@ -183,20 +186,21 @@ def join(p, s, rng, quote):
 
 @inlined
 def _quoted(s):
-    s.book.account[QUOTED_BID] = best(s.book, BID)
-    s.book.account[QUOTED_ASK] = best(s.book, ASK)
+    s.book.account[QUOTED_BID] = best(s, BID)
+    s.book.account[QUOTED_ASK] = best(s, ASK)
 
 
 @inlined
 def act(p, s, quote):
     """The maker's decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency."""
     a = s.book.account
-    a[BOUGHT : REVALUATION + 1] = 0
+    for i in range(BOUGHT, REVALUATION + 1):
+        a[i] = 0
     a[CASH_BEFORE], a[MADE_BEFORE], a[TAKEN_BEFORE] = a[CASH], a[MADE], a[TAKEN]
     s.book.times[BEGAN] = s.book.times[NOW]
     send(p, s, quote)
     _quoted(s)
-    if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.every == 0:
+    if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.rules.every == 0:
         note_levels(p, s)
 
 
@@ -205,22 +209,22 @@ def advance(p, s, rng):
     """The market until the next decision."""
     schedule(p, s, rng)
     s.book.meta[STEP] += 1
-    run(p, s, rng, s.book.meta[STEP] * p.interval, p.events)
+    run(p, s, rng, s.book.meta[STEP] * p.rules.interval, p.rules.events)
     return GOES_ON
 
 
 @inlined
 def _fees(p, made, taken):
-    return p.maker_fee * made + p.taker_fee * taken
+    return p.rules.maker_fee * made + p.rules.taker_fee * taken
 
 
 @inlined
 def account(p, s):
     """The maker's account; fees are part of what is paid and received."""
     a = s.book.account
-    mid = 0.5 * (s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]) * p.tick
-    cash = a[CASH] * p.tick - _fees(p, a[MADE], a[TAKEN])
-    change = (a[CASH] - a[CASH_BEFORE]) * p.tick
+    mid = 0.5 * (s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]) * p.rules.tick
+    cash = a[CASH] * p.rules.tick - _fees(p, a[MADE], a[TAKEN])
+    change = (a[CASH] - a[CASH_BEFORE]) * p.rules.tick
     return Account(
         time=s.book.times[NOW],
         elapsed=s.book.times[NOW] - s.book.times[BEGAN],
@@ -228,12 +232,12 @@ def account(p, s):
         inventory=a[INVENTORY],
         mid=mid,
         value=cash + a[INVENTORY] * mid,
-        bid=a[QUOTED_BID] * p.tick,
-        ask=a[QUOTED_ASK] * p.tick,
+        bid=a[QUOTED_BID] * p.rules.tick,
+        ask=a[QUOTED_ASK] * p.rules.tick,
         cash_change=change - _fees(p, a[MADE] - a[MADE_BEFORE], a[TAKEN] - a[TAKEN_BEFORE]),
         bought=a[BOUGHT],
         sold=a[SOLD],
-        paid=a[PAID] * p.tick + _fees(p, a[BOUGHT] - a[BOUGHT_TAKING], a[BOUGHT_TAKING]),
-        received=a[RECEIVED] * p.tick - _fees(p, a[SOLD] - a[SOLD_TAKING], a[SOLD_TAKING]),
-        revaluation=0.5 * a[REVALUATION] * p.tick,
+        paid=a[PAID] * p.rules.tick + _fees(p, a[BOUGHT] - a[BOUGHT_TAKING], a[BOUGHT_TAKING]),
+        received=a[RECEIVED] * p.rules.tick - _fees(p, a[SOLD] - a[SOLD_TAKING], a[SOLD_TAKING]),
+        revaluation=0.5 * a[REVALUATION] * p.rules.tick,
     )

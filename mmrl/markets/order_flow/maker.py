@@ -19,7 +19,6 @@ from mmrl.markets.order_flow.state import (
     OWN,
     OWN_PRICE,
     SENT,
-    SIZE,
     UNDER_WAY,
 )
 
@@ -38,8 +37,8 @@ def _shares(n):
 def _price(p, s, side, delta):
     """The price a distance (currency) away from the best of a side or from the mid, rounded outwards from the mid."""
     out = outwards(side)
-    ticks = min(max(delta / p.tick, -p.reach), p.reach)
-    if p.from_mid:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
+    ticks = min(max(delta / p.rules.tick, -p.rules.reach), p.rules.reach)
+    if p.rules.from_mid:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
         from_mid = 0.5 * (s.book.meta[BEST + BID] + s.book.meta[BEST + ASK]) + out * ticks
         return np.int64(out * math.ceil(out * from_mid - 1e-7))
     return s.book.meta[BEST + side] + out * np.int64(math.floor(ticks + 0.5))
@@ -50,10 +49,10 @@ def _target(p, s, side, n, delta):
     """Shares and price of the quote that a decision asks for; no shares where the position limit could be passed."""
     shares = _shares(n) if delta == delta else np.int64(0)
     sign = -outwards(side)
-    if sign * s.book.account[INVENTORY] + shares > p.position_limit:
+    if sign * s.book.account[INVENTORY] + shares > p.rules.position_limit:
         shares = np.int64(0)
     price = _price(p, s, side, delta) if shares > 0 else np.int64(0)
-    if p.post_only:
+    if p.rules.post_only:
         out, limit = outwards(side), s.book.meta[BEST + 1 - side] + outwards(side)
         price = limit if (price - limit) * out < 0 else price
     return shares, price
@@ -68,12 +67,12 @@ def _keep(p, s, side, shares, price):
     slot = s.book.meta[OWN + side]
     if slot < 0:
         return shares
-    size = s.book.orders[slot, SIZE]
+    size = s.orders[slot].shares
     if shares == 0 or s.book.meta[OWN_PRICE + side] != price or shares > size:
-        withdraw(s.book, side, s.book.meta[OWN_PRICE + side], slot, size)
+        withdraw(s, side, s.book.meta[OWN_PRICE + side], slot, size)
         return shares
     if shares < size:
-        withdraw(s.book, side, price, slot, size - shares)
+        withdraw(s, side, price, slot, size - shares)
     return np.int64(0)
 
 
@@ -81,9 +80,9 @@ def _keep(p, s, side, shares, price):
 def _market(p, s, side, n):
     """A market order of the maker that hits a side, unless it could pass the position limit."""
     shares, sign = _shares(n), outwards(side)
-    if shares == 0 or sign * s.book.account[INVENTORY] + shares > p.position_limit:
+    if shares == 0 or sign * s.book.account[INVENTORY] + shares > p.rules.position_limit:
         return
-    taken = take(s.book, side, shares, ANY_PRICE[side], 1)
+    taken = take(s, side, shares, ANY_PRICE[side], 1)
     if taken > 0:
         note_trade(s, side, taken)
         excite(p, s, side)
@@ -96,13 +95,13 @@ def _rest(p, s, side, shares, price):
     if shares == 0:
         return
     taken = np.int64(0)
-    if not p.post_only:
-        taken = take(s.book, 1 - side, shares, price, 1)
+    if not p.rules.post_only:
+        taken = take(s, 1 - side, shares, price, 1)
         if taken > 0:
             note_trade(s, 1 - side, taken)
             excite(p, s, 1 - side)
     if taken < shares:
-        add(s.book, side, price, shares - taken, 1)
+        add(s, side, price, shares - taken, 1)
     settle(s)
 
 
@@ -112,7 +111,7 @@ def apply(p, s, quote):
 
     First its market orders, to buy and to sell; then what rests is compared with what is wanted, the bid first.
     """
-    if p.takes:
+    if p.rules.takes:
         _market(p, s, ASK, quote[4])
         _market(p, s, BID, quote[5])
     bids, bid = _target(p, s, BID, quote[0], quote[1])
@@ -129,12 +128,12 @@ def apply(p, s, quote):
 def send(p, s, quote):
     """A decision sets out; without latency it takes effect at once. At most `MOST_UNDER_WAY` are under way."""
     at = s.book.meta[UNDER_WAY]
-    if at < s.under_way.shape[0]:
+    if at < s.book.under_way.shape[0]:
         for a in range(quote.shape[0]):
-            s.under_way[at, a] = quote[a]
+            s.book.under_way[at, a] = quote[a]
         s.book.meta[UNDER_WAY] = at + 1
         s.book.meta[NEW] = 1
-    if p.latency == 0.0:
+    if p.rules.latency == 0.0:
         s.book.meta[NEW] = 0
         arrive(p, s)
 
@@ -143,24 +142,24 @@ def send(p, s, quote):
 def schedule(p, s, rng):
     """Draw when the newest decision takes effect: none overtakes another."""
     if s.book.meta[NEW]:
-        delay = -p.latency * math.log(1.0 - uniform(rng)) if p.latency_drawn else p.latency
+        delay = -p.rules.latency * math.log(1.0 - uniform(rng)) if p.rules.latency_drawn else p.rules.latency
         s.book.times[SENT] = max(s.book.times[SENT], s.book.times[NOW] + delay)
-        s.under_way[s.book.meta[UNDER_WAY] - 1, EFFECT] = s.book.times[SENT]
+        s.book.under_way[s.book.meta[UNDER_WAY] - 1, EFFECT] = s.book.times[SENT]
         s.book.meta[NEW] = 0
 
 
 @inlined
 def next_effect(s):
     """When the oldest decision under way takes effect."""
-    return s.under_way[0, EFFECT] if s.book.meta[UNDER_WAY] > 0 else math.inf
+    return s.book.under_way[0, EFFECT] if s.book.meta[UNDER_WAY] > 0 else math.inf
 
 
 @called
 def arrive(p, s):
     """The oldest decision under way takes effect."""
-    apply(p, s, s.under_way[0])
+    apply(p, s, s.book.under_way[0])
     left = s.book.meta[UNDER_WAY] - 1
     for k in range(left):
-        for a in range(s.under_way.shape[1]):
-            s.under_way[k, a] = s.under_way[k + 1, a]
+        for a in range(s.book.under_way.shape[1]):
+            s.book.under_way[k, a] = s.book.under_way[k + 1, a]
     s.book.meta[UNDER_WAY] = left

@@ -1,13 +1,14 @@
 """The book: a queue of orders at every price, first come first served, each order in its place.
 
-A price stands in row `price & (levels - 1)` of the levels: a ring that follows the market wherever it goes. Orders are links of
-a chain both ways, so that any of them can leave. `BEST` is the best price of the *others*; a side on which they have
-none counts as if they stood a tick beyond their last price. The maker has one order a side at most.
+A price stands in row `price & (rows - 1)` of the levels: a ring that follows the market wherever it goes. Orders are
+links of a chain both ways, so that any of them can leave. `BEST` is the best price of the *others*; a side on which
+they have none counts as if they stood a tick beyond their last price. The maker has one order a side at most.
 """
 
 import numpy as np
 
 from mmrl.kernels.jit import called, inlined
+from mmrl.markets.order_flow.settings import MOST_EXPONENTIALS, MOST_HORIZONS
 from mmrl.markets.order_flow.state import (
     ACCOUNT,
     ASK,
@@ -17,29 +18,23 @@ from mmrl.markets.order_flow.state import (
     BOUGHT_TAKING,
     CASH,
     COUNT,
+    FLOW,
     FREE,
     FRESH,
-    HEAD,
     INVENTORY,
     MADE,
     META,
-    NEXT,
+    MOVE,
     NEXT_NUMBER,
     NOWHERE,
-    NUMBER,
-    ORDERS,
     OWN,
     OWN_PRICE,
     PAID,
-    PREVIOUS,
-    PRICE,
     RECEIVED,
-    SHARES,
-    SIZE,
     SOLD,
     SOLD_TAKING,
-    TAIL,
     TAKEN,
+    TIMES,
 )
 from mmrl.markets.order_flow.tape import DELETE, EXECUTE, REDUCE, SUBMIT, message
 
@@ -48,21 +43,29 @@ ANY_PRICE = np.array([-(2**61), 2**61])
 
 
 @inlined
-def clear(b, mid):
+def clear(s, mid):
     """Empty the book; others count as if they stood at the mid and a tick above it."""
-    for row in range(b.levels.shape[0]):
-        b.levels[row, PRICE] = NOWHERE
-        b.levels[row, SHARES] = 0
-        b.levels[row, ORDERS] = 0
+    for row in range(s.levels.shape[0]):
+        s.levels[row].price = NOWHERE
+        s.levels[row].shares = 0
+        s.levels[row].orders = 0
     for i in range(META):
-        b.meta[i] = 0
+        s.book.meta[i] = 0
     for i in range(ACCOUNT):
-        b.account[i] = 0
-    b.meta[BEST + BID] = mid
-    b.meta[BEST + ASK] = mid + 1
-    b.meta[OWN + BID] = -1
-    b.meta[OWN + ASK] = -1
-    b.meta[FREE] = -1
+        s.book.account[i] = 0
+    for i in range(TIMES):
+        s.book.times[i] = 0.0
+    for h in range(MOST_HORIZONS):
+        s.book.signals[h, FLOW] = 0.0
+        s.book.signals[h, MOVE] = 0.0
+    for e in range(MOST_EXPONENTIALS):
+        s.book.excitation[BID, e] = 0.0
+        s.book.excitation[ASK, e] = 0.0
+    s.book.meta[BEST + BID] = mid
+    s.book.meta[BEST + ASK] = mid + 1
+    s.book.meta[OWN + BID] = -1
+    s.book.meta[OWN + ASK] = -1
+    s.book.meta[FREE] = -1
 
 
 @inlined
@@ -72,188 +75,197 @@ def outwards(side):
 
 
 @inlined
-def best(b, side):
+def best(s, side):
     """Best price of a side, the maker's order included."""
-    price = b.meta[BEST + side]
-    if b.meta[OWN + side] >= 0:
-        own = b.meta[OWN_PRICE + side]
+    price = s.book.meta[BEST + side]
+    if s.book.meta[OWN + side] >= 0:
+        own = s.book.meta[OWN_PRICE + side]
         price = max(price, own) if side == BID else min(price, own)
     return price
 
 
 @inlined
-def shares_at(b, price):
+def shares_at(s, price):
     """All shares at a price."""
-    row = price & (b.levels.shape[0] - 1)
-    return b.levels[row, SHARES] if b.levels[row, PRICE] == price else np.int64(0)
+    row = price & (s.levels.shape[0] - 1)
+    return s.levels[row].shares if s.levels[row].price == price else np.int64(0)
 
 
 @inlined
-def others_at(b, side, price):
+def others_at(s, side, price):
     """Shares of others at a price of a side."""
-    shares = shares_at(b, price)
-    if b.meta[OWN + side] >= 0 and b.meta[OWN_PRICE + side] == price:
-        shares -= b.orders[b.meta[OWN + side], SIZE]
+    shares = shares_at(s, price)
+    if s.book.meta[OWN + side] >= 0 and s.book.meta[OWN_PRICE + side] == price:
+        shares -= s.orders[s.book.meta[OWN + side]].shares
     return shares
 
 
 @inlined
-def shares_ahead(b, side):
+def shares_ahead(s, side):
     """Shares that stand before the maker's order in its queue; 0 where it has none."""
     ahead = np.int64(0)
-    slot = b.meta[OWN + side]
+    slot = s.book.meta[OWN + side]
     if slot >= 0:
-        slot = b.orders[slot, PREVIOUS]
+        slot = s.orders[slot].previous
     while slot >= 0:
-        ahead += b.orders[slot, SIZE]
-        slot = b.orders[slot, PREVIOUS]
+        ahead += s.orders[slot].shares
+        slot = s.orders[slot].previous
     return ahead
 
 
 @inlined
-def _new_order(b, size):
-    slot = b.meta[FREE]
+def _new_order(s, size):
+    slot = s.book.meta[FREE]
     if slot >= 0:
-        b.meta[FREE] = b.orders[slot, NEXT]
+        s.book.meta[FREE] = s.orders[slot].next
     else:
-        slot = b.meta[FRESH]
-        if slot >= b.orders.shape[0]:
+        slot = s.book.meta[FRESH]
+        if slot >= s.orders.shape[0]:
             raise MemoryError("more orders rest than there is room for")
-        b.meta[FRESH] = slot + 1
-    b.orders[slot, SIZE] = size
-    b.orders[slot, NEXT] = -1
-    b.orders[slot, NUMBER] = b.meta[NEXT_NUMBER]
-    b.meta[NEXT_NUMBER] += 1
+        s.book.meta[FRESH] = slot + 1
+    s.orders[slot].shares = size
+    s.orders[slot].next = -1
+    s.orders[slot].number = s.book.meta[NEXT_NUMBER]
+    s.book.meta[NEXT_NUMBER] += 1
     return slot
 
 
 @called
-def _withdraw_level(b, row, side):
+def _withdraw_level(s, row, side):
     """Delete all that still rests at the price of a row, a turn of the ring away from where the market now is."""
-    price = b.levels[row, PRICE]
-    while b.levels[row, SHARES] > 0:
-        slot = b.levels[row, HEAD]
-        withdraw(b, side, price, slot, b.orders[slot, SIZE])
+    price = s.levels[row].price
+    while s.levels[row].shares > 0:
+        slot = s.levels[row].head
+        withdraw(s, side, price, slot, s.orders[slot].shares)
 
 
 @called
-def add(b, side, price, size, own):
+def add(s, side, price, size, own):
     """A new order at the back of its queue."""
-    row = price & (b.levels.shape[0] - 1)
-    if b.levels[row, PRICE] != price:
-        if b.levels[row, SHARES] > 0:
-            _withdraw_level(b, row, ASK if b.levels[row, PRICE] > price else BID)
-        b.levels[row, PRICE] = price
-        b.levels[row, HEAD] = -1
-        b.levels[row, TAIL] = -1
-    slot = _new_order(b, size)
-    tail = b.levels[row, TAIL]
-    b.orders[slot, PREVIOUS] = tail
+    row = price & (s.levels.shape[0] - 1)
+    if s.levels[row].price != price:
+        if s.levels[row].shares > 0:
+            _withdraw_level(s, row, ASK if s.levels[row].price > price else BID)
+        s.levels[row].price = price
+        s.levels[row].head = -1
+        s.levels[row].tail = -1
+    slot = _new_order(s, size)
+    tail = s.levels[row].tail
+    s.orders[slot].previous = tail
     if tail >= 0:
-        b.orders[tail, NEXT] = slot
+        s.orders[tail].next = slot
     else:
-        b.levels[row, HEAD] = slot
-    b.levels[row, TAIL] = slot
-    b.levels[row, SHARES] += size
+        s.levels[row].head = slot
+    s.levels[row].tail = slot
+    s.levels[row].shares += size
     if own:
-        b.meta[OWN + side] = slot
-        b.meta[OWN_PRICE + side] = price
+        s.book.meta[OWN + side] = slot
+        s.book.meta[OWN_PRICE + side] = price
     else:
-        b.levels[row, ORDERS] += 1
-        if b.meta[COUNT + side] == 0 or (price - b.meta[BEST + side]) * outwards(side) < 0:
-            b.meta[BEST + side] = price
-        b.meta[COUNT + side] += 1
-    message(b, SUBMIT, b.orders[slot, NUMBER], size, price, side + 2 * own)
+        s.levels[row].orders += 1
+        if s.book.meta[COUNT + side] == 0 or (price - s.book.meta[BEST + side]) * outwards(side) < 0:
+            s.book.meta[BEST + side] = price
+        s.book.meta[COUNT + side] += 1
+    message(s, SUBMIT, s.orders[slot].number, size, price, side + 2 * own)
 
 
 @inlined
-def _find_best(b, side):
-    price = b.meta[BEST + side] + outwards(side)
-    if b.meta[COUNT + side] > 0:
-        while b.levels[price & (b.levels.shape[0] - 1), PRICE] != price or b.levels[price & (b.levels.shape[0] - 1), ORDERS] == 0:
+def _others_stand(s, price):
+    row = price & (s.levels.shape[0] - 1)
+    return s.levels[row].price == price and s.levels[row].orders > 0
+
+
+@inlined
+def _find_best(s, side):
+    price = s.book.meta[BEST + side] + outwards(side)
+    if s.book.meta[COUNT + side] > 0:
+        while (
+            s.levels[price & (s.levels.shape[0] - 1)].price != price
+            or s.levels[price & (s.levels.shape[0] - 1)].orders == 0
+        ):
             price += outwards(side)
-    b.meta[BEST + side] = price
+    s.book.meta[BEST + side] = price
 
 
 @inlined
-def _shrink(b, side, price, slot, shares):
+def _shrink(s, side, price, slot, shares):
     """Shares leave an order of a side, and the order its queue when none is left."""
-    row = price & (b.levels.shape[0] - 1)
-    b.levels[row, SHARES] -= shares
-    b.orders[slot, SIZE] -= shares
-    if b.orders[slot, SIZE] > 0:
+    row = price & (s.levels.shape[0] - 1)
+    s.levels[row].shares -= shares
+    s.orders[slot].shares -= shares
+    if s.orders[slot].shares > 0:
         return
-    before, behind = b.orders[slot, PREVIOUS], b.orders[slot, NEXT]
+    before, behind = s.orders[slot].previous, s.orders[slot].next
     if before >= 0:
-        b.orders[before, NEXT] = behind
+        s.orders[before].next = behind
     else:
-        b.levels[row, HEAD] = behind
+        s.levels[row].head = behind
     if behind >= 0:
-        b.orders[behind, PREVIOUS] = before
+        s.orders[behind].previous = before
     else:
-        b.levels[row, TAIL] = before
-    b.orders[slot, NEXT] = b.meta[FREE]
-    b.meta[FREE] = slot
-    if slot == b.meta[OWN + side]:
-        b.meta[OWN + side] = -1
+        s.levels[row].tail = before
+    s.orders[slot].next = s.book.meta[FREE]
+    s.book.meta[FREE] = slot
+    if slot == s.book.meta[OWN + side]:
+        s.book.meta[OWN + side] = -1
         return
-    b.levels[row, ORDERS] -= 1
-    b.meta[COUNT + side] -= 1
-    if b.levels[row, ORDERS] == 0 and price == b.meta[BEST + side]:
-        _find_best(b, side)
+    s.levels[row].orders -= 1
+    s.book.meta[COUNT + side] -= 1
+    if s.levels[row].orders == 0 and price == s.book.meta[BEST + side]:
+        _find_best(s, side)
 
 
 @called
-def withdraw(b, side, price, slot, shares):
+def withdraw(s, side, price, slot, shares):
     """Cancel shares of an order; what is left of it keeps its place."""
-    own = 1 if slot == b.meta[OWN + side] else 0
-    number, whole = b.orders[slot, NUMBER], shares == b.orders[slot, SIZE]
-    _shrink(b, side, price, slot, shares)
-    message(b, DELETE if whole else REDUCE, number, shares, price, side + 2 * own)
+    own = 1 if slot == s.book.meta[OWN + side] else 0
+    number, whole = s.orders[slot].number, shares == s.orders[slot].shares
+    _shrink(s, side, price, slot, shares)
+    message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * own)
 
 
 @inlined
-def _trade(b, side, shares, price, taking):
+def _trade(s, side, shares, price, taking):
     """The maker buys (side BID) or sells (side ASK)."""
     ticks = shares * price
-    b.account[TAKEN if taking else MADE] += shares
+    s.book.account[TAKEN if taking else MADE] += shares
     if side == BID:
-        b.account[CASH] -= ticks
-        b.account[INVENTORY] += shares
-        b.account[BOUGHT] += shares
-        b.account[PAID] += ticks
-        b.account[BOUGHT_TAKING] += shares * taking
+        s.book.account[CASH] -= ticks
+        s.book.account[INVENTORY] += shares
+        s.book.account[BOUGHT] += shares
+        s.book.account[PAID] += ticks
+        s.book.account[BOUGHT_TAKING] += shares * taking
     else:
-        b.account[CASH] += ticks
-        b.account[INVENTORY] -= shares
-        b.account[SOLD] += shares
-        b.account[RECEIVED] += ticks
-        b.account[SOLD_TAKING] += shares * taking
+        s.book.account[CASH] += ticks
+        s.book.account[INVENTORY] -= shares
+        s.book.account[SOLD] += shares
+        s.book.account[RECEIVED] += ticks
+        s.book.account[SOLD_TAKING] += shares * taking
 
 
 @called
-def take(b, side, shares, limit, by_maker):
+def take(s, side, shares, limit, by_maker):
     """Trade up to `shares` against a side, best price and first order first, no worse than `limit`; returns how many.
 
     An order of the maker that the maker itself meets is withdrawn.
     """
     left = shares
-    while left > 0 and (b.meta[COUNT + side] > 0 or b.meta[OWN + side] >= 0):
-        price = best(b, side) if b.meta[COUNT + side] > 0 else b.meta[OWN_PRICE + side]
+    while left > 0 and (s.book.meta[COUNT + side] > 0 or s.book.meta[OWN + side] >= 0):
+        price = best(s, side) if s.book.meta[COUNT + side] > 0 else s.book.meta[OWN_PRICE + side]
         if (price - limit) * outwards(side) > 0:
             break
-        slot = b.levels[price & (b.levels.shape[0] - 1), HEAD]
-        own = slot == b.meta[OWN + side]
+        slot = s.levels[price & (s.levels.shape[0] - 1)].head
+        own = slot == s.book.meta[OWN + side]
         if own and by_maker:
-            withdraw(b, side, price, slot, b.orders[slot, SIZE])
+            withdraw(s, side, price, slot, s.orders[slot].shares)
             continue
-        k = min(b.orders[slot, SIZE], left)
+        k = min(s.orders[slot].shares, left)
         left -= k
         if own:
-            _trade(b, side, k, price, 0)
+            _trade(s, side, k, price, 0)
         elif by_maker:
-            _trade(b, 1 - side, k, price, 1)
-        number = b.orders[slot, NUMBER]
-        _shrink(b, side, price, slot, k)
-        message(b, EXECUTE, number, k, price, side + (2 if own else 4 * by_maker))
+            _trade(s, 1 - side, k, price, 1)
+        number = s.orders[slot].number
+        _shrink(s, side, price, slot, k)
+        message(s, EXECUTE, number, k, price, side + (2 if own else 4 * by_maker))
     return shares - left

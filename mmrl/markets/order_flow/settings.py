@@ -28,6 +28,9 @@ _REVERTING = when("the efficient price does not revert", {"market.efficient_pric
 _LATE = when("there is no latency", {"market.latency_law": ("constant", "exponential")})
 _TAKING = when("the maker sends no market orders", {"market.actions": "limit+market"})
 
+MOST_EXPONENTIALS = 8
+MOST_HORIZONS = 10
+
 
 class Settings(MarketSettings):
     """Who trades, how the maker acts among them, and what it sees."""
@@ -66,7 +69,10 @@ class Settings(MarketSettings):
         applies=_INTENSITY,
     )
     queue_sizes: int = option(
-        0, "Largest queue, in mean orders, that rates tell apart: tables have a column for 0, 1, ... of it", ge=0, le=999
+        0,
+        "Longest queue, in mean orders, that rates tell apart: tables have columns for 0, 1, ... of it",
+        ge=0,
+        le=999,
     )
     size_law: Literal["constant", "geometric", "table"] = option("constant", "Law of the sizes of orders")
     limit_size: float = option(1.0, "Mean shares of a limit order", applies=_MEAN, ge=1, le=100_000)
@@ -78,13 +84,15 @@ class Settings(MarketSettings):
         (1.0,), "Weights of market orders of 1, 2, ... shares", applies=_SIZES, min_length=1, max_length=10_000
     )
     hawkes_decays: tuple[float, ...] = option(
-        (), "Market orders excite market orders: decay rates a minute of the kernels' exponentials", max_length=8
+        (),
+        "Market orders excite market orders: decay rates a minute of the exponentials",
+        max_length=MOST_EXPONENTIALS,
     )
     hawkes_same: tuple[float, ...] = option(
-        (), "Market orders that each excites on its own side, by each exponential", max_length=8
+        (), "Market orders that each excites on its own side, by each exponential", max_length=MOST_EXPONENTIALS
     )
     hawkes_cross: tuple[float, ...] = option(
-        (), "Market orders that each excites on the other side, by each exponential", max_length=8
+        (), "Market orders that each excites on the other side, by each exponential", max_length=MOST_EXPONENTIALS
     )
     efficient_price: Literal["none", "random-walk", "ornstein-uhlenbeck"] = option(
         "none", "A price that nobody sees and towards which market orders lean"
@@ -118,10 +126,14 @@ class Settings(MarketSettings):
         "limit", "Orders that the maker can send: limit orders only, or market orders too", part="shape"
     )
     distance_from: Literal["best", "mid"] = option(
-        "best", "What the maker's distances are measured from: the best price of its own side, or the mid", part="action"
+        "best",
+        "The maker's distances are measured from the best price of its side, or from the mid",
+        part="action",
     )
     post_only: bool = option(True, "A limit order that would trade at once is moved to where it rests")
-    maker_fee: float = option(0.0, "Fee per share of a resting order that is filled; below 0: a rebate", ge=-1e6, le=1e6)
+    maker_fee: float = option(
+        0.0, "Fee per share of its resting orders that are filled; below 0: a rebate", ge=-1e6, le=1e6
+    )
     taker_fee: float = option(0.0, "Fee per share that the maker takes from the book", ge=-1e6, le=1e6)
     position_limit: int = option(
         10, "Shares, long or short, that an order of the maker must not be able to pass", ge=1, le=1_000_000
@@ -132,7 +144,7 @@ class Settings(MarketSettings):
         "Minutes over which trade flow and moves of the mid are averaged",
         part="view",
         min_length=1,
-        max_length=10,
+        max_length=MOST_HORIZONS,
     )
     size_centre: float = option(1.0, "Shares quoted at action 0", applies=_GAUSSIAN, part="action", ge=-1e6, le=1e6)
     size_scale: float = option(1.0, "Shares per unit of action", applies=_GAUSSIAN, part="action", gt=0, le=1e6)

@@ -16,6 +16,7 @@ from mmrl.markets.order_flow.state import (
     MOVE,
     NOW,
     REVALUATION,
+    SPANS,
 )
 
 
@@ -24,10 +25,10 @@ def fade(s):
     """Bring the averages to the present."""
     elapsed = s.book.times[NOW] - s.book.times[FADED]
     if elapsed > 0.0:
-        for h in range(s.signals.shape[0]):
-            left = math.exp(-elapsed / s.signals[h, HORIZON])
-            s.signals[h, FLOW] *= left
-            s.signals[h, MOVE] *= left
+        for h in range(s.book.meta[SPANS]):
+            left = math.exp(-elapsed / s.book.signals[h, HORIZON])
+            s.book.signals[h, FLOW] *= left
+            s.book.signals[h, MOVE] *= left
         s.book.times[FADED] = s.book.times[NOW]
 
 
@@ -35,8 +36,8 @@ def fade(s):
 def note_trade(s, side, shares):
     """A market order has hit a side: shares bought count above zero, shares sold below."""
     fade(s)
-    for h in range(s.signals.shape[0]):
-        s.signals[h, FLOW] += shares * outwards(side)
+    for h in range(s.book.meta[SPANS]):
+        s.book.signals[h, FLOW] += shares * outwards(side)
 
 
 @called
@@ -47,6 +48,6 @@ def settle(s):
     if moved != 0:
         fade(s)
         s.book.account[REVALUATION] += s.book.account[INVENTORY] * moved
-        for h in range(s.signals.shape[0]):
-            s.signals[h, MOVE] += 0.5 * moved
+        for h in range(s.book.meta[SPANS]):
+            s.book.signals[h, MOVE] += 0.5 * moved
         s.book.meta[MID] = mid

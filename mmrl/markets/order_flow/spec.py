@@ -52,9 +52,7 @@ def _columns(s: Settings) -> tuple[Column, ...]:
 
 def _quote(s: Settings, side: str) -> tuple[Axis, Axis]:
     sizes = tuple(float(n) for n in s.size_grid)
-    size = Axis(
-        f"{side} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True
-    )
+    size = Axis(f"{side} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True)
     distance = Axis(
         f"{side} distance", "distance", side, "currency", s.delta_centre * s.tick, s.delta_scale * s.tick,
         grid=tuple(x * s.tick for x in s.delta_grid), low=0.0 if s.distance_from == "mid" else -math.inf,

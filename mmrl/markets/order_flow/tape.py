@@ -10,72 +10,70 @@ from mmrl.markets.order_flow.state import (
     LIVE,
     NOTED,
     NOW,
-    ORDERS,
     OWN,
     OWN_PRICE,
-    PRICE,
-    SHARES,
-    SIZE,
     STEP,
     TAPED,
 )
 
 SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
 """Types of messages, as LOBSTER numbers them."""
-KIND, ORDER, SHARES_OF, AT, DIRECTION, OWNER = range(6)
-"""Columns of the tape: type, number of the resting order, shares, its price in ticks, 1 for a bid and -1 for an ask, and
-whose it is: 0 others', 1 the maker's, 2 others', executed by the maker."""
+TIME, KIND, ORDER, SIZE, PRICE, DIRECTION, OWNER, LEVELS = range(8)
+"""Columns of the tape: minutes, type, number of the resting order, shares, its price in ticks, 1 for a bid and -1 for
+an ask, whose it is (0 others', 1 the maker's, 2 others', executed by the maker); then the best levels after it, each as
+(ask price, shares, bid price, shares)."""
 NO_ASK = 9_999_999_999
 """The price of an ask level that does not exist, as LOBSTER writes it; of a bid level its negative."""
 
 
 @inlined
-def message(b, kind, number, shares, price, side_and_owner):
+def message(s, kind, number, shares, price, side_and_owner):
     """Append a message to the tape if one runs, once the book is as it is after it.
 
     `side_and_owner` is side + 2 * owner. What finds no room is left out, and counted in meta[TAPED].
     """
-    if b.tape.shape[0] > 0 and b.meta[LIVE]:
-        _write(b, kind, number, shares, price, side_and_owner)
+    if s.tape.shape[0] > 0 and s.book.meta[LIVE]:
+        _write(s, kind, number, shares, price, side_and_owner)
 
 
 @called
-def _write(b, kind, number, shares, price, side_and_owner):
-    at = b.meta[TAPED]
-    b.meta[TAPED] = at + 1
-    if at >= b.tape.shape[0]:
+def _write(s, kind, number, shares, price, side_and_owner):
+    at = s.book.meta[TAPED]
+    s.book.meta[TAPED] = at + 1
+    if at >= s.tape.shape[0]:
         return
-    b.tape[at, KIND] = kind
-    b.tape[at, ORDER] = number
-    b.tape[at, SHARES_OF] = shares
-    b.tape[at, AT] = price
-    b.tape[at, DIRECTION] = 1 - 2 * (side_and_owner & 1)
-    b.tape[at, OWNER] = side_and_owner >> 1
-    b.tape_times[at] = b.times[NOW]
+    out = s.tape[at]
+    out[KIND] = kind
+    out[ORDER] = number
+    out[SIZE] = shares
+    out[PRICE] = price
+    out[DIRECTION] = 1 - 2 * (side_and_owner & 1)
+    out[OWNER] = side_and_owner >> 1
+    out[TIME] = s.book.times[NOW]
     for side in range(2):
-        _write_levels(b, b.tape_levels[at], side)
+        _write_levels(s, out, side)
 
 
 @inlined
-def _write_levels(b, out, side):
-    """Write the best levels of a side, as (ask price, shares, bid price, shares) from the best outwards."""
-    out_step = 2 * side - 1
-    own = b.meta[OWN + side] >= 0
-    price = b.meta[BEST + side]
-    if own and (b.meta[OWN_PRICE + side] - price) * out_step < 0:
-        price = b.meta[OWN_PRICE + side]
-    left = b.meta[COUNT + side]
-    for level in range(out.shape[0] // 4):
-        column = 4 * level + 2 * (1 - side)
-        out[column], out[column + 1] = NO_ASK * out_step, 0
+def _write_levels(s, out, side):
+    """Write the best levels of a side."""
+    outwards = 2 * side - 1
+    own = s.book.meta[OWN + side] >= 0
+    price = s.book.meta[BEST + side]
+    if own and (s.book.meta[OWN_PRICE + side] - price) * outwards < 0:
+        price = s.book.meta[OWN_PRICE + side]
+    left = s.book.meta[COUNT + side]
+    for level in range((out.shape[0] - LEVELS) // 4):
+        column = LEVELS + 4 * level + 2 * (1 - side)
+        out[column], out[column + 1] = NO_ASK * outwards, 0
         while left > 0 or own:
-            row = price & (b.levels.shape[0] - 1)
-            there = b.levels[row, PRICE] == price and b.levels[row, SHARES] > 0
+            row = price & (s.levels.shape[0] - 1)
+            there = s.levels[row].price == price and s.levels[row].shares > 0
             if there:
-                out[column], out[column + 1] = price, b.levels[row, SHARES]
-                left -= b.levels[row, ORDERS]
-                own = own and b.meta[OWN_PRICE + side] != price
-            price += out_step
+                out[column], out[column + 1] = price, s.levels[row].shares
+                left -= s.levels[row].orders
+                own = own and s.book.meta[OWN_PRICE + side] != price
+            price += outwards
             if there:
                 break
 
@@ -86,13 +84,15 @@ def note_levels(p, s):
 
     Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the recording.
     """
-    for row in range(p.rows):
-        price, shares = s.book.levels[row, PRICE], s.book.levels[row, SHARES]
+    for row in range(p.rules.rows):
+        price, shares = s.levels[row].price, s.levels[row].shares
         own = np.int64(0)
         for side in range(2):
             if s.book.meta[OWN + side] >= 0 and s.book.meta[OWN_PRICE + side] == price:
-                own = s.book.orders[s.book.meta[OWN + side], SIZE]
-        bids = price <= s.book.meta[BEST + BID] or (s.book.meta[OWN + BID] >= 0 and price <= s.book.meta[OWN_PRICE + BID])
+                own = s.orders[s.book.meta[OWN + side]].shares
+        bids = price <= s.book.meta[BEST + BID] or (
+            s.book.meta[OWN + BID] >= 0 and price <= s.book.meta[OWN_PRICE + BID]
+        )
         shares = shares if bids else -shares
         if s.known[row, 0] != price:
             if s.known[row, 1] != 0:

@@ -1,0 +1,413 @@
+"""The order flow once more, slow and obvious: orders are objects in lists, every rate is summed anew at every event.
+
+It shares nothing with the compiled law but the settings and the random numbers, which it draws in the same order.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmrl.kernels.random import poisson, seed_stream, uniform
+from mmrl.markets.order_flow.settings import Settings
+
+BID, ASK = 0, 1
+SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
+OTHERS, MAKER, TAKEN_BY_MAKER = 0, 1, 2
+NO_PRICE = 9_999_999_999
+
+
+@dataclass
+class Order:
+    number: int
+    shares: int
+    maker: bool
+    price: int
+
+
+class ReferenceMarket:
+    """One market and its maker; `decide` and `live` are called in turns."""
+
+    def __init__(self, settings: Settings, seed: int, epoch: int = 0, number: int = 0, tape_levels: int = 10) -> None:
+        self.settings, self.tape_levels = settings, tape_levels
+        self.stream = np.empty(4, np.uint64)
+        seed_stream(self.stream, seed, epoch, number)
+        self.mid_tick = round(settings.midprice / settings.tick)
+        self.queues: list[dict[int, list[Order]]] = [{}, {}]
+        self.last = [self.mid_tick, self.mid_tick + 1]
+        self.barren = [True, True]
+        self.time, self.numbers = 0.0, 0
+        self.cash = self.inventory = self.made = self.taken = 0
+        self.revaluation = 0.0
+        self.trades: list[tuple[float, int]] = []
+        """Market orders (time, side hit) that excite others."""
+        self.flows: list[tuple[float, int]] = []
+        self.moves: list[tuple[float, float]] = []
+        self.under_way: list[tuple[float, tuple[float, ...]]] = []
+        self.tape: list[tuple[int, ...]] = []
+        self.tape_times: list[float] = []
+        self.tape_book: list[list[int]] = []
+        self.recording = False
+        self.seed()
+        self.efficient = self.anchor = self.known_mid = self.mid
+        self.live(settings.warm_up)
+        self.forget_time()
+        self.recording = True
+
+    # The book.
+
+    def orders(self, side: int) -> list[Order]:
+        """All orders of a side, best price first, then by time."""
+        prices = sorted(self.queues[side], reverse=side == BID)
+        return [order for price in prices for order in self.queues[side][price]]
+
+    def own(self, side: int) -> Order | None:
+        return next((order for order in self.orders(side) if order.maker), None)
+
+    def others_best(self, side: int) -> int:
+        return self.last[side]
+
+    def best(self, side: int) -> int:
+        own = self.own(side)
+        prices = [self.last[side]] + ([own.price] if own else [])
+        return max(prices) if side == BID else min(prices)
+
+    @property
+    def mid(self) -> float:
+        return (self.last[BID] + self.last[ASK]) / 2
+
+    def looked_after(self, side: int) -> None:
+        """Keep the best price of the others: where they have none, a tick beyond their last price."""
+        prices = [order.price for order in self.orders(side) if not order.maker]
+        if prices:
+            self.last[side], self.barren[side] = prices[0], False
+        elif not self.barren[side]:
+            self.last[side] += 1 if side == ASK else -1
+            self.barren[side] = True
+
+    def add(self, side: int, price: int, shares: int, maker: bool = False) -> None:
+        order = Order(self.numbers, shares, maker, price)
+        self.numbers += 1
+        self.queues[side].setdefault(price, []).append(order)
+        self.looked_after(side)
+        self.write(SUBMIT, order, shares, side, MAKER if maker else OTHERS)
+
+    def shrink(self, side: int, order: Order, shares: int) -> None:
+        order.shares -= shares
+        if order.shares == 0:
+            queue = self.queues[side][order.price]
+            queue.remove(order)
+            if not queue:
+                del self.queues[side][order.price]
+        self.looked_after(side)
+
+    def withdraw(self, side: int, order: Order, shares: int) -> None:
+        kind = DELETE if shares == order.shares else REDUCE
+        self.shrink(side, order, shares)
+        self.write(kind, order, shares, side, MAKER if order.maker else OTHERS)
+
+    def take(self, side: int, shares: int, limit: float, by_maker: bool) -> int:
+        taken = 0
+        while taken < shares and self.orders(side):
+            order = self.orders(side)[0]
+            if (order.price > limit) if side == ASK else (order.price < limit):
+                break
+            if order.maker and by_maker:
+                self.withdraw(side, order, order.shares)
+                continue
+            k = min(order.shares, shares - taken)
+            taken += k
+            sign = 1 if side == BID else -1
+            if order.maker:
+                self.made += k
+            elif by_maker:
+                self.taken += k
+                sign = -sign
+            if order.maker or by_maker:
+                self.inventory += sign * k
+                self.cash -= sign * k * order.price
+            self.shrink(side, order, k)
+            self.write(EXECUTE, order, k, side, MAKER if order.maker else TAKEN_BY_MAKER if by_maker else OTHERS)
+        return taken
+
+    def write(self, kind: int, order: Order, shares: int, side: int, owner: int) -> None:
+        if self.recording:
+            self.tape.append((kind, order.number, shares, order.price, 1 if side == BID else -1, owner))
+            self.tape_times.append(self.time)
+            self.tape_book.append(self.levels())
+
+    def levels(self) -> list[int]:
+        """The best levels as (ask price, shares, bid price, shares), and so on."""
+        rows = [[NO_PRICE, 0, -NO_PRICE, 0] for _ in range(self.tape_levels)]
+        for side in (BID, ASK):
+            prices = sorted(self.queues[side], reverse=side == BID)[: self.tape_levels]
+            for row, price in zip(rows, prices, strict=False):
+                row[2 - 2 * side : 4 - 2 * side] = [price, sum(order.shares for order in self.queues[side][price])]
+        return [number for row in rows for number in row]
+
+    # The background.
+
+    def draw(self) -> float:
+        return float(uniform(self.stream))
+
+    def queue(self, price: int) -> list[Order]:
+        return self.queues[BID].get(price, []) + self.queues[ASK].get(price, [])
+
+    def column(self, shares: int) -> int:
+        return min(math.ceil(shares / self.settings.unit), self.settings.queue_sizes) if self.settings.queue_sizes else 0
+
+    def row(self, table: tuple[float, ...], i: int, price: int) -> float:
+        """Of a table by distance i = 0, 1, ... and size of the queue."""
+        return table[i * self.settings.columns + self.column(sum(order.shares for order in self.queue(price)))]
+
+    def market_rate(self, side: int) -> float:
+        m = self.settings
+        shares = sum(order.shares for order in self.queue(self.best(side)))
+        if m.market_law == "table":
+            return m.market_rates[self.column(shares)]
+        spread, q = math.log(self.best(ASK) - self.best(BID)), math.log1p(shares / m.unit)
+        b = m.market_intensity
+        return math.exp(b[0] + b[1] * spread + b[2] * spread * spread + b[3] * q + b[4] * q * q + b[5] * spread * q)
+
+    def excitation(self, side: int) -> float:
+        """The direct sum over all market orders so far."""
+        m, total = self.settings, 0.0
+        for when, hit in self.trades:
+            branching = m.hawkes_same if hit == side else m.hawkes_cross
+            for decay, n in zip(m.hawkes_decays, branching, strict=True):
+                total += n * decay * math.exp(-decay * (self.time - when))
+        return total
+
+    def rates(self) -> list[float]:
+        """Limit orders, cancellations, market orders against bids and asks, and the efficient price, up and down."""
+        m = self.settings
+        limit, cancel, market, drift = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        for side in (BID, ASK):
+            near = 0
+            for i in range(m.fitted):
+                price = self.at_distance(side, i + 1)
+                resting = sum(not order.maker for order in self.queue(price))
+                limit[side] += self.row(m.limit_rates, i, price)
+                cancel[side] += self.row(m.cancel_rates, i, price) * resting
+                near += resting
+            limit[side] += float(np.cumsum(m.far_rates)[-1]) if m.far_rates else 0.0
+            cancel[side] += m.cancel_rates[-1] * (sum(not order.maker for order in self.orders(side)) - near)
+            market[side] = self.market_rate(side)
+        if m.efficient_price != "none":
+            lean = math.tanh(m.informed * (self.efficient - self.mid))
+            market = [market[BID] * (1 - lean), market[ASK] * (1 + lean)]
+            away = 0.0
+            if m.efficient_price == "ornstein-uhlenbeck":
+                away = m.efficient_reversion / m.efficient_volatility**2 * (self.efficient - self.anchor)
+            rate = m.efficient_volatility**2
+            drift = [0.5 * rate * max(1 - away, 0.0), 0.5 * rate * max(1 + away, 0.0)]
+        market = [market[side] + self.excitation(side) for side in (BID, ASK)]
+        return [*limit, *cancel, *market, *drift]
+
+    def at_distance(self, side: int, i: int) -> int:
+        return self.best(ASK) - i if side == BID else self.best(BID) + i
+
+    def shares(self, law: str) -> int:
+        """Of a limit or a market order."""
+        m = self.settings
+        mean, weights = (
+            (m.limit_size, m.limit_size_table) if law == "limit" else (m.market_size, m.market_size_table)
+        )
+        if m.size_law == "constant":
+            return int(mean)
+        u = self.draw()
+        if m.size_law == "geometric":
+            return 1 + int(math.log(1 - u) / math.log1p(-1 / mean)) if mean > 1 else 1
+        sums = np.cumsum(weights) / math.fsum(weights)
+        return 1 + int(np.searchsorted(sums[:-1], u, "right"))
+
+    def limit_order(self, side: int, r: float) -> None:
+        m = self.settings
+        for i in range(m.fitted):
+            rate = self.row(m.limit_rates, i, self.at_distance(side, i + 1))
+            if r < rate:
+                break
+            r -= rate
+        else:
+            i = m.fitted + int(np.searchsorted(np.cumsum(m.far_rates), r, "right"))
+        self.add(side, self.at_distance(side, i + 1), self.shares("limit"))
+
+    def cancellation(self, side: int, r: float) -> None:
+        m, far = self.settings, self.orders(side)
+        far = [order for order in far if not order.maker]
+        for i in range(m.fitted):
+            price = self.at_distance(side, i + 1)
+            queue = [order for order in far if order.price == price]
+            rate = self.row(m.cancel_rates, i, price)
+            if r < rate * len(queue):
+                chosen = queue[int(r / rate)]
+                self.withdraw(side, chosen, chosen.shares)
+                return
+            r -= rate * len(queue)
+            far = [order for order in far if order.price != price]
+        chosen = far[int(r / m.cancel_rates[-1])]
+        self.withdraw(side, chosen, chosen.shares)
+
+    def event(self, r: float) -> int:
+        """The event on which r falls; returns how many others could see."""
+        for kind, rate in enumerate(self.rates()):
+            if r < rate:
+                break
+            r -= rate
+        else:
+            return 0
+        side = kind % 2
+        if kind >= 6:
+            self.efficient += 1 if side == 0 else -1
+            return 0
+        if kind >= 4:
+            taken = self.take(side, self.shares("market"), math.inf if side == ASK else -math.inf, False)
+            self.trades.append((self.time, side))
+            self.flow(side, taken)
+        elif kind >= 2:
+            self.cancellation(side, r)
+        else:
+            self.limit_order(side, r)
+        self.settle()
+        return 1
+
+    def live(self, end: float = math.inf, events: float = math.inf) -> None:
+        seen = 0
+        while seen < events:
+            total = 0.0
+            for rate in self.rates():
+                total += rate
+            stop = min([end] + [when for when, _ in self.under_way[:1]])
+            waited = -math.log(1 - self.draw()) / total
+            if self.time + waited < stop:
+                self.time += waited
+                seen += self.event(self.draw() * total)
+            else:
+                self.time = stop
+                if not self.under_way or self.under_way[0][0] > stop:
+                    return
+                self.apply(self.under_way.pop(0)[1])
+
+    def seed(self) -> None:
+        m = self.settings
+        for side in (BID, ASK):
+            for i in range(m.levels):
+                far = np.cumsum(m.far_rates)
+                rate = m.limit_rates[i * m.columns] if i < m.fitted else np.diff(far, prepend=0.0)[i - m.fitted]
+                cancel = m.cancel_rates[(min(i, m.fitted - 1) + 1) * m.columns - 1]
+                count = int(poisson(self.stream, float(rate / cancel) if cancel else 1.0, 1000))
+                for _ in range(max(count, 1) if i == 0 else count):
+                    self.add(side, self.mid_tick + i if side == ASK else self.mid_tick - 1 - i, self.shares("limit"))
+
+    def forget_time(self) -> None:
+        """The episode begins at time 0."""
+        self.trades = [(when - self.time, side) for when, side in self.trades]
+        self.flows = [(when - self.time, n) for when, n in self.flows]
+        self.moves = [(when - self.time, n) for when, n in self.moves]
+        self.time = 0.0
+
+    def settle(self) -> None:
+        if self.mid != self.known_mid:
+            self.revaluation += self.inventory * (self.mid - self.known_mid)
+            self.moves.append((self.time, self.mid - self.known_mid))
+            self.known_mid = self.mid
+
+    def flow(self, side: int, taken: int) -> None:
+        self.flows.append((self.time, taken if side == ASK else -taken))
+
+    # The maker.
+
+    def decide(self, quote: tuple[float, ...], delay: float = 0.0) -> None:
+        """What the maker wants from now on; `delay` must be drawn by the caller before the market lives on."""
+        if delay == 0:
+            self.apply(quote)
+        elif len(self.under_way) < 16:
+            last = max((when for when, _ in self.under_way), default=0.0)
+            self.under_way.append((max(last, self.time + delay), quote))
+
+    def apply(self, quote: tuple[float, ...]) -> None:
+        m = self.settings
+        if m.actions == "limit+market":
+            for side, n in ((ASK, quote[4]), (BID, quote[5])):
+                self.send_market(side, whole(n))
+        wanted = [self.wanted(side, quote[2 * side], quote[2 * side + 1]) for side in (BID, ASK)]
+        if wanted[BID][0] and wanted[ASK][0] and wanted[ASK][1] <= wanted[BID][1]:
+            wanted[ASK] = (wanted[ASK][0], wanted[BID][1] + 1)
+        fresh = [0, 0]
+        for side, (shares, price) in enumerate(wanted):
+            own = self.own(side)
+            if own is None:
+                fresh[side] = shares
+            elif not shares or own.price != price or own.shares < shares:
+                self.withdraw(side, own, own.shares)
+                fresh[side] = shares
+            elif own.shares > shares:
+                self.withdraw(side, own, own.shares - shares)
+        for side in (BID, ASK):
+            if fresh[side]:
+                self.send_limit(side, fresh[side], wanted[side][1])
+
+    def send_market(self, side: int, shares: int) -> None:
+        position = shares + (self.inventory if side == ASK else -self.inventory)
+        if shares and position <= self.settings.position_limit:
+            taken = self.take(side, shares, math.inf if side == ASK else -math.inf, True)
+            if taken:
+                self.trades.append((self.time, side))
+                self.flow(side, taken)
+            self.settle()
+
+    def wanted(self, side: int, n: float, delta: float) -> tuple[int, int]:
+        m = self.settings
+        shares = whole(n)
+        if (self.inventory + shares if side == BID else shares - self.inventory) > m.position_limit:
+            return 0, 0
+        ticks = delta / m.tick
+        if m.distance_from == "mid":
+            price = math.floor(self.mid - ticks + 1e-7) if side == BID else math.ceil(self.mid + ticks - 1e-7)
+        else:
+            price = self.last[side] + (-1 if side == BID else 1) * math.floor(ticks + 0.5)
+        if m.post_only:
+            price = min(price, self.last[ASK] - 1) if side == BID else max(price, self.last[BID] + 1)
+        return shares, price
+
+    def send_limit(self, side: int, shares: int, price: int) -> None:
+        taken = 0
+        if not self.settings.post_only:
+            taken = self.take(1 - side, shares, price, True)
+            if taken:
+                self.trades.append((self.time, 1 - side))
+                self.flow(1 - side, taken)
+        if taken < shares:
+            self.add(side, price, shares - taken, True)
+        self.settle()
+
+    def observation(self, steps_left: float) -> list[float]:
+        """The columns of the spec."""
+        m = self.settings
+
+        def others(side: int, price: int) -> int:
+            return sum(order.shares for order in self.queues[side].get(price, []) if not order.maker)
+
+        q = [others(side, self.last[side]) for side in (BID, ASK)]
+        columns: list[float] = [(q[0] - q[1]) / max(sum(q), 1), self.last[ASK] - self.last[BID]]
+        for side, out in ((BID, -1), (ASK, 1)):
+            columns += [others(side, self.last[side] + out * i) for i in range(m.depth)]
+        for horizon in m.horizons:
+            for happened in (self.flows, self.moves):
+                columns.append(sum(n * math.exp((when - self.time) / horizon) for when, n in happened))
+        for side, out in ((BID, -1), (ASK, 1)):
+            own = self.own(side)
+            if own is None:
+                columns += [0, 0, 0]
+            else:
+                queue = self.queues[side][own.price]
+                ahead = sum(order.shares for order in queue[: queue.index(own)])
+                columns += [own.shares, (own.price - self.last[side]) * out, ahead]
+        return [*columns, self.inventory, steps_left]
+
+
+def whole(n: float) -> int:
+    return math.floor(n + 0.5) if n >= 0.5 else 0
+

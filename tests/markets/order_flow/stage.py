@@ -1,0 +1,103 @@
+"""One compiled order flow, driven step by step from Python, with a tape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mmrl.kernels.account import Account
+from mmrl.kernels.random import seed_stream
+from mmrl.markets.order_flow import dynamics as law
+from mmrl.markets.order_flow import queues, state
+from mmrl.markets.order_flow.settings import Settings
+from mmrl.markets.order_flow.state import BID
+from mmrl.settings.build import build
+
+FOR_EVER = 2**62
+
+
+def settings_of(**market: Any) -> Settings:
+    """Checked settings of an order flow."""
+    found = build({"market": {"name": "order-flow", **market}}).market
+    assert isinstance(found, Settings)
+    return found
+
+
+class Stage:
+    """The compiled law: its parameters, its state, its stream."""
+
+    def __init__(self, settings: Settings, seed: int = 1, tape: int = 0, tape_levels: int = 10) -> None:
+        room = (np.zeros((tape, 6), np.int64), np.zeros(tape), np.zeros((tape, 4 * tape_levels), np.int64))
+        self.p = law.parameters(settings, tape=room)
+        self.s = state.memory(self.p)
+        self.book = self.s.book
+        self.stream = np.empty(4, np.uint64)
+        seed_stream(self.stream, seed, 0, 0)
+
+    def reset(self) -> Stage:
+        law.reset(self.p, self.s, self.stream, 0)
+        return self
+
+    def clear(self) -> Stage:
+        """An empty book, which the test fills by hand."""
+        queues.clear(self.book, self.p.mid)
+        self.book.times[:] = 0.0
+        self.s.excitation[:] = 0.0
+        self.book.meta[state.LIVE] = 1
+        return self
+
+    def add(self, side: int, price: int, shares: int, own: int = 0) -> None:
+        queues.add(self.book, side, price, shares, own)
+        self.book.meta[state.MID] = self.book.meta[state.BEST] + self.book.meta[state.BEST + 1]
+
+    def act(self, *quote: float) -> None:
+        law.act(self.p, self.s, np.array(quote, float))
+
+    def advance(self) -> None:
+        law.advance(self.p, self.s, self.stream)
+
+    def run(self, end: float = np.inf, events: int = FOR_EVER) -> None:
+        law.run(self.p, self.s, self.stream, float(end), events)
+
+    def account(self) -> Account:
+        found: Account = law.account(self.p, self.s)
+        return found
+
+    def observe(self, columns: int) -> np.ndarray:
+        out = np.zeros(columns, np.float32)
+        law.observe(self.p, self.s, out)
+        return out
+
+    @property
+    def written(self) -> int:
+        """Messages on the tape."""
+        count = int(self.book.meta[state.TAPED])
+        assert count <= len(self.book.tape), "the tape is too short"
+        return count
+
+    def tape(self) -> np.ndarray:
+        return self.book.tape[: self.written]
+
+    def queue(self, price: int) -> list[tuple[int, int, bool]]:
+        """Orders at a price, first to be filled first, as (number, shares, the maker's)."""
+        row, found = price & (self.p.rows - 1), []
+        if self.book.levels[row, state.PRICE] != price:
+            return []
+        slot, before = int(self.book.levels[row, state.HEAD]) if self.book.levels[row, state.SHARES] else -1, -1
+        own = {int(self.book.meta[state.OWN + side]) for side in range(2)}
+        while slot >= 0:
+            order = self.book.orders[slot]
+            assert order[state.PREVIOUS] == before
+            found.append((int(order[state.NUMBER]), int(order[state.SIZE]), slot in own))
+            slot, before = int(order[state.NEXT]), slot
+        return found
+
+    def sides(self) -> list[dict[int, list[tuple[int, int, bool]]]]:
+        """All queues of bids and asks by price."""
+        found: list[dict[int, list[tuple[int, int, bool]]]] = [{}, {}]
+        meta = self.book.meta
+        for price in self.book.levels[self.book.levels[:, state.SHARES] > 0, state.PRICE].tolist():
+            bids = [int(meta[state.BEST + BID])] + [int(meta[state.OWN_PRICE])] * int(meta[state.OWN] >= 0)
+            found[0 if price <= max(bids) else 1][price] = self.queue(price)
+        return found

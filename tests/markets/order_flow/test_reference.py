@@ -1,0 +1,111 @@
+"""The compiled order flow equals a slow, obvious one, message by message, while the maker acts at random."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.markets.contract import market_named
+from mmrl.markets.order_flow import state
+from tests.markets.order_flow.reference import ReferenceMarket
+from tests.markets.order_flow.stage import Stage, settings_of
+
+TABLES = {
+    "queue_sizes": 3,
+    "limit_rates": (2.5, 2.0, 1.6, 1.2, 1.8, 1.6, 1.4, 1.1),
+    "cancel_rates": (0.0, 0.5, 0.6, 0.7, 0.0, 0.4, 0.7, 0.8),
+    "market_rates": (0.0, 0.6, 0.9, 1.3),
+    "levels": 12,
+}
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "geometric sizes": {"size_law": "geometric", "limit_size": 4.0, "market_size": 9.0, "position_limit": 60},
+    "sizes from tables": {"size_law": "table", "limit_size_table": (1, 0, 3), "market_size_table": (5, 2, 1, 0, 0, 1)},
+    "thin book": {"levels": 1, "limit_rates": (0.6,), "cancel_rates": (0.5,), "market_rates": (1.5,)},
+    "queue-reactive": {**TABLES, "size_law": "geometric", "limit_size": 2.0, "market_size": 2.0},
+    "spread and queue": {"market_law": "spread-queue", "market_intensity": (1.2, -0.8, 0.1, -0.4, 0.2, 0.1)},
+    "excited": {"hawkes_decays": (0.5, 20.0), "hawkes_same": (0.2, 0.4), "hawkes_cross": (0.1, 0.2)},
+    "efficient price": {"efficient_price": "random-walk", "informed": 0.7},
+    "reverting price": {"efficient_price": "ornstein-uhlenbeck", "efficient_volatility": 3.0, "informed": 0.3},
+    "late": {"latency_law": "constant", "latency": 0.3, "decide_by": "time", "decision_interval": 0.2},
+    "market orders": {"actions": "limit+market", "distance_from": "mid", "post_only": False, "position_limit": 5},
+    "fees": {"maker_fee": -0.002, "taker_fee": 0.003, "actions": "limit+market", "post_only": False},
+}
+DECISIONS = 900
+"""About ten events apart: some 10^5 events in all cases together."""
+
+
+def random_quote(rng: np.random.Generator, last: tuple[float, ...], axes: int) -> tuple[float, ...]:
+    """Often as before, reduced, raised or moved."""
+    quote = list(last)
+    for side in range(2):
+        if rng.random() < 0.4:
+            quote[2 * side] = float(rng.integers(0, 7))
+        if rng.random() < 0.4:
+            quote[2 * side + 1] = float(rng.integers(-3, 5)) * 0.01
+    for a in range(4, axes):
+        quote[a] = float(rng.integers(1, 7)) if rng.random() < 0.15 else 0.0
+    return tuple(quote)
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 11))])
+@pytest.mark.parametrize("case", CASES)
+def test_equal_message_by_message(case: str, seed: int) -> None:
+    settings = settings_of(**{"decide_by": "events", **CASES[case]})
+    spec = market_named("order-flow").spec(settings)
+    fast = Stage(settings, seed, tape=60 * DECISIONS).reset()
+    slow = ReferenceMarket(settings, seed)
+    rng = np.random.default_rng(seed)
+    quote: tuple[float, ...] = (0.0,) * len(spec.axes)
+    delay = settings.latency if settings.latency_law != "none" else 0.0
+    for step in range(DECISIONS):
+        before = slow.inventory, slow.cash
+        quote = random_quote(rng, quote, len(spec.axes))
+        slow.decide(quote, delay)
+        if step % 50 == 0:
+            seen = fast.observe(len(spec.columns))
+            expected = slow.observation(0.0) if delay else None
+            if expected is not None:
+                np.testing.assert_allclose(seen[:-1], expected[:-1], atol=1e-5, rtol=1e-5)
+        fast.act(*quote)
+        fast.advance()
+        if settings.decide_by == "time":
+            slow.live(end=(step + 1) * settings.decision_interval)
+        else:
+            slow.live(events=settings.decision_events)
+        account = fast.account()
+        assert account.inventory == slow.inventory
+        assert account.bought - account.sold == slow.inventory - before[0]
+        assert fast.book.account[state.CASH] == slow.cash
+        assert abs(slow.inventory) <= settings.position_limit
+        assert account.mid == pytest.approx(slow.mid * settings.tick, rel=1e-12)
+    assert (slow.made > 0) and (slow.taken > 0 or settings.post_only)
+    same_tape(fast, slow)
+    same_book(fast, slow)
+    fees = settings.maker_fee * slow.made + settings.taker_fee * slow.taken
+    assert fast.account().cash == pytest.approx(slow.cash * settings.tick - fees, abs=1e-6)
+
+
+def same_tape(fast: Stage, slow: ReferenceMarket) -> None:
+    tape, book = np.array(slow.tape), np.array(slow.tape_book)
+    for row in range(min(len(tape), fast.written)):
+        assert fast.tape()[row].tolist() == tape[row].tolist(), f"message {row} of {len(tape)}"
+    assert fast.written == len(tape)
+    assert np.array_equal(fast.book.tape_levels[: fast.written], book)
+    np.testing.assert_allclose(fast.book.tape_times[: fast.written], slow.tape_times, rtol=1e-9)
+    assert (book[:, 0] > book[:, 2]).all(), "the book is crossed"
+
+
+def same_book(fast: Stage, slow: ReferenceMarket) -> None:
+    for side, queues in enumerate(fast.sides()):
+        expected = {
+            price: [(order.number, order.shares, order.maker) for order in queue]
+            for price, queue in slow.queues[side].items()
+        }
+        assert queues == expected
+        for queue in queues.values():
+            assert [order[0] for order in queue] == sorted(order[0] for order in queue), "first come, first served"
+    for side in range(2):
+        assert fast.s.excitation[side].sum() == pytest.approx(slow.excitation(side), rel=1e-9, abs=1e-12)
