@@ -71,5 +71,6 @@ inlined_fast: Any = njit(fastmath=True, **_UNCOUNTED)
 allocating: Any = njit(forceinline=True, error_model="numpy")
 """Decorates the one kind of helper that may allocate arrays: what a kernel calls before its loop."""
 
-called: Any = njit(error_model="numpy", _nrt=False)
-"""Decorates a large function that kernels call from several places: compiled once, not inlined; it allocates nothing."""
+called: Any = njit(**{**_UNCOUNTED, "forceinline": False})
+"""Decorates a large function that kernels call from several places: it is compiled once, which keeps kernels small. It
+must not allocate arrays."""

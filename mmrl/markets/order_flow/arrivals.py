@@ -11,7 +11,7 @@ import numpy as np
 
 from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import uniform
-from mmrl.markets.order_flow.queues import add, best, outwards, take, withdraw
+from mmrl.markets.order_flow.queues import ANY_PRICE, add, best, outwards, take, withdraw
 from mmrl.markets.order_flow.state import (
     ANCHOR,
     ASK,
@@ -26,12 +26,14 @@ from mmrl.markets.order_flow.state import (
     KINDS,
     LIMIT,
     MARKET,
+    OF_LIMIT_ORDERS,
+    OF_MARKET_ORDERS,
+    OTHERS,
     OWN,
 )
 
 MOST_SHARES = 10**9
 """Of one order."""
-_FURTHEST = np.array([-(2**61), 2**61])
 HIGHEST_LOG_RATE = 50.0
 
 
@@ -154,7 +156,7 @@ def limit_order(p, s, rng, side, r):
             else:
                 low = middle + 1
         i += max(low, 0) if high >= 0 else -1
-    add(s, side, price + step * (i + 1), size(p, 0, rng), 0)
+    add(s, side, price + step * (i + 1), size(p, OF_LIMIT_ORDERS, rng), OTHERS)
 
 
 @inlined
@@ -199,4 +201,4 @@ def _cancel_nth(p, s, side, price, nth):
 @inlined
 def market_order(p, s, rng, side):
     """A market order of others that hits a side; returns its shares that found some."""
-    return take(s, side, size(p, 1, rng), _FURTHEST[side], 0)
+    return take(s, side, size(p, OF_MARKET_ORDERS, rng), ANY_PRICE[side], OTHERS)

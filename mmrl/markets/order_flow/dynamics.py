@@ -34,6 +34,8 @@ from mmrl.markets.order_flow.state import (
     MID,
     MOVE,
     NOW,
+    OF_LIMIT_ORDERS,
+    OTHERS,
     OWN,
     OWN_PRICE,
     PAID,
@@ -106,7 +108,7 @@ def run(p, s, rng, end, events):
             break
 
 
-@inlined
+@called
 def _seed(p, s, rng):
     """Queues as they would be on average with a spread of one tick: Poisson(lambda(i) / theta(i)) orders at i."""
     distances, levels = p.rules.distances, p.rules.distances + p.far.shape[0]
@@ -122,7 +124,7 @@ def _seed(p, s, rng):
                 count = max(count, 1)
             price = p.rules.mid + i if side == ASK else p.rules.mid - 1 - i
             for _ in range(count):
-                add(s, np.int64(side), np.int64(price), size(p, 0, rng), 0)
+                add(s, np.int64(side), np.int64(price), size(p, OF_LIMIT_ORDERS, rng), OTHERS)
 
 
 @inlined
@@ -144,7 +146,7 @@ def reset(p, s, rng, number):
     _quoted(s)
 
 
-@inlined
+@called
 def observe(p, s, out):
     """The columns of the spec: book of the others, averages, the maker's own orders, inventory, time left."""
     fade(s)
@@ -192,22 +194,24 @@ def _quoted(s):
 
 @inlined
 def act(p, s, quote):
-    """The maker's decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency."""
+    """The maker's decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency sets out."""
     a = s.book.account
     for i in range(BOUGHT, REVALUATION + 1):
         a[i] = 0
     a[CASH_BEFORE], a[MADE_BEFORE], a[TAKEN_BEFORE] = a[CASH], a[MADE], a[TAKEN]
     s.book.times[BEGAN] = s.book.times[NOW]
-    send(p, s, quote)
-    _quoted(s)
-    if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.rules.every == 0:
-        note_levels(p, s)
+    send(s, quote)
 
 
 @inlined
 def advance(p, s, rng):
-    """The market until the next decision."""
+    """The market until the next decision; without latency the last one takes effect at once."""
     schedule(p, s, rng)
+    if next_effect(s) <= s.book.times[NOW]:
+        arrive(p, s)
+    _quoted(s)
+    if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.rules.every == 0:
+        note_levels(p, s)
     s.book.meta[STEP] += 1
     run(p, s, rng, s.book.meta[STEP] * p.rules.interval, p.rules.events)
     return GOES_ON

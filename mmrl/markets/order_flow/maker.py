@@ -7,6 +7,7 @@ import numpy as np
 from mmrl.kernels.jit import called, inlined
 from mmrl.kernels.random import uniform
 from mmrl.markets.order_flow.arrivals import excite
+from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
 from mmrl.markets.order_flow.queues import ANY_PRICE, add, outwards, take, withdraw
 from mmrl.markets.order_flow.signals import note_trade, settle
 from mmrl.markets.order_flow.state import (
@@ -14,6 +15,7 @@ from mmrl.markets.order_flow.state import (
     BEST,
     BID,
     INVENTORY,
+    MAKER,
     NEW,
     NOW,
     OWN,
@@ -82,7 +84,7 @@ def _market(p, s, side, n):
     shares, sign = _shares(n), outwards(side)
     if shares == 0 or sign * s.book.account[INVENTORY] + shares > p.rules.position_limit:
         return
-    taken = take(s, side, shares, ANY_PRICE[side], 1)
+    taken = take(s, side, shares, ANY_PRICE[side], MAKER)
     if taken > 0:
         note_trade(s, side, taken)
         excite(p, s, side)
@@ -96,12 +98,12 @@ def _rest(p, s, side, shares, price):
         return
     taken = np.int64(0)
     if not p.rules.post_only:
-        taken = take(s, 1 - side, shares, price, 1)
+        taken = take(s, 1 - side, shares, price, MAKER)
         if taken > 0:
             note_trade(s, 1 - side, taken)
             excite(p, s, 1 - side)
     if taken < shares:
-        add(s, side, price, shares - taken, 1)
+        add(s, side, price, shares - taken, MAKER)
     settle(s)
 
 
@@ -125,24 +127,23 @@ def apply(p, s, quote):
 
 
 @inlined
-def send(p, s, quote):
-    """A decision sets out; without latency it takes effect at once. At most `MOST_UNDER_WAY` are under way."""
+def send(s, quote):
+    """A decision sets out; at most `MOST_UNDER_WAY` are under way, one more is lost."""
     at = s.book.meta[UNDER_WAY]
-    if at < s.book.under_way.shape[0]:
+    if at < MOST_UNDER_WAY:
         for a in range(quote.shape[0]):
             s.book.under_way[at, a] = quote[a]
         s.book.meta[UNDER_WAY] = at + 1
         s.book.meta[NEW] = 1
-    if p.rules.latency == 0.0:
-        s.book.meta[NEW] = 0
-        arrive(p, s)
 
 
 @inlined
 def schedule(p, s, rng):
     """Draw when the newest decision takes effect: none overtakes another."""
     if s.book.meta[NEW]:
-        delay = -p.rules.latency * math.log(1.0 - uniform(rng)) if p.rules.latency_drawn else p.rules.latency
+        delay = p.rules.latency
+        if p.rules.latency_drawn:
+            delay *= -math.log(1.0 - uniform(rng))
         s.book.times[SENT] = max(s.book.times[SENT], s.book.times[NOW] + delay)
         s.book.under_way[s.book.meta[UNDER_WAY] - 1, EFFECT] = s.book.times[SENT]
         s.book.meta[NEW] = 0
@@ -160,6 +161,6 @@ def arrive(p, s):
     apply(p, s, s.book.under_way[0])
     left = s.book.meta[UNDER_WAY] - 1
     for k in range(left):
-        for a in range(s.book.under_way.shape[1]):
+        for a in range(EFFECT + 1):
             s.book.under_way[k, a] = s.book.under_way[k + 1, a]
     s.book.meta[UNDER_WAY] = left

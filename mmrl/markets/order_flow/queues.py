@@ -23,10 +23,12 @@ from mmrl.markets.order_flow.state import (
     FRESH,
     INVENTORY,
     MADE,
+    MAKER,
     META,
     MOVE,
     NEXT_NUMBER,
     NOWHERE,
+    OTHERS,
     OWN,
     OWN_PRICE,
     PAID,
@@ -140,7 +142,7 @@ def _withdraw_level(s, row, side):
 
 
 @called
-def add(s, side, price, size, own):
+def add(s, side, price, size, owner):
     """A new order at the back of its queue."""
     row = price & (s.levels.shape[0] - 1)
     if s.levels[row].price != price:
@@ -158,7 +160,7 @@ def add(s, side, price, size, own):
         s.levels[row].head = slot
     s.levels[row].tail = slot
     s.levels[row].shares += size
-    if own:
+    if owner == MAKER:
         s.book.meta[OWN + side] = slot
         s.book.meta[OWN_PRICE + side] = price
     else:
@@ -166,7 +168,7 @@ def add(s, side, price, size, own):
         if s.book.meta[COUNT + side] == 0 or (price - s.book.meta[BEST + side]) * outwards(side) < 0:
             s.book.meta[BEST + side] = price
         s.book.meta[COUNT + side] += 1
-    message(s, SUBMIT, s.orders[slot].number, size, price, side + 2 * own)
+    message(s, SUBMIT, s.orders[slot].number, size, price, side + 2 * owner)
 
 
 @inlined
@@ -218,15 +220,15 @@ def _shrink(s, side, price, slot, shares):
 @called
 def withdraw(s, side, price, slot, shares):
     """Cancel shares of an order; what is left of it keeps its place."""
-    own = 1 if slot == s.book.meta[OWN + side] else 0
+    owner = MAKER if slot == s.book.meta[OWN + side] else OTHERS
     number, whole = s.orders[slot].number, shares == s.orders[slot].shares
     _shrink(s, side, price, slot, shares)
-    message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * own)
+    message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * owner)
 
 
 @inlined
 def _trade(s, side, shares, price, taking):
-    """The maker buys (side BID) or sells (side ASK)."""
+    """The maker buys (side BID) or sells (side ASK), its order resting or `taking` (OTHERS or MAKER came)."""
     ticks = shares * price
     s.book.account[TAKEN if taking else MADE] += shares
     if side == BID:
@@ -244,7 +246,7 @@ def _trade(s, side, shares, price, taking):
 
 
 @called
-def take(s, side, shares, limit, by_maker):
+def take(s, side, shares, limit, taker):
     """Trade up to `shares` against a side, best price and first order first, no worse than `limit`; returns how many.
 
     An order of the maker that the maker itself meets is withdrawn.
@@ -256,16 +258,16 @@ def take(s, side, shares, limit, by_maker):
             break
         slot = s.levels[price & (s.levels.shape[0] - 1)].head
         own = slot == s.book.meta[OWN + side]
-        if own and by_maker:
+        if own and taker == MAKER:
             withdraw(s, side, price, slot, s.orders[slot].shares)
             continue
         k = min(s.orders[slot].shares, left)
         left -= k
         if own:
-            _trade(s, side, k, price, 0)
-        elif by_maker:
-            _trade(s, 1 - side, k, price, 1)
+            _trade(s, side, k, price, OTHERS)
+        elif taker == MAKER:
+            _trade(s, 1 - side, k, price, MAKER)
         number = s.orders[slot].number
         _shrink(s, side, price, slot, k)
-        message(s, EXECUTE, number, k, price, side + (2 if own else 4 * by_maker))
+        message(s, EXECUTE, number, k, price, side + (2 if own else 4 * taker))
     return shares - left

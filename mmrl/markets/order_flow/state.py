@@ -19,6 +19,8 @@ NO_TAPE = np.empty((0, 7))
 # Typed, since a function would be compiled once more for every plain constant that it is called with.
 BID: Any = np.int64(0)
 ASK: Any = np.int64(1)
+OTHERS: Any = np.int64(0)
+MAKER: Any = np.int64(1)
 # Book.meta: best price of others, their orders, the maker's order (-1: none) and its price, each for (bid, ask); then
 # free orders, first unused order, next number, efficient price and its start in half ticks, steps, rows of the tape and
 # of the recording, whether the tape runs, mid, decisions under way and whether the newest awaits its delay;
@@ -44,6 +46,9 @@ FLOW, MOVE, HORIZON = range(3)
 NOWHERE = np.int64(-(2**62))
 """The price of a level that was never used."""
 CONSTANT, GEOMETRIC, TABLE = range(3)
+OF_LIMIT_ORDERS: Any = np.int64(0)
+OF_MARKET_ORDERS: Any = np.int64(1)
+"""Rows of Parameters.sizes."""
 NUMBERS_OF_A_DECISION = 6
 
 # Few arguments, many numbers: what has one size whatever the settings is a record, which functions pass as one pointer.

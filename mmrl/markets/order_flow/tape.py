@@ -1,5 +1,7 @@
 """What is written down of a market: the tape of all messages, and the levels of the book at the maker's decisions."""
 
+from typing import Any
+
 import numpy as np
 
 from mmrl.kernels.jit import called, inlined
@@ -16,7 +18,10 @@ from mmrl.markets.order_flow.state import (
     TAPED,
 )
 
-SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
+SUBMIT: Any = np.int64(1)
+REDUCE: Any = np.int64(2)
+DELETE: Any = np.int64(3)
+EXECUTE: Any = np.int64(4)
 """Types of messages, as LOBSTER numbers them."""
 TIME, KIND, ORDER, SIZE, PRICE, DIRECTION, OWNER, LEVELS = range(8)
 """Columns of the tape: minutes, type, number of the resting order, shares, its price in ticks, 1 for a bid and -1 for
@@ -78,7 +83,7 @@ def _write_levels(s, out, side):
                 break
 
 
-@inlined
+@called
 def note_levels(p, s):
     """Append (step, price, shares, the maker's own) to the recording for every level that is no longer as known.
 
@@ -96,7 +101,7 @@ def note_levels(p, s):
         shares = shares if bids else -shares
         if s.known[row, 0] != price:
             if s.known[row, 1] != 0:
-                _note(p, s, s.known[row, 0], 0, 0)
+                _note(p, s, s.known[row, 0], np.int64(0), np.int64(0))
             s.known[row, 0], s.known[row, 1], s.known[row, 2] = price, 0, 0
         if s.known[row, 1] != shares or s.known[row, 2] != own:
             s.known[row, 1], s.known[row, 2] = shares, own

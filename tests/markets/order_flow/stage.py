@@ -12,6 +12,7 @@ from mmrl.markets.order_flow import dynamics as law
 from mmrl.markets.order_flow import queues, state
 from mmrl.markets.order_flow.settings import Settings
 from mmrl.markets.order_flow.state import BID
+from mmrl.markets.order_flow.tape import LEVELS
 from mmrl.settings.build import build
 
 FOR_EVER = 2**62
@@ -28,10 +29,9 @@ class Stage:
     """The compiled law: its parameters, its state, its stream."""
 
     def __init__(self, settings: Settings, seed: int = 1, tape: int = 0, tape_levels: int = 10) -> None:
-        room = (np.zeros((tape, 6), np.int64), np.zeros(tape), np.zeros((tape, 4 * tape_levels), np.int64))
-        self.p = law.parameters(settings, tape=room)
+        self.p = law.parameters(settings, tape=np.zeros((tape, LEVELS + 4 * tape_levels)))
         self.s = state.memory(self.p)
-        self.book = self.s.book
+        self.meta, self.numbers = self.s.book["meta"], self.s.book["account"]
         self.stream = np.empty(4, np.uint64)
         seed_stream(self.stream, seed, 0, 0)
 
@@ -41,15 +41,13 @@ class Stage:
 
     def clear(self) -> Stage:
         """An empty book, which the test fills by hand."""
-        queues.clear(self.book, self.p.mid)
-        self.book.times[:] = 0.0
-        self.s.excitation[:] = 0.0
-        self.book.meta[state.LIVE] = 1
+        queues.clear(self.s, int(self.p.rules["mid"]))
+        self.meta[state.LIVE] = 1
         return self
 
     def add(self, side: int, price: int, shares: int, own: int = 0) -> None:
-        queues.add(self.book, side, price, shares, own)
-        self.book.meta[state.MID] = self.book.meta[state.BEST] + self.book.meta[state.BEST + 1]
+        queues.add(self.s, np.int64(side), price, shares, np.int64(own))
+        self.meta[state.MID] = self.meta[state.BEST] + self.meta[state.BEST + 1]
 
     def act(self, *quote: float) -> None:
         law.act(self.p, self.s, np.array(quote, float))
@@ -72,32 +70,33 @@ class Stage:
     @property
     def written(self) -> int:
         """Messages on the tape."""
-        count = int(self.book.meta[state.TAPED])
-        assert count <= len(self.book.tape), "the tape is too short"
+        count = int(self.meta[state.TAPED])
+        assert count <= len(self.s.tape), "the tape is too short"
         return count
 
     def tape(self) -> np.ndarray:
-        return self.book.tape[: self.written]
+        """Messages, float64 [M, 7 + 4 L]."""
+        return self.s.tape[: self.written]
 
     def queue(self, price: int) -> list[tuple[int, int, bool]]:
         """Orders at a price, first to be filled first, as (number, shares, the maker's)."""
-        row, found = price & (self.p.rows - 1), []
-        if self.book.levels[row, state.PRICE] != price:
+        row, found = price & (int(self.p.rules["rows"]) - 1), []
+        if self.s.levels["price"][row] != price:
             return []
-        slot, before = int(self.book.levels[row, state.HEAD]) if self.book.levels[row, state.SHARES] else -1, -1
-        own = {int(self.book.meta[state.OWN + side]) for side in range(2)}
+        slot, before = int(self.s.levels["head"][row]) if self.s.levels["shares"][row] else -1, -1
+        own = {int(self.meta[state.OWN + side]) for side in range(2)}
         while slot >= 0:
-            order = self.book.orders[slot]
-            assert order[state.PREVIOUS] == before
-            found.append((int(order[state.NUMBER]), int(order[state.SIZE]), slot in own))
-            slot, before = int(order[state.NEXT]), slot
+            order = self.s.orders[slot]
+            assert order["previous"] == before
+            found.append((int(order["number"]), int(order["shares"]), slot in own))
+            slot, before = int(order["next"]), slot
         return found
 
     def sides(self) -> list[dict[int, list[tuple[int, int, bool]]]]:
         """All queues of bids and asks by price."""
         found: list[dict[int, list[tuple[int, int, bool]]]] = [{}, {}]
-        meta = self.book.meta
-        for price in self.book.levels[self.book.levels[:, state.SHARES] > 0, state.PRICE].tolist():
+        meta = self.meta
+        for price in self.s.levels["price"][self.s.levels["shares"] > 0].tolist():
             bids = [int(meta[state.BEST + BID])] + [int(meta[state.OWN_PRICE])] * int(meta[state.OWN] >= 0)
             found[0 if price <= max(bids) else 1][price] = self.queue(price)
         return found

@@ -78,7 +78,7 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
         account = fast.account()
         assert account.inventory == slow.inventory
         assert account.bought - account.sold == slow.inventory - before[0]
-        assert fast.book.account[state.CASH] == slow.cash
+        assert fast.numbers[state.CASH] == slow.cash
         assert abs(slow.inventory) <= settings.position_limit
         assert account.mid == pytest.approx(slow.mid * settings.tick, rel=1e-12)
     assert (slow.made > 0) and (slow.taken > 0 or settings.post_only)
@@ -89,13 +89,12 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
 
 
 def same_tape(fast: Stage, slow: ReferenceMarket) -> None:
-    tape, book = np.array(slow.tape), np.array(slow.tape_book)
-    for row in range(min(len(tape), fast.written)):
-        assert fast.tape()[row].tolist() == tape[row].tolist(), f"message {row} of {len(tape)}"
-    assert fast.written == len(tape)
-    assert np.array_equal(fast.book.tape_levels[: fast.written], book)
-    np.testing.assert_allclose(fast.book.tape_times[: fast.written], slow.tape_times, rtol=1e-9)
-    assert (book[:, 0] > book[:, 2]).all(), "the book is crossed"
+    found, expected = fast.tape(), np.array([(*row, *book) for row, book in zip(slow.tape, slow.tape_book, strict=True)])
+    for row in range(min(len(found), len(expected))):
+        assert found[row, 1:].tolist() == expected[row].tolist(), f"message {row} of {len(expected)}"
+    assert len(found) == len(expected)
+    np.testing.assert_allclose(found[:, 0], slow.tape_times, rtol=1e-9)
+    assert (expected[:, 6] > expected[:, 8]).all(), "the book is crossed"
 
 
 def same_book(fast: Stage, slow: ReferenceMarket) -> None:
@@ -108,4 +107,4 @@ def same_book(fast: Stage, slow: ReferenceMarket) -> None:
         for queue in queues.values():
             assert [order[0] for order in queue] == sorted(order[0] for order in queue), "first come, first served"
     for side in range(2):
-        assert fast.s.excitation[side].sum() == pytest.approx(slow.excitation(side), rel=1e-9, abs=1e-12)
+        assert fast.s.book["excitation"][side].sum() == pytest.approx(slow.excitation(side), rel=1e-9, abs=1e-12)
