@@ -35,6 +35,8 @@ ENDING_EARLY: dict[str, dict[str, Any]] = {
 """Settings under which the markets that can terminate an episode often do."""
 NARROW: dict[str, dict[str, Any]] = {"book": {"market.seed_spread": 1.0, "market.book_size": 500}}
 """Settings under which a market takes the tensor engine little time on a CPU: here few levels of the book."""
+ONE_MOVE: dict[str, dict[str, Any]] = {"order-flow": {"market.decide_by": "events", "market.decision_events": 1}}
+"""Settings under which the mid of a market that can move often moves once a step at most, after its trades."""
 REQUIRED = ("__init__.py", "README.md", "settings.py", "spec.py", "dynamics.py", "kernel.py")
 
 
@@ -126,6 +128,9 @@ def test_shares_and_money_are_conserved(config: Config, batch: Trajectories) -> 
 
 def test_the_change_of_value_is_revaluation_and_trading_profit(config: Config, batch: Trajectories) -> None:
     """dV = revaluation + (received - paid) + sum of the shares bought times the mid at which each was."""
+    if config.market.name in ONE_MOVE:
+        config = resolve({**values_of(config), **ONE_MOVE[config.market.name]})[0]
+        batch = rollout(config, policy(config), seed=3, epoch=1, threads=1)
     change, flow = batch.after("value") - batch.value, batch.received - batch.paid
     idle = (batch.bought == 0) & (batch.sold == 0)
     assert idle.any() and not idle.all()

@@ -36,6 +36,7 @@ class ReferenceMarket:
         seed_stream(self.stream, seed, epoch, number)
         self.mid_tick = round(settings.midprice / settings.tick)
         self.queues: list[dict[int, list[Order]]] = [{}, {}]
+        self.owned = [Order(-1, 0, True, 0), Order(-1, 0, True, 0)]
         self.last = [self.mid_tick, self.mid_tick + 1]
         self.barren = [True, True]
         self.time, self.numbers = 0.0, 0
@@ -64,7 +65,20 @@ class ReferenceMarket:
         return [order for price in prices for order in self.queues[side][price]]
 
     def own(self, side: int) -> Order | None:
-        return next((order for order in self.orders(side) if order.maker), None)
+        """The maker's order, if it rests."""
+        return self.owned[side] if self.owned[side].shares else None
+
+    def others(self, side: int) -> int:
+        """How many orders others have."""
+        return sum(map(len, self.queues[side].values())) - (self.own(side) is not None)
+
+    def first(self, side: int, of_others: bool = False) -> Order | None:
+        """The order that is filled first."""
+        for price in sorted(self.queues[side], reverse=side == BID):
+            for order in self.queues[side][price]:
+                if not (of_others and order.maker):
+                    return order
+        return None
 
     def others_best(self, side: int) -> int:
         return self.last[side]
@@ -80,9 +94,9 @@ class ReferenceMarket:
 
     def looked_after(self, side: int) -> None:
         """Keep the best price of the others: where they have none, a tick beyond their last price."""
-        prices = [order.price for order in self.orders(side) if not order.maker]
-        if prices:
-            self.last[side], self.barren[side] = prices[0], False
+        first = self.first(side, of_others=True)
+        if first:
+            self.last[side], self.barren[side] = first.price, False
         elif not self.barren[side]:
             self.last[side] += 1 if side == ASK else -1
             self.barren[side] = True
@@ -91,6 +105,8 @@ class ReferenceMarket:
         order = Order(self.numbers, shares, maker, price)
         self.numbers += 1
         self.queues[side].setdefault(price, []).append(order)
+        if maker:
+            self.owned[side] = order
         self.looked_after(side)
         self.write(SUBMIT, order, shares, side, MAKER if maker else OTHERS)
 
@@ -110,8 +126,7 @@ class ReferenceMarket:
 
     def take(self, side: int, shares: int, limit: float, by_maker: bool) -> int:
         taken = 0
-        while taken < shares and self.orders(side):
-            order = self.orders(side)[0]
+        while taken < shares and (order := self.first(side)):
             if (order.price > limit) if side == ASK else (order.price < limit):
                 break
             if order.maker and by_maker:
@@ -172,12 +187,14 @@ class ReferenceMarket:
         return math.exp(b[0] + b[1] * spread + b[2] * spread * spread + b[3] * q + b[4] * q * q + b[5] * spread * q)
 
     def excitation(self, side: int) -> float:
-        """The direct sum over all market orders so far."""
+        """The direct sum over all market orders so far, but for those that count less than exp(-40)."""
         m, total = self.settings, 0.0
-        for when, hit in self.trades:
-            branching = m.hawkes_same if hit == side else m.hawkes_cross
-            for decay, n in zip(m.hawkes_decays, branching, strict=True):
-                total += n * decay * math.exp(-decay * (self.time - when))
+        if m.hawkes_decays:
+            long_ago = self.time - 40 / min(m.hawkes_decays)
+            self.trades = [trade for trade in self.trades if trade[0] > long_ago]
+        for decay, same, cross in zip(m.hawkes_decays, m.hawkes_same, m.hawkes_cross, strict=True):
+            for when, hit in self.trades:
+                total += (same if hit == side else cross) * decay * math.exp(-decay * (self.time - when))
         return total
 
     def rates(self) -> list[float]:
@@ -193,7 +210,7 @@ class ReferenceMarket:
                 cancel[side] += self.row(m.cancel_rates, i, price) * resting
                 near += resting
             limit[side] += float(np.cumsum(m.far_rates)[-1]) if m.far_rates else 0.0
-            cancel[side] += m.cancel_rates[-1] * (sum(not order.maker for order in self.orders(side)) - near)
+            cancel[side] += m.cancel_rates[-1] * (self.others(side) - near)
             market[side] = self.market_rate(side)
         if m.efficient_price != "none":
             lean = math.tanh(m.informed * (self.efficient - self.mid))
