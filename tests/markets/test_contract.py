@@ -129,7 +129,8 @@ def test_shares_and_money_are_conserved(config: Config, batch: Trajectories) -> 
 def test_the_change_of_value_is_revaluation_and_trading_profit(config: Config, batch: Trajectories) -> None:
     """dV = revaluation + (received - paid) + sum of the shares bought times the mid at which each was."""
     if config.market.name in ONE_MOVE:
-        config = resolve({**values_of(config), **ONE_MOVE[config.market.name]})[0]
+        values = {"market.nt": 150, "training.nb": 40, **ONE_MOVE[config.market.name]}
+        config = resolve({"market.name": config.market.name, **values})[0]
         batch = rollout(config, policy(config), seed=3, epoch=1, threads=1)
     change, flow = batch.after("value") - batch.value, batch.received - batch.paid
     idle = (batch.bought == 0) & (batch.sold == 0)

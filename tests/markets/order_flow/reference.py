@@ -171,7 +171,9 @@ class ReferenceMarket:
         return self.queues[BID].get(price, []) + self.queues[ASK].get(price, [])
 
     def column(self, shares: int) -> int:
-        return min(math.ceil(shares / self.settings.unit), self.settings.queue_sizes) if self.settings.queue_sizes else 0
+        return (
+            min(math.ceil(shares / self.settings.unit), self.settings.queue_sizes) if self.settings.queue_sizes else 0
+        )
 
     def row(self, table: tuple[float, ...], i: int, price: int) -> float:
         """Of a table by distance i = 0, 1, ... and size of the queue."""
@@ -229,9 +231,7 @@ class ReferenceMarket:
     def shares(self, law: str) -> int:
         """Of a limit or a market order."""
         m = self.settings
-        mean, weights = (
-            (m.limit_size, m.limit_size_table) if law == "limit" else (m.market_size, m.market_size_table)
-        )
+        mean, weights = (m.limit_size, m.limit_size_table) if law == "limit" else (m.market_size, m.market_size_table)
         if m.size_law == "constant":
             return int(mean)
         u = self.draw()
@@ -269,11 +269,11 @@ class ReferenceMarket:
 
     def event(self, r: float) -> int:
         """The event on which r falls; returns how many others could see."""
-        for kind, rate in enumerate(self.rates()):
-            if r < rate:
-                break
-            r -= rate
-        else:
+        kind, rates = 0, self.rates()
+        while kind < len(rates) and r >= rates[kind]:
+            r -= rates[kind]
+            kind += 1
+        if kind == len(rates):
             return 0
         side = kind % 2
         if kind >= 6:
@@ -427,4 +427,3 @@ class ReferenceMarket:
 
 def whole(n: float) -> int:
     return math.floor(n + 0.5) if n >= 0.5 else 0
-

@@ -88,7 +88,10 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
 
 
 def same_tape(fast: Stage, slow: ReferenceMarket) -> None:
-    found, expected = fast.tape(), np.array([(*row, *book) for row, book in zip(slow.tape, slow.tape_book, strict=True)])
+    found, expected = (
+        fast.tape(),
+        np.array([(*row, *book) for row, book in zip(slow.tape, slow.tape_book, strict=True)]),
+    )
     for row in range(min(len(found), len(expected))):
         assert found[row, 1:].tolist() == expected[row].tolist(), f"message {row} of {len(expected)}"
     assert len(found) == len(expected)
