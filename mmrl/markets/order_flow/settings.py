@@ -207,14 +207,19 @@ class Settings(MarketSettings):
         return sum(self.hawkes_same) + sum(self.hawkes_cross)
 
     @property
+    def market_rate(self) -> float:
+        """About how many market orders hit a side in a minute."""
+        rate = self.market_rates[min(1, self.queue_sizes)]
+        if self.market_law == "spread-queue":
+            rate = math.exp(min(self.market_intensity[0], 50.0))
+        return rate / (1 - self.hawkes_branching)
+
+    @property
     def event_rate(self) -> float:
         """About how many events of others there are a minute: all that arrives is traded or cancelled again."""
-        limit = sum(self.limit_rates[1 % self.columns :: self.columns]) + sum(self.far_rates)
-        market = math.fsum(self.market_rates) / len(self.market_rates) / (1 - self.hawkes_branching)
-        if self.market_law == "spread-queue":
-            market = min(math.exp(min(self.market_intensity[0], 50.0)), limit)
-        executed = market * self.mean_sizes[1] / self.mean_sizes[0]
-        return 2 * (limit + market + max(limit - executed, 0.0))
+        limit = sum(self.limit_rates[min(1, self.queue_sizes) :: self.columns]) + sum(self.far_rates)
+        executed = min(self.market_rate * self.mean_sizes[1] / self.mean_sizes[0], limit)
+        return 2 * (limit + self.market_rate + limit - executed)
 
     def contradiction(self, config: Config) -> str | None:
         return fault(self, config.policy.kind == "categorical")

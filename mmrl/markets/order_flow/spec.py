@@ -10,6 +10,8 @@ from mmrl.markets.order_flow.settings import Settings
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
 SIDES = ("bid", "ask")
+FILL_DECAY = 2.2
+"""Per tick: measured in the default book, one share re-quoted every 0.2 minutes at 0.5 to 3 ticks from the mid."""
 
 
 def spec(settings: Settings) -> Spec:
@@ -72,9 +74,25 @@ def _market_orders(s: Settings) -> tuple[Axis, ...]:
 
 
 def _volatility(s: Settings) -> float:
-    return s.tick
+    """About: sqrt(D) g ticks. D is the rate at which a best queue runs empty, of the stationary birth-death queue at
+    distance 1; g the ticks to the next price at which orders stand, Poisson(lambda(i) / theta(i)) at distance i.
+
+    Within 5 % of the measured in the default book, within 25 % with rates changed by a factor 2.
+    """
+    column, mu = min(1, s.queue_sizes), s.market_rate
+    births = s.limit_rates[column :: s.columns]
+    deaths = s.cancel_rates[column :: s.columns]
+    law = [1.0]
+    while len(law) < 1_000 and law[-1] > 1e-9 * max(law):
+        law.append(law[-1] * births[0] / (mu + len(law) * max(deaths[0], s.cancel_rates[-1] / 10)))
+    empty, gap = 1.0, 1.0
+    for born, dies in zip(births[1:], deaths[1:], strict=True):
+        empty *= math.exp(-born / dies) if dies > 0 else 0.0
+        gap += empty
+    running_out = law[1] / math.fsum(law[1:]) * (mu + deaths[0])
+    return math.sqrt(running_out) * gap * s.tick
 
 
 def fill_curve(settings: Settings) -> tuple[float, float]:
-    """k and A."""
-    return 1.0 / settings.tick, settings.market_rates[-1]
+    """k and A: one share at distance delta from the mid is filled about A exp(-k delta) times a minute."""
+    return FILL_DECAY / settings.tick, settings.market_rate

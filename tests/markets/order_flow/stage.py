@@ -100,3 +100,6 @@ class Stage:
             bids = [int(meta[state.BEST + BID])] + [int(meta[state.OWN_PRICE])] * int(meta[state.OWN] >= 0)
             found[0 if price <= max(bids) else 1][price] = self.queue(price)
         return found
+
+    def book_is_without_maker(self) -> bool:
+        return not any(own for side in self.sides() for queue in side.values() for _, _, own in queue)

@@ -1,0 +1,160 @@
+"""The maker's orders in the queue, case by case, worked out by hand. Nobody else acts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.markets.order_flow import queues
+from mmrl.markets.order_flow.state import ASK, BID, OWN
+from tests.markets.order_flow.stage import Stage, settings_of
+
+FAR = (1e-9,)
+CENT = 0.01
+
+
+def stage(**market: Any) -> Stage:
+    """Bids of 3 and 2 shares at 9999, 4 at 9997; asks of 3 at 10001, 5 at 10002: a tick is 0.01, the mid 100.00."""
+    quiet = {"limit_rates": FAR, "cancel_rates": FAR, "market_rates": FAR, "limit_scale": 0.0, "horizons": (1.0,)}
+    made = Stage(settings_of(**{**quiet, "decision_interval": 1.0, "position_limit": 20, **market})).clear()
+    for side, price, shares in ((BID, 9999, 3), (BID, 9999, 2), (BID, 9997, 4), (ASK, 10001, 3), (ASK, 10002, 5)):
+        made.add(side, price, shares)
+    return made
+
+
+def decide(made: Stage, *quote: float) -> Stage:
+    made.act(*quote)
+    made.advance()
+    return made
+
+
+def sell(made: Stage, shares: int) -> None:
+    """A market order of others that hits the bids."""
+    queues.take(made.s, BID, np.int64(shares), np.int64(-(2**61)), np.int64(0))
+
+
+def shares(made: Stage, price: int) -> list[tuple[int, bool]]:
+    return [(size, own) for _, size, own in made.queue(price)]
+
+
+def test_an_order_joins_the_back_of_its_queue() -> None:
+    made = decide(stage(), 4, 0.0, 0, 0.0)
+    assert shares(made, 9999) == [(3, False), (2, False), (4, True)]
+    assert queues.shares_ahead(made.s, BID) == 5
+
+
+def test_left_alone_or_reduced_it_keeps_its_place_raised_or_moved_it_goes_to_the_back() -> None:
+    made = decide(stage(), 4, 0.0, 0, 0.0)
+    made.add(BID, 9999, 7)
+    first = [(3, False), (2, False)]
+    assert shares(decide(made, 4, 0.0, 0, 0.0), 9999) == [*first, (4, True), (7, False)]
+    assert shares(decide(made, 2, 0.0, 0, 0.0), 9999) == [*first, (2, True), (7, False)]
+    assert shares(decide(made, 3, 0.0, 0, 0.0), 9999) == [*first, (7, False), (3, True)]
+    decide(made, 3, 2 * CENT, 0, 0.0)
+    assert shares(made, 9997) == [(4, False), (3, True)] and shares(made, 9999) == [*first, (7, False)]
+    assert decide(made, 0, 0.0, 0, 0.0).book_is_without_maker()
+
+
+def test_fills_in_part_by_time_and_price() -> None:
+    made = decide(stage(maker_fee=-0.002), 4, 0.0, 0, 0.0)
+    sell(made, 7)
+    assert shares(made, 9999) == [(2, True)]
+    account = made.account()
+    assert (account.inventory, account.bought) == (2, 2)
+    assert account.paid == pytest.approx(2 * 99.99 - 2 * 0.002)
+    assert account.value == pytest.approx(-2 * 99.99 + 0.004 + 2 * account.mid)
+
+
+def test_cancellations_ahead_move_it_forward_those_behind_do_not() -> None:
+    made = decide(stage(), 1, 0.0, 0, 0.0)
+    made.add(BID, 9999, 6)
+    ahead, behind = made.s.levels["head"][9999 & (len(made.s.levels) - 1)], None
+    behind = made.s.levels["tail"][9999 & (len(made.s.levels) - 1)]
+    queues.withdraw(made.s, BID, np.int64(9999), np.int64(behind), np.int64(6))
+    assert queues.shares_ahead(made.s, BID) == 5
+    queues.withdraw(made.s, BID, np.int64(9999), np.int64(ahead), np.int64(3))
+    assert queues.shares_ahead(made.s, BID) == 2
+
+
+@pytest.mark.parametrize(
+    ("origin", "delta", "price"),
+    [("best", 0.0, 9999), ("best", CENT, 9998), ("best", -CENT, 10000), ("best", 0.004, 9999), ("mid", 0.0, 10000),
+     ("mid", 0.004, 9999), ("mid", CENT, 9999), ("mid", 0.29, 9971)],
+)  # fmt: skip
+def test_distances_count_from_the_best_or_the_mid(origin: str, delta: float, price: int) -> None:
+    made = decide(stage(distance_from=origin), 1, delta, 0, 0.0)
+    assert (1, True) in shares(made, price)
+
+
+def test_post_only_steps_back_to_where_it_rests() -> None:
+    made = decide(stage(), 4, -5 * CENT, 0, 0.0)
+    assert shares(made, 10000) == [(4, True)] and made.account().inventory == 0
+
+
+def test_else_a_crossing_order_takes_up_to_its_price_and_the_rest_stands() -> None:
+    made = decide(stage(post_only=False, taker_fee=0.003), 5, -2 * CENT, 0, 0.0)
+    assert shares(made, 10001) == [(2, True)] and shares(made, 10002) == [(5, False)]
+    account = made.account()
+    assert (account.bought, account.inventory) == (3, 3)
+    assert account.paid == pytest.approx(3 * 100.01 + 3 * 0.003)
+
+
+def test_quotes_of_one_decision_do_not_meet() -> None:
+    made = decide(stage(distance_from="mid"), 1, 0.0, 1, 0.0)
+    assert shares(made, 10000) == [(1, True)] and shares(made, 10001) == [(3, False), (1, True)]
+
+
+def test_market_orders_pay_the_spread_walk_the_book_and_others_miss_them() -> None:
+    made = decide(stage(actions="limit+market", taker_fee=0.001), 0, 0, 0, 0, 5, 0)
+    account = made.account()
+    assert (account.bought, account.inventory) == (5, 5)
+    assert account.paid == pytest.approx(3 * 100.01 + 2 * 100.02 + 5 * 0.001)
+    assert shares(made, 10001) == [] and shares(made, 10002) == [(3, False)]
+    assert account.mid == pytest.approx(100.005)
+
+
+def test_its_market_order_withdraws_its_own_resting_order() -> None:
+    made = decide(stage(actions="limit+market"), 0, 0, 2, 0.0, 0, 0)
+    assert shares(made, 10001) == [(3, False), (2, True)]
+    decide(made, 0, 0, 0, 0, 4, 0)
+    assert made.account().inventory == 4 and shares(made, 10002) == [(4, False)]
+    assert made.book_is_without_maker()
+
+
+@pytest.mark.parametrize(("n", "sent"), [(20, True), (21, False)])
+def test_an_order_that_could_pass_the_position_limit_is_not_sent(n: int, sent: bool) -> None:
+    made = decide(stage(), n, 0.0, n, 0.0)
+    assert [bool(made.meta[OWN + side] >= 0) for side in (BID, ASK)] == [sent, sent]
+
+
+def test_its_own_order_does_not_move_the_mid_it_is_paid_by() -> None:
+    made = decide(stage(), 1, -CENT, 0, 0.0)
+    account = made.account()
+    assert account.bid == pytest.approx(100.00) and account.mid == pytest.approx(100.00)
+
+
+def test_nonsense_is_no_order() -> None:
+    for n, delta in ((np.nan, 0.0), (1.0, np.nan), (-3.0, 0.0), (0.4, 0.0)):
+        assert decide(stage(), n, delta, n, delta).book_is_without_maker()
+    made = decide(stage(), 1, np.inf, np.inf, -np.inf)
+    assert made.account().inventory == 0
+
+
+def test_latency_delays_decisions_in_their_order() -> None:
+    made = stage(latency_law="constant", latency=2.5)
+    seen = []
+    for n in (1, 2, 3, 4, 5):
+        decide(made, n, 0.0, 0, 0.0)
+        seen.append([size for size, own in shares(made, 9999) if own])
+    assert seen == [[], [], [1], [2], [3]]
+
+
+def test_an_order_left_a_turn_of_the_ring_away_makes_room() -> None:
+    made = stage()
+    rows = len(made.s.levels)
+    made.add(BID, 10000 - rows + 20, 9)
+    made.add(ASK, 10020, 1)
+    assert shares(made, 10020) == [(1, False)] and shares(made, 10020 - rows) == []
+    assert sum(len(queue) for side in made.sides() for queue in side.values()) == 6
