@@ -256,6 +256,7 @@ def parse_text(spec: FieldSpec, text: str) -> Any:
             return int(text) if spec.kind == "int" else float(text)
         if spec.kind in ("ints", "floats"):
             number = int if spec.kind == "ints" else float
+            text = "" if text.strip() == shown(()) else text
             return tuple(number(part) for part in text.strip().strip("[]()").split(",") if part.strip())
     except (ValueError, KeyError):
         raise ConfigError(refusal(spec, text)) from None
