@@ -28,7 +28,7 @@ def market_orders(tape: np.ndarray) -> np.ndarray:
 
 def test_excited_market_orders_have_the_stationary_rate() -> None:
     """(I - K)^-1 mu: with 0.4 orders excited on the own side and 0.3 on the other, mu / (1 - 0.7) on each."""
-    excited = {"hawkes_decays": (2.0, 10.0), "hawkes_same": (0.3, 0.1), "hawkes_cross": (0.1, 0.2)}
+    excited: dict[str, Any] = {"hawkes_decays": (2.0, 10.0), "hawkes_same": (0.3, 0.1), "hawkes_cross": (0.1, 0.2)}
     tape = tape_of(400_000, market_rates=(0.3,), **excited)
     rows, minutes = market_orders(tape), tape[-1, 0]
     for direction in (1, -1):
@@ -40,9 +40,9 @@ def test_excited_market_orders_have_the_stationary_rate() -> None:
 def test_excitation_clusters_market_orders() -> None:
     """Counts in long windows vary (1 - n)^-2 times as much as those of a Poisson process."""
     windows = {}
-    for name, excited in (("plain", {}), ("excited", {"hawkes_decays": (5.0,), "hawkes_same": (0.25,)})):
-        cross = {"hawkes_cross": (0.25,)} if excited else {}
-        tape = tape_of(500_000, market_rates=(0.5,), **excited, **cross)
+    excited: dict[str, Any] = {"hawkes_decays": (5.0,), "hawkes_same": (0.25,), "hawkes_cross": (0.25,)}
+    for name, options in (("plain", {}), ("excited", excited)):
+        tape = tape_of(500_000, market_rates=(0.5,), **options)
         times = tape[market_orders(tape), 0]
         counts = np.histogram(times, np.arange(0, times[-1], 20.0))[0]
         windows[name] = counts.var() / counts.mean()
