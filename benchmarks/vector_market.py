@@ -32,7 +32,7 @@ class VectorMarket:
         axes = spec_of(config).axes
         self.centre = np.array([axis.centre for axis in axes])
         self.scale = np.array([axis.scale for axis in axes])
-        self.skew = np.array([axis.skew for axis in axes])
+        self.skew, self.fading = np.array([axis.skew for axis in axes]), axes[0].fading
         self.jump = market.sigma * math.sqrt(market.dt)
         self.rng = np.random.default_rng(seed)
         self.number = 0
@@ -56,7 +56,8 @@ class VectorMarket:
 
     def distances(self, action: Float64, inventory: Float64) -> Float64:
         """Distances of bid and ask [N, 2] that actions [N, 2] mean at inventories [N]."""
-        return self.centre + self.scale * action + self.skew * inventory[:, None]
+        fade = math.tanh((1.0 - self.clock / self.market.nt) / self.fading) if self.fading else 1.0
+        return self.centre + self.scale * action + self.skew * fade * inventory[:, None]
 
     def fill_probability(self, distances: Float64) -> Float64:
         """Chance of a fill within a step, of the shape of `distances`."""
@@ -82,5 +83,6 @@ class VectorMarket:
         self.clock += 1
         variance = market.sigma**2
         if self.utility == "entropic":
-            return entropic.py_func(profit, revaluation, self.inventory, market.gamma, variance, market.dt)
+            price = np.log(np.cosh(market.gamma * self.inventory * self.jump)) / market.gamma
+            return entropic.py_func(profit, revaluation, price)
         return mean_variance.py_func(profit, self.inventory, market.gamma, variance, market.dt)

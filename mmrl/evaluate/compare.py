@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from mmrl.evaluate.grade import MEAN, SAMPLED, worth_more
-from mmrl.evaluate.metrics import Summary, figures, joined, mean_interval, summarise
+from mmrl.evaluate.metrics import UNPRICED, Summary, figures, joined, mean_interval, moves_of, summarise
+from mmrl.evaluate.reduction import Moves
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
@@ -72,7 +73,9 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool | None
     return Entrant(folder.name, own, policy(weights, deterministic=actions == MEAN), quotes, epoch, actions)
 
 
-def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None = None) -> Summary:
+def simulate(
+    entrant: Entrant, trajectories: int, seed: int, threads: int | None = None, moves: Moves = UNPRICED
+) -> Summary:
     """Summaries of `trajectories` trajectories, in chunks of bounded memory."""
     from mmrl.rollout.compiled import Buffers, rollout
     from mmrl.rollout.streams import stream_seed
@@ -84,7 +87,7 @@ def simulate(entrant: Entrant, trajectories: int, seed: int, threads: int | None
         batch = rollout(
             entrant.config, entrant.quoter, stream, 0, first=first, count=count, threads=threads, buffers=buffers
         )
-        parts.append(summarise(batch))
+        parts.append(summarise(batch, moves))
     return joined(parts)
 
 
@@ -101,7 +104,7 @@ def compare(
 ) -> dict[str, Any]:
     """The whole comparison as plain values, ready for JSON; differences are against the first row."""
     market, spec, objective = config.market, spec_of(config), objective_of(config)
-    variance = spec.volatility**2 if spec.independent_mid else 0.0
+    moves = moves_of(spec, objective)
     optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
     if solver is not None:
         try:
@@ -112,10 +115,10 @@ def compare(
     rows: list[dict[str, Any]] = []
     first: Summary | None = None
     for entrant in entrants:
-        summary = simulate(entrant, trajectories, seed)
+        summary = simulate(entrant, trajectories, seed, moves=moves)
         row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "actions": entrant.actions}
         row["rule"] = rule(entrant)
-        row |= figures(summary, objective, variance)
+        row |= figures(summary, objective)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)

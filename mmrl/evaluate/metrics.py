@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.evaluate.reduction import Columns, Sums, reduce
-from mmrl.markets.contract import Objective
+from mmrl.evaluate.reduction import Columns, Moves, Sums, reduce
+from mmrl.markets.contract import Objective, Spec
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import half_width
 
@@ -22,6 +22,7 @@ TAIL = 0.01
 LEAST_SHARE = 0.1
 """Of the samples that must carry a certainty equivalent, as their effective number."""
 UNRELIABLE = "unreliable"
+UNPRICED = Moves(0.0, 0.0, 0)
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,23 @@ class Summary:
     spread_sum: Float64  # quoted spread, over the steps
     inventory_abs_sum: Float64  # before each step
     square_time_sum: Float64  # of the inventory after each step, squared, times the length of the step
+    price: Float64  # of the mid's moves, for CARA utility; 0 where they are not priced
     fills: Float64  # shares traded
     revaluation: Float64  # inventory times the moves of the mid
     drawdown: Float64  # largest fall of W + I S from its highest point so far
 
 
-def summarise(batch: Trajectories) -> Summary:
+def moves_of(spec: Spec, objective: Objective) -> Moves:
+    """How the mid's moves are priced: not at all where they depend on fills, or without CARA utility."""
+    if not spec.mid_moves or objective.gamma <= 0:
+        return UNPRICED
+    return Moves(objective.gamma, spec.volatility**2, int(spec.mid_moves == "two-point"))
+
+
+def summarise(batch: Trajectories, moves: Moves = UNPRICED) -> Summary:
     """Reduce a batch."""
     sums = Sums(*np.zeros((len(Sums._fields), batch.count)))
-    reduce(Columns(*(getattr(batch, name) for name in Columns._fields)), sums)
+    reduce(Columns(*(getattr(batch, name) for name in Columns._fields)), moves, sums)
     return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *sums)
 
 
@@ -87,27 +96,27 @@ def certainty_equivalent(value: Float64, gamma: float) -> Estimate:
     return Estimate(ce, interval, samples, value.size)
 
 
-def objective_value(s: Summary, objective: Objective, variance: float = 0.0) -> Estimate:
+def objective_value(s: Summary, objective: Objective) -> Estimate:
     """Estimate of what `optimum` computes exactly: CARA certainty equivalent, or mean less penalties.
 
-    With `variance`, that of a mid whose moves nothing else depends on, the exponential's expectation over these moves
-    is taken exactly, given the fills: exp(-gamma q dm) has the mean exp(gamma^2 q^2 variance dt / 2).
+    Where the mid's moves were priced, which nothing else depends on then, the exponential's expectation over them is
+    taken exactly, given the fills: exp(-gamma q dm) has the mean exp(gamma price).
     """
     score = s.value - objective.alpha * s.inventory**2 - objective.phi * s.square_time_sum
     if objective.gamma <= 0:
         return Estimate(*mean_interval(score), float(score.size), score.size)
-    if variance > 0:
-        score = score - s.revaluation - 0.5 * objective.gamma * variance * s.square_time_sum
+    if s.price.any():
+        score = score - s.revaluation - s.price
     return certainty_equivalent(score, objective.gamma)
 
 
-def figures(s: Summary, objective: Objective, variance: float = 0.0) -> dict[str, Any]:
+def figures(s: Summary, objective: Objective) -> dict[str, Any]:
     """One row: every figure that simulation gives; None where it does not exist.
 
-    UNRELIABLE stands for a certainty equivalent that too few samples carry; `variance` as in `objective_value`.
+    UNRELIABLE stands for a certainty equivalent that too few samples carry.
     """
     value, interval = mean_interval(s.value)
-    ce = objective_value(s, objective, variance)
+    ce = objective_value(s, objective)
     several = s.value.size > 1
     deviation = float(s.value.std(ddof=1)) if several else None
     worst = np.sort(s.value)[: max(1, math.ceil(TAIL * s.value.size))]

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmrl.kernels.jit import kernel
+from mmrl.kernels.reward import price_of_move
 
 
 class Columns(NamedTuple):
@@ -24,6 +25,16 @@ class Columns(NamedTuple):
     final_value: np.ndarray
 
 
+class Moves(NamedTuple):
+    """The mid's moves, and the risk aversion by which they are priced."""
+
+    gamma: float
+    variance: float
+    """Per unit of time; 0: not priced."""
+    two_point: int
+    """As in `price_of_move`."""
+
+
 class Sums(NamedTuple):
     """What is kept of each trajectory [N]."""
 
@@ -32,13 +43,15 @@ class Sums(NamedTuple):
     inventory_abs: np.ndarray
     square_time: np.ndarray
     """Sum of the inventory after each step, squared, times the length of the step."""
+    price: np.ndarray
+    """CARA price of the mid's moves, over the steps."""
     fills: np.ndarray
     revaluation: np.ndarray
     drawdown: np.ndarray
 
 
 @kernel
-def reduce(b, out):
+def reduce(b, moves, out):
     """Add the rows of each trajectory of `b` (Columns) up in `out` (Sums, zeros)."""
     for n in range(b.offsets.size - 1):
         top = -1e300
@@ -51,6 +64,8 @@ def reduce(b, out):
             out.spread[n] += b.ask[k] - b.bid[k]
             out.inventory_abs[n] += abs(b.inventory[k])
             out.square_time[n] += held * held * elapsed
+            if moves.variance > 0.0:
+                out.price[n] += price_of_move(held, moves.gamma, moves.variance, elapsed, moves.two_point)
             out.fills[n] += b.bought[k] + b.sold[k]
             out.revaluation[n] += b.revaluation[k]
             top = max(top, b.value[k])

@@ -169,7 +169,8 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
             _record_account(rows, at, t, before)
             log_prob = 0.0
             if maker.kind <= Kind.CATEGORICAL:
-                log_prob = sample(maker, x.std, before.inventory, x.hidden, x.rng, x.action, x.quote)
+                left = 1.0 - t / draw.steps
+                log_prob = sample(maker, x.std, before.inventory, left, x.hidden, x.rng, x.action, x.quote)
             else:
                 if maker.kind == Kind.TABLE:
                     look_up(maker.table, t, draw.steps, before.inventory, x.quote)

@@ -18,6 +18,7 @@ from mmrl.kernels.jit import inlined
 
 SIGN_BONUS_RATE = 10.0
 """The bonus for a change of inventory is weighted by exp(-rate * time left / T)."""
+LN2 = math.log(2.0)
 LARGEST_EXPONENT = 600.0
 """Of CARA utility, so that no float overflows."""
 
@@ -66,6 +67,8 @@ class Reward(NamedTuple):
     """gamma of mean-variance and entropic utility."""
     variance: float
     """Of the mid, per unit of time."""
+    two_point: int
+    """Whether the mid moves up or down by its standard deviation in every step, not by a normal number."""
     end_time: float
     final: int
     risk_aversion: float
@@ -97,14 +100,25 @@ def mean_variance(psi, held, gamma, variance, dt):
 
 
 @inlined
-def entropic(psi, revaluation, held, gamma, variance, dt):
-    """psi - q dm - gamma/2 sigma^2 q^2 dt: trading profit less the CARA price of the coming move of the mid.
+def price_of_move(held, gamma, variance, dt, two_point):
+    """ln E exp(-gamma q dm) / gamma, the CARA price of holding q through a step in which the mid moves.
+
+    gamma/2 sigma^2 q^2 dt for normal moves, ln cosh(gamma q sigma sqrt(dt)) / gamma for moves up or down by it.
+    """
+    if two_point:
+        y = gamma * abs(held) * math.sqrt(variance * dt)
+        return (y + math.log1p(math.exp(-2.0 * y)) - LN2) / gamma
+    return 0.5 * gamma * variance * held * held * dt
+
+
+@inlined
+def entropic(psi, revaluation, price):
+    """psi - q dm - price: trading profit less the CARA price of the coming move of the mid (`price_of_move`).
 
     The noise of the mid is replaced by its certainty equivalent, so what is left to chance are the fills; the learner
-    prices those by the exponential of each step's TD error (`mmrl.learn.returns`). Error of the price for a mid that
-    moves by +- sigma sqrt(dt): (gamma sigma q)^4 dt^2 / (12 gamma).
+    prices those by the exponential of each step's TD error (`mmrl.learn.returns`).
     """
-    return psi - revaluation - 0.5 * gamma * variance * held * held * dt
+    return psi - revaluation - price
 
 
 @inlined
@@ -148,7 +162,7 @@ def _utility(w, psi, revaluation, held, dt):
     if w.utility == Utility.GUO_LIN_HUANG:
         return guo_lin_huang(psi, revaluation, held, w.damping, w.size_penalty)
     if w.utility == Utility.ENTROPIC:
-        return entropic(psi, revaluation, held, w.aversion, w.variance, dt)
+        return entropic(psi, revaluation, price_of_move(held, w.aversion, w.variance, dt, w.two_point))
     return 0.0
 
 

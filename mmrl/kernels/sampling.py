@@ -42,6 +42,8 @@ class Maker(NamedTuple):
     """float64 [A, K]: (centre, scale) of a gaussian axis, or the grid of a categorical one."""
     skew: np.ndarray
     """float64 [A], added per share of inventory."""
+    fading: float
+    """Share of T over which the skew fades towards the end; 0: it does not."""
     mean: np.ndarray
     """float32 [obs], of the observation's normalisation."""
     std: np.ndarray
@@ -106,19 +108,20 @@ def sample_categorical(m, logits, rng, action, quote):
 
 
 @inlined
-def sample(m, std, inventory, hidden, rng, action, quote):
+def sample(m, std, inventory, left, hidden, rng, action, quote):
     """Run the policy network on the input in `hidden` and draw an action; returns its log-probability.
 
-    `std` [A] are the standard deviations of a gaussian policy.
+    `std` [A] are the standard deviations of a gaussian policy, `left` is the share of the time that is left.
     """
     row = forward(m.weights, m.sizes, hidden)
     if m.kind == Kind.GAUSSIAN:
         log_prob = sample_gaussian(m, std, hidden[row], rng, action, quote)
     else:
         log_prob = sample_categorical(m, hidden[row], rng, action, quote)
+    fade = 1.0 if m.fading == 0.0 else math.tanh(left / m.fading)
     for a in range(action.shape[0]):
         if m.skew[a] != 0.0:
-            quote[a] += m.skew[a] * inventory
+            quote[a] += m.skew[a] * fade * inventory
     return log_prob
 
 

@@ -1,6 +1,6 @@
 """The value function: linear in random features of the observation, fitted by least squares every epoch.
 
-V(s) = w . phi(s) with phi(s) = (tanh(D s + o), s, 1) for fixed random D and o (random features: Rahimi & Recht,
+V(s) = w . phi(s) with phi(s) = (tanh(D s + o), s, s^2, 1) for fixed random D and o (random features: Rahimi & Recht,
 NeurIPS 2007; least-squares value functions: Boyan, Machine Learning 49, 2002). There is no learning rate, and no epoch
 waits for gradient descent to find the level of the returns.
 """
@@ -36,7 +36,7 @@ class ValueFunction:
         self.device = torch.device(device)
         self.direction = torch.from_numpy(rng.normal(0.0, SPREAD / np.sqrt(inputs), (inputs, FEATURES))).float()
         self.offset = torch.from_numpy(rng.uniform(-OFFSET, OFFSET, FEATURES)).float()
-        self.weight = torch.zeros(FEATURES + inputs + 1, dtype=torch.float64)
+        self.weight = torch.zeros(FEATURES + 2 * inputs + 1, dtype=torch.float64)
         self.fits = 0
         """Batches it was fitted to."""
 
@@ -46,7 +46,7 @@ class ValueFunction:
         for first in range(0, len(observation), _BLOCK):
             rows = observation[first : first + _BLOCK].to(self.device)
             hidden = torch.addmm(offset, rows, direction).tanh_()
-            yield torch.cat([hidden, rows, torch.ones_like(rows[:, :1])], 1)
+            yield torch.cat([hidden, rows, rows.square(), torch.ones_like(rows[:, :1])], 1)
 
     def predict(self, observation: Tensor) -> Float64:
         """V of observations [rows]."""

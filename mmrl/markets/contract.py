@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,6 +39,7 @@ class Axis:
     """A dimension of the action: what one number of the policy means in the market.
 
     Gaussian: centre + scale * action + skew * inventory. Categorical: a choice of the grid + grid_skew * inventory.
+    Where `fading` is not 0 the skew fades towards the end, by tanh(time left / fading).
     """
 
     name: str
@@ -52,6 +53,8 @@ class Axis:
     skew: float = 0.0
     grid: tuple[float, ...] = ()
     grid_skew: float = 0.0
+    fading: float = 0.0
+    """As a share of T; the same for all axes."""
     start: tuple[float, ...] = ()
     """Logits of the grid's choices with which a categorical policy starts; empty: all are as likely."""
     low: float = -math.inf
@@ -93,8 +96,9 @@ class Spec:
     tabs: tuple[str, ...] = TABS
     heuristic: bool = False
     """Whether the market has a simple maker of its own."""
-    independent_mid: bool = False
-    """Whether the mid moves by normal noise of `volatility` that nothing else depends on."""
+    mid_moves: Literal["", "normal", "two-point"] = ""
+    """Law of the mid's moves, of standard deviation `volatility` by the square root of time, where nothing else depends
+    on them; "two-point": up or down by it in every step."""
     exact_optimum: bool = False
     """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
     table_rows: int = 0

@@ -28,6 +28,7 @@ def reward_of(config: Config) -> Reward:
         size_penalty=reward.size_penalty,
         aversion=config.aversion,
         variance=spec.volatility**2,
+        two_point=int(spec.mid_moves == "two-point"),
         end_time=spec.end_time,
         final=int(Final[enum_name(reward.final_kind)]),
         risk_aversion=reward.risk_aversion,

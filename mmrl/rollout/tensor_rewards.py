@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -55,7 +57,8 @@ def rewards(config: Config, rows: Record, offsets: Tensor, end: Record, over: Te
 def _utility(config: Config, rows: Record, psi: Tensor, q: Tensor) -> Tensor:
     """The step's part of the utility that is chosen [nnz]: the kernels' functions on whole columns."""
     reward, dt, revaluation = config.reward, rows["elapsed"], rows["revaluation"]
-    variance = spec_of(config).volatility ** 2
+    spec = spec_of(config)
+    variance = spec.volatility**2
     if reward.utility == "mean-variance":
         return utilities.mean_variance.py_func(psi, q, config.aversion, variance, dt)
     if reward.utility == "inventory-penalty":
@@ -67,5 +70,10 @@ def _utility(config: Config, rows: Record, psi: Tensor, q: Tensor) -> Tensor:
     if reward.utility == "guo-lin-huang":
         return utilities.guo_lin_huang.py_func(psi, revaluation, q, reward.damping, reward.size_penalty)
     if reward.utility == "entropic":
-        return utilities.entropic.py_func(psi, revaluation, q, config.aversion, variance, dt)
+        gamma = config.aversion
+        price = 0.5 * gamma * variance * q * q * dt
+        if spec.mid_moves == "two-point":
+            risk = gamma * q.abs() * torch.sqrt(variance * dt)
+            price = (risk + torch.log1p(torch.exp(-2.0 * risk)) - math.log(2.0)) / gamma
+        return utilities.entropic.py_func(psi, revaluation, price)
     return psi if reward.utility == "linear" else torch.zeros_like(psi)

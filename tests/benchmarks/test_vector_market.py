@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import ks_2samp
 
 from benchmarks.vector_market import VectorMarket
@@ -19,6 +20,7 @@ from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
+from tests.conftest import game_of
 
 
 def game(**changes: object) -> Config:
@@ -30,8 +32,10 @@ def leaning(config: Config) -> PolicyWeights:
     policy, normaliser = make_policy(config), RunningNormaliser(2)
     assert isinstance(policy, GaussianPolicy)
     rng = np.random.default_rng(3)
-    for layer in policy.network.linear:
-        layer.weight.data += 0.3 * policy.log_std.new_tensor(rng.normal(size=tuple(layer.weight.shape)))
+    with torch.no_grad():
+        for parameter in policy.network.parameters():
+            if parameter.ndim == 2:
+                parameter.add_(torch.from_numpy(rng.normal(size=tuple(parameter.shape))), alpha=0.3)
     normaliser.var = np.array([16.0, 0.08])
     normaliser.mean = np.array([0.0, 0.5])
     return policy.weights(normaliser)
@@ -42,7 +46,7 @@ def played(config: Config, weights: PolicyWeights, count: int, seed: int) -> tup
     market = VectorMarket(config, count, seed)
     observation, total, ended = market.reset(), np.zeros(count), False
     while not ended:
-        action = weights.forward(weights.normalise(observation)).astype(np.float64)
+        action = weights.forward(weights.normalise(observation.astype(np.float32))).astype(np.float64)
         observation, reward, ended = market.step(action)
         total += reward
     return total, market.inventory
@@ -74,7 +78,7 @@ def test_every_step_is_that_of_the_market(utility: str, changes: dict[str, objec
 def test_fills_are_as_likely(fill: str) -> None:
     config = game(fill=fill)
     deltas = np.array([-50.0, -1.0, 0.0, 0.4, 3.0, 40.0])
-    parameters = dynamics.parameters(config.market)
+    parameters = dynamics.parameters(game_of(config))
     want = [dynamics.fill_probability.py_func(parameters, delta) for delta in deltas]
     np.testing.assert_allclose(VectorMarket(config, 1, 0).fill_probability(deltas), want, rtol=1e-12)
 
@@ -86,8 +90,8 @@ def test_same_policy_same_distribution_and_exact_value() -> None:
     batch = rollout(config, learned(weights, deterministic=True), seed=2, epoch=0, count=count)
     assert ks_2samp(total, batch.segment_sum(batch.reward)).pvalue > 1e-3
     assert ks_2samp(inventory, batch.final_inventory).pvalue > 1e-3
-    penalty = 0.5 * config.market.gamma * config.market.sigma**2
-    exact = optimum.value_of_quotes(config.market, Objective(phi=penalty), quote_table(config, weights, 60), 60)
+    penalty = 0.5 * config.market.gamma * game_of(config).sigma ** 2
+    exact = optimum.value_of_quotes(game_of(config), Objective(phi=penalty), quote_table(config, weights, 60), 60)
     assert total.mean() == pytest.approx(exact, abs=4 * total.std() / math.sqrt(count))
     assert total.std() / math.sqrt(count) < 0.005 * exact
 

@@ -14,6 +14,7 @@ from mmrl.evaluate.metrics import (
     certainty_equivalent,
     figures,
     joined,
+    moves_of,
     objective_value,
     summarise,
 )
@@ -142,20 +143,20 @@ def test_intervals_of_the_certainty_equivalent_cover_the_exact_value(gamma: floa
     assert entrant.quotes is not None
     market = game_of(config)
     exact = optimum.value_of_quotes(market, cara(gamma), entrant.quotes)
-    batch = summarise(rollout(config, entrant.quoter, 5, 0, count=400 * 500))
+    batch = summarise(rollout(config, entrant.quoter, 5, 0, count=400 * 500), moves_of(spec_of(config), cara(gamma)))
     covered, plain = 0, []
     for n in range(400):
         part = Summary(**{name: getattr(batch, name)[n * 500 : n * 500 + 500] for name in Summary.__dataclass_fields__})
-        found = objective_value(part, cara(gamma), market.sigma**2)
+        found = objective_value(part, cara(gamma))
         assert found.reliable and found.interval is not None
         covered += found.interval[0] <= exact <= found.interval[1]
-        plain.append(objective_value(part, cara(gamma)).value)
+        plain.append(certainty_equivalent(part.value, gamma).value)
     assert 0.92 <= covered / 400 <= 0.98
     assert np.mean(plain) == pytest.approx(exact, rel=0.1)  # the same quantity, with the noise of the mid left in
 
 
 def test_a_certainty_equivalent_that_few_samples_decide_is_called_unreliable() -> None:
     config, _ = resolve({"gamma": 2.0, "threads": 2, "start_inventory": 0}, None, "avellaneda-stoikov", {})
-    batch = summarise(rollout(config, named_agent("glft", config).quoter, 5, 0, count=500))
-    row = figures(batch, cara(2.0), game_of(config).sigma ** 2)
+    batch = rollout(config, named_agent("glft", config).quoter, 5, 0, count=500)
+    row = figures(summarise(batch, moves_of(spec_of(config), cara(2.0))), cara(2.0))
     assert row["ce"] == UNRELIABLE and row["ce_ci"] is None and row["ce_effective_samples"] < 50

@@ -31,7 +31,10 @@ def test_by_hand() -> None:
     assert u.damped_symmetric(1.5, gain, 0.5) == pytest.approx(0.9)
     assert u.damped_symmetric(1.5, -gain, 0.5) == pytest.approx(2.1)
     # trading profit 1.5 - 3 * 0.4, less 0.1 / 2 * 4 * 3^2 * 0.5
-    assert u.entropic(1.5, gain, 3, 0.1, 4.0, 0.5) == pytest.approx(0.3 - 0.9)
+    assert u.entropic(1.5, gain, u.price_of_move(3, 0.1, 4.0, 0.5, 0)) == pytest.approx(0.3 - 0.9)
+    # the mid moves up or down by sqrt(4 * 0.5): a game of +-0.3 sqrt(2), in units of 1/gamma
+    assert u.price_of_move(-3, 0.1, 4.0, 0.5, 1) == pytest.approx(10 * math.log(math.cosh(0.3 * math.sqrt(2))))
+    assert u.price_of_move(1000, 5.0, 4.0, 0.5, 1) == pytest.approx(1000 * math.sqrt(2) - math.log(2) / 5)
     # damped 0.9 + trading 1.5 - 1.2 - 0.01 * 4^2
     assert u.guo_lin_huang(1.5, gain, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
 
@@ -63,7 +66,9 @@ def expected(config: Any, batch: Any) -> np.ndarray:
         "damped": psi - np.maximum(gain, 0),
         "damped-symmetric": psi - gain,
         "guo-lin-huang": 2 * psi - np.maximum(gain, 0) - exposed * d_mid - r.size_penalty * held**2,
-        "entropic": psi - exposed * d_mid - config.market.gamma / 2 * 4.0 * held**2 * dt,
+        "entropic": psi
+        - exposed * d_mid
+        - np.log(np.cosh(config.market.gamma * held * 2.0 * np.sqrt(dt))) / config.market.gamma,
     }[r.utility]
     out = out.copy()
     out[ends] -= r.final_penalty * batch.final_inventory.astype(float) ** 2

@@ -24,7 +24,7 @@ def test_features_are_those_of_the_formula() -> None:
     rows = np.concatenate([*function.features(observation)])
     want = np.tanh(observation.numpy() @ function.direction.numpy() + function.offset.numpy())
     np.testing.assert_allclose(rows[:, :FEATURES], want, atol=1e-6)
-    np.testing.assert_array_equal(rows[:, FEATURES:], np.column_stack([observation, np.ones(5)]))
+    np.testing.assert_array_equal(rows[:, FEATURES:], np.column_stack([observation, observation**2, np.ones(5)]))
 
 
 @pytest.mark.parametrize("rows", [40, 5000])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mmrl.markets.avellaneda_stoikov.settings import Settings
-from mmrl.markets.closed_form import cara_skew
+from mmrl.markets.closed_form import cara_fading, cara_skew
 from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
 
 USUAL_GRID = tuple(n / 8 for n in range(1, 26))
@@ -23,11 +23,12 @@ def spec(settings: Settings) -> Spec:
     mean-variance utility (Cartea & Jaimungal's h for small q). A tanh network alone is bounded: at inventories that it
     has never seen its quotes would stop moving.
     """
-    s, skew = settings, 0.0
+    s, skew, fading = settings, 0.0, 0.0
     if s.skew == "risk":
         skew = math.sqrt(math.e * s.gamma * s.sigma**2 / (2.0 * s.k * s.arrival))
     elif s.skew == "cara":
         skew = cara_skew(s.sigma, s.k, s.arrival, s.gamma)
+        fading = cara_fading(s.sigma, s.gamma, skew) / s.horizon
     centre, scale = s.delta_centre / s.k, s.delta_scale / s.k
     usual = not s.delta_grid
     grid = tuple(x / s.k for x in USUAL_GRID) if usual else s.delta_grid
@@ -49,6 +50,7 @@ def spec(settings: Settings) -> Spec:
                 sign * skew,
                 grid=grid,
                 grid_skew=sign * skew if usual else 0.0,
+                fading=fading,
                 start=start,
             )
             for side, sign in (("bid", 1.0), ("ask", -1.0))
@@ -60,7 +62,7 @@ def spec(settings: Settings) -> Spec:
         agents=(CLOSED_FORM, "optimum"),
         usual_agents=("optimum", "avellaneda-stoikov", "symmetric"),
         parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
-        independent_mid=True,
+        mid_moves="two-point",
         exact_optimum=True,
         memory=383e6,
     )

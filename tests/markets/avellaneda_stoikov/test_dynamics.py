@@ -1,14 +1,18 @@
 """The game of Avellaneda & Stoikov against the recomputed table of their paper."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from mmrl.agents import avellaneda_stoikov
 from mmrl.agents.inputs import inputs
+from mmrl.agents.learned import actions
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
+from mmrl.markets.avellaneda_stoikov import optimum
+from mmrl.markets.contract import cara, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.quoters import fixed, table
@@ -55,21 +59,48 @@ def test_every_other_trajectory_starts_with_shares(engine: str) -> None:
     np.testing.assert_array_equal(batch.value[batch.offsets[:-1]], np.zeros(14))  # shares held are paid for
 
 
+@pytest.mark.parametrize("skew", ["risk", "cara"])
 @pytest.mark.parametrize("engine", ["compiled", "tensor"])
-def test_skewed_quotes_lean_by_the_formula(engine: str) -> None:
+def test_skewed_quotes_lean_by_the_formula(engine: str, skew: str) -> None:
     config = build(
         {
             "market": {
-                "name": "avellaneda-stoikov", "nt": 30, "start_inventory": 5, "skew": "risk", "delta_centre": 1.05,
+                "name": "avellaneda-stoikov", "nt": 30, "start_inventory": 5, "skew": skew, "delta_centre": 1.05,
+                "horizon": 0.5,
             },
             "policy": {"layers": 1, "layer_size": 4},
             "run": {"engine": engine, "threads": 1},
         }
     )  # fmt: skip
-    slope = math.sqrt(math.e * 0.1 * 4 / (2 * 1.5 * 140))
+    slope = np.full(30, math.sqrt(math.e * 0.1 * 4 / (2 * 1.5 * 140)))
+    if skew == "cara":  # s' = gamma sigma^2 (1 - (s / S)^2) backwards from 0 at the end, in small steps
+        far, s, slope = math.sqrt(0.1 * 4 / (2 * 1.5 * 140) * (1 + 0.1 / 1.5) ** (1 + 1.5 / 0.1)), 0.0, slope.copy()
+        for t in range(29, -1, -1):
+            for _ in range(200):
+                s += 0.1 * 4 * (1 - (s / far) ** 2) * 0.5 / 30 / 200
+            slope[t] = s
+        assert slope[0] > 0.95 * far > 5 * slope[29]
     policy, seen = make_policy(config), RunningNormaliser(2)
     batch = make_engine(config).rollout(policy, seen, seed=1, epoch=0, count=20).numpy()
     assert np.abs(batch.inventory).max() >= 5
-    unit = 0.45 / 1.5 * batch.action  # 1.05 / k = 0.7
-    np.testing.assert_allclose(batch.mid - batch.bid, 0.7 + unit[:, 0] + slope * batch.inventory, atol=1e-5)
-    np.testing.assert_allclose(batch.ask - batch.mid, 0.7 + unit[:, 1] - slope * batch.inventory, atol=1e-5)
+    unit, lean = 0.45 / 1.5 * batch.action, slope[batch.step] * batch.inventory  # 1.05 / k = 0.7
+    np.testing.assert_allclose(batch.mid - batch.bid, 0.7 + unit[:, 0] + lean, atol=2e-3 if skew == "cara" else 1e-5)
+    np.testing.assert_allclose(batch.ask - batch.mid, 0.7 + unit[:, 1] - lean, atol=2e-3 if skew == "cara" else 1e-5)
+    means = replace(policy.weights(seen), log_std=np.full(2, -30.0, np.float32))
+    held, left = batch.inventory, 1.0 - batch.step / 30
+    for row in (0, 17, 29):  # tables of quotes lean alike
+        want = actions(config, means, held[row : row + 1], left[row : row + 1])[0, 0]
+        centre = means.forward(means.normalise(np.array([[held[row], left[row]]], np.float32)))[0]
+        want -= 0.7 + 0.45 / 1.5 * centre
+        np.testing.assert_allclose(want, [lean[row], -lean[row]], atol=2e-3)
+
+
+@pytest.mark.parametrize("market", [{}, {"arrival": 5.0}, {"horizon": 0.2}, {"gamma": 1.0, "sigma": 1.0}])
+def test_the_skew_of_cara_is_that_of_the_exact_optimum(market: dict[str, float]) -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 200, "skew": "cara", **market}})
+    solution = optimum.optimum(game_of(config), cara(config.market.gamma))
+    axis, q = spec_of(config).axes[0], solution.max_inventory
+    for step in (0, 100, 160):
+        exact = (solution.delta[step, q + 1, 0] - solution.delta[step, q - 1, 0]) / 2
+        formula = axis.skew * math.tanh((1 - step / 200) / axis.fading)
+        assert formula == pytest.approx(exact, rel=0.12)
