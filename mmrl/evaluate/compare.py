@@ -16,7 +16,7 @@ import numpy as np
 from mmrl.evaluate.grade import MEAN, SAMPLED, worth_more
 from mmrl.evaluate.metrics import UNPRICED, Summary, figures, joined, mean_interval, moves_of, summarise
 from mmrl.evaluate.reduction import Moves
-from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
+from mmrl.markets.contract import Objective, RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.quoters import learned as policy
@@ -127,8 +127,10 @@ def compare(
         row["difference"], row["difference_ci"] = mean_interval(summary.value - first.value)
         rows.append(row)
     parameters: dict[str, Any] = {name: getattr(market, name) for name in spec.parameters}
-    parameters["utility"] = "inventory-penalty" if objective.gamma == 0 else "cara"
-    if objective.gamma == 0:
+    parameters["utility"] = "cara" if objective.gamma else "inventory-penalty" if objective != Objective() else "linear"
+    if objective.gamma:
+        parameters["risk_aversion"] = objective.gamma
+    if objective.phi or objective.alpha:
         parameters |= {"inventory_penalty": objective.phi, "final_penalty": objective.alpha}
     if optimum is not None:
         parameters["max_inventory"] = max_inventory

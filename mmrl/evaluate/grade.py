@@ -9,7 +9,7 @@ policy is graded, and later played, by whichever is worth more.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ class Grade:
 
     value: float
     optimality: float | None = None
-    """Share of the exact optimum, where it is known."""
+    """Share of the exact optimum, where it is known; of CARA utility where no solver knows the run's own."""
     scores: np.ndarray | None = None
     """Of each simulated trajectory [N]; None for an exact grade."""
 
@@ -66,8 +66,14 @@ class Grader:
 
     def grade(self, policy: Any, normaliser: Any) -> Grade:
         """The grade of a policy."""
+        from mmrl.markets.objective import objective_is_own
+
         weights = policy.weights(normaliser)
-        return self._exactly(weights) or self._simulated(weights)
+        exact = self._exactly(weights)
+        if exact is not None and objective_is_own(self.config):
+            return exact
+        simulated = self._simulated(weights)
+        return simulated if exact is None else replace(simulated, optimality=exact.optimality)
 
     def _exactly(self, weights: Any) -> Grade | None:
         if not self._exact:

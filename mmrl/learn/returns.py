@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.reward import cara
+from mmrl.kernels.reward import cara, price_of_move
 from mmrl.learn.value import Float64, Regression, ValueFunction
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
 
@@ -88,15 +89,29 @@ def potential(batch: Trajectories, config: Config) -> Float64:
     return discount ** np.maximum(config.market.nt - 1 - batch.step.astype(np.float64), 0.0) * worth
 
 
+@kernel
+def prices_of_moves(held: Float64, elapsed: Float64, gamma: float, variance: float, two_point: int) -> Float64:
+    """`price_of_move` of each row [nnz]."""
+    out = np.empty(held.size)
+    for k in range(held.size):
+        out[k] = price_of_move(held[k], gamma, variance, elapsed[k], two_point)
+    return out
+
+
 def per_unit_of_utility(batch: Trajectories, config: Config) -> tuple[Float64, Float64]:
     """Rewards and discount factors [nnz] of a final CARA utility alone, its rows weighed by exp(r V_t).
 
     With f_t = exp(-r (V_(t+1) - V_t)) the return from row t on, (1 - exp(-r (V_T - V_t))) / r, is (1 - f_t) / r plus
     f_t times that of the next row. The weights are positive and known at time t, so every state keeps its best action;
-    without them a trajectory that has earned much would hardly count.
+    without them a trajectory that has earned much would hardly count. Where nothing depends on the mid's moves, the
+    expectation over them is taken exactly, given the fills: each gain q dm is replaced by less its price.
     """
-    r, value = config.reward.risk_aversion, batch.value
+    r, value, spec = config.reward.risk_aversion, batch.value, spec_of(config)
     change = batch.after("value") - value
+    if spec.mid_moves:
+        held, elapsed = batch.after("inventory").astype(np.float64), batch.after("time") - batch.time
+        price = prices_of_moves(held, elapsed, r, spec.volatility**2, int(spec.mid_moves == "two-point"))
+        change = change - held * (batch.after("mid") - batch.mid) - price
     factor = np.exp(np.clip(-r * change, -LARGEST_BASELINE_EXPONENT, LARGEST_BASELINE_EXPONENT))
     rewards = (1.0 - factor) / r
     ends = batch.offsets[1:][batch.offsets[1:] > batch.offsets[:-1]] - 1

@@ -1,13 +1,30 @@
-"""What a run is judged by where its market can be solved: CARA utility, or the running inventory penalty."""
+"""What a run is judged by where its market can be solved: what its reward asks for, as a solver states it."""
 
 from __future__ import annotations
 
-from mmrl.markets.contract import Objective, cara
+from mmrl.markets.contract import Objective, spec_of
 from mmrl.settings.model import Config
+
+SOLVED = ("linear", "mean-variance", "inventory-penalty", "entropic", "cara")
+"""Utilities whose optimum is that of an `Objective`."""
 
 
 def objective_of(config: Config) -> Objective:
-    """The Cartea-Jaimungal objective when the reward's utility is `inventory-penalty`, else CARA with market.gamma."""
-    if config.reward.utility == "inventory-penalty":
-        return Objective(phi=config.reward.inventory_penalty, alpha=config.reward.final_penalty)
-    return cara(config.market.gamma)
+    """What the run's utility maximises; CARA utility with market.gamma where that is none of `SOLVED`.
+
+    Mean-variance utility is a penalty phi = gamma sigma^2 / 2 on the inventory squared, by its definition.
+    """
+    reward = config.reward
+    if reward.utility == "inventory-penalty":
+        return Objective(phi=reward.inventory_penalty, alpha=reward.final_penalty)
+    if reward.utility == "mean-variance":
+        return Objective(phi=0.5 * config.aversion * spec_of(config).volatility ** 2, alpha=reward.final_penalty)
+    if reward.utility == "linear":
+        return Objective(alpha=reward.final_penalty)
+    gamma = reward.risk_aversion if reward.utility == "cara" else config.market.gamma
+    return Objective(gamma=gamma, alpha=reward.final_penalty if reward.utility in SOLVED else 0.0)
+
+
+def objective_is_own(config: Config) -> bool:
+    """Whether `objective_of` is what the run maximises."""
+    return config.reward.utility in SOLVED

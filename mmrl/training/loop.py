@@ -105,7 +105,7 @@ class TrainingProcess:
             self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
         if state:
             trainer.load_state_dict(state["trainer"])
-            self.best, self.best_epoch = _best_of(state["best"])
+            self.best, self.best_epoch = _best_of(state["best"], self.config)
             with suppress(BrokenRun):  # a history too large to draw does not stop a resume
                 self.view.past(read_metrics(history.path))
             self._compare_versions(_versions(trainer))
@@ -148,7 +148,7 @@ class TrainingProcess:
             self.best, self.best_epoch = grade, epoch.number
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             arrays = episode_arrays(self.config, epoch, trainer, self.grader.optimum)
-        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch)}
+        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.config)}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
     def _tell_fall(self, grade: Grade, epoch: int) -> None:
@@ -271,18 +271,25 @@ class TrainingProcess:
         self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
 
 
-def _stored(best: Grade | None, epoch: int) -> dict[str, Any] | None:
+def _judged_by(config: Config) -> dict[str, Any]:
+    """What grades must have in common to be compared."""
+    return config.model_dump(mode="json", include={"market", "reward"})
+
+
+def _stored(best: Grade | None, epoch: int, config: Config) -> dict[str, Any] | None:
     if best is None:
         return None
     scores = None if best.scores is None else best.scores.tolist()
-    return {"epoch": epoch, "value": best.value, "optimality": best.optimality, "scores": scores}
+    judged = _judged_by(config)
+    return {"epoch": epoch, "value": best.value, "optimality": best.optimality, "scores": scores, "judged_by": judged}
 
 
-def _best_of(stored: Any) -> tuple[Grade | None, int]:
-    """The best grade so far and its epoch; none in a checkpoint of an earlier version, which went by mean value."""
+def _best_of(stored: Any, config: Config) -> tuple[Grade | None, int]:
+    """The best grade so far and its epoch; none in a checkpoint of an earlier version, which went by mean value, and
+    none that another market or reward gave."""
     import numpy as np
 
-    if not isinstance(stored, dict):
+    if not isinstance(stored, dict) or stored.get("judged_by") != _judged_by(config):
         return None, 0
     scores = None if stored["scores"] is None else np.array(stored["scores"])
     return Grade(stored["value"], stored["optimality"], scores), int(stored["epoch"])

@@ -25,6 +25,7 @@ from mmrl.learn.returns import (
 )
 from mmrl.learn.value import ValueFunction
 from mmrl.rollout.trajectories import NoLiveSteps
+from mmrl.settings.build import build
 
 
 def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends", td: bool = False) -> Any:
@@ -90,14 +91,26 @@ def test_centred_risk_is_the_certainty_equivalent_at_any_level_of_the_value() ->
 
 def test_cara_rows_count_by_what_is_still_to_come(make_batch: Callable[..., Any]) -> None:
     """The returns of a final CARA utility are (1 - exp(-r (V_T - V_t))) / r, however much was earned before."""
-    batch, config = make_batch([3, 0, 2], reward=np.array([0.0, 0, -2, 0, -3])), settings_of("cara")
-    config.reward.utility = "cara"
+    batch, config = make_batch([3, 0, 2], reward=np.array([0.0, 0, -2, 0, -3])), build({"reward": {"utility": "cara"}})
     rewards, factor = per_unit_of_utility(batch, config)
     got = discounted_sums(rewards, batch.offsets, factor)
     final = np.repeat(batch.final_value, [3, 0, 2])
     np.testing.assert_allclose(got, (1 - np.exp(-0.1 * (final - batch.value))) / 0.1, rtol=1e-9)
     unpaid = replace(batch, reward=np.array([0.0, 0, 0, 0, -3]))  # ended early: the utility of nothing, 0, is the best
     assert per_unit_of_utility(unpaid, config)[0][2] == pytest.approx(1 / 0.1)
+
+
+def test_cara_rows_take_the_expectation_over_the_moves_of_an_independent_mid(make_batch: Callable[..., Any]) -> None:
+    """Two trajectories of a step whose mid went up and down by J: both count as the mean of their utilities."""
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 50, "sigma": 3.0}, "reward": {"utility": "cara"}})
+    jump, held, trade = 3.0 / np.sqrt(50), 4, 0.7
+    batch = make_batch(
+        [1, 1], value=np.zeros(2), mid=np.full(2, 100.0), final_mid=100.0 + np.array([jump, -jump]), time=np.zeros(2),
+        final_value=trade + held * np.array([jump, -jump]), final_inventory=np.full(2, held, np.int32),
+        final_time=np.full(2, 1 / 50), reward=-np.ones(2),
+    )  # fmt: skip
+    _, factor = per_unit_of_utility(batch, config)
+    np.testing.assert_allclose(factor, np.exp(-0.1 * batch.final_value).mean(), rtol=1e-12)
 
 
 def test_advantages_by_hand() -> None:
