@@ -259,6 +259,56 @@ def evaluate(
     )  # fmt: skip
 
 
+@app.command(epilog="Example: mmrl simulate --market order-flow --events 100000 --levels 10 -o tape")
+def simulate(
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PREFIX",
+            help="Write PREFIX_message_L.csv and PREFIX_orderbook_L.csv for L levels; in a folder, named by the market.",
+        ),
+    ],
+    market: Annotated[str | None, typer.Option(help="Market to simulate; default: that of the run.")] = None,
+    preset: Annotated[str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    agent: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="A maker that trades too, as in mmrl evaluate; none: the others alone.",
+            autocompletion=complete_agent,
+        ),
+    ] = "none",
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="A trained maker that trades too.", autocompletion=complete_run),
+    ] = None,
+    events: Annotated[int | None, typer.Option(min=1, metavar="N", help="Messages to write.")] = None,
+    time: Annotated[
+        float | None, typer.Option(metavar="T", help="Or: how long the market lives, in its unit of time.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the tape; no training uses its numbers.")] = 0,
+    levels: Annotated[int, typer.Option(min=1, max=1000, help="Levels of the book a side.")] = 10,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the tape of a market as LOBSTER files, and sum it up.
+
+    A message has seconds after midnight, type (1 submission, 2 partial cancellation, 3 deletion, 4 execution), order,
+    shares, price * 10^4 and the direction of the resting order; row for row the book after it has ask price, shares,
+    bid price, shares by level. The tape begins at 9:30 (34200 s) and does not stop at midnight.
+    """
+    from mmrl.commands import simulate as simulation
+
+    simulation.simulate(
+        market, preset, set_ or [], agent, run, events, time, seed, output, levels, force, results, json_
+    )
+
+
 @app.command()
 def tui(results: Results = "results", debug: Debug = False) -> None:
     """Watch, control, start and compare runs in the terminal."""

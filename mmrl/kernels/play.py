@@ -115,6 +115,27 @@ def no_heuristic(p, s, rng, quote):
 
 
 @inlined
+def decide(heuristic, p, s, maker, inventory, t, steps, rng, x):
+    """The maker's quote of step t of `steps`, from the normalised observation in x.hidden; returns its log-probability.
+
+    It leaves the action in x.action and the orders in market units in x.quote.
+    """
+    log_prob = 0.0
+    if maker.kind <= Kind.CATEGORICAL:
+        log_prob = sample(maker, x.std, inventory, 1.0 - t / steps, x.hidden, rng, x.action, x.quote)
+    else:
+        if maker.kind == Kind.TABLE:
+            look_up(maker.table, t, steps, inventory, x.quote)
+        elif maker.kind == Kind.HEURISTIC:
+            heuristic(p, s, rng, x.quote)
+        else:
+            linear_quote(maker.linear, t, steps, inventory, x.quote)
+        for a in range(x.quote.shape[0]):
+            x.action[a] = x.quote[a]
+    return log_prob
+
+
+@inlined
 def _record_account(rows, at, t, account):
     rows.step[at] = t
     rows.time[at] = account.time
@@ -167,19 +188,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
                 break
             normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rows.observation, at)
             _record_account(rows, at, t, before)
-            log_prob = 0.0
-            if maker.kind <= Kind.CATEGORICAL:
-                left = 1.0 - t / draw.steps
-                log_prob = sample(maker, x.std, before.inventory, left, x.hidden, x.rng, x.action, x.quote)
-            else:
-                if maker.kind == Kind.TABLE:
-                    look_up(maker.table, t, draw.steps, before.inventory, x.quote)
-                elif maker.kind == Kind.HEURISTIC:
-                    heuristic(p, s, x.rng, x.quote)
-                else:
-                    linear_quote(maker.linear, t, draw.steps, before.inventory, x.quote)
-                for a in range(x.quote.shape[0]):
-                    x.action[a] = x.quote[a]
+            log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x)
             act(p, s, x.quote)
             ending = advance(p, s, x.rng)
             if ending == DISCARDED:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -149,6 +149,29 @@ class Objective:
                 raise ValueError(f"{name} = {number} is not allowed: it must be a finite number >= 0")
 
 
+class Messages(NamedTuple):
+    """A piece of a market's tape: M messages, and the L best levels of the book after each.
+
+    A level that does not exist has no shares.
+    """
+
+    time: np.ndarray
+    """float64 [M], units of time since the tape began."""
+    kind: np.ndarray
+    """int64 [M]: 1 submission, 2 partial cancellation, 3 deletion, 4 execution."""
+    order: np.ndarray
+    """int64 [M], number of the resting order."""
+    shares: np.ndarray
+    price: np.ndarray
+    """int64 [M], ticks."""
+    direction: np.ndarray
+    """int64 [M], of the resting order: 1 for a bid, -1 for an ask."""
+    owner: np.ndarray
+    """int64 [M], whose order it is: 0 others', 1 the maker's, 2 others', executed by the maker."""
+    levels: np.ndarray
+    """int64 [M, 4 L]: ask price (ticks), shares, bid price, shares, by level."""
+
+
 class RangeTooNarrow(ValueError):
     """The range of inventories |q| <= Q that a solver was given distorts the value."""
 
@@ -165,7 +188,7 @@ class Market:
     """One market: its files, imported when they are first needed.
 
     settings.py: `Settings`; spec.py: `spec(settings)`, `fill_curve(settings)`; dynamics.py: `parameters(settings)`;
-    kernel.py: `rollout`; and where it has them tensor.py: `TensorMarket`, optimum.py, recording.py.
+    kernel.py: `rollout`; and where it has them tensor.py: `TensorMarket`, optimum.py, recording.py, messages.py.
     """
 
     name: str
@@ -211,6 +234,13 @@ class Market:
     def recording(self) -> ModuleType | None:
         """What records its order book, or None."""
         return part(self.name, "recording")
+
+    @property
+    def tape(self) -> ModuleType | None:
+        """What writes its messages, or None: `messages(settings, stream, levels, maker)` yields `Messages` for ever,
+        `tick(settings)` is the smallest price step in currency.
+        """
+        return part(self.name, "messages")
 
 
 @cache

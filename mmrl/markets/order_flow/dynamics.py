@@ -88,7 +88,8 @@ def _event(p, s, rng, r):
 def run(p, s, rng, end, events):
     """Let the market live until a time, or for so many events, while the maker's decisions under way take effect.
 
-    Exact in time: waiting times are exponential with the sum of all rates (Gillespie 1977).
+    Returns the events seen: fewer where the time came first. Exact in time: waiting times are exponential with the sum
+    of all rates (Gillespie 1977).
     """
     seen = 0
     while seen < events:
@@ -106,6 +107,7 @@ def run(p, s, rng, end, events):
             arrive(p, s)
         else:
             break
+    return seen
 
 
 @called
@@ -204,8 +206,8 @@ def act(p, s, quote):
 
 
 @inlined
-def advance(p, s, rng):
-    """The market until the next decision; without latency the last one takes effect at once."""
+def begin_step(p, s, rng):
+    """The decision is on its way; without latency it takes effect at once."""
     schedule(p, s, rng)
     if next_effect(s) <= s.book.times[NOW]:
         arrive(p, s)
@@ -213,6 +215,12 @@ def advance(p, s, rng):
     if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.rules.every == 0:
         note_levels(p, s)
     s.book.meta[STEP] += 1
+
+
+@inlined
+def advance(p, s, rng):
+    """The market until the next decision."""
+    begin_step(p, s, rng)
     run(p, s, rng, s.book.meta[STEP] * p.rules.interval, p.rules.events)
     return GOES_ON
 

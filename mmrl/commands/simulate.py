@@ -1,0 +1,146 @@
+"""`mmrl simulate`: the tape of a market as LOBSTER files, and what it shows."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mmrl.commands.evaluate import playing_field
+from mmrl.markets.contract import market_of, spec_of
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
+from mmrl.settings.sources import presets, set_values
+
+NOBODY = "none"
+TERMINATED = 143
+SHOWN = 10
+"""Distances, spreads and levels that the summary for readers has at most."""
+
+
+def simulate(
+    market: str | None,
+    preset: str | None,
+    assignments: list[str],
+    agent: str,
+    run: str | None,
+    events: int | None,
+    time: float | None,
+    seed: int,
+    output: str,
+    levels: int,
+    force: bool,
+    results: str,
+    as_json: bool,
+) -> None:
+    """Write the two files, then print a summary or JSON."""
+    from mmrl.tape.lobster import LobsterFiles
+    from mmrl.tape.stream import refuse_without_tape, taped
+    from mmrl.tape.summary import Summary
+
+    if (events is None) == (time is None):
+        raise ConfigError("say how long the tape is: either --events N or --time T")
+    if time is not None and not (math.isfinite(time) and time > 0):
+        raise ConfigError(f"--time = {time:g} is not allowed: it must be a finite number > 0")
+    config, name, quoter = _traders(market, preset, assignments, agent, run, results)
+    refuse_without_tape(config.market.name)
+    tape, spec = market_of(config).tape, spec_of(config)
+    assert tape is not None
+    summary, tick = Summary(levels), tape.tick(config.market)
+    with _terminable(), LobsterFiles(_prefix(output, spec.name), levels, tick, spec.time_unit, force) as files:
+        for piece in taped(config, quoter, seed, levels, events, math.inf if time is None else time):
+            files.write(piece)
+            summary.add(piece)
+    for path in files.paths:
+        print(f"wrote {path}", file=sys.stderr)
+    about = {"market": spec.name, "agent": name, "seed": seed, "time_unit": spec.time_unit, "tick": tick}
+    found = {**about, "files": [str(path) for path in files.paths], **summary.figures()}
+    if as_json:
+        print(json.dumps(found, allow_nan=False))
+    else:
+        _print(found)
+
+
+def _traders(
+    market: str | None, preset: str | None, assignments: list[str], agent: str, run: str | None, results: str
+) -> tuple[Config, str, Any]:
+    """The market, and who trades in it beside its other traders: a name and a quoter, None for nobody."""
+    from mmrl.evaluate import compare
+    from mmrl.runs.store import find_run, read_config
+    from mmrl.tape.stream import refuse_without_tape
+
+    if run is not None and agent != NOBODY:
+        raise ConfigError(f"--agent {agent} and --run {run}: one maker trades, drop one of them")
+    if preset is not None and preset not in presets():
+        raise ConfigError(f"unknown preset '{preset}': there are {', '.join(presets())}")
+    folder = None if run is None else Path(find_run(run, results).folder)
+    own = [] if folder is None else [read_config(folder).config]
+    names = [] if folder is None else [folder.name]
+    config = playing_field(own, names, preset or market, assignments)
+    if preset is not None and market not in (None, preset, config.market.name):
+        raise ConfigError(f"--market {market} contradicts --preset {preset}, which is of market {config.market.name}")
+    refuse_without_tape(config.market.name)
+    if folder is not None:
+        entrant = compare.run_agent(folder, own[0], config, None)
+        return entrant.config, entrant.name, entrant.quoter
+    if agent != NOBODY:
+        return config, agent, compare.named_agent(agent, config).quoter
+    idle = next((key for key in set_values(assignments) if key.startswith("reward.")), None)
+    if idle:
+        raise ConfigError(f"--set {idle}: nobody is rewarded: name a maker with --agent or --run")
+    return config, NOBODY, None
+
+
+def _prefix(output: str, market: str) -> str:
+    """Where the files go and how their names begin: inside a folder they are called after the market."""
+    return str(Path(output) / market) if output.endswith("/") or Path(output).is_dir() else output
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the command as an interrupt does, so that nothing unfinished stays behind."""
+
+    def stop(*_: Any) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _print(found: dict[str, Any]) -> None:
+    """A few lines for readers."""
+    unit = found["time_unit"]
+    maker = "" if found["agent"] == NOBODY else f" with {found['agent']}"
+    print(f"{found['market']}{maker}, seed {found['seed']}")
+    length = f"{found['messages']:,} messages, {found['events']:,} events in {found['elapsed']:,.4g} {unit}"
+    print(f"{length}, one every {_number(found['duration_mean'])} {unit}")
+    for what in ("limit_orders", "cancellations", "market_orders"):
+        for side in ("bid", "ask"):
+            row = found[what][side]
+            near = list(row.get("by_distance", {}).items())[:SHOWN]
+            at = "; at distance " + ", ".join(f"{ticks}: {_number(rate)}" for ticks, rate in near) if near else ""
+            print(
+                f"{what.replace('_', ' ')}, {side}: {_number(row['rate'])} per {unit} of {_number(row['mean_shares'])} shares{at}"
+            )
+    spread = found["spread"]
+    shares = ", ".join(
+        f"{ticks}: {100 * share:.1f} %" for ticks, share in list(spread["share_of_time"].items())[:SHOWN]
+    )
+    print(f"spread: mean {_number(spread['mean'])} ticks; {shares}")
+    for side, depth in found["depth"].items():
+        print(f"depth {side}, shares by level: {', '.join(map(_number, depth[:SHOWN]))}")
+    mid = found["mid"]
+    up = "-" if mid["up"] is None else f"{100 * mid['up']:.1f} %"
+    print(f"mid: {_number(mid['rate'])} moves per {unit}, {up} of them up")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
