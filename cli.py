@@ -267,7 +267,7 @@ def simulate(
             "--output",
             "-o",
             metavar="PREFIX",
-            help="Write PREFIX_message_L.csv and PREFIX_orderbook_L.csv for L levels; in a folder, named by the market.",
+            help="Write PREFIX_message_L.csv and PREFIX_orderbook_L.csv for L levels; a folder: named as the market.",
         ),
     ],
     market: Annotated[str | None, typer.Option(help="Market to simulate; default: that of the run.")] = None,

@@ -127,9 +127,8 @@ def _print(found: dict[str, Any]) -> None:
             row = found[what][side]
             near = list(row.get("by_distance", {}).items())[:SHOWN]
             at = "; at distance " + ", ".join(f"{ticks}: {_number(rate)}" for ticks, rate in near) if near else ""
-            print(
-                f"{what.replace('_', ' ')}, {side}: {_number(row['rate'])} per {unit} of {_number(row['mean_shares'])} shares{at}"
-            )
+            rate = f"{_number(row['rate'])} per {unit} of {_number(row['mean_shares'])} shares"
+            print(f"{what.replace('_', ' ')}, {side}: {rate}{at}")
     spread = found["spread"]
     shares = ", ".join(
         f"{ticks}: {100 * share:.1f} %" for ticks, share in list(spread["share_of_time"].items())[:SHOWN]
