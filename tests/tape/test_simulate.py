@@ -20,7 +20,7 @@ from cli import main
 from mmrl.kernels.play import Draw
 from mmrl.markets.contract import market_of
 from mmrl.rollout.compiled import simulate as roll_out
-from mmrl.rollout.quoters import learned
+from mmrl.rollout.quoters import heuristic, learned
 from mmrl.rollout.streams import stream_seed
 from mmrl.settings.build import build
 from mmrl.settings.model import Config
@@ -138,6 +138,27 @@ def test_the_maker_plays_as_in_a_rollout(untrained: Callable[..., Any], decide_b
     found = np.column_stack([np.concatenate([np.c_[piece[k]] for piece in pieces]) for k in range(8)])
     np.testing.assert_array_equal(found, tape[:count])
     assert {0, 1, 2} == set(found[:, 6])
+
+
+def test_an_episode_ends_without_orders_of_the_maker() -> None:
+    """Episodes of 2 minutes: what the maker had in the book is withdrawn before it begins anew, at the same moment."""
+    config, resting, episodes = _config(nt=10), {}, 0
+    for piece in taped(config, heuristic(), 1, 1, 20_000):
+        for when, kind, order, shares, owner in zip(
+            *(column.tolist() for column in (piece.time, piece.kind, piece.order, piece.shares, piece.owner)),
+            strict=True,
+        ):
+            if owner != 1:
+                continue
+            if kind == SUBMISSION:
+                if int(when / 2 + 1e-9) > episodes:
+                    episodes = int(when / 2 + 1e-9)
+                    assert not resting
+                resting[order] = shares
+            else:
+                resting[order] -= shares
+                resting = {number: left for number, left in resting.items() if left}
+    assert episodes > 100
 
 
 def test_the_summary_counts_what_the_files_hold(mmrl: Run, tmp_path: Path) -> None:
