@@ -12,9 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmrl.commands.plain_book import PlainBook
 
 STEPS = {"nb": 100, "nt": 10_000}
+EVENTS_A_DECISION = 10
+PLAIN_EVENTS = 20_000
 LIVE = 0.1  # share of live steps in the comparison of CSR with a dense mask
 
 
@@ -87,6 +92,49 @@ def _engines() -> dict[str, float]:
             "default", "tensor", device=device, **size
         )
     return speeds
+
+
+def order_flow_events_per_second(threads: int, trajectories: int = 40, decisions: int = 10_000) -> float:
+    """Of market order-flow, published numbers, while the policy network acts every `EVENTS_A_DECISION` events.
+
+    Warm-ups take their time but are not counted.
+    """
+    return EVENTS_A_DECISION * _rollout_speed(
+        "order-flow",
+        "compiled",
+        device="cpu",
+        decide_by="events",
+        decision_events=EVENTS_A_DECISION,
+        nb=trajectories,
+        nt=decisions,
+        threads=threads,
+    )
+
+
+def plain_book(seed: int) -> PlainBook:
+    """The background of market order-flow with its default numbers."""
+    from mmrl.commands.plain_book import PlainBook
+    from mmrl.markets.order_flow.settings import Settings
+
+    m = Settings()
+    return PlainBook(
+        limit=(*m.limit_rates, *m.far_rates),
+        cancel=m.cancel_rates,
+        market=m.market_rates[0],
+        mid=round(m.midprice / m.tick),
+        seed=seed,
+    )
+
+
+def _order_flow() -> dict[str, float]:
+    """Events of the other traders in a second, compiled with a maker that acts, and in plain Python without one."""
+    book = plain_book(seed=0)
+    seconds = _fastest(lambda: [book.event() for _ in range(PLAIN_EVENTS)])
+    speeds = {
+        f"order_flow_{threads}_thread{'s'[: threads - 1]}_events_per_second": order_flow_events_per_second(threads)
+        for threads in (1, 2)
+    }
+    return {**speeds, "order_flow_plain_python_events_per_second": PLAIN_EVENTS / seconds}
 
 
 def _book_epoch() -> dict[str, float]:
@@ -179,6 +227,7 @@ def _help() -> dict[str, float]:
 
 CASES: dict[str, Callable[[], dict[str, float]]] = {
     "engines": _engines,
+    "order_flow": _order_flow,
     "book_epoch": _book_epoch,
     "avellaneda_stoikov_training": _game_training,
     "csr": _csr,
