@@ -1,4 +1,4 @@
-"""What a maker does in market order-flow: how often it quotes each side, and where, by inventory and by imbalance.
+"""What a maker does in market order-flow: how often it quotes each side, and where, by inventory, imbalance and flow.
 
     python benchmarks/order_flow_quotes.py RUN [--results results] [--trajectories 2000]
 
@@ -19,6 +19,7 @@ from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
 from mmrl.runs.store import find_run, read_config
 
+FLOW = (-np.inf, -2.0, -0.7, 0.7, 2.0, np.inf)
 IMBALANCE = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)
 
 
@@ -37,14 +38,16 @@ def main() -> None:
     grids = [np.array(axis.grid) for axis in spec_of(config).axes[:4]]
     chosen = np.stack([grid[batch.action[:, k].astype(int)] for k, grid in enumerate(grids)], 1)
     weights = maker.quoter.weights
-    imbalance = batch.observation[:, 0] * weights.obs_std[0] + weights.obs_mean[0]
+    seen = batch.observation * weights.obs_std + weights.obs_mean
+    at = next(k for k, column in enumerate(spec_of(config).columns) if column.name.startswith("bought less sold"))
     print(f"{folder.name}, epoch {maker.epoch}: share of decisions with a quote, mean ticks behind the best if quoted")
     print(f"{'':24}{'bid':>8}{'ticks':>8}{'ask':>8}{'ticks':>8}{'decisions':>12}")
     for q in np.unique(batch.inventory):
         _row(f"inventory {q:+d}", chosen[batch.inventory == q], config.market.tick)
-    for low, high in itertools.pairwise(IMBALANCE):
-        within = (imbalance >= low - 1e-6) & ((imbalance < high - 1e-6) | (high == 1.0))
-        _row(f"imbalance {low:+.1f} to {high:+.1f}", chosen[within], config.market.tick)
+    for name, column, edges in (("imbalance", 0, IMBALANCE), ("flow", at, FLOW)):
+        for low, high in itertools.pairwise(edges):
+            within = (seen[:, column] >= low - 1e-6) & (seen[:, column] < high + (1e-6 if high == edges[-1] else -1e-6))
+            _row(f"{name} {low:+.1f} to {high:+.1f}", chosen[within], config.market.tick)
 
 
 def _row(name: str, chosen: np.ndarray, tick: float) -> None:
