@@ -15,6 +15,7 @@ import numpy as np
 
 from mmrl.evaluate.compare import run_agent
 from mmrl.markets.contract import spec_of
+from mmrl.markets.order_flow.settings import Settings
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
 from mmrl.runs.store import find_run, read_config
@@ -31,13 +32,14 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(find_run(options.run, options.results).folder)
     config = read_config(folder).config
-    if config.market.name != "order-flow" or config.policy.kind != "categorical":
+    if not isinstance(config.market, Settings) or config.policy.kind != "categorical":
         parser.error(f"{options.run}: a run of market order-flow with a categorical policy is needed")
     maker = run_agent(folder, config, config, True)
     batch = rollout(config, maker.quoter, stream_seed(0, "evaluation"), 0, count=options.trajectories)
     grids = [np.array(axis.grid) for axis in spec_of(config).axes[:4]]
     chosen = np.stack([grid[batch.action[:, k].astype(int)] for k, grid in enumerate(grids)], 1)
     weights = maker.quoter.weights
+    assert weights is not None
     seen = batch.observation * weights.obs_std + weights.obs_mean
     at = next(k for k, column in enumerate(spec_of(config).columns) if column.name.startswith("bought less sold"))
     print(f"{folder.name}, epoch {maker.epoch}: share of decisions with a quote, mean ticks behind the best if quoted")
