@@ -54,9 +54,10 @@ def test_plain_book_has_its_rates() -> None:
 
 def test_plain_book_cancels_by_distance_from_the_opposite_best() -> None:
     """Only orders two ticks from the opposite best are ever cancelled here: one a side."""
-    book = PlainBook((0.0, 0.0), (0.0, 1.0), 0.0, 100, 1)
-    assert [book.event(), book.event()] == ["cancel", "cancel"]
-    assert (set(book.sides[BID]), set(book.sides[ASK])) == ({100}, {101})
+    for seed in range(20):
+        book = PlainBook((0.0, 0.0), (0.0, 1.0), 0.0, 100, seed)
+        assert [book.event(), book.event()] == ["cancel", "cancel"]
+        assert (set(book.sides[BID]), set(book.sides[ASK])) == ({100}, {101})
 
 
 def test_plain_book_fills_the_first_order_first() -> None:
