@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,7 +142,8 @@ def test_the_maker_plays_as_in_a_rollout(untrained: Callable[..., Any], decide_b
 
 def test_an_episode_ends_without_orders_of_the_maker() -> None:
     """Episodes of 2 minutes: what the maker had in the book is withdrawn before it begins anew, at the same moment."""
-    config, resting, episodes = _config(nt=10), {}, 0
+    config, episodes = _config(nt=10), 0
+    resting: dict[Any, Any] = {}
     for piece in taped(config, heuristic(), 1, 1, 20_000):
         for when, kind, order, shares, owner in zip(
             *(column.tolist() for column in (piece.time, piece.kind, piece.order, piece.shares, piece.owner)),
@@ -163,11 +164,11 @@ def test_an_episode_ends_without_orders_of_the_maker() -> None:
 
 def test_the_summary_counts_what_the_files_hold(mmrl: Run, tmp_path: Path) -> None:
     found = simulate(mmrl, "--events", "3000", "--levels", "4", *WALKING)
-    messages = [(float(row[0]), *map(int, row[1:])) for row in rows_of(tmp_path / "t_message_4.csv")]
+    messages: list[Any] = [(float(row[0]), *map(int, row[1:])) for row in rows_of(tmp_path / "t_message_4.csv")]
     books = [list(map(int, row)) for row in rows_of(tmp_path / "t_orderbook_4.csv")]
     minutes = (messages[-1][0] - messages[0][0]) / 60
     near: Counter[tuple[int, int, int]] = Counter()
-    spreads: Counter[int] = Counter()
+    spreads: dict[int, float] = defaultdict(float)
     depth, market_orders, up, down = 0.0, set(), 0, 0
     for k in range(1, len(messages)):
         now, kind, _, _, price, direction = messages[k]
