@@ -49,7 +49,8 @@ def test_entropic_utility_raises_the_exact_value_where_mean_variance_lowers_it()
     for utility in ("entropic", "mean-variance"):
         t = trainer("avellaneda-stoikov", utility=utility, gamma=2.0, skew="risk", ne=50)
         list(t.run(50))
-        after[utility] = Grader(t.config).grade(t.policy, t.normaliser).optimality
+        reward = t.config.reward.model_copy(update={"utility": "entropic"})  # both are graded as CARA
+        after[utility] = Grader(t.config.model_copy(update={"reward": reward})).grade(t.policy, t.normaliser).optimality
     assert after["mean-variance"] is not None and after["entropic"] is not None
     assert after["mean-variance"] < 0.89 < 0.915 < 0.975 < after["entropic"]  # both start at 0.915
 

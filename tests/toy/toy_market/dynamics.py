@@ -35,9 +35,7 @@ def reset(p, s, rng, number):
 @inlined
 def observe(p, s, out):
     """One number for each column of the spec."""
-    out[0] = s.inventory
-    out[1] = (p.steps - s.step) / p.steps
-    out[2] = s.move
+    out[0], out[1], out[2] = s.inventory, (p.steps - s.step) / p.steps, s.move
 
 
 @inlined
