@@ -4,8 +4,8 @@
 
 stable-baselines3 is no dependency of mmrl. In an environment of its own, from the root of the repository:
 
-    python3 -m venv /tmp/sb3 && /tmp/sb3/bin/pip install -e . stable-baselines3 gymnasium
-    /tmp/sb3/bin/python -m benchmarks.against_sb3
+    python3 -m venv sb3 && sb3/bin/pip install -e . stable-baselines3 gymnasium
+    sb3/bin/python -m benchmarks.against_sb3
 
 Game: preset `avellaneda-stoikov` as it is, and without the skew by which its untrained quotes are nearly optimal. Both
 learners see the same observations, act in the same units, start from the same inventories and are paid the same reward
