@@ -27,8 +27,9 @@ quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market ma
 test: $(VENV)/test.stamp       ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures; takes long
-	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py
+faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures, and 10^6 events of order-flow; takes long
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py \
+	    tests/markets/order_flow/test_reference.py
 
 check: lint types imports test ## everything that must be green
 
