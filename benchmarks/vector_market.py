@@ -32,7 +32,7 @@ class VectorMarket:
         axes = spec_of(config).axes
         self.centre = np.array([axis.centre for axis in axes])
         self.scale = np.array([axis.scale for axis in axes])
-        self.skew, self.fading = np.array([axis.skew for axis in axes]), axes[0].fading
+        self.skew, self.fade = np.array([axis.skew for axis in axes]), spec_of(config).fade
         self.jump = market.sigma * math.sqrt(market.dt)
         self.rng = np.random.default_rng(seed)
         self.number = 0
@@ -56,7 +56,7 @@ class VectorMarket:
 
     def distances(self, action: Float64, inventory: Float64) -> Float64:
         """Distances of bid and ask [N, 2] that actions [N, 2] mean at inventories [N]."""
-        fade = math.tanh((1.0 - self.clock / self.market.nt) / self.fading) if self.fading else 1.0
+        fade = self.fade(1.0 - self.clock / self.market.nt)
         return self.centre + self.scale * action + self.skew * fade * inventory[:, None]
 
     def fill_probability(self, distances: Float64) -> Float64:

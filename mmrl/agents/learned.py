@@ -75,8 +75,7 @@ def actions(
         choices = [part.argmax(-1) for part in np.split(outputs, ends, axis=-1)]
         parts = [np.array(axis.grid)[choice] for axis, choice in zip(spec.axes, choices, strict=True)]
     skews = [axis.skew if gaussian else axis.grid_skew for axis in spec.axes]
-    fading = spec.axes[0].fading
-    held = inventory * np.tanh(time_left / fading)[:, None] if fading else inventory
+    held = inventory * spec.fade(time_left)[:, None]
     parts = [part + skew * held if skew else part for part, skew in zip(parts, skews, strict=True)]
     return np.stack([axis.as_taken(part) for axis, part in zip(spec.axes, parts, strict=True)], axis=-1)
 

@@ -39,7 +39,7 @@ class Axis:
     """A dimension of the action: what one number of the policy means in the market.
 
     Gaussian: centre + scale * action + skew * inventory. Categorical: a choice of the grid + grid_skew * inventory.
-    Where `fading` is not 0 the skew fades towards the end, by tanh(time left / fading).
+    The skew may fade towards the end (`Spec.fade`).
     """
 
     name: str
@@ -53,8 +53,6 @@ class Axis:
     skew: float = 0.0
     grid: tuple[float, ...] = ()
     grid_skew: float = 0.0
-    fading: float = 0.0
-    """As a share of T; the same for all axes."""
     start: tuple[float, ...] = ()
     """Logits of the grid's choices with which a categorical policy starts; empty: all are as likely."""
     low: float = -math.inf
@@ -96,6 +94,8 @@ class Spec:
     tabs: tuple[str, ...] = TABS
     heuristic: bool = False
     """Whether the market has a simple maker of its own."""
+    fading: float = 0.0
+    """Share of T over which the skew of all axes fades towards the end; 0: it does not."""
     mid_moves: Literal["", "normal", "two-point"] = ""
     """Law of the mid's moves, of standard deviation `volatility` by the square root of time, where nothing else depends
     on them; "two-point": up or down by it in every step."""
@@ -107,6 +107,10 @@ class Spec:
     """What the tensor engine does not have of these settings, as a line for the user."""
     memory: float = 4e8
     """Bytes of a process that trains in it, without steps."""
+
+    def fade(self, left: Any) -> Any:
+        """What the skew is multiplied by with a share `left` of the time left: tanh(left / fading)."""
+        return np.tanh(left / self.fading) if self.fading else left * 0.0 + 1.0
 
     def column_of(self, role: str) -> int | None:
         """Where the column of a role stands, None where the market does not show it."""

@@ -45,7 +45,7 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
         choices=choices,
         scale=scale,
         skew=np.array([axis.skew if gaussian else axis.grid_skew for axis in spec.axes]),
-        fading=spec.axes[0].fading,
+        fading=spec.fading,
         mean=np.ascontiguousarray(weights.obs_mean, np.float32),
         std=np.ascontiguousarray(weights.obs_std, np.float32),
         linear=linear,

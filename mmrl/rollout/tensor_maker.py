@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -49,10 +48,6 @@ class TensorMaker:
             return raw.clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
         return ((raw - self.mean) / self.std).clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
 
-    def _fade(self, t: int) -> float:
-        fading = self.spec.axes[0].fading
-        return math.tanh((1.0 - t / self.spec.steps) / fading) if fading else 1.0
-
     def quote(
         self, observation: Tensor, heuristic: Tensor | None, t: int, inventory: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -64,7 +59,7 @@ class TensorMaker:
             else:
                 quote = self.centre + self.scale * action.to(self.real)
             if self.skewed:
-                quote = quote + self.skew * self._fade(t) * inventory[:, None].float()
+                quote = quote + self.skew * self.spec.fade(1.0 - t / self.spec.steps) * inventory[:, None].float()
             return action, quote, log_prob
         if self.kind == "linear":
             constant, per_share, per_time = self.linear.T

@@ -70,6 +70,18 @@ def test_stopped_and_resumed_equals_uninterrupted(straight: Path, tmp_path: Path
     assert weights(tmp_path / "run", 6) == weights(straight, 6)
 
 
+@pytest.mark.parametrize(("change", "best"), [("reward.discount=0.9", 3), ("training.lr=0.5", 1)])
+def test_another_reward_forgets_the_best_grade(change: str, best: int, tmp_path: Path) -> None:
+    """The best epoch, 1, was found under the old reward; a learning rate does not change what is asked for."""
+    arguments = ["train", *SETTINGS, "--results", str(tmp_path), "--name", "run", "-ne", "2"]
+    assert mmrl(*arguments).returncode == 0
+    done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--expand", "1", "--set", change)
+    assert done.returncode == 0, done.stderr
+    grades = [float(str(row["grade"])) for row in records(tmp_path / "run")]
+    assert grades[0] > max(grades[1:])
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["best_epoch"] == best
+
+
 def test_sigint_finishes_the_epoch_and_the_same_command_goes_on(tmp_path: Path) -> None:
     arguments = ["train", *SETTINGS, "-nt", "400", "-ne", "100000", "--results", str(tmp_path), "--name", "run"]
     child = subprocess.Popen(

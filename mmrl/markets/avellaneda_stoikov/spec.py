@@ -50,7 +50,6 @@ def spec(settings: Settings) -> Spec:
                 sign * skew,
                 grid=grid,
                 grid_skew=sign * skew if usual else 0.0,
-                fading=fading,
                 start=start,
             )
             for side, sign in (("bid", 1.0), ("ask", -1.0))
@@ -62,6 +61,7 @@ def spec(settings: Settings) -> Spec:
         agents=(CLOSED_FORM, "optimum"),
         usual_agents=("optimum", "avellaneda-stoikov", "symmetric"),
         parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
+        fading=fading,
         mid_moves="two-point",
         exact_optimum=True,
         memory=383e6,

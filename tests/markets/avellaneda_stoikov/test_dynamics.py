@@ -99,8 +99,8 @@ def test_skewed_quotes_lean_by_the_formula(engine: str, skew: str) -> None:
 def test_the_skew_of_cara_is_that_of_the_exact_optimum(market: dict[str, float]) -> None:
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 200, "skew": "cara", **market}})
     solution = optimum.optimum(game_of(config), cara(config.market.gamma))
-    axis, q = spec_of(config).axes[0], solution.max_inventory
+    spec, q = spec_of(config), solution.max_inventory
     for step in (0, 100, 160):
         exact = (solution.delta[step, q + 1, 0] - solution.delta[step, q - 1, 0]) / 2
-        formula = axis.skew * math.tanh((1 - step / 200) / axis.fading)
+        formula = spec.axes[0].skew * math.tanh((1 - step / 200) / spec.fading)
         assert formula == pytest.approx(exact, rel=0.12)
