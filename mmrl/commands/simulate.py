@@ -40,7 +40,7 @@ def simulate(
 ) -> None:
     """Write the two files, then print a summary or JSON."""
     from mmrl.tape.lobster import LobsterFiles
-    from mmrl.tape.stream import refuse_without_tape, taped
+    from mmrl.tape.stream import taped
     from mmrl.tape.summary import Summary
 
     if (events is None) == (time is None):
@@ -48,7 +48,6 @@ def simulate(
     if time is not None and not (math.isfinite(time) and time > 0):
         raise ConfigError(f"--time = {time:g} is not allowed: it must be a finite number > 0")
     config, name, quoter = _traders(market, preset, assignments, agent, run, results)
-    refuse_without_tape(config.market.name)
     tape, spec = market_of(config).tape, spec_of(config)
     assert tape is not None
     summary, tick = Summary(levels), tape.tick(config.market)
