@@ -1,0 +1,1 @@
+"""Markets fitted to data: estimates, their errors, and how well they fit."""

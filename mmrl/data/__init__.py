@@ -1,0 +1,1 @@
+"""Real order-book data of many formats, as one table of events."""
