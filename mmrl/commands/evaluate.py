@@ -156,6 +156,7 @@ def print_table(result: dict[str, Any]) -> None:
                 ("drawdown", lambda r: _number(r["max_drawdown"])),
                 ("mean |q|", lambda r: _number(r["inventory_abs_mean"])),
                 ("PnL spread", lambda r: _number(r["pnl_spread"])),
+                *((label, lambda r, key=key: _number(r[key])) for key, label in result["split"].items()),
                 ("PnL inventory", lambda r: _number(r["pnl_inventory"])),
             ],
         ),

@@ -118,7 +118,7 @@ def compare(
         summary = simulate(entrant, trajectories, seed, moves=moves)
         row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "actions": entrant.actions}
         row["rule"] = rule(entrant)
-        row |= figures(summary, objective)
+        row |= figures(summary, objective, spec.split)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)
@@ -135,6 +135,7 @@ def compare(
     if optimum is not None:
         parameters["max_inventory"] = max_inventory
     return {
+        "split": {f"pnl_{part.key}": part.label for part in spec.split},
         "market": market.name,
         "parameters": parameters,
         "trajectories": trajectories,

@@ -6,6 +6,7 @@ Per trajectory: `summarise` reduces its rows to a few numbers; `figures` turns t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.evaluate.reduction import Columns, Moves, Sums, reduce
-from mmrl.markets.contract import Objective, Spec
+from mmrl.markets.contract import Objective, Part, Spec
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import half_width
 
@@ -39,6 +40,7 @@ class Summary:
     fills: Float64  # shares traded
     revaluation: Float64  # inventory times the moves of the mid
     drawdown: Float64  # largest fall of W + I S from its highest point so far
+    split: Float64  # [N, S], parts of the profit that the market tells apart
 
 
 def moves_of(spec: Spec, objective: Objective) -> Moves:
@@ -52,7 +54,8 @@ def summarise(batch: Trajectories, moves: Moves = UNPRICED) -> Summary:
     """Reduce a batch."""
     sums = Sums(*np.zeros((len(Sums._fields), batch.count)))
     reduce(Columns(*(getattr(batch, name) for name in Columns._fields)), moves, sums)
-    return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *sums)
+    split = np.zeros((batch.count, 0)) if batch.split is None else batch.split
+    return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *sums, split)
 
 
 def joined(parts: list[Summary]) -> Summary:
@@ -110,10 +113,11 @@ def objective_value(s: Summary, objective: Objective) -> Estimate:
     return certainty_equivalent(score, objective.gamma)
 
 
-def figures(s: Summary, objective: Objective) -> dict[str, Any]:
+def figures(s: Summary, objective: Objective, split: Sequence[Part] = ()) -> dict[str, Any]:
     """One row: every figure that simulation gives; None where it does not exist.
 
-    UNRELIABLE stands for a certainty equivalent that too few samples carry.
+    UNRELIABLE stands for a certainty equivalent that too few samples carry. The value is the sum of `pnl_spread`,
+    `pnl_inventory` and the parts of `split` that are taken from the spread; other parts are shares of `pnl_inventory`.
     """
     value, interval = mean_interval(s.value)
     ce = objective_value(s, objective)
@@ -122,6 +126,8 @@ def figures(s: Summary, objective: Objective) -> dict[str, Any]:
     worst = np.sort(s.value)[: max(1, math.ceil(TAIL * s.value.size))]
     steps = max(float(s.steps.sum()), 1.0)
     revaluation = float(s.revaluation.mean())
+    parts = {f"pnl_{part.key}": float(s.split[:, k].mean()) for k, part in enumerate(split)}
+    taken = sum(parts[f"pnl_{part.key}"] for part in split if part.of == "spread")
     return {
         "spread_mean": float(s.spread_sum.sum()) / steps,
         "value_mean": value,
@@ -138,6 +144,7 @@ def figures(s: Summary, objective: Objective) -> dict[str, Any]:
         "sharpe": value / deviation if deviation else None,
         "max_drawdown": float(s.drawdown.mean()),
         "inventory_abs_mean": float(s.inventory_abs_sum.sum()) / steps,
-        "pnl_spread": value - revaluation,
+        "pnl_spread": value - revaluation - taken,
         "pnl_inventory": revaluation,
+        **parts,
     }

@@ -8,7 +8,8 @@ A market gives five inlined functions of its parameters `p` and its state `s`:
     advance(p, s, rng)            the market's answer; returns GOES_ON, ENDED or DISCARDED
     account(p, s)                 an `Account`
 
-and `heuristic(p, s, rng, quote)`, the quotes of a simple maker of the market's own, or `no_heuristic`.
+and two that may be left out: `heuristic(p, s, rng, quote)`, the quotes of a simple maker of the market's own, or
+`no_heuristic`; and `split(p, s, out)`, the parts of an episode's profit that the spec names, or `no_split`.
 Rows of consecutive trajectories are written without gaps.
 """
 
@@ -76,6 +77,7 @@ class Ends(NamedTuple):
     value: np.ndarray  # float64
     terminated: np.ndarray  # bool
     observation: np.ndarray  # float32 [N, obs]
+    split: np.ndarray  # float64 [N, S], the parts of the profit that the market's spec names
 
 
 class Scratch(NamedTuple):
@@ -112,6 +114,11 @@ def scratch(maker, rows):
 @inlined
 def no_heuristic(p, s, rng, quote):
     """For a market without a simple maker of its own."""
+
+
+@inlined
+def no_split(p, s, out):
+    """For a market that splits its profit no further."""
 
 
 @inlined
@@ -172,7 +179,7 @@ def _record_end(ends, n, length, ending, account):
 
 
 @inlined
-def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, rows, ends, draw, x):
+def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, x):
     """Roll out the trajectories of `draw`; returns the rows written."""
     at = np.uint64(0)  # unsigned, so that no index is tested for being negative
     for n in range(draw.count):
@@ -202,6 +209,7 @@ def play(reset, observe, act, advance, account, heuristic, p, s, maker, reward, 
         normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
         last = account(p, s)
         _record_end(ends, n, t, ending, last)
+        split(p, s, ends.split[n])
         if t > 0:
             # a market that terminates in the very last step does not end the episode before its time
             rows.reward[at - np.uint64(1)] += final_reward(reward, last, ending != GOES_ON and t < draw.steps)

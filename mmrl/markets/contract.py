@@ -35,6 +35,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of the profit: `of` tells whether it is taken from the spread, or is a share of the inventory's part."""
+
+    key: str
+    label: str
+    of: Literal["spread", "inventory"]
+
+
+@dataclass(frozen=True)
 class Axis:
     """A dimension of the action: what one number of the policy means in the market.
 
@@ -96,6 +105,8 @@ class Spec:
     """Whether the market has a simple maker of its own."""
     fading: float = 0.0
     """Share of T over which the skew of all axes fades towards the end; 0: it does not."""
+    split: tuple[Part, ...] = ()
+    """Parts of the profit that the market tells apart, beyond spread and inventory."""
     mid_moves: Literal["", "normal", "two-point"] = ""
     """Law of the mid's moves, of standard deviation `volatility` by the square root of time, where nothing else depends
     on them; "two-point": up or down by it in every step."""

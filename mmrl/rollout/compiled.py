@@ -103,7 +103,7 @@ def simulate(
     maker = maker_of(config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
     reward = reward_of(config)
     rows = (buffers or Buffers()).rows(count * steps, obs, len(spec.axes))
-    ends = _room_for_ends(count, obs)
+    ends = _room_for_ends(count, obs, len(spec.split))
 
     def part(a: int, b: int) -> int:
         mine = Rows(*(column[a * steps : b * steps] for column in rows))
@@ -132,10 +132,11 @@ def simulate(
         final_mid=ends.mid,
         terminated=ends.terminated,
         last_observation=ends.observation,
+        split=ends.split,
     )
 
 
-def _room_for_ends(count: int, obs: int) -> Ends:
+def _room_for_ends(count: int, obs: int, parts: int) -> Ends:
     return Ends(
         length=np.empty(count, np.int64),
         time=np.empty(count, np.float64),
@@ -145,6 +146,7 @@ def _room_for_ends(count: int, obs: int) -> Ends:
         value=np.empty(count, np.float64),
         terminated=np.empty(count, np.bool_),
         observation=np.empty((count, obs), np.float32),
+        split=np.empty((count, parts), np.float64),
     )
 
 

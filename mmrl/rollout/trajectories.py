@@ -83,6 +83,7 @@ class Trajectories:
     final_mid: Array  # float64 [N]
     terminated: Array  # bool [N], the market ended the episode (False: time ran out)
     last_observation: Array  # float32 [N, obs], the observation after the last step
+    split: Array | None = None  # float64 [N, S], parts of the profit as the spec names them
     live: Array | None = None  # bool [nnz], only in a padded batch: False on rows that pad() added
 
     def after(self, name: str) -> npt.NDArray[Any]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.play import play, scratch
+from mmrl.kernels.play import no_split, play, scratch
 from mmrl.markets.book.dynamics import account, act, advance, mirror, observe, reset
 from mmrl.markets.book.order_book import META
 from mmrl.markets.book.state import ACCOUNT, NUMBERS, State, lot_capacity
@@ -23,4 +23,4 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.zeros((recorded, 2), np.int64),
     )
     x = scratch(maker, rows)
-    return play(reset, observe, act, advance, account, mirror, p, s, maker, reward, rows, ends, draw, x)
+    return play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)

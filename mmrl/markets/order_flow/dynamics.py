@@ -8,10 +8,12 @@ from mmrl.kernels.account import GOES_ON, Account
 from mmrl.kernels.jit import called, inlined
 from mmrl.kernels.random import poisson, uniform
 from mmrl.markets.order_flow.arrivals import calm, cancellation, excite, limit_order, market_order, rates, size
-from mmrl.markets.order_flow.maker import arrive, next_effect, schedule, send
+from mmrl.markets.order_flow.maker import arrive, close, next_effect, schedule, send
 from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead
+from mmrl.markets.order_flow.settings import AFTER
 from mmrl.markets.order_flow.signals import fade, note_trade, settle
 from mmrl.markets.order_flow.state import (
+    ADVERSE,
     ANCHOR,
     ASK,
     BEGAN,
@@ -23,6 +25,7 @@ from mmrl.markets.order_flow.state import (
     CASH_BEFORE,
     DRIFT,
     EFFICIENT,
+    EVENTS,
     FLOW,
     HORIZON,
     INVENTORY,
@@ -81,6 +84,7 @@ def _event(p, s, rng, r):
     else:
         limit_order(p, s, rng, side, r)
     settle(s)
+    s.book.meta[EVENTS] += 1
     return 1
 
 
@@ -219,9 +223,11 @@ def begin_step(p, s, rng):
 
 @inlined
 def advance(p, s, rng):
-    """The market until the next decision."""
+    """The market until the next decision, and the end of the maker's position with the last."""
     begin_step(p, s, rng)
     run(p, s, rng, s.book.meta[STEP] * p.rules.interval, p.rules.events)
+    if p.rules.close_at_end and s.book.meta[STEP] == p.rules.steps:
+        close(p, s)
     return GOES_ON
 
 
@@ -253,3 +259,12 @@ def account(p, s):
         received=a[RECEIVED] * p.rules.tick - _fees(p, a[SOLD] - a[SOLD_TAKING], a[SOLD_TAKING]),
         revaluation=0.5 * a[REVALUATION] * p.rules.tick,
     )
+
+
+@inlined
+def split(p, s, out):
+    """Parts of the profit, as the spec names them: fees, and the moves of the mid after fills."""
+    a = s.book.account
+    out[0] = -_fees(p, a[MADE], a[TAKEN])
+    for h in range(len(AFTER)):
+        out[1 + h] = 0.5 * a[ADVERSE + h] * p.rules.tick

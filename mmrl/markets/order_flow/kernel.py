@@ -4,7 +4,7 @@ import numpy as np
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import play, scratch
-from mmrl.markets.order_flow.dynamics import account, act, advance, join, observe, reset
+from mmrl.markets.order_flow.dynamics import account, act, advance, join, observe, reset, split
 from mmrl.markets.order_flow.state import BOOK, LEVEL, LIVE, ORDER, State
 
 
@@ -21,6 +21,6 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.zeros((recorded, 3), np.int64),
     )
     x = scratch(maker, rows)
-    written = play(reset, observe, act, advance, account, join, p, s, maker, reward, rows, ends, draw, x)
+    written = play(reset, observe, act, advance, account, join, split, p, s, maker, reward, rows, ends, draw, x)
     books[0].meta[LIVE] = 0  # used until here: a record alone does not keep the memory in which it lies
     return written

@@ -17,7 +17,9 @@ from mmrl.markets.order_flow.state import (
     INVENTORY,
     MAKER,
     NEW,
+    NEWEST,
     NOW,
+    OLDEST,
     OWN,
     OWN_PRICE,
     SENT,
@@ -124,6 +126,34 @@ def apply(p, s, quote):
     asks = _keep(p, s, ASK, asks, ask)
     _rest(p, s, BID, bids, bid)
     _rest(p, s, ASK, asks, ask)
+
+
+@called
+def withdraw_all(s):
+    """The maker's orders leave the book."""
+    for side in range(2):
+        slot = s.book.meta[OWN + side]
+        if slot >= 0:
+            withdraw(s, np.int64(side), s.book.meta[OWN_PRICE + side], slot, s.orders[slot].shares)
+    settle(s)
+
+
+@called
+def close(p, s):
+    """The maker withdraws its orders and closes its position by a market order, as far as the book goes.
+
+    By this it moves the mid itself, which is no adverse selection of the fills before it.
+    """
+    s.book.meta[OLDEST] = s.book.meta[NEWEST]
+    withdraw_all(s)
+    held = s.book.account[INVENTORY]
+    if held != 0:
+        side = BID if held > 0 else ASK
+        taken = take(s, side, abs(held), ANY_PRICE[side], MAKER)
+        if taken > 0:
+            note_trade(s, side, taken)
+            excite(p, s, side)
+        settle(s)
 
 
 @inlined

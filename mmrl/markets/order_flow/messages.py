@@ -13,19 +13,20 @@ from mmrl.kernels.sampling import normalise
 from mmrl.markets.contract import Messages
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
 from mmrl.markets.order_flow.dynamics import act, begin_step, join, observe, reset, run
-from mmrl.markets.order_flow.queues import withdraw
+from mmrl.markets.order_flow.maker import close, withdraw_all
 from mmrl.markets.order_flow.recording import tick as tick
 from mmrl.markets.order_flow.settings import Settings
-from mmrl.markets.order_flow.signals import fade, settle
+from mmrl.markets.order_flow.signals import fade
 from mmrl.markets.order_flow.spec import spec
 from mmrl.markets.order_flow.state import (
     ACCOUNT,
     COUNT,
+    EVENTS,
     INVENTORY,
     NEW,
+    NEWEST,
     NOW,
-    OWN,
-    OWN_PRICE,
+    OLDEST,
     STEP,
     TAPED,
     TIMES,
@@ -92,18 +93,17 @@ def with_maker(p, s, rng, maker, room, left):
 
 @kernel
 def begin_anew(p, s):
-    """The maker withdraws its orders and begins an episode with nothing, in the same book; the clock begins at 0."""
-    for side in range(2):
-        slot = s.book.meta[OWN + side]
-        if slot >= 0:
-            withdraw(s, np.int64(side), s.book.meta[OWN_PRICE + side], slot, s.orders[slot].shares)
-    settle(s)
+    """The maker ends its episode and begins one with nothing, in the same book; the clock begins at 0."""
+    if p.rules.close_at_end:
+        close(p, s)
+    else:
+        withdraw_all(s)
     fade(s)
     for i in range(TIMES):
         s.book.times[i] = 0.0
     for i in range(ACCOUNT):
         s.book.account[i] = 0
-    for i in (STEP, UNDER_WAY, NEW):
+    for i in (STEP, UNDER_WAY, NEW, EVENTS, OLDEST, NEWEST):
         s.book.meta[i] = 0
 
 

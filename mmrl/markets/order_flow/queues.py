@@ -18,6 +18,10 @@ from mmrl.markets.order_flow.state import (
     BOUGHT_TAKING,
     CASH,
     COUNT,
+    EVENTS,
+    FILLED,
+    FILLED_AT,
+    FILLS,
     FLOW,
     FREE,
     FRESH,
@@ -26,8 +30,10 @@ from mmrl.markets.order_flow.state import (
     MAKER,
     META,
     MOVE,
+    NEWEST,
     NEXT_NUMBER,
     NOWHERE,
+    OLDEST,
     OTHERS,
     OWN,
     OWN_PRICE,
@@ -227,9 +233,25 @@ def withdraw(s, side, price, slot, shares):
 
 
 @inlined
+def _note_fill(s, shares):
+    """Remember shares of a resting order that were bought (below 0: sold) while the moves of the mid are counted."""
+    event, newest = s.book.meta[EVENTS], s.book.meta[NEWEST]
+    if newest > s.book.meta[OLDEST] and s.book.fills[(newest - 1) & (FILLS - 1), FILLED_AT] == event:
+        s.book.fills[(newest - 1) & (FILLS - 1), FILLED] += shares
+        return
+    if newest - s.book.meta[OLDEST] == FILLS:
+        s.book.meta[OLDEST] += 1
+    s.book.fills[newest & (FILLS - 1), FILLED_AT] = event
+    s.book.fills[newest & (FILLS - 1), FILLED] = shares
+    s.book.meta[NEWEST] = newest + 1
+
+
+@inlined
 def _trade(s, side, shares, price, taking):
     """The maker buys (side BID) or sells (side ASK), its order resting or `taking` (OTHERS or MAKER came)."""
     ticks = shares * price
+    if not taking:
+        _note_fill(s, shares * -outwards(side))
     s.book.account[TAKEN if taking else MADE] += shares
     if side == BID:
         s.book.account[CASH] -= ticks

@@ -30,6 +30,8 @@ _TAKING = when("the maker sends no market orders", {"market.actions": "limit+mar
 
 MOST_EXPONENTIALS = 8
 MOST_HORIZONS = 10
+AFTER = (1, 10, 100)
+"""Events of others over which the moves of the mid after a fill are summed; the event that fills is the first."""
 
 
 class Settings(MarketSettings):
@@ -135,6 +137,9 @@ class Settings(MarketSettings):
         0.0, "Fee per share of its resting orders that are filled; below 0: a rebate", ge=-1e6, le=1e6
     )
     taker_fee: float = option(0.0, "Fee per share that the maker takes from the book", ge=-1e6, le=1e6)
+    close_at_end: bool = option(
+        True, "At the end the maker withdraws its orders and closes its position by a market order"
+    )
     position_limit: int = option(
         10, "Shares, long or short, that an order of the maker must not be able to pass", ge=1, le=1_000_000
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from mmrl.markets.contract import CLOSED_FORM, TABS, Axis, Column, Spec
-from mmrl.markets.order_flow.settings import Settings
+from mmrl.markets.contract import CLOSED_FORM, TABS, Axis, Column, Part, Spec
+from mmrl.markets.order_flow.settings import AFTER, Settings
 
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
@@ -33,6 +33,10 @@ def spec(settings: Settings) -> Spec:
         parameters=("nt", "tick", "levels", "decide_by", "actions", "distance_from", "position_limit", "gamma"),
         tabs=(*TABS[:2], "book", *TABS[2:]),
         heuristic=True,
+        split=(
+            Part("fees", "fees", "spread"),
+            *(Part(f"adverse_{n}", f"adverse {n}", "inventory") for n in AFTER),
+        ),
         table_rows=min(s.nt, TABLE_ROWS),
     )
 

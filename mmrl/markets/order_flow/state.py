@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
-from mmrl.markets.order_flow.settings import MOST_EXPONENTIALS, MOST_HORIZONS, Settings
+from mmrl.markets.order_flow.settings import AFTER, MOST_EXPONENTIALS, MOST_HORIZONS, Settings
 
 NO_ROWS = np.empty((0, 4), np.int32)
 NO_TAPE = np.empty((0, 7))
@@ -24,16 +24,22 @@ MAKER: Any = np.int64(1)
 # Book.meta: best price of others, their orders, the maker's order (-1: none) and its price, each for (bid, ask); then
 # free orders, first unused order, next number, efficient price and its start in half ticks, steps, rows of the tape and
 # of the recording, whether the tape runs, mid, decisions under way and whether the newest awaits its delay;
-# horizons of the signals.
+# horizons of the signals; events of others so far, and the oldest and one beyond the newest of Book.fills.
 BEST, COUNT, OWN, OWN_PRICE = 0, 2, 4, 6
 FREE, FRESH, NEXT_NUMBER, EFFICIENT, ANCHOR, STEP, TAPED, NOTED, LIVE, MID, UNDER_WAY, NEW, SPANS = range(8, 21)
-META = 21
+EVENTS, OLDEST, NEWEST = range(21, 24)
+META = 24
 # Book.account: what stands (ticks, shares), then the flows of the step. MADE and TAKEN count the shares that pay the
 # fee of a maker and of a taker.
 CASH, INVENTORY, MADE, TAKEN, CASH_BEFORE, MADE_BEFORE, TAKEN_BEFORE = range(7)
 BOUGHT, SOLD, PAID, RECEIVED, BOUGHT_TAKING, SOLD_TAKING, REVALUATION = range(7, 14)
 QUOTED_BID, QUOTED_ASK = 14, 15
-ACCOUNT = 16
+ADVERSE = 16  # for each of AFTER: filled shares, bought above and sold below 0, times half ticks of the mid after them
+ACCOUNT = ADVERSE + len(AFTER)
+# Book.fills: a ring of the fills that are not older than AFTER, one for an event: its number, shares bought less sold.
+FILLED_AT, FILLED = range(2)
+FILLS = 128
+"""More than AFTER's last, a power of 2."""
 # Book.times
 NOW, BEGAN, FADED, SENT = range(4)
 TIMES = 4
@@ -63,6 +69,7 @@ BOOK = np.dtype(
         ("times", np.float64, (TIMES,)),
         ("rates", np.float64, (KINDS,)),
         ("signals", np.float64, (MOST_HORIZONS, 3)),
+        ("fills", np.int64, (FILLS, 2)),
         ("excitation", np.float64, (2, MOST_EXPONENTIALS)),  # of the market orders that hit each side
         ("under_way", np.float64, (MOST_UNDER_WAY, NUMBERS_OF_A_DECISION + 1)),  # decisions, and when they take effect
     ]
@@ -96,6 +103,7 @@ RULES = np.dtype(
         ("maker_fee", np.float64),
         ("taker_fee", np.float64),
         ("position_limit", np.int64),
+        ("close_at_end", np.int64),
         ("reach", np.int64),  # ticks from the best price beyond which the maker does not quote
         ("depth", np.int64),
         ("spans", np.int64),  # horizons of the signals
@@ -165,7 +173,7 @@ def _rules(m: Settings) -> dict[str, Any]:
     moves = m.efficient_price != "none" and m.informed > 0
     reverts = m.efficient_price == "ornstein-uhlenbeck"
     decays = np.array(m.hawkes_decays, np.float64)
-    same = ("tick", "columns", "unit", "warm_up", "maker_fee", "taker_fee", "position_limit", "depth", "horizons")
+    same = ("tick", "columns", "unit", "warm_up", "maker_fee", "taker_fee", "position_limit", "close_at_end", "depth")
     return {
         **{name: getattr(m, name) for name in same},
         "rows": 2 ** math.ceil(math.log2(8 * m.levels + 512)),
@@ -189,6 +197,7 @@ def _rules(m: Settings) -> dict[str, Any]:
         "takes": m.actions == "limit+market",
         "post_only": m.post_only,
         "reach": 4 * m.levels,
+        "horizons": m.horizons,
         "spans": len(m.horizons),
         "steps": m.nt,
     }

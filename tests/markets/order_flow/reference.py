@@ -42,6 +42,11 @@ class ReferenceMarket:
         self.time, self.numbers = 0.0, 0
         self.cash = self.inventory = self.made = self.taken = 0
         self.revaluation = 0.0
+        self.events = 0
+        self.fills: list[tuple[int, int]] = []
+        """(events of others before it, shares bought less sold)."""
+        self.moves_by_event: list[tuple[int, int, float]] = []
+        """(events of others before it, fills before it, ticks)."""
         self.trades: list[tuple[float, int]] = []
         """Market orders (time, side hit) that excite others."""
         self.flows: list[tuple[float, int]] = []
@@ -143,6 +148,8 @@ class ReferenceMarket:
             if order.maker or by_maker:
                 self.inventory += sign * k
                 self.cash -= sign * k * order.price
+                if order.maker:
+                    self.fills.append((self.events, sign * k))
             self.shrink(side, order, k)
             self.write(EXECUTE, order, k, side, MAKER if order.maker else TAKEN_BY_MAKER if by_maker else OTHERS)
         return taken
@@ -288,6 +295,7 @@ class ReferenceMarket:
         else:
             self.limit_order(side, r)
         self.settle()
+        self.events += 1
         return 1
 
     def live(self, end: float = math.inf, events: float = math.inf) -> None:
@@ -328,11 +336,21 @@ class ReferenceMarket:
     def settle(self) -> None:
         if self.mid != self.known_mid:
             self.revaluation += self.inventory * (self.mid - self.known_mid)
+            self.moves_by_event.append((self.events, len(self.fills), self.mid - self.known_mid))
             self.moves.append((self.time, self.mid - self.known_mid))
             self.known_mid = self.mid
 
     def flow(self, side: int, taken: int) -> None:
         self.flows.append((self.time, taken if side == ASK else -taken))
+
+    def after_fills(self, horizon: int) -> float:
+        """Ticks times shares: the moves of the mid in the first `horizon` events from each fill's own on."""
+        return sum(
+            shares * moved
+            for k, (filled, shares) in enumerate(self.fills)
+            for event, known, moved in self.moves_by_event
+            if k < known and filled <= event < filled + horizon
+        )
 
     # The maker.
 
@@ -365,6 +383,21 @@ class ReferenceMarket:
         for side in (BID, ASK):
             if fresh[side]:
                 self.send_limit(side, fresh[side], wanted[side][1])
+
+    def close(self) -> None:
+        """The end: orders are withdrawn, the position is traded away; what this moves counts for no fill."""
+        self.final_parts = [self.after_fills(horizon) for horizon in (1, 10, 100)]
+        for side in (BID, ASK):
+            if own := self.own(side):
+                self.withdraw(side, own, own.shares)
+        self.settle()
+        if self.inventory:
+            side = BID if self.inventory > 0 else ASK
+            taken = self.take(side, abs(self.inventory), math.inf if side == ASK else -math.inf, True)
+            if taken:
+                self.trades.append((self.time, side))
+                self.flow(side, taken)
+            self.settle()
 
     def send_market(self, side: int, shares: int) -> None:
         position = shares + (self.inventory if side == ASK else -self.inventory)

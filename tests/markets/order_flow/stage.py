@@ -10,7 +10,7 @@ from mmrl.kernels.account import Account
 from mmrl.kernels.random import seed_stream
 from mmrl.markets.order_flow import dynamics as law
 from mmrl.markets.order_flow import queues, state
-from mmrl.markets.order_flow.settings import Settings
+from mmrl.markets.order_flow.settings import AFTER, Settings
 from mmrl.markets.order_flow.state import BID
 from mmrl.markets.order_flow.tape import LEVELS
 from mmrl.settings.build import build
@@ -61,6 +61,11 @@ class Stage:
     def account(self) -> Account:
         found: Account = law.account(self.p, self.s)
         return found
+
+    def split(self) -> np.ndarray:
+        out = np.zeros(1 + len(AFTER))
+        law.split(self.p, self.s, out)
+        return out
 
     def observe(self, columns: int) -> np.ndarray:
         out = np.zeros(columns, np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mmrl.markets.order_flow import queues
-from mmrl.markets.order_flow.state import ASK, BID, OWN
+from mmrl.markets.order_flow.state import ASK, BID, INVENTORY, OWN
 from tests.markets.order_flow.stage import Stage, settings_of
 
 FAR = (1e-9,)
@@ -158,3 +158,25 @@ def test_an_order_left_a_turn_of_the_ring_away_makes_room() -> None:
     made.add(ASK, 10020, 1)
     assert shares(made, 10020) == [(1, False)] and shares(made, 10020 - rows) == []
     assert sum(len(queue) for side in made.sides() for queue in side.values()) == 6
+
+
+def test_the_last_step_closes_the_position_through_the_book() -> None:
+    """7 shares: 5 at 9999 and 2 at 9997, less the fee; the own bid at 9998 is withdrawn first."""
+    made = stage(nt=2, taker_fee=0.003)
+    made.numbers[INVENTORY] = 7
+    decide(made, 1, CENT, 1, CENT)
+    assert made.account().inventory == 7 and shares(made, 9998) == [(1, True)]
+    decide(made, 1, CENT, 1, CENT)
+    assert made.account().inventory == 0 and made.book_is_without_maker()
+    assert made.account().cash == pytest.approx(5 * 99.99 + 2 * 99.97 - 7 * 0.003, abs=1e-9)
+    assert shares(made, 9997) == [(2, False)]
+
+
+def test_what_the_book_does_not_take_stays_and_without_closing_all_does() -> None:
+    made = stage(nt=1)
+    made.numbers[INVENTORY] = -11
+    assert decide(made, 0, 0.0, 0, 0.0).account().inventory == -3
+    made = stage(nt=1, close_at_end=False)
+    made.numbers[INVENTORY] = 7
+    assert decide(made, 2, 0.0, 0, 0.0).account().inventory == 7
+    assert shares(made, 9999) == [(3, False), (2, False), (2, True)]

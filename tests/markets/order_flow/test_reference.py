@@ -53,7 +53,7 @@ def random_quote(rng: np.random.Generator, last: tuple[float, ...], axes: int) -
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow_fault) for seed in range(2, 11))])
 @pytest.mark.parametrize("case", CASES)
 def test_equal_message_by_message(case: str, seed: int) -> None:
-    settings = settings_of(**{"decide_by": "events", **CASES[case]})
+    settings = settings_of(**{"decide_by": "events", "nt": DECISIONS, **CASES[case]})
     spec = market_named("order-flow").spec(settings)
     fast = Stage(settings, seed, tape=60 * DECISIONS).reset()
     slow = ReferenceMarket(settings, seed)
@@ -73,6 +73,8 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
             slow.live(end=(step + 1) * settings.decision_interval)
         else:
             slow.live(events=settings.decision_events)
+        if step + 1 == DECISIONS:
+            slow.close()
         account = fast.account()
         assert account.inventory == slow.inventory
         assert account.bought - account.sold == slow.inventory - before
@@ -80,9 +82,14 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
         assert abs(slow.inventory) <= settings.position_limit
         assert account.revaluation == pytest.approx((slow.revaluation - worth) * settings.tick, abs=1e-9)
         assert account.mid == pytest.approx(slow.mid * settings.tick, rel=1e-12)
+    assert fast.account().inventory == 0
+    parts = fast.split()
+    for part, ticks in zip(parts[1:], slow.final_parts, strict=True):
+        assert part == pytest.approx(ticks * settings.tick, abs=1e-9) and part != 0
     assert (slow.made > 0) and (slow.taken > 0 or settings.post_only)
     same_tape(fast, slow)
     same_book(fast, slow)
+    assert -parts[0] == pytest.approx(settings.maker_fee * slow.made + settings.taker_fee * slow.taken, abs=1e-9)
     fees = settings.maker_fee * slow.made + settings.taker_fee * slow.taken
     assert fast.account().cash == pytest.approx(slow.cash * settings.tick - fees, abs=1e-6)
 
