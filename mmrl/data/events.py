@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 LIMIT, CANCEL, TRADE, HIDDEN, HALT = 0, 1, 2, 3, 4
 """Kinds of event: a limit order joins the book; a resting order leaves it, in whole or in part; it is executed; an
-execution against an order that nobody saw, by which no queue shrinks; trading stops or starts again."""
+execution against an order that nobody saw, by which no queue shrinks; trading stops or starts again.
+
+A halt has side NO_SIDE, size 0, and in place of a price 1 when trading starts again, 0 when quoting does, else -1."""
 KIND_NAMES = ("limit", "cancel", "trade", "hidden", "halt")
 BID, ASK, NO_SIDE = 1, -1, 0
 """Side of the *resting* order: a trade with side BID is a market order to sell."""
@@ -55,6 +57,8 @@ class Events:
     sources: tuple[Source, ...]
     notes: dict[str, int] = field(default_factory=dict)
     """What was met and not turned into an ordinary event, counted by reason (crossed books, gaps, halts, ...)."""
+    places: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where each note was met first, as file:line; of binary files as file:record."""
 
     def __len__(self) -> int:
         return len(self.time_ns)

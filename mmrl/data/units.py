@@ -1,0 +1,55 @@
+"""Decimal prices and sizes as whole numbers: exact conversion, and the tick or lot that fits them all."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmrl.data.notes import DataError
+
+SCALE = 100_000_000
+"""Decimal texts are read as whole multiples of 1e-8, the finest step that the exchanges here use."""
+_TOO_LARGE = 2**62
+
+
+def scaled(text: str) -> int:
+    """A decimal number as a whole multiple of 1e-8. ValueError where it is none, or has more decimals."""
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    whole, _, decimals = digits.partition(".")
+    if not (whole + decimals).isdecimal() or not digits.isascii():
+        return _scaled_slowly(text)
+    decimals = decimals.rstrip("0")
+    if len(decimals) > 8:
+        raise ValueError(f"{text!r} has more than 8 decimals")
+    return sign * int((whole or "0") + decimals.ljust(8, "0"))
+
+
+def _scaled_slowly(text: str) -> int:
+    try:
+        value = Decimal(text) * SCALE
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no number") from None
+    if not value.is_finite() or value != value.to_integral_value():
+        raise ValueError(f"{text!r} is no number of at most 8 decimals")
+    return int(value)
+
+
+def units_of(step: float, scale: int, what: str) -> int:
+    """A given tick or lot as a whole multiple of 1/scale. DataError where it is none."""
+    units = Fraction(str(step)) * scale if 0 < step < float("inf") else Fraction(0)
+    if units < 1 or units.denominator != 1:
+        raise DataError(f"{what} = {step:g} is not allowed: it must be a positive multiple of {1 / scale:g}")
+    return int(units)
+
+
+def inferred(values: NDArray[np.int64]) -> int:
+    """The greatest step of which all values are multiples; 1 where there is no value but 0."""
+    return int(np.gcd.reduce(values)) or 1 if len(values) else 1
+
+
+def large(values: NDArray[np.int64]) -> bool:
+    """Whether a value is too large to calculate with."""
+    return bool(len(values)) and int(np.abs(values).max()) >= _TOO_LARGE
