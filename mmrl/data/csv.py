@@ -31,30 +31,26 @@ def typed(path: Path, member: str | None, layout: Layout, notes: Notes, header: 
     not fit, and for a blank line before the end.
     """
     name = member or path.name
-    for first, block in blocks(path, member):
+    for first, count, block in blocks(path, member):
         if header and first == 1:
             cut = block.find(b"\n") + 1
-            first, block = 2, block[cut:] if cut else b""
-        whole, end, left = block.rpartition(b"\n")
-        body, rest = (whole + end, left) if end else (b"", block)
-        if body.strip():
-            yield _parsed(path, first, body, layout)
-        if rest.strip():
-            line = first + body.count(b"\n")
-            if _complaint(rest.decode(errors="replace").strip(), layout):
-                notes.add(TRUNCATED, line, name=name)
+            first, count, block = 2, count - 1, block[cut:]
+        if count > 0 and block.strip():
+            yield _parsed(path, first, count, block, layout)
+        elif count == 0 and block.strip():
+            if _complaint(block.decode(errors="replace").strip(), layout):
+                notes.add(TRUNCATED, first, name=name)
             else:
-                notes.add("last lines without a line end, kept", line, name=name)
-                yield _parsed(path, line, rest + b"\n", layout)
+                notes.add("last lines without a line end, kept", first, name=name)
+                yield _parsed(path, first, 1, block + b"\n", layout)
 
 
-def _parsed(path: Path, first: int, body: bytes, layout: Layout) -> Block:
+def _parsed(path: Path, first: int, rows: int, body: bytes, layout: Layout) -> Block:
     pl = needed("polars")
     kinds = {WHOLE: pl.Int64, DECIMAL: pl.Float64, TEXT: pl.String}
     schema = {name: kinds[kind] for name, kind in layout.columns.items()}
-    rows = body.count(b"\n")
     try:
-        frame = pl.read_csv(body, has_header=False, schema=schema, quote_char=None, rechunk=True)
+        frame = pl.read_csv(body, has_header=False, schema=schema, quote_char=None)
     except (pl.exceptions.PolarsError, UnicodeDecodeError):
         frame = None
     if frame is None or frame.height != rows or sum(frame.null_count().row(0)):

@@ -81,8 +81,8 @@ def everything(path: Path, member: str | None = None, at_most: int = -1) -> byte
             raise _broken(path, error) from None
 
 
-def blocks(path: Path, member: str | None = None) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with the number of its first line; the last may lack its line end."""
+def blocks(path: Path, member: str | None = None) -> Iterator[tuple[int, int, bytes]]:
+    """Blocks of whole lines: number of the first, line ends, text. The last block may be one line without its end."""
     line, rest = 1, b""
     with opened(path, member) as file:
         while True:
@@ -97,15 +97,16 @@ def blocks(path: Path, member: str | None = None) -> Iterator[tuple[int, bytes]]
                 rest += piece
                 continue
             block, rest = rest + piece[:cut], piece[cut:]
-            yield line, block
-            line += block.count(b"\n")
+            count = block.count(b"\n")
+            yield line, count, block
+            line += count
     if rest:
-        yield line, rest
+        yield line, 0, rest
 
 
 def lines(path: Path, member: str | None = None) -> Iterator[tuple[int, str, bool]]:
     """Lines that are not blank, without their ends: number, text, and whether the line end was there."""
-    for first, block in blocks(path, member):
+    for first, _, block in blocks(path, member):
         for offset, line in enumerate(io.BytesIO(block)):
             text = line.decode("utf-8", errors="replace").rstrip("\r\n")
             if text:

@@ -47,7 +47,13 @@ def units_of(step: float, scale: int, what: str) -> int:
 
 def inferred(values: NDArray[np.int64]) -> int:
     """The greatest step of which all values are multiples; 1 where there is no value but 0."""
-    return int(np.gcd.reduce(values)) or 1 if len(values) else 1
+    step = int(np.gcd.reduce(values[:1000])) if len(values) else 0
+    if step:
+        left = values % step  # much faster than a divisor for every value, and nearly always nothing but zeros
+        step = int(np.gcd(step, np.gcd.reduce(left)))
+    elif len(values) > 1000:
+        return inferred(values[1000:])
+    return step or 1
 
 
 def large(values: NDArray[np.int64]) -> bool:
