@@ -11,9 +11,10 @@ from heapq import heappop, heappush
 
 from mmrl.data.events import ASK, BID, CANCEL, HIDDEN, LIMIT, NO_ORDER, NO_SIDE, NO_SIZE, TRADE
 from mmrl.data.notes import MIRRORED, OPENING, Notes
-from mmrl.data.table import Row
+from mmrl.data.table import no_rows
 
 UNKNOWN = "removals of orders that the book does not hold"
+SHOWN_ANEW = "orders shown anew after their shown part was executed (icebergs)"
 
 
 class LevelBook:
@@ -96,7 +97,7 @@ class Rebuilt:
     """Events of a market-by-order feed. Each method is one message; `rows` are the events so far."""
 
     def __init__(self, notes: Notes) -> None:
-        self.rows: list[Row] = []
+        self.rows = no_rows()
         self.book = OrderBook()
         self.notes = notes
         self._told: dict[int, int] = {}  # lots by order whose fill was told and whose removal was not
@@ -134,13 +135,15 @@ class Rebuilt:
     def modify(self, time: int, line: int, order: int, side: int, price: int, size: int) -> None:
         """An order has this price and size now. What grows or moves loses its place: it leaves and comes anew."""
         told = self._told.pop(order, 0)
+        if order not in self.book.orders:
+            if size > 0:
+                self.notes.add(SHOWN_ANEW if told else "changes of unknown orders, read as new orders", line)
+                self.add(time, line, order, side, price, size)
+            elif told:
+                self.notes.add(MIRRORED, line)
+            return
         if told:
             self.notes.add(MIRRORED, line)
-        if order not in self.book.orders:
-            if not told:
-                self.notes.add("changes of orders that the book does not hold, read as new orders", line)
-                self.add(time, line, order, side, price, size)
-            return
         old_side, old_price, left = self.book.orders[order]
         if (old_side, old_price) == (side, price) and size <= left:
             if size < left:
@@ -160,8 +163,13 @@ class Rebuilt:
         self._open = time, line, side, price, size
 
     def fill(self, time: int, line: int, order: int, side: int, price: int, size: int) -> None:
-        """A resting order trades."""
+        """A resting order trades. In an auction, whose trades and fills have no side, the order only leaves the book."""
         aggressor, aggressor_side = self._aggressor
+        if side == NO_SIDE:
+            self.notes.add("fills within an auction", line)
+            if order in self.book.orders:
+                self._told[order] = self._told.get(order, 0) + self.book.reduce(order, size)
+            return
         if (order != NO_ORDER and order == aggressor) or (side != NO_SIDE and side == aggressor_side):
             self.notes.add("fills of the incoming order itself", line)
             return
@@ -175,14 +183,13 @@ class Rebuilt:
             self._told[order] = self._told.get(order, 0) + self.book.reduce(order, size)
 
     def end(self) -> None:
-        """A trade that no fill followed was one with an order that nobody saw."""
+        """A trade that no fill of a side followed was one with an order that nobody saw, or an auction's."""
         if self._open is not None:
-            time, line, side, price, size = self._open
-            self.notes.add("executions of hidden orders", line)
+            (time, line, side, price, size), self._open = self._open, None
+            self.notes.add("executions of hidden orders" if side else "auction trades, read as hidden", line)
             self._event(time, line, HIDDEN, -side, price, size, NO_ORDER)
-            self._open = None
 
     def _event(self, time: int, line: int, kind: int, side: int, price: int, size: int, order: int) -> None:
         if self._open is not None and kind != TRADE:
             self.end()
-        self.rows.append((time, kind, side, price, size, order, *self.book.levels.best(), line))
+        self.rows.extend((time, kind, side, price, size, order, *self.book.levels.best(), line))

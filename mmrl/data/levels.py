@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from mmrl.data.book import LevelBook
 from mmrl.data.events import CANCEL, HIDDEN, LIMIT, NO_ORDER, TRADE
 from mmrl.data.notes import OPENING, Notes
-from mmrl.data.table import Row
+from mmrl.data.table import no_rows
 
 Best = tuple[int, int, int, int]
 
@@ -18,9 +20,10 @@ class Changes:
     """
 
     def __init__(self, notes: Notes) -> None:
-        self.rows: list[Row] = []
+        self.rows = no_rows()
         self.book = LevelBook()
         self.notes = notes
+        self._viewed: set[int] = set()  # sides whose levels were told once
         self._traded: dict[tuple[int, int], int] = {}  # lots by side and price that no change of the level told yet
 
     def opening(self, line: int, side: int, price: int, size: int) -> None:
@@ -45,5 +48,39 @@ class Changes:
             self._row(time, LIMIT if grown > 0 else CANCEL, side, price, abs(grown), best, line)
         self.book.set(side, price, size)
 
+    def view(self, time: int, line: int, side: int, shown: dict[int, int], depth: int) -> None:
+        """The best levels of a side, sizes by price, at most `depth` of them: what stands beyond is out of sight.
+
+        A level that comes into sight or leaves it since a better one left or came is no event.
+        """
+        before = dict(self.book.sizes[side])
+        if side not in self._viewed:
+            self._viewed.add(side)
+            for price, size in shown.items():
+                self.opening(line, side, price, size)
+            return
+        end_before, end = _end(side, before, depth), _end(side, shown, depth)
+        for price in before:
+            if price not in shown and side * price < end:
+                self.book.set(side, price, 0)
+            elif price not in shown:
+                self.level(time, line, side, price, 0)
+        for price, size in shown.items():
+            if price not in before and side * price < end_before:
+                self.book.set(side, price, size)
+            else:
+                self.level(time, line, side, price, size)
+
+    def forget(self) -> None:
+        """The book is cleared: what is told next stood there before."""
+        self.book.clear()
+        self._viewed.clear()
+        self._traded.clear()
+
     def _row(self, time: int, kind: int, side: int, price: int, size: int, best: Best | None, line: int) -> None:
-        self.rows.append((time, kind, side, price, size, NO_ORDER, *(best or self.book.best()), line))
+        self.rows.extend((time, kind, side, price, size, NO_ORDER, *(best or self.book.best()), line))
+
+
+def _end(side: int, levels: dict[int, int], depth: int) -> float:
+    """The worst level in sight, as side * price; no end where fewer levels are there than can be seen."""
+    return min(side * price for price in levels) if len(levels) >= depth else -math.inf

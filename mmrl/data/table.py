@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +54,12 @@ class Columns(NamedTuple):
         return Columns(*(column[which] for column in self))
 
 
-Row = tuple[int, int, int, int, int, int, int, int, int, int, int]
-"""One event, in the order of `Columns`."""
+def no_rows() -> array[int]:
+    """Rows to come: whole numbers one after the other, as many an event as `Columns` has, in its order."""
+    return array("q")
 
 
-def columns_of(rows: Sequence[Row]) -> Columns:
+def columns_of(rows: array[int]) -> Columns:
     """Rows as columns."""
     return Columns(*np.array(rows, np.int64).reshape(-1, len(Columns._fields)).T.copy())
 
