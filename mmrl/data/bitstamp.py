@@ -26,6 +26,8 @@ HEADER = "id,timestamp,exchange.timestamp,price,volume,action,direction"
 CREATED, CHANGED, DELETED, SHOWN, TRADED = "created", "changed", "deleted", "book", "trade"
 TOGETHER = 1_000
 """Milliseconds within which both orders of a trade are told of."""
+ROUNDING = 2
+"""Units of 1e-8 by which their amounts may differ: tables were cut, not rounded, to whole units."""
 
 
 class Message(NamedTuple):
@@ -138,10 +140,11 @@ def _paired(orders: Sequence[Message], notes: Notes) -> tuple[dict[int, int], di
     for fill in _fills(orders, notes):
         waiting = [other for other in waiting if fill.message.time - other.message.time <= TOGETHER]
         for other in reversed(waiting):
-            amounts = {fill.amount, other.amount} - {None}
-            if fill.message.side != other.message.side and len(amounts) == 1:
+            amounts = [amount for amount in (fill.amount, other.amount) if amount is not None]
+            alike = amounts and max(amounts) - min(amounts) <= ROUNDING
+            if fill.message.side != other.message.side and alike:
                 waiting.remove(other)
-                taken[fill.message.line] = taken[other.message.line] = amounts.pop() or 0
+                taken[fill.message.line], taken[other.message.line] = amounts[0], amounts[-1]
                 incoming = max(fill.message, other.message, key=lambda message: message.order)
                 ends[incoming.order] = incoming.line
                 break
@@ -156,7 +159,7 @@ def _replayed(
     messages: Sequence[Message], taken: dict[int, int], ends: dict[int, int], units: tuple[int, int], notes: Notes
 ) -> Rebuilt:
     tick, lot = units
-    made = Rebuilt(notes)
+    made = Rebuilt(notes, fills_repeated=False)
     created = {message.order for message in messages if message.action == CREATED}
     for message in messages:
         if message.action in (CHANGED, DELETED) and message.order not in created:

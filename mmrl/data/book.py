@@ -94,9 +94,13 @@ class OrderBook:
 
 
 class Rebuilt:
-    """Events of a market-by-order feed. Each method is one message; `rows` are the events so far."""
+    """Events of a market-by-order feed. Each method is one message; `rows` are the events so far.
 
-    def __init__(self, notes: Notes) -> None:
+    `fills_repeated`: a fill is told again as a removal or change of the order.
+    """
+
+    def __init__(self, notes: Notes, fills_repeated: bool = True) -> None:
+        self._repeated = fills_repeated
         self.rows = no_rows()
         self.book = OrderBook()
         self.notes = notes
@@ -167,8 +171,7 @@ class Rebuilt:
         aggressor, aggressor_side = self._aggressor
         if side == NO_SIDE:
             self.notes.add("fills within an auction", line)
-            if order in self.book.orders:
-                self._told[order] = self._told.get(order, 0) + self.book.reduce(order, size)
+            self._take(order, size)
             return
         if (order != NO_ORDER and order == aggressor) or (side != NO_SIDE and side == aggressor_side):
             self.notes.add("fills of the incoming order itself", line)
@@ -179,8 +182,13 @@ class Rebuilt:
         if order not in self.book.orders:
             self.notes.add("fills of orders that the book does not hold", line)
         self._event(time, line, TRADE, side, price, size, order)
+        self._take(order, size)
+
+    def _take(self, order: int, size: int) -> None:
         if order in self.book.orders:
-            self._told[order] = self._told.get(order, 0) + self.book.reduce(order, size)
+            taken = self.book.reduce(order, size)
+            if self._repeated:
+                self._told[order] = self._told.get(order, 0) + taken
 
     def end(self) -> None:
         """A trade that no fill of a side followed was one with an order that nobody saw, or an auction's."""

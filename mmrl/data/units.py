@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
@@ -12,7 +13,7 @@ from mmrl.data.notes import DataError
 
 SCALE = 100_000_000
 """Decimal texts are read as whole multiples of 1e-8, the finest step that the exchanges here use."""
-_TOO_LARGE = 2**62
+_EXACT = 2**53
 
 
 def scaled(text: str) -> int:
@@ -56,6 +57,17 @@ def inferred(values: NDArray[np.int64]) -> int:
     return step or 1
 
 
-def large(values: NDArray[np.int64]) -> bool:
-    """Whether a value is too large to calculate with."""
-    return bool(len(values)) and int(np.abs(values).max()) >= _TOO_LARGE
+def decimal(columns: Sequence[NDArray[np.float64]]) -> tuple[list[NDArray[np.int64]], int]:
+    """Columns of decimal numbers as whole multiples of one power of ten, and how many of these make 1.
+
+    DataError where a number has more than 8 decimals, or more digits than 64-bit floats hold.
+    """
+    for decimals in range(9):
+        scale = 10**decimals
+        whole = [np.rint(column * scale) for column in columns]
+        if any(np.abs(column).max(initial=0) > _EXACT for column in whole):
+            break
+        # two floats next to a decimal text differ by a part in 10^15 of it
+        if all(np.allclose(w / scale, c, rtol=1e-15, atol=0) for w, c in zip(whole, columns, strict=True)):
+            return [column.astype(np.int64) for column in whole], scale
+    raise DataError("prices or sizes with more than 8 decimals, or more than 15 digits, are not read")
