@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from heapq import heappop, heappush
 
-from mmrl.data.events import ASK, BID, CANCEL, HIDDEN, LIMIT, NO_ORDER, NO_SIDE, NO_SIZE, TRADE
+from mmrl.data.events import ASK, BID, CANCEL, HALT, HIDDEN, LIMIT, NO_ORDER, NO_SIDE, NO_SIZE, TRADE
 from mmrl.data.notes import MIRRORED, OPENING, Notes
 from mmrl.data.table import no_rows
 
@@ -109,9 +109,14 @@ class Rebuilt:
         self._open: tuple[int, int, int, int, int] | None = None  # a trade that no fill followed yet
 
     def opening(self, line: int, order: int, side: int, price: int, size: int) -> None:
-        """An order that rested before the first event."""
+        """An order that rested before the first event, or is told of late; it has this size."""
+        self.end()
         self.notes.add(OPENING, line)
         self.book.add(order, side, price, size)
+
+    def halt(self, time: int, line: int, code: int) -> None:
+        """Trading stops (-1), quoting (0) or trading (1) starts again."""
+        self._event(time, line, HALT, NO_SIDE, code, NO_SIZE, NO_ORDER)
 
     def add(self, time: int, line: int, order: int, side: int, price: int, size: int) -> None:
         """A new order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from mmrl.data.book import LevelBook
-from mmrl.data.events import CANCEL, HIDDEN, LIMIT, NO_ORDER, TRADE
+from mmrl.data.events import CANCEL, HALT, HIDDEN, LIMIT, NO_ORDER, NO_SIDE, NO_SIZE, TRADE
 from mmrl.data.notes import OPENING, Notes
 from mmrl.data.table import no_rows
 
@@ -40,6 +40,10 @@ class Changes:
     def hidden(self, time: int, line: int, side: int, price: int, size: int, best: Best | None = None) -> None:
         """Lots that nobody saw were executed."""
         self._row(time, HIDDEN, side, price, size, best, line)
+
+    def halt(self, time: int, line: int, code: int) -> None:
+        """Trading stops (-1), quoting (0) or trading (1) starts again."""
+        self._row(time, HALT, NO_SIDE, code, NO_SIZE, None, line)
 
     def level(self, time: int, line: int, side: int, price: int, size: int, best: Best | None = None) -> None:
         """So many lots stand at a price now."""
