@@ -26,7 +26,15 @@ app = typer.Typer(
 runs_app = typer.Typer(help="List, control and organise runs.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 
-EXIT_CODES = {"ConfigError": 2, "DataError": 2, "BadRunName": 2, "RunNotFound": 3, "RunBusy": 4, "Diverged": 5, "BrokenRun": 1}
+EXIT_CODES = {
+    "ConfigError": 2,
+    "DataError": 2,
+    "BadRunName": 2,
+    "RunNotFound": 3,
+    "RunBusy": 4,
+    "Diverged": 5,
+    "BrokenRun": 1,
+}
 """By the name of the error class: a help page must not import the modules that define them."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]

@@ -58,7 +58,9 @@ def read(paths: Sequence[Path], options: Options) -> Events:
         raise refuse(path, None, "no message in the file")
     times = np.array([message.time for message in messages])
     late = times < np.maximum.accumulate(times)
-    notes.add_each("lines told after later ones, put in the order of time", [messages[k].line for k in np.flatnonzero(late)])
+    notes.add_each(
+        "lines told after later ones, put in the order of time", [messages[k].line for k in np.flatnonzero(late)]
+    )
     messages = [messages[k] for k in np.argsort(times, kind="stable")]
     prices, sizes = (np.array([level[k] for m in messages for level in m.levels], np.int64) for k in (1, 2))
     tick = inferred(prices) if options.tick is None else units_of(options.tick, SCALE, "tick")
@@ -112,7 +114,7 @@ def _message(data: dict[str, Any], local: int, line: int) -> Message | str:
         levels = [*_levels(data["bids"], BID), *_levels(data["asks"], ASK)]
         return Message(time, line, SNAPSHOT, int(data["lastUpdateId"]), None, levels)
     event = data.get("e", QUOTE if {"u", "b", "B", "a", "A"} <= data.keys() else None)
-    kind = KINDS.get(event)
+    kind = KINDS.get(str(event))
     if kind == DEPTH:
         levels = [level for key, side in LEVELS for level in _levels(data[key], side)]
         before = data["pu"] if "pu" in data else data["U"] - 1

@@ -72,7 +72,11 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     lot = inferred(sizes) if options.lot is None else units_of(options.lot, SCALE, "lot")
     for message in orders:
         if message.price % tick or message.amount % lot:
-            raise refuse(path, message.line, f"{message.price / SCALE:g} x {message.amount / SCALE:g} is no multiple of tick and lot")
+            raise refuse(
+                path,
+                message.line,
+                f"{message.price / SCALE:g} x {message.amount / SCALE:g} is no multiple of tick and lot",
+            )
     made = _replayed(messages, taken, ends, (tick, lot), notes)
     columns, date = one_day(path, columns_of(made.rows), options.date, notes)
     return finished(columns, tick / SCALE, lot / SCALE, date, (source_of(path, "bitstamp"),), notes)

@@ -172,7 +172,7 @@ class Rebuilt:
         self._open = time, line, side, price, size
 
     def fill(self, time: int, line: int, order: int, side: int, price: int, size: int) -> None:
-        """A resting order trades. In an auction, whose trades and fills have no side, the order only leaves the book."""
+        """A resting order trades. In an auction, whose fills have no side, the order only leaves the book."""
         aggressor, aggressor_side = self._aggressor
         if side == NO_SIDE:
             self.notes.add("fills within an auction", line)

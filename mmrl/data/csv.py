@@ -83,9 +83,7 @@ def _complaint(line: str, layout: Layout) -> str:
             if kind == WHOLE:
                 if not -(2**63) <= int(text) < 2**63:
                     raise ValueError
-            elif kind == DECIMAL and not np.isfinite(float(text)):
-                raise ValueError
-            elif not text:
+            elif not text or (kind == DECIMAL and not np.isfinite(float(text))):
                 raise ValueError
         except ValueError:
             return f"{name} is {text[:40]!r}, which is no {kind} {'value' if kind == TEXT else 'number'}"

@@ -43,7 +43,9 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     path, notes = paths[0], Notes(paths[0])
     records, schema, symbols = _records(path, notes)
     records, line = _of_instrument(path, records, symbols, options.symbol, notes)
-    prices = records["price"][(records["price"] != NO_PRICE) & (records["action"] != b"T") & (records["action"] != b"F")]
+    prices = records["price"][
+        (records["price"] != NO_PRICE) & (records["action"] != b"T") & (records["action"] != b"F")
+    ]
     step = inferred(prices) if options.tick is None else units_of(options.tick, PRICE_SCALE, "tick")
     lot = 1 if options.lot is None else units_of(options.lot, 1, "lot")
     _check(path, records, line, step, lot)
@@ -69,15 +71,14 @@ def _records(path: Path, notes: Notes) -> tuple[Records, str, dict[int, str]]:
     schema = str(metadata.schema)
     if schema not in CLASSES:
         raise refuse(path, None, f"schema {schema} is not read: fetch {', '.join(CLASSES)}")
-    dtype = np.dtype(getattr(library, CLASSES[schema])._dtypes)
-    size = dtype.itemsize + (8 if metadata.ts_out else 0)
-    wide = np.dtype({"names": dtype.names, "formats": [dtype[n] for n in dtype.names or ()],
-                     "offsets": [dtype.fields[n][1] for n in dtype.names or ()] if dtype.fields else [], "itemsize": size})  # fmt: skip
+    fields = [*getattr(library, CLASSES[schema])._dtypes, *([("ts_out", "u8")] if metadata.ts_out else [])]
+    dtype = np.dtype(fields)
+    size = dtype.itemsize
     body = data[start:]
     rtype = int(getattr(library.RType, CLASSES[schema].removesuffix("Msg")))
-    records = np.frombuffer(body, wide, count=len(body) // size)
+    records = np.frombuffer(body, dtype, count=len(body) // size)
     if len(body) % size or (records["length"] != size // 4).any() or (records["rtype"] != rtype).any():
-        records = np.frombuffer(_picked(path, body, size, rtype, notes), wide)
+        records = np.frombuffer(_picked(path, body, size, rtype, notes), dtype)
     if not len(records):
         raise refuse(path, None, "no record in the file")
     return records, schema, _symbols(metadata)
@@ -118,7 +119,9 @@ def _of_instrument(
     line = np.arange(1, len(records) + 1)
     there = {symbols.get(int(number), str(number)): int(number) for number in np.unique(records["instrument_id"])}
     if symbol is None and len(there) > 1:
-        raise refuse(path, None, f"holds {len(there)} instruments: choose one with symbol= {', '.join(list(there)[:10])}")
+        raise refuse(
+            path, None, f"holds {len(there)} instruments: choose one with symbol= {', '.join(list(there)[:10])}"
+        )
     if symbol is not None and symbol not in there:
         raise refuse(path, None, f"holds no {symbol}: it holds {', '.join(list(there)[:10])}")
     here = records["instrument_id"] == there[symbol or next(iter(there))]
@@ -142,7 +145,9 @@ def _from_orders(path: Path, records: Records, line: NDArray, step: int, lot: in
     made = Rebuilt(notes)
     columns = [records[name].tolist() for name in ("ts_event", "action", "side", "flags", "order_id")]
     prices, sizes = (records["price"] // step).tolist(), (records["size"] // lot).tolist()
-    for time, action, letter, flags, number, price, size, at in zip(*columns, prices, sizes, line.tolist(), strict=True):
+    for time, action, letter, flags, number, price, size, at in zip(
+        *columns, prices, sizes, line.tolist(), strict=True
+    ):
         side, order = SIDES[letter], number or NO_ORDER
         if action == b"R":
             made.book.clear()
@@ -192,4 +197,3 @@ def _from_levels(records: Records, line: NDArray, step: int, lot: int, notes: No
                 now = {p[row]: s[row] for p, s in shown[each] if s[row] > NO_SIZE}
                 made.view(time, at, each, now, depth)
     return made
-

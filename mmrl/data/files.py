@@ -9,7 +9,7 @@ import lzma
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from mmrl.data.events import Source
 from mmrl.data.notes import DataError, needed, refuse
@@ -57,12 +57,12 @@ def opened(path: Path, member: str | None = None) -> IO[bytes]:
             raise refuse(path, None, f"holds {len(names)} files instead of one: unpack it and name the file to read")
         return zipfile.ZipFile(path).open(member or names[0])
     if start.startswith(GZIP):
-        return gzip.open(path, "rb")
+        return cast(IO[bytes], gzip.open(path, "rb"))
     if start.startswith(XZ):
         return lzma.open(path, "rb")
     if start.startswith(ZSTD):
-        file: Any = needed("zstandard").ZstdDecompressor().stream_reader(
-            path.open("rb"), read_across_frames=True, closefd=True
+        file: Any = (
+            needed("zstandard").ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
         )
         return file
     return path.open("rb")

@@ -82,7 +82,8 @@ class _ByOrder(_Rows):
     def event(self, row: int, event: Event, best: tuple[int, int, int, int]) -> None:
         """Write an event, after what is needed for the book to hold it and to have these best prices."""
         _, kind, side, price, size, order = event
-        if kind in (CANCEL, TRADE) and self.left(order) < self.needs[row]:
+        missing = kind in (CANCEL, TRADE) and self.left(order) < self.needs[row]
+        if missing and (kind == CANCEL or not self.left(order)):  # an iceberg trades more than it shows
             self.stands(order, side, price, self.needs[row])
         for each, (at, lots) in ((BID, best[:2]), (ASK, best[2:])):
             self.correct(each, at, lots, order)
@@ -160,19 +161,21 @@ class _ByPrice(_Rows):
     def event(self, row: int, event: Event, best: tuple[int, int, int, int]) -> None:
         """Write an event, after what is needed for the book to hold it and to have these best prices."""
         _, kind, side, price, size, _ = event
-        removes = kind in (CANCEL, TRADE)
-        if removes and self.book.size(side, price) < size:
-            self.stands(side, price, size)
         for each, (at, lots) in ((BID, best[:2]), (ASK, best[2:])):
             self.correct(each, at, lots)
         if kind == HALT:
             self.row(form.HALT, NO_SIDE, price, 0)
             return
+        there = self.book.size(side, price)
         if kind in (TRADE, HIDDEN):
             self.row(form.TRADE, -side, price, size, mark=form.UNSEEN if kind == HIDDEN else 0)
-        if kind != HIDDEN:
-            total = self.book.size(side, price) + (-size if removes else size)
-            self.row(form.DEPTH, side, price, max(total, NO_SIZE))
+        if kind == TRADE:
+            self.stands(side, price, max(there - size, NO_SIZE))
+        elif kind != HIDDEN:
+            if kind == CANCEL and there < size:
+                self.stands(side, price, size)
+            total = max(there, size) - size if kind == CANCEL else there + size
+            self.row(form.DEPTH, side, price, total)
             self.book.set(side, price, total)
 
     def stands(self, side: int, price: int, size: int) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from mmrl.data.csv import DECIMAL, WHOLE, Block, Layout, typed
 from mmrl.data.events import CANCEL, HALT, HIDDEN, LIMIT, NO_ORDER, NO_SIDE, NO_SIZE, TRADE, Events
 from mmrl.data.files import ZIP, everything, magic, members, source_of
-from mmrl.data.notes import Notes, refuse
+from mmrl.data.notes import TRUNCATED, Notes, refuse
 from mmrl.data.table import Columns, Options, finished
 from mmrl.data.units import inferred, units_of
 
@@ -32,6 +32,7 @@ MESSAGE = Layout(
     ("time", "type", "order", "size", "price", "direction"),
 )
 BEST = ("ask price 1", "ask size 1", "bid price 1", "bid size 1")
+SIDES = ("ask", "bid")
 MIDNIGHT = 86_400
 NEXT_DAY = 3_600
 """Seconds that the time must fall by for the lines below to be of another day."""
@@ -59,18 +60,16 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     width = everything(*book, 1 << 16).split(b"\n")[0].count(b",") + 1
     if width % 4:
         raise refuse(book.path, 1, f"{width} columns instead of a multiple of 4: two prices and two sizes a level")
-    names = [f"{side} {what} {level + 1}" for level in range(width // 4) for side in ("ask", "bid") for what in _PAIR]
+    names = [
+        f"{side} {what} {level + 1}" for level in range(width // 4) for side in SIDES for what in ("price", "size")
+    ]
     layout = Layout(dict.fromkeys(names, WHOLE), BEST)
     pieces = list(_checked(message, _in_step(message, book, layout, notes), notes))
     if not pieces:
         raise refuse(message.path, None, "no message in the file")
     found = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
     pieces.clear()
-    sources = tuple(source_of(path, "lobster") for path in dict.fromkeys((message.path, book.path)))
-    return _events(message, found, options, sources, notes)
-
-
-_PAIR = ("price", "size")
+    return _events((message, book), found, options, notes)
 
 
 def looks_like(text: str) -> str:
@@ -123,13 +122,14 @@ def _in_step(message: Text, book: Text, layout: Layout, notes: Notes) -> Iterato
         held = {text: _joined(parts[text]) for text in parts}
         ready = min(len(block.get("line", ())) for block in held.values())
         if ready:
-            yield {**{name: held[book][name][:ready] for name in BEST}, **{k: v[:ready] for k, v in held[message].items()}}
+            beside = {name: held[book][name][:ready] for name in BEST}
+            yield {**beside, **{name: column[:ready] for name, column in held[message].items()}}
         for text, block in held.items():
             parts[text] = [{name: column[ready:] for name, column in block.items()}] if block else []
     for text, other in ((message, book), (book, message)):
         left = _joined(parts[text]).get("line", np.zeros(0))
-        if len(left) == 1 and any(reason.startswith("truncated") for reason in notes.counts):
-            notes.add(f"rows without their partner in the truncated {other.name}, left out", int(left[0]), name=text.name)
+        if len(left) == 1 and TRUNCATED in notes.counts:
+            notes.add("lines whose partner is truncated, left out", int(left[0]), name=text.name)
         elif len(left):
             raise refuse(text.path, int(left[0]), f"no line of {other.name} belongs to it: the two need as many lines")
 
@@ -167,51 +167,48 @@ def _refuse_where(wrong: NDArray[np.bool_], text: Text, block: Block, name: str,
         raise refuse(text.path, int(block["line"][first]), f"{name} {block[name][first]:g} {what}")
 
 
-def _events(message: Text, found: Block, options: Options, sources: tuple, notes: Notes) -> Events:
-    kind = KINDS[found["type"]]
+def _events(texts: tuple[Text, Text], found: Block, options: Options, notes: Notes) -> Events:
+    message, book = texts
+    kind, line = KINDS[found["type"]], found["line"]
     halts, shown = kind == HALT, (kind != HIDDEN) & (kind != HALT)
-    there = {side: (found[f"{side} size 1"] > 0) & (np.abs(found[f"{side} price 1"]) != NO_LEVEL) for side in _SIDES}
-    prices = [found["price"][shown], *(found[f"{side} price 1"][there[side]] for side in _SIDES)]
-    if options.tick is None:
-        step = inferred(np.array([inferred(column) for column in prices]))
-    else:
-        step = units_of(options.tick, PER_CURRENCY, "tick")
-        for column, lines in zip(prices, (found["line"][shown], *(found["line"][there[s]] for s in _SIDES)), strict=True):
-            if (column % step).any():
-                line, price = int(lines[(column % step).argmax()]), column[(column % step).argmax()]
-                raise refuse(message.path, line, f"price {price / PER_CURRENCY:g} is no multiple of tick = {options.tick:g}")
-    between = (kind == HIDDEN) & (found["price"] % step != 0)
-    notes.add_each("hidden executions between two ticks, price rounded", found["line"][between])
-    if options.lot not in (None, 1, 1.0):
-        lot = units_of(options.lot or 0.0, 1, "lot")
-    else:
-        lot = 1
-    sizes = {"size": found["size"], **{f"{side} size": found[f"{side} size 1"] for side in _SIDES}}
-    for name, column in sizes.items():
-        if lot > 1 and (column % lot).any():
-            line = int(found["line"][(column % lot).argmax()])
-            raise refuse(message.path, line, f"{name} is no multiple of lot = {lot}")
+    prices = [(message, line[shown], found["price"][shown])]
+    sizes = [(message, line[~halts], found["size"][~halts])]
+    there = {}
+    for side in SIDES:
+        there[side] = (found[f"{side} size 1"] > 0) & (np.abs(found[f"{side} price 1"]) != NO_LEVEL)
+        prices.append((book, line[there[side]], found[f"{side} price 1"][there[side]]))
+        sizes.append((book, line[there[side]], found[f"{side} size 1"][there[side]]))
+    tick = inferred(np.array([inferred(column) for _, _, column in prices]))
+    if options.tick is not None:
+        tick = units_of(options.tick, PER_CURRENCY, "tick")
+    lot = 1 if options.lot is None else units_of(options.lot, 1, "lot")
+    for columns, step, what in ((prices, tick, "price"), (sizes, lot, "size")):
+        for text, lines, values in columns:
+            if (values % step).any():
+                first = (values % step).argmax()
+                scale = f"{what} {values[first]} is no multiple of {step}, the {'tick' if what == 'price' else 'lot'}"
+                raise refuse(text.path, int(lines[first]), f"{scale}{' * 10^4' if what == 'price' else ''}")
+    between = (kind == HIDDEN) & (found["price"] % tick != 0)
+    notes.add_each("hidden executions between two ticks, price rounded", line[between])
     before = {}
-    for side in _SIDES:
-        before[f"{side}_price"] = _earlier(np.where(there[side], found[f"{side} price 1"] // step, 0))
+    for side in SIDES:
+        before[f"{side}_price"] = _earlier(np.where(there[side], found[f"{side} price 1"] // tick, 0))
         before[f"{side}_size"] = _earlier(np.where(there[side], found[f"{side} size 1"] // lot, NO_SIZE))
-    columns = Columns(
+    columns_ = Columns(
         time=np.rint(found["time"] * 1e9).astype(np.int64),
         kind=kind,
         side=np.where(halts, NO_SIDE, found["direction"]),
-        price=np.where(halts, found["price"], np.rint(found["price"] / step).astype(np.int64)),
+        price=np.where(halts, found["price"], np.rint(found["price"] / tick).astype(np.int64)),
         size=np.where(halts, NO_SIZE, found["size"] // lot),
         order=np.where(halts | (found["order"] <= 0), NO_ORDER, found["order"]),
-        line=found["line"],
+        line=line,
         **before,
     )
     date = re.search(r"\d{4}-\d{2}-\d{2}", message.name)
     if options.date is not None and (date is None or date[0] != options.date):
         raise refuse(message.path, None, f"date={options.date}: the file name says {date[0] if date else 'no date'}")
-    return finished(columns, step / PER_CURRENCY, float(lot), date[0] if date else "", sources, notes)
-
-
-_SIDES = ("bid", "ask")
+    sources = tuple(source_of(path, "lobster") for path in dict.fromkeys((message.path, book.path)))
+    return finished(columns_, tick / PER_CURRENCY, float(lot), date[0] if date else "", sources, notes)
 
 
 def _earlier(column: NDArray[np.int64]) -> NDArray[np.int64]:

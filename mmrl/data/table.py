@@ -90,9 +90,7 @@ def one_day(path: Path, columns: Columns, date: str | None, notes: Notes) -> tup
     return columns._replace(time=columns.time % DAY), date or found[0]
 
 
-def finished(
-    columns: Columns, tick: float, lot: float, date: str, sources: tuple[Source, ...], notes: Notes
-) -> Events:
+def finished(columns: Columns, tick: float, lot: float, date: str, sources: tuple[Source, ...], notes: Notes) -> Events:
     """The table. Times that fall are raised to the one before; these, crossed books and silences are noted."""
     time = np.maximum.accumulate(columns.time)
     notes.add_each(BACKWARDS, columns.line[columns.time < time])
