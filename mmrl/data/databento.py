@@ -25,7 +25,8 @@ START = b"DBN"
 PRICE_SCALE = 1_000_000_000
 """Prices are whole multiples of 1e-9."""
 NO_PRICE = 2**63 - 1
-CLASSES = {"mbo": "MBOMsg", "mbp-1": "MBP1Msg", "mbp-10": "MBP10Msg", "tbbo": "MBP1Msg"}
+CLASSES = {"mbo": ("MBOMsg", 160), "mbp-1": ("MBP1Msg", 1), "mbp-10": ("MBP10Msg", 10)}
+"""Of each schema the class of its records in the library, and the number of their type."""
 SIDES = {b"B": BID, b"A": ASK, b"N": NO_SIDE}
 SNAPSHOT, MAYBE_BAD = 32, 4
 """Bits of `flags`: the record tells of the book at the start; the vendor doubts the book."""
@@ -71,11 +72,11 @@ def _records(path: Path, notes: Notes) -> tuple[Records, str, dict[int, str]]:
     schema = str(metadata.schema)
     if schema not in CLASSES:
         raise refuse(path, None, f"schema {schema} is not read: fetch {', '.join(CLASSES)}")
-    fields = [*getattr(library, CLASSES[schema])._dtypes, *([("ts_out", "u8")] if metadata.ts_out else [])]
+    name, rtype = CLASSES[schema]
+    fields = [*getattr(library, name)._dtypes, *([("ts_out", "u8")] if metadata.ts_out else [])]
     dtype = np.dtype(fields)
     size = dtype.itemsize
     body = data[start:]
-    rtype = int(getattr(library.RType, CLASSES[schema].removesuffix("Msg")))
     records = np.frombuffer(body, dtype, count=len(body) // size)
     if len(body) % size or (records["length"] != size // 4).any() or (records["rtype"] != rtype).any():
         records = np.frombuffer(_picked(path, body, size, rtype, notes), dtype)

@@ -64,7 +64,7 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     lot = inferred(sizes) if options.lot is None else units_of(options.lot, size_scale, "lot")
     for values, step, what in ((prices, tick, "price"), (sizes, lot, "quantity")):
         if (values % step).any():
-            raise refuse(path, int(line[(values % step).argmax()]), f"{what} is no multiple of its step")
+            raise refuse(path, int(line[(values % step != 0).argmax()]), f"{what} is no multiple of its step")
     rows = {
         "time": data["exch_ts"], "line": line, "kind": kinds,
         "side": np.where(data["ev"] & BUY, BID, np.where(data["ev"] & SELL, ASK, NO_SIDE)),

@@ -55,8 +55,10 @@ class Changes:
     def view(self, time: int, line: int, side: int, shown: dict[int, int], depth: int) -> None:
         """The best levels of a side, sizes by price, at most `depth` of them: what stands beyond is out of sight.
 
-        A level that comes into sight or leaves it since a better one left or came is no event.
+        A level that comes into sight or leaves it since a better one left or came is no event. All events have the best
+        prices from before the first of them.
         """
+        best = self.book.best()
         before = dict(self.book.sizes[side])
         if side not in self._viewed:
             self._viewed.add(side)
@@ -68,12 +70,12 @@ class Changes:
             if price not in shown and side * price < end:
                 self.book.set(side, price, 0)
             elif price not in shown:
-                self.level(time, line, side, price, 0)
+                self.level(time, line, side, price, 0, best)
         for price, size in shown.items():
             if price not in before and side * price < end_before:
                 self.book.set(side, price, size)
             else:
-                self.level(time, line, side, price, size)
+                self.level(time, line, side, price, size, best)
 
     def forget(self) -> None:
         """The book is cleared: what is told next stood there before."""

@@ -185,7 +185,7 @@ def _events(texts: tuple[Text, Text], found: Block, options: Options, notes: Not
     for columns, step, what in ((prices, tick, "price"), (sizes, lot, "size")):
         for text, lines, values in columns:
             if (values % step).any():
-                first = (values % step).argmax()
+                first = (values % step != 0).argmax()
                 scale = f"{what} {values[first]} is no multiple of {step}, the {'tick' if what == 'price' else 'lot'}"
                 raise refuse(text.path, int(lines[first]), f"{scale}{' * 10^4' if what == 'price' else ''}")
     between = (kind == HIDDEN) & (found["price"] % tick != 0)
