@@ -44,7 +44,9 @@ def real(name: str) -> Path:
     return path
 
 
-def lobster(folder: Path, messages: Sequence[str] = MESSAGES, books: Sequence[str] = BOOKS, end: str = "\n") -> list[Path]:
+def lobster(
+    folder: Path, messages: Sequence[str] = MESSAGES, books: Sequence[str] = BOOKS, end: str = "\n"
+) -> list[Path]:
     """A LOBSTER day of one level."""
     paths = [folder / f"X_2024-01-02_34200000_57600000_{what}_1.csv" for what in ("message", "orderbook")]
     for path, rows in zip(paths, (messages, books), strict=True):

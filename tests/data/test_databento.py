@@ -100,7 +100,7 @@ def test_compression_and_a_truncated_last_record(tmp_path: Path) -> None:
     packed.write_bytes(pytest.importorskip("zstandard").compress(data))
     same(whole, read([packed]))
     packed.write_bytes(packed.read_bytes()[:-20])
-    with pytest.raises(DataError, match="damaged or cut archive|no DBN"):
+    with pytest.raises(DataError, match=r"damaged or cut archive|no DBN"):
         read([packed], "databento")
     (tmp_path / "x.dbn").write_bytes(data[:-10])
     found = read([tmp_path / "x.dbn"])
@@ -140,7 +140,7 @@ def test_what_is_no_dbn_is_refused(tmp_path: Path, content: bytes, complaint: st
         read([dbn(path, "trades", [])])
     with pytest.raises(DataError, match="no record in the file"):
         read([dbn(path, "mbo", [])])
-    with pytest.raises(DataError, match="line 3: the price is no multiple of tick = 0.5"):
+    with pytest.raises(DataError, match=r"line 3: the price is no multiple of tick = 0\.5"):
         read([dbn(path, "mbo", [*session()[2:4], mbo("A", "A", 100.25, 1, 8)])], options=Options(tick=0.5))
 
 

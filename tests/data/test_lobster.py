@@ -133,7 +133,9 @@ def test_truncated_last_lines_are_left_out_and_counted(tmp_path: Path) -> None:
 
 def test_times_crossed_books_halts_and_silences_are_counted(tmp_path: Path) -> None:
     messages = [*MESSAGES, "34202.9,1,13,5,1000000,1", "34600,7,0,0,-1,-1", "34700,7,0,0,1,-1"]
-    found = read(lobster(tmp_path, messages, [*BOOKS[:1], "1000100,1,1000100,1", *BOOKS[2:], *3 * ["7,1,5,1"]]), "lobster")
+    found = read(
+        lobster(tmp_path, messages, [*BOOKS[:1], "1000100,1,1000100,1", *BOOKS[2:], *3 * ["7,1,5,1"]]), "lobster"
+    )
     assert found.notes[BACKWARDS] == found.notes[CROSSED] == found.notes[SILENCES] == 1
     assert found.places[BACKWARDS][0].endswith(":7") and found.places[CROSSED][0].endswith(":3")
     assert found.places[SILENCES][0].endswith(":8")
