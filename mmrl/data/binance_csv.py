@@ -56,7 +56,9 @@ def read(paths: Sequence[Path], options: Options) -> Events:
         step = inferred(np.concatenate(whole)) if given is None else units_of(given, scale, what)
         for (table, name), values in zip(columns, whole, strict=True):
             if (values % step).any():
-                raise refuse(paths[0], int(table["line"][(values % step != 0).argmax()]), f"{name} is no multiple of {what}")
+                raise refuse(
+                    paths[0], int(table["line"][(values % step != 0).argmax()]), f"{name} is no multiple of {what}"
+                )
             table[name] = values // step
         steps[what] = step / scale
     made = _merged(tables.get(TRADES), tables.get(QUOTES), notes)

@@ -203,3 +203,15 @@ def test_es() -> None:
     share = lasts[trading & one_tick].sum() / lasts[trading].sum()
     assert share == pytest.approx(0.94, abs=0.005)
     assert (found.ask_price <= found.bid_price)[trading].sum() <= 14 < found.notes[CROSSED]  # before the opening
+
+
+def test_a_partial_removal_that_repeats_a_fill_is_no_cancellation(tmp_path: Path) -> None:
+    records = [
+        mbo("A", "A", 100.0, 5, 1),
+        mbo("T", "B", 100.0, 3, 9, ts=2),
+        mbo("F", "A", 100.0, 3, 1, ts=2),
+        mbo("C", "A", 100.0, 3, 1, ts=2),
+        mbo("A", "B", 99.0, 1, 2, ts=3),
+    ]
+    found = read([dbn(tmp_path / "x.dbn", "mbo", records)])
+    assert rows_of(found)[1:] == [(TRADE, ASK, 100, 3, 1, 0, 0, 100, 5), (LIMIT, BID, 99, 1, 2, 0, 0, 100, 2)]

@@ -77,7 +77,7 @@ def test_decimals_are_exact() -> None:
         6_180_030_000_000, 1, -150_000_000, 3 * SCALE, 100_000, 10 * SCALE
     ]  # fmt: skip
     for text in ("", "x", "1.000000001", "nan", "1,5", "inf"):
-        with pytest.raises(ValueError, match="number|decimals"):
+        with pytest.raises(ValueError, match=r"number|decimals"):
             scaled(text)
     (whole, other), scale = decimal([np.array([61800.3, 0.1]), np.array([4.0])])
     assert (whole.tolist(), other.tolist(), scale) == ([618003, 1], [40], 10)
