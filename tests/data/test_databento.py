@@ -149,7 +149,7 @@ def mbp(schema: str, action: str, side: str, price: float, size: int, bids: Any,
     depth = 1 if schema == "mbp-1" else 10
     pairs = []
     for level in range(depth):
-        told = {}
+        told: dict[str, int] = {}
         for name, levels in (("bid", bids), ("ask", asks)):
             if level < len(levels):
                 told |= {f"{name}_px": round(levels[level][0] * 1e9), f"{name}_sz": levels[level][1]}

@@ -14,7 +14,7 @@ from mmrl.data.hftbacktest_write import write
 from mmrl.data.notes import DataError
 from mmrl.data.recognise import read, recognised
 from mmrl.data.table import Options
-from tests.data.samples import BOOKS, MESSAGES, MIDNIGHT_NS, lobster, real, rows_of, same
+from tests.data.samples import BOOKS, COLUMNS, MESSAGES, MIDNIGHT_NS, lobster, real, rows_of, same
 
 EXCH, LOCAL, BUY, SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 BOTH, N = EXCH | LOCAL, NO_ORDER
@@ -116,11 +116,11 @@ def by_hand(numbered: bool) -> Events:
         (7, CANCEL, BID, 200, 1, 9, 200, 1, 201, 1),
         (8, CANCEL, BID, 199, 2, 6, 199, 3, 201, 1),
     ]
-    columns = [np.array(column) for column in zip(*rows, strict=True)]
+    columns = dict(zip(COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
+    columns |= {name: columns[name].astype(np.int8) for name in ("kind", "side")}
     if not numbered:
-        columns[5][:] = N
-    kind, side = columns[1].astype(np.int8), columns[2].astype(np.int8)
-    return Events(columns[0], kind, side, *columns[3:], 0.5, 0.001, "2024-01-02", ())
+        columns["order"] = np.full(len(rows), N)
+    return Events(**columns, tick=0.5, lot=0.001, date="2024-01-02", sources=())
 
 
 @pytest.mark.parametrize("numbered", [True, False])

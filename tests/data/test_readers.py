@@ -95,7 +95,8 @@ def test_the_greatest_step_is_found_wherever_it_shows() -> None:
 
 
 def test_the_book_keeps_the_best_of_many_random_changes() -> None:
-    rng, book, slow = np.random.default_rng(1), LevelBook(), {BID: {}, ASK: {}}
+    rng, book = np.random.default_rng(1), LevelBook()
+    slow: dict[int, dict[int, int]] = {BID: {}, ASK: {}}
     for _ in range(3000):
         side, price, size = int(rng.choice([BID, ASK])), int(rng.integers(1, 30)), int(rng.integers(0, 3))
         book.set(side, price, size)
