@@ -1,4 +1,4 @@
-"""Rows a second that LOBSTER files are read at, beside Python's csv module: python benchmarks/readers.py [ROWS]"""
+"""Rows a second that LOBSTER files are read at, beside Python's csv module: python -m benchmarks.readers [ROWS]"""
 
 from __future__ import annotations
 

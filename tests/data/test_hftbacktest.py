@@ -116,7 +116,7 @@ def by_hand(numbered: bool) -> Events:
         (7, CANCEL, BID, 200, 1, 9, 200, 1, 201, 1),
         (8, CANCEL, BID, 199, 2, 6, 199, 3, 201, 1),
     ]
-    columns = dict(zip(COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
+    columns: dict[str, Any] = dict(zip(COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
     columns |= {name: columns[name].astype(np.int8) for name in ("kind", "side")}
     if not numbered:
         columns["order"] = np.full(len(rows), N)
