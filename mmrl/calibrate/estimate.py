@@ -35,7 +35,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Goodness:
-    """How well a fit meets the data: which figure, its value, and the value of a perfect fit."""
+    """How well a fit meets the data: which figure, its value, and the value of a perfect fit (NaN: none)."""
 
     figure: str
     value: float

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from mmrl.calibrate.blocks import Ints
 from mmrl.data.events import TRADE, Events
+
+
+Merge = Literal["time", "rows"]
 
 
 @dataclass(frozen=True)
@@ -33,17 +37,21 @@ class MarketOrders:
         return MarketOrders(*(getattr(self, name)[wanted] for name in ("row", "time_ns", "side", "size", "furthest")))
 
 
-def market_orders(events: Events) -> MarketOrders:
-    """Merge executions of equal time and side. Hidden executions are left out: no queue that anyone sees shrinks.
+def market_orders(events: Events, merge: Merge = "time") -> MarketOrders:
+    """Executions against one side at one time are one order; its row is the first of them.
 
-    The order's row is its first, so that the book before it is the one its sender may have seen.
+    So the book before that row is what its sender may have seen. Hidden executions are left out: no queue that anyone
+    sees shrinks. With merge "rows" only executions in neighbouring rows are one order, so that a hidden execution
+    between them divides it in two.
     """
     rows = np.flatnonzero((events.kind == TRADE) & (events.side != 0))
+    by_order = np.lexsort((rows, events.side[rows], events.time_ns[rows]))
+    rows = rows[by_order] if merge == "time" else rows
     time, side = events.time_ns[rows], events.side[rows].astype(np.int64)
-    by_order = np.lexsort((rows, side, time))
-    rows, time, side = rows[by_order], time[by_order], side[by_order]
     new = np.ones(len(rows), bool)
     new[1:] = (np.diff(time) != 0) | (np.diff(side) != 0)
+    if merge == "rows":
+        new[1:] |= np.diff(rows) != 1
     first = np.flatnonzero(new)
     if not len(first):
         nothing = np.zeros(0, np.int64)

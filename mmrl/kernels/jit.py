@@ -13,7 +13,7 @@ from numba import njit
 
 from mmrl.settings.registry import packages
 
-COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate")
+COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
 """Folders of mmrl that hold compiled code."""
 
 
