@@ -38,7 +38,7 @@ def numbered(time_ns: Ints) -> tuple[Ints, int]:
 def block_sums(values: Floats, block: Ints, blocks: int) -> Floats:
     """Sums of the rows of values [n] or [n, p] over each block: [blocks] or [blocks, p]."""
     if values.ndim == 1:
-        return np.bincount(block, values, blocks)
+        return np.asarray(np.bincount(block, values, blocks), np.float64)
     return np.stack([np.bincount(block, column, blocks) for column in values.T], axis=1)
 
 

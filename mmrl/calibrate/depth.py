@@ -3,9 +3,10 @@
 Avellaneda & Stoikov (Quantitative Finance 8(3), 2008), section 2.5.
 
 How a fill is counted. A hypothetical order rests at distance d from the mid as it is just before a market order, with
-priority over all that stands at its price. It is filled if the market order's furthest execution is at its price or
-beyond. It is so small that it stops no market order. So every market order fills what stands inside the spread, and the
-rate is flat there: the line is fitted over the distances that are quoted only.
+priority over all that stands at its price; where no price lies at d, it stands at the next one away from the mid. It is
+filled if the market order's furthest execution is at its price or beyond. It is so small that it stops no market order.
+So every market order fills what stands inside the spread, and the rate is flat there: the line is fitted over the
+distances that are quoted only.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class DepthProfile:
     fit: Goodness
     """R^2 of the line."""
     distances: tuple[float, ...]
-    """Ticks from the mid, half a tick apart, over the fitted range."""
+    """Ticks from the mid, one apart, from the low end of the range."""
     rates: tuple[Estimate, ...]
     """Fills a second at each of them."""
     orders: int
@@ -71,12 +72,12 @@ def depth_profile(events: Events, side: int | None = None, quoted: tuple[float, 
     time = np.concatenate([each[1] for each in found]).astype(np.int64)
     seen = sum(len(market_orders(events).against(one)) for one in sides)
     low, high = quoted if quoted is not None else _usual_range(events, reach)
-    grid = np.arange(math.ceil(2 * low - 1e-9), math.floor(2 * high + 1e-9) + 1) / 2
+    grid = low + np.arange(math.floor(high - low + 1e-9) + 1)
     fills = (reach[:, None] >= grid - 1e-9).astype(np.float64)
     grid, fills = grid[fills.any(axis=0)], fills[:, fills.any(axis=0)]
     if len(grid) < FEWEST_DISTANCES:
         raise ConfigError(
-            f"depth profile from {low:g} to {high:g} ticks: market orders reach {len(grid)} distances of half a tick, "
+            f"depth profile from {low:g} to {high:g} ticks: market orders reach {len(grid)} distances a tick apart, "
             f"at least {FEWEST_DISTANCES} are needed; give a range that more of them reach"
         )
     start, end = int(events.time_ns[0]), int(events.time_ns[-1])

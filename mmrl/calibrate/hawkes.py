@@ -143,9 +143,7 @@ def _slowest_first(values: Floats, exponentials: int) -> Floats:
     return np.concatenate([values[:2], parts[:, np.argsort(parts[2])].ravel()])
 
 
-def _errors(
-    data: Marks, values: Floats, gradient: Floats, exponentials: int
-) -> tuple[tuple[Estimate, ...], Estimate]:
+def _errors(data: Marks, values: Floats, gradient: Floats, exponentials: int) -> tuple[tuple[Estimate, ...], Estimate]:
     """Sandwich errors of all values, and of the branching ratio; NaN for what lies at the edge or is not identified."""
     p = exponentials
     free = np.ones(len(values), bool)

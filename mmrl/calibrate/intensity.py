@@ -96,8 +96,8 @@ class Exposure:
     def between(self, start_ns: int, end_ns: int) -> Exposure:
         """Rows whose interval ends in [start, end)."""
         rows = (self.time_ns >= start_ns) & (self.time_ns < end_ns)
-        names = ("time_ns", "seconds", "counts", "spread", "queue")
-        return Exposure(*(getattr(self, name)[rows] for name in names), self.left_out)
+        columns = (self.seconds, self.counts, self.spread, self.queue)
+        return Exposure(self.time_ns[rows], *(column[rows] for column in columns), self.left_out)
 
     def design(self, form: Form, queue_unit: float) -> Floats:
         """Columns of the regression [n, p]."""

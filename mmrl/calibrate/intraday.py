@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ def _course(time_ns: Ints, start: int, end: int, halves: Ints) -> Course:
     whole = counts.sum() / seconds.sum()
     return Course(
         rates=rates,
-        relative=tuple(rate.value / whole if whole else 1.0 for rate in rates),
+        relative=tuple(float(rate.value / whole) if whole else 1.0 for rate in rates),
         flat=Goodness("dispersion about a constant rate", dispersion(counts, seconds), 1.0),
         fit=Goodness("dispersion about the half hours", _about_halves(counts, seconds, half, halves), 1.0),
     )
@@ -71,4 +72,4 @@ def _about_halves(counts: Floats, seconds: Floats, half: Ints, halves: Ints) -> 
         if own.sum() > 1 and counts[own].sum() > 0:
             chi += dispersion(counts[own], seconds[own]) * (int(own.sum()) - 1)
             degrees += int(own.sum()) - 1
-    return chi / degrees if degrees else float("nan")
+    return chi / degrees if degrees else math.nan

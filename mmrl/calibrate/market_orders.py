@@ -10,7 +10,6 @@ import numpy as np
 from mmrl.calibrate.blocks import Ints
 from mmrl.data.events import TRADE, Events
 
-
 Merge = Literal["time", "rows"]
 
 

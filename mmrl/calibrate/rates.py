@@ -202,6 +202,7 @@ def power_law(limits: Floats, seconds: Floats) -> PowerLaw | None:
 
 def least_squares_power(distance: Floats, rate: Floats) -> tuple[float, float]:
     """k and alpha that minimise sum (rate - k / distance^alpha)^2: k is linear given alpha, alpha by golden section."""
+
     def best_k(alpha: float) -> tuple[float, float]:
         shape = distance**-alpha
         k = float(rate @ shape / (shape @ shape))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmrl.calibrate.blocks import Ints, block_sums, numbered, ratio
+from mmrl.calibrate.blocks import Floats, Ints, block_sums, numbered, ratio
 from mmrl.calibrate.estimate import Estimate, Goodness
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import CANCEL, LIMIT, Events
@@ -61,7 +61,9 @@ def sizes(time_ns: Ints, size: Ints) -> Sizes:
     if not len(size):
         return Sizes(0, Estimate(math.nan), (), (), (), Goodness("KS distance to geometric", math.nan, 0.0))
     block, blocks = numbered(time_ns)
-    mean = ratio(block_sums(size.astype(np.float64), block, blocks), np.bincount(block, minlength=blocks) * 1.0)
+    mean = ratio(
+        block_sums(size.astype(np.float64), block, blocks), np.bincount(block, minlength=blocks).astype(np.float64)
+    )
     values, counts = np.unique(size, return_counts=True)
     below = np.cumsum(counts) / len(size)
     return Sizes(
@@ -74,7 +76,7 @@ def sizes(time_ns: Ints, size: Ints) -> Sizes:
     )
 
 
-def _distance(values: Ints, below: np.ndarray, mean: float) -> float:
+def _distance(values: Ints, below: Floats, mean: float) -> float:
     """Largest difference of P(size <= x) between the data and a geometric law on 1, 2, ... with the same mean."""
     stay = 1 - 1 / mean
     law, law_before = (1 - stay ** np.asarray(x, np.float64) for x in (values, values - 1))

@@ -1,7 +1,7 @@
 """Volatility of the mid from one day. The drift cannot be estimated from a day, and is fixed at 0.
 
 Realised variance of every move is inflated by the noise of the order book; the two-scale estimator of Zhang, Mykland &
-Ait-Sahalia (Journal of the American Statistical Association 100, 2005) takes it out, and 5-minute returns hardly see it.
+Ait-Sahalia (Journal of the American Statistical Association 100, 2005) takes it out; 5-minute returns hardly see it.
 """
 
 from __future__ import annotations
