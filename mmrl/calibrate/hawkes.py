@@ -1,14 +1,15 @@
 """Hawkes process of market orders of both sides, whose kernels are sums of exponentials.
 
 The rate of orders against side s is mu_s + sum over exponentials p of beta_p (n_same_p R_s,p + n_cross_p R_-s,p), where
-R_s,p = sum over past orders of side s of exp(-beta_p (t - t_i)): Hawkes (Biometrika 58(1), 1971); of market orders, Bacry,
-Mastromatteo & Muzy (Market Microstructure and Liquidity 1(1), 2015). As the market `order-flow` has it: n is the number
-of orders that one excites, and both sides excite alike.
+R_s,p = sum over past orders of side s of exp(-beta_p (t - t_i)): Hawkes (Biometrika 58(1), 1971); of market orders,
+Bacry, Mastromatteo & Muzy (Market Microstructure and Liquidity 1(1), 2015). As the market `order-flow` has it: n is the
+number of orders that one excites, and both sides excite alike.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from mmrl.settings.declare import ConfigError
 MOST_EXPONENTIALS = 8
 FEWEST_ORDERS = 50
 NOTHING = 1e-6
-"""Orders excited by one, below which a share counts as none: it lies at the edge of what is allowed and has no error."""
+"""Orders excited by one, below which they count as none: the value lies at the edge and has no error."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def fit_marks(data: Marks, exponentials: int = 2) -> Hawkes:
     per_side = np.bincount(data.side, minlength=2)
     if count < FEWEST_ORDERS or per_side.min() == 0:
         raise ConfigError(
-            f"{per_side[0]} market orders to sell and {per_side[1]} to buy: a Hawkes process needs {FEWEST_ORDERS}, and "
-            "some of each; give more data"
+            f"{per_side[0]} market orders to sell and {per_side[1]} to buy: a Hawkes process needs "
+            f"{FEWEST_ORDERS}, and some of each; give more data"
         )
 
     def cost(logs: Floats) -> tuple[float, Floats]:
@@ -126,7 +127,7 @@ def waits(side: Ints, integral: Floats) -> Floats:
 
 
 def _start(data: Marks, exponentials: int) -> Floats:
-    """Half of all orders excited, mostly on their own side, with decays spread between the shortest and longest waits."""
+    """Half of all orders excited, mostly on their own side, with decays spread over those of the waits."""
     rates = np.maximum(np.bincount(data.side, minlength=2), 1) / data.end
     gaps = np.diff(np.sort(data.time))
     gaps = gaps[gaps > 0] if (gaps > 0).any() else np.array([data.end])
@@ -154,10 +155,8 @@ def _errors(data: Marks, values: Floats, gradient: Floats, exponentials: int) ->
     scores = block_sums(gradient, block[1:], blocks)
     hessian = _hessian(data, values, p)[np.ix_(free, free)]
     influence = np.full((blocks, len(values)), math.nan)
-    try:
+    with suppress(np.linalg.LinAlgError):
         influence[:, free] = scores[:, free] @ np.linalg.inv(hessian)
-    except np.linalg.LinAlgError:
-        pass
     excited = slice(2, 2 + 2 * p)
     branching = np.nansum(influence[:, excited], axis=1)
     total = float(values[excited].sum())

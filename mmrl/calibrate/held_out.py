@@ -44,7 +44,7 @@ def middle(events: Events) -> int:
 def hold_out_intensity(
     events: Events, side: int, queue_unit: float, form: Form = TOKE_YOSHIDA, split_ns: int | None = None
 ) -> HeldOut:
-    """The intensity by spread and queue of market orders against one side; the split is the middle of the span or given.
+    """The intensity by spread and queue of market orders against one side; by default split in the middle of the span.
 
     Raises ConfigError where a part has no market orders.
     """
@@ -113,6 +113,6 @@ def _compare(
 def _refuse_empty(split: int, before: float, after: float) -> None:
     if before == 0 or after == 0:
         raise ConfigError(
-            f"{before:g} market orders before {split / SECOND:g} s since midnight and {after:g} after: a held-out check "
-            "needs some in both; choose another time"
+            f"{before:g} market orders before {split / SECOND:g} s since midnight and {after:g} after: a held-out "
+            "check needs some in both; choose another time"
         )

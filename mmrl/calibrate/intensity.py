@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -96,8 +96,8 @@ class Exposure:
     def between(self, start_ns: int, end_ns: int) -> Exposure:
         """Rows whose interval ends in [start, end)."""
         rows = (self.time_ns >= start_ns) & (self.time_ns < end_ns)
-        columns = (self.seconds, self.counts, self.spread, self.queue)
-        return Exposure(self.time_ns[rows], *(column[rows] for column in columns), self.left_out)
+        columns = {name: getattr(self, name)[rows] for name in ("time_ns", "seconds", "counts", "spread", "queue")}
+        return replace(self, **columns)
 
     def design(self, form: Form, queue_unit: float) -> Floats:
         """Columns of the regression [n, p]."""

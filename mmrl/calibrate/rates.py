@@ -125,7 +125,7 @@ def rates(events: Events, distances: int = 10, side: int | None = None, deep: bo
 def queue_reactive(
     events: Events, distances: int = 5, longest: int = 10, side: int | None = None, deep: bool | None = None
 ) -> QueueReactive:
-    """Huang, Lehalle & Rosenbaum (Journal of the American Statistical Association 110, 2015), model I: events over time.
+    """Events over time by state: Huang, Lehalle & Rosenbaum (J. of the American Statistical Association 110, 2015), I.
 
     As the tables of the market `order-flow`: a queue of n units has between n - 1 and n mean limit orders, n = 0 is
     empty, and `longest` stands for all longer ones.

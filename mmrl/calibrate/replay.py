@@ -1,4 +1,4 @@
-"""The events of a day played through the queues of both sides: what happened at each distance, and for how long it could.
+"""The events of a day played through the queues of both sides: what happened at each distance, and in which time.
 
 A distance counts ticks from the *opposite* best price, as in Cont, Stoikov & Talreja (2010). A queue is told apart by
 its size in units (mean limit orders, rounded up) up to a longest one, as in Huang, Lehalle & Rosenbaum (2015).
@@ -46,7 +46,7 @@ class Replay:
 
 
 def behind_the_best(events: Events) -> float:
-    """Share of limit orders and cancellations behind the best price of their side: 0 where only level 1 was recorded."""
+    """Share of limit orders and cancellations behind the best price of their side: 0 if only level 1 was recorded."""
     wanted = ((events.kind == LIMIT) | (events.kind == CANCEL)) & (events.side != 0)
     side, price = events.side[wanted], events.price[wanted]
     best = np.where(side == BID, events.bid_price[wanted], events.ask_price[wanted])

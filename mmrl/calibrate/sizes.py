@@ -61,9 +61,8 @@ def sizes(time_ns: Ints, size: Ints) -> Sizes:
     if not len(size):
         return Sizes(0, Estimate(math.nan), (), (), (), Goodness("KS distance to geometric", math.nan, 0.0))
     block, blocks = numbered(time_ns)
-    mean = ratio(
-        block_sums(size.astype(np.float64), block, blocks), np.bincount(block, minlength=blocks).astype(np.float64)
-    )
+    orders = np.bincount(block, minlength=blocks).astype(np.float64)
+    mean = ratio(block_sums(size.astype(np.float64), block, blocks), orders)
     values, counts = np.unique(size, return_counts=True)
     below = np.cumsum(counts) / len(size)
     return Sizes(

@@ -74,8 +74,8 @@ def mids(events: Events) -> Mids:
         raise ConfigError(f"{len(rows)} events with both best prices: a volatility needs at least 2; give more data")
     twice = (events.bid_price + events.ask_price)[rows]
     time = events.time_ns[rows - 1]
-    lasted = np.diff(np.append(time, events.time_ns[-1]))
-    mean = float((twice * lasted).sum() / max(lasted.sum(), 1)) / 2
+    lasted = np.diff(np.append(time, events.time_ns[-1])) / SECOND
+    mean = float((twice * lasted).sum() / lasted.sum()) / 2 if lasted.any() else float(twice[0]) / 2
     moved = np.append(True, np.diff(twice) != 0)
     return Mids(time[moved], np.log(twice[moved] / 2), mean, int(time[0]), int(events.time_ns[-1]))
 

@@ -22,8 +22,11 @@ def events_of(rows: Sequence[Sequence[float]], tick: float = 0.01, lot: float = 
     """Rows of (seconds since the start, kind, side, price, size, bid, bid size, ask, ask size), the book before."""
     t, kind, side, price, size, *book = np.array(rows, np.float64).T
     time = start_ns + np.rint(t * 1e9).astype(np.int64)
-    whole = [np.rint(column).astype(np.int64) for column in (price, size, np.full(len(t), NO_ORDER), *book)]
-    return Events(time, kind.astype(np.int8), side.astype(np.int8), *whole, tick, lot, "2020-01-02", ())
+    order = np.full(len(t), NO_ORDER)
+    p, z, b, bz, a, az = (np.rint(column).astype(np.int64) for column in (price, size, *book))
+    return Events(
+        time, kind.astype(np.int8), side.astype(np.int8), p, z, order, b, bz, a, az, tick, lot, "2020-01-02", ()
+    )
 
 
 def order_flow(seed: int, count: int, levels: int = 1, **settings: Any) -> tuple[Events, Messages]:

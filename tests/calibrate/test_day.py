@@ -28,12 +28,12 @@ def test_a_profile_by_hand() -> None:
     ])  # fmt: skip
     found = profile(events)
     assert found.tick_size == pytest.approx(0.1)
-    assert (found.seconds, found.usable) == (10, pytest.approx(0.4))
+    assert [found.seconds, found.usable] == pytest.approx([10, 0.4])
     assert found.spread.value == pytest.approx((3 * 10 + 20) / 4)
     assert found.median_spread == 10
     assert found.at_one_tick.value == pytest.approx(0.75)
     assert found.mid == pytest.approx((3 * 105 + 100) / 4 * 0.01)
-    assert (found.bid_depth.value, found.ask_depth.value) == (pytest.approx(6), 7)
+    assert [found.bid_depth.value, found.ask_depth.value] == pytest.approx([6, 7])
     assert (found.limit_orders, found.cancellations, found.market_orders, found.hidden_executions) == (2, 1, 1, 1)
     assert weighted_median(np.array([3.0, 1, 2]), np.array([1.0, 1, 1])) == 2
     with pytest.raises(ConfigError, match="no time with both best prices"):
@@ -114,7 +114,7 @@ def test_a_held_out_gain_by_hand() -> None:
     assert found.constant == pytest.approx(constant / 2)
     assert found.gain.value == pytest.approx((law - constant) / 2)
     assert found.residuals.count == 1
-    with pytest.raises(ConfigError, match="5 market orders before 34219.5 s since midnight and 0 after"):
+    with pytest.raises(ConfigError, match=r"5 market orders before 34219\.5 s since midnight and 0 after"):
         hold_out_intensity(events, ASK, 1.0, split_ns=OPEN_NS + 19 * 10**9 + 5 * 10**8)
 
 

@@ -35,7 +35,7 @@ def test_fills_by_hand() -> None:
     fills = np.array([4, 2, 1, 1])
     assert [rate.value for rate in found.rates] == pytest.approx(fills / 200)
     slope, level = np.polyfit(found.distances, np.log(fills / 200), 1)
-    assert (found.k.value, found.a.value) == (pytest.approx(-slope), pytest.approx(math.exp(level)))
+    assert [found.k.value, found.a.value] == pytest.approx([-slope, math.exp(level)])
     r = np.corrcoef(found.distances, np.log(fills))[0, 1]
     assert found.fit.value == pytest.approx(r * r)
     assert (found.orders, found.left_out) == (4, 1)

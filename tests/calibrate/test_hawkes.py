@@ -47,9 +47,8 @@ def test_one_pass_is_the_double_sum() -> None:
     # the wait from 2 to 4.7 by the trapezoidal rule
     grid = np.linspace(2.0, 4.7, 20_001)
     for side in range(2):
-        assert integral[5, side] == pytest.approx(
-            np.trapezoid([rate(VALUES, side, u, 5) for u in grid], grid), rel=1e-6
-        )
+        rates = [rate(VALUES, side, u, 5) for u in grid]
+        assert integral[5, side] == pytest.approx(np.trapezoid(rates, grid), rel=1e-6)
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
@@ -73,7 +72,9 @@ def simulated(seed: int, values: np.ndarray, end: float) -> Marks:
     rng = np.random.default_rng(seed)
     mu, (same, cross, beta) = values[:2], values[2:].reshape(3, -1)
     level = np.zeros((2, len(beta)))
-    time, side, now = [], [], 0.0
+    time: list[float] = []
+    side: list[int] = []
+    now = 0.0
     rates = mu + (level * beta) @ same + (level[::-1] * beta) @ cross
     while True:
         bound = rates.sum()

@@ -81,7 +81,7 @@ def test_a_known_volatility_is_recovered() -> None:
             plain.add(name, getattr(found, name).annual, truth)
         per_second = 0.02 / math.sqrt(23_400)
         plain.add("per second", found.five_minute.per_root_second, per_second)
-        plain.add("ticks", found.two_scale.ticks_per_root_second, per_second * mids(noisy(seed, 0.0)).mean_ticks)
+        plain.add("ticks", found.two_scale.ticks_per_root_second, per_second * 1e6)
         found = volatility(noisy(seed, 0.5))
         for name in ("two_scale", "five_minute"):
             under_noise.add(name, getattr(found, name).annual, truth)
