@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,7 +123,9 @@ def level_one(events: Events) -> Events:
     """What a file of level 1 has: no order behind the best price."""
     best = np.where(events.side == BID, events.bid_price, events.ask_price)
     seen = events.side * (best - events.price) <= 0
-    columns = {name: value[seen] for name, value in vars(events).items() if isinstance(value, np.ndarray)}
+    columns: dict[str, Any] = {
+        name: value[seen] for name, value in vars(events).items() if isinstance(value, np.ndarray)
+    }
     return replace(events, **columns)
 
 
