@@ -83,9 +83,7 @@ def replay(events: Events, unit: float, distances: int, longest: int, deep: bool
         np.int64(low),
         float(unit),
         deep,
-        near,
-        best,
-        counters,
+        (near, best, counters),
     )
     return Replay(near, best, unit, deep, int(counters[0]), int(counters[1]), int(usable.sum()))
 
@@ -125,10 +123,11 @@ def _opening(events: Events, low: int, high: int) -> Ints:
 
 
 @kernel
-def _play(flow, book, extra, queues, low, unit, deep, near, best, counters):  # type: ignore[no-untyped-def]
+def _play(flow, book, extra, queues, low, unit, deep, sums):  # type: ignore[no-untyped-def]
     time, kind, side, price, size = flow
     bid_price, bid_size, ask_price, ask_size = book
     usable, block, traded = extra
+    near, best, counters = sums
     distances, columns = near.shape[2], near.shape[3]
     for row in range(len(time)):
         own = 0 if side[row] == BID else 1
