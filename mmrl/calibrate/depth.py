@@ -62,9 +62,9 @@ def reaches(events: Events, side: int) -> tuple[Floats, Floats]:
 def depth_profile(events: Events, side: int | None = None, quoted: tuple[float, float] | None = None) -> DepthProfile:
     """Fit A and k over the quoted range (lowest and highest distance, ticks) by least squares on the log rates.
 
-    Without a range it goes from half the median spread (over time) to the furthest distance that 30 market
-    orders reach. `side` BID or ASK; None pools both. Errors by the delta method, clustered by 5-minute block. Raises
-    ConfigError where fewer than three distances of the range were reached.
+    Without a range it goes from half the median spread (over time) to the furthest distance that 30 market orders
+    reach, or over three distances if that is more. `side` BID or ASK; None pools both. Errors by the delta method,
+    clustered by 5-minute block. Raises ConfigError where fewer than three distances of the range were reached.
     """
     sides = (BID, -BID) if side is None else (side,)
     found = [reaches(events, one) for one in sides]
@@ -113,4 +113,6 @@ def _usual_range(events: Events, reach: Floats) -> tuple[float, float]:
     between = intervals(events)
     weights = between.seconds * between.usable
     half_spread = weighted_median(between.spread.astype(np.float64), weights) / 2
-    return half_spread, float(np.sort(reach)[-FEWEST_FILLS])
+    furthest = np.sort(reach)
+    shortest = half_spread + FEWEST_DISTANCES - 1  # a range that cannot be shorter, if a market order reaches it
+    return half_spread, max(float(furthest[-FEWEST_FILLS]), min(shortest, float(furthest[-1])))

@@ -80,6 +80,15 @@ def test_a_and_k_are_recovered() -> None:
     recovered.check()
 
 
+def test_three_distances_are_fitted_where_the_tick_is_large() -> None:
+    """Hardly any order reaches the third distance, and still it is fitted."""
+    events = simulated(3, 3.0, 2.2)
+    found = depth_profile(events)
+    assert found.distances == (2, 3, 4)
+    assert found.rates[2].value * 2 * 23_400 < 30
+    assert abs(found.k.z(2.2)) < 4
+
+
 def test_the_usual_range_begins_at_the_spread_and_ends_where_orders_are_few() -> None:
     events = simulated(3, 0.9, 0.3)
     found = depth_profile(events)

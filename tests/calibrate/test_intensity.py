@@ -11,6 +11,7 @@ import statsmodels.api as sm
 
 from mmrl.calibrate.blocks import block_of
 from mmrl.calibrate.intensity import BOOK, FORMS, TOKE_YOSHIDA, Form, exposure, fit_exposure, fit_intensity, residuals
+from mmrl.calibrate.intervals import window
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import ASK, BID, HALT, HIDDEN, LIMIT, NO_ORDER, TRADE, Events
 from mmrl.settings.declare import ConfigError
@@ -100,14 +101,28 @@ def test_intervals_without_a_usable_book_do_not_count() -> None:
         (1, TRADE, ASK, 102, 1, *BOOK_ROW),
         (2, TRADE, ASK, 102, 1, 100, 5, 0, 0),
         (4, TRADE, ASK, 102, 1, 103, 5, 102, 7),
-        (8, HALT, 0, 0, 0, *BOOK_ROW),
+        (8, HALT, 0, -1, 0, *BOOK_ROW),
+        (9, LIMIT, ASK, 102, 1, *BOOK_ROW),
+        (10, HALT, 0, 0, 0, *BOOK_ROW),
+        (11, LIMIT, ASK, 102, 1, *BOOK_ROW),
+        (12, HALT, 0, 1, 0, *BOOK_ROW),
         (16, TRADE, ASK, 102, 1, *BOOK_ROW),
         (32, TRADE, ASK, 102, 1, *BOOK_ROW),
     ])  # fmt: skip
     data = exposure(events, ASK)
-    assert data.seconds.tolist() == [1, 4, 16]
-    assert data.counts.tolist() == [1, 0, 1]
-    assert data.left_out == 3
+    # the halt from 8 to 12 s, the missing ask and the crossed book do not count
+    assert data.seconds.tolist() == [1, 4, 4, 16]
+    assert data.counts.tolist() == [1, 0, 1, 1]
+    assert data.left_out == 6
+
+
+def test_a_window_has_the_events_within() -> None:
+    events = events_of([(t, LIMIT, BID, 100 + t, 1, *BOOK_ROW) for t in range(10)])
+    found = window(events, OPEN_NS + 3 * 10**9, OPEN_NS + 6 * 10**9)
+    assert found.price.tolist() == [103, 104, 105]
+    assert (len(found), found.tick) == (3, 0.01)
+    with pytest.raises(ConfigError, match="1 events from 34209 to 34300 s since midnight: at least 2 are needed"):
+        window(events, OPEN_NS + 9 * 10**9, OPEN_NS + 100 * 10**9)
 
 
 def test_columns_are_those_of_the_two_markets() -> None:
