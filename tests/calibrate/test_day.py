@@ -60,6 +60,8 @@ def test_the_distance_to_a_geometric_law_is_the_largest_anywhere() -> None:
     x = np.arange(1, draws.max() + 1)
     data = (draws[:, None] <= x).mean(axis=0)
     assert found.fit.value == pytest.approx(np.max(np.abs(stats.geom.cdf(x, 1 / draws.mean()) - data)))
+    # of tens alone it is just before ten, where the law has 1 - 0.9^9 and the data nothing
+    assert sizes(np.full(5, OPEN_NS), np.full(5, 10)).fit.value == pytest.approx(1 - 0.9**9)
 
 
 def test_sizes_of_a_market_order_are_those_of_its_executions_together(amzn: Events) -> None:
