@@ -293,6 +293,17 @@ def simulate(
         str | None,
         typer.Option(metavar="RUN", help="A trained maker that trades too.", autocompletion=complete_run),
     ] = None,
+    epoch: Annotated[
+        str | None, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl evaluate.")
+    ] = None,
+    stochastic: Annotated[
+        bool | None,
+        typer.Option(
+            "--stochastic/--deterministic",
+            help="Sample the run's actions, or play their mean, as in mmrl evaluate.",
+            show_default=False,
+        ),
+    ] = None,
     events: Annotated[int | None, typer.Option(min=1, metavar="N", help="Messages to write.")] = None,
     time: Annotated[
         float | None, typer.Option(metavar="T", help="Or: how long the market lives, in its unit of time.")
@@ -313,8 +324,9 @@ def simulate(
     from mmrl.commands import simulate as simulation
 
     simulation.simulate(
-        market, preset, set_ or [], agent, run, events, time, seed, output, levels, force, results, json_
-    )
+        market, preset, set_ or [], agent, run, epoch, stochastic, events, time, seed, output, levels, force, results,
+        json_,
+    )  # fmt: skip
 
 
 @app.command()

@@ -45,26 +45,43 @@ NEEDS = {
 """What agents need of a market that not every market has."""
 
 
+FROM_MID = ("symmetric", "avellaneda-stoikov", "glft", "glft-asymptotic", "cartea-jaimungal")
+"""Closed forms with a fill curve A exp(-k delta), whose distances count from the mid."""
+
+
+def playing(name: str, config: Config) -> Config:
+    """The config with which an agent plays: closed forms quote from the mid, whatever the actions of `config` mean."""
+    from_mid = spec_of(config).from_mid if name.partition(":")[0] in FROM_MID else {}
+    return config.model_copy(update={"market": config.market.model_copy(update=dict(from_mid))}) if from_mid else config
+
+
 def agents_of(config: Config) -> list[str]:
     """Names of the agents that can play in the market of a config."""
-    allowed = spec_of(config).agents
-    return [name for name in AGENTS if name in allowed or (name not in NEEDS and CLOSED_FORM in allowed)]
+
+    def plays(name: str) -> bool:
+        allowed = spec_of(playing(name, config)).agents
+        return name in allowed or (name not in NEEDS and CLOSED_FORM in allowed)
+
+    return [name for name in AGENTS if plays(name)]
 
 
 def agent(name: str, config: Config) -> Quoter:
-    """The agent `NAME` or `NAME:ARGUMENT`; ConfigError with one line when unknown or without inputs in this market."""
+    """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`.
+
+    ConfigError with one line when unknown or without inputs in this market.
+    """
     kind, _, argument = name.partition(":")
     if kind not in AGENTS:
         guess = suggestion(kind, AGENTS)
         raise ConfigError(f"unknown agent '{kind}'" + (guess or ": there are " + ", ".join(AGENTS)))
     if argument and kind != "fixed":
         raise ConfigError(f"agent '{name}': {kind} takes nothing after a colon")
-    playing = agents_of(config)
-    if kind not in playing:
+    able = agents_of(config)
+    if kind not in able:
         need = NEEDS.get(kind, "a market with bid and ask distances and a fill intensity")
-        others = f"use one of {', '.join(playing)}" if playing else "no agent can play there"
+        others = f"use one of {', '.join(able)}" if able else "no agent can play there"
         raise ConfigError(f"agent '{kind}' needs {need}, '{config.market.name}' is not one: {others}")
-    return AGENTS[kind](config, argument)
+    return AGENTS[kind](playing(kind, config), argument)
 
 
 def distances(quoter: Quoter, config: Config) -> np.ndarray | None:

@@ -27,4 +27,4 @@ def make(config: Config, argument: str = "") -> Quoter:
         bound = f" with DELTA >= {lowest:g}" if math.isfinite(lowest) else ""
         form = "fixed:DELTA or fixed:SIZE@DELTA" if spec.has_sizes else "fixed:DELTA, one share a side"
         raise ConfigError(f"agent 'fixed:{argument}' is not allowed: write {form}{bound}") from None
-    return fixed(*({"size": size, "distance": delta}.get(axis.kind, 0.0) for axis in spec.axes))
+    return fixed(*({"size": 0.0 if axis.rank else size, "distance": delta}.get(axis.kind, 0.0) for axis in spec.axes))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmrl.markets.contract import market_of, spec_of
+from mmrl.agents.fills import fill_curve
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.quoters import Quoter, table
-from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 
 MAX_INVENTORY = 60
@@ -41,12 +41,9 @@ class Inputs:
 
 
 def inputs(config: Config) -> Inputs:
-    """The inputs of a market; ConfigError where it states no fill intensity."""
+    """The inputs of a market; ConfigError where fills are neither stated nor measured."""
     market, reward, spec = config.market, config.reward, spec_of(config)
-    fill_curve = market_of(config).fill_curve
-    if fill_curve is None:
-        raise ConfigError(f"market {market.name} has no fill_curve in its spec.py, which closed-form agents need")
-    k, arrival = fill_curve(market)
+    k, arrival = fill_curve(config)
     phi = reward.inventory_penalty or market.gamma * spec.volatility**2 / 2
     return Inputs(spec.volatility, k, arrival, market.gamma, spec.end_time, phi, reward.final_penalty, spec.rows)
 
@@ -54,7 +51,7 @@ def inputs(config: Config) -> Inputs:
 def quoter(config: Config, distances: np.ndarray) -> Quoter:
     """Distances (bid, ask) [rows, 2 Q + 1, 2] as an agent: where the maker chooses sizes, `SHARES` a side at each step.
 
-    What else a market's actions have is left at 0.
+    What else a market's actions have is left at 0: further orders of a side too.
     """
     spec = spec_of(config)
     actions = np.zeros((*distances.shape[:2], len(spec.axes)))
@@ -62,7 +59,7 @@ def quoter(config: Config, distances: np.ndarray) -> Quoter:
         if axis.kind == "distance":
             actions[..., k] = distances[..., SIDES.index(axis.side)]
         elif axis.kind == "size":
-            actions[..., k] = SHARES
+            actions[..., k] = 0.0 if axis.rank else SHARES
     return table(actions)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.markets.contract import spec_of
+from mmrl.markets.contract import market_of, spec_of
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
@@ -39,6 +39,7 @@ def evaluate(
         surface.check_name(save)
     folders, own = _stored(runs, results)
     config = playing_field(own, [folder.name for folder in folders], market, assignments)
+    tell_if_compiling(market_of(config).kernel)
     if not folders and not agents:
         agents = spec_of(config).usual_agents
     if quotes or save is not None:
@@ -56,6 +57,14 @@ def evaluate(
         print(json.dumps(result, allow_nan=False, default=list))
     else:
         print_table(result)
+
+
+def tell_if_compiling(*kernels: Any) -> None:
+    """Say on stderr why nothing is seen for a while, where a kernel must be compiled first."""
+    from mmrl.rollout.compiled import COMPILING, uncompiled
+
+    if any(map(uncompiled, kernels)):
+        print(f"mmrl: {COMPILING}", file=sys.stderr, flush=True)
 
 
 def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]]:
@@ -127,6 +136,8 @@ def print_table(result: dict[str, Any]) -> None:
     console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
     if result["optimum_ce"] is not None:
         console.print(f"exact optimum: {result['optimum_ce']:.4f}", highlight=False)
+    for k, arrival in dict.fromkeys(row["fill_curve"] for row in result["rows"] if row["fill_curve"]):
+        console.print(f"closed forms: fills at rate {arrival:.4g} exp(-{k:.4g} d) at distance d", highlight=False)
     for row in result["rows"]:
         if row["rule"]:
             rules = ", ".join(f"{axis} {_linear(*rule)}" for axis, rule in row["rule"].items())

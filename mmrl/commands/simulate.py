@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmrl.commands.evaluate import playing_field
+from mmrl.commands.evaluate import playing_field, tell_if_compiling
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import NAME, field
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, set_values
+from mmrl.settings.upgrade import new_key
 
 NOBODY = "none"
 TERMINATED = 143
@@ -29,6 +31,8 @@ def simulate(
     assignments: list[str],
     agent: str,
     run: str | None,
+    epoch: str | None,
+    stochastic: bool | None,
     events: int | None,
     time: float | None,
     seed: int,
@@ -47,11 +51,16 @@ def simulate(
         raise ConfigError("say how long the tape is: either --events N or --time T")
     if time is not None and not (math.isfinite(time) and time > 0):
         raise ConfigError(f"--time = {time:g} is not allowed: it must be a finite number > 0")
-    config, name, quoter = _traders(market, preset, assignments, agent, run, results)
+    if run is None:
+        for flag, given in (("--epoch", epoch), ("--stochastic", stochastic)):
+            if given is not None:
+                raise ConfigError(f"{flag} says how a run plays: name one with --run, or drop it")
+    config, name, quoter = _traders(market, preset, assignments, agent, run, epoch or "best", stochastic, results)
     tape, spec = market_of(config).tape, spec_of(config)
     assert tape is not None
     summary, tick = Summary(levels), tape.tick(config.market)
     with _terminable(), LobsterFiles(_prefix(output, spec.name), levels, tick, spec.time_unit, force) as files:
+        tell_if_compiling(*tape.kernels(quoter is not None))
         for piece in taped(config, quoter, seed, levels, events, math.inf if time is None else time):
             files.write(piece)
             summary.add(piece)
@@ -66,7 +75,14 @@ def simulate(
 
 
 def _traders(
-    market: str | None, preset: str | None, assignments: list[str], agent: str, run: str | None, results: str
+    market: str | None,
+    preset: str | None,
+    assignments: list[str],
+    agent: str,
+    run: str | None,
+    epoch: str,
+    stochastic: bool | None,
+    results: str,
 ) -> tuple[Config, str, Any]:
     """The market, and who trades in it beside its other traders: a name and a quoter, None for nobody."""
     from mmrl.evaluate import compare
@@ -85,13 +101,17 @@ def _traders(
         raise ConfigError(f"--market {market} contradicts --preset {preset}, which is of market {config.market.name}")
     refuse_without_tape(config.market.name)
     if folder is not None:
-        entrant = compare.run_agent(folder, own[0], config, None)
+        entrant = compare.run_agent(folder, own[0], config, stochastic, epoch)
         return entrant.config, entrant.name, entrant.quoter
     if agent != NOBODY:
-        return config, agent, compare.named_agent(agent, config).quoter
-    idle = next((key for key in set_values(assignments) if key.startswith("reward.")), None)
-    if idle:
-        raise ConfigError(f"--set {idle}: nobody is rewarded: name a maker with --agent or --run")
+        entrant = compare.named_agent(agent, config)
+        return entrant.config, agent, entrant.quoter
+    for key in set_values(assignments):
+        spec = field(new_key(key) or key)
+        if key.startswith("reward."):
+            raise ConfigError(f"--set {key}: nobody is rewarded: name a maker with --agent or --run")
+        if spec.part == "maker" or (spec.part == "shape" and key != NAME):
+            raise ConfigError(f"--set {key}: no maker trades: name one with --agent or --run")
     return config, NOBODY, None
 
 

@@ -40,14 +40,18 @@ class Entrant:
     """Of a run, whose policy it is."""
     actions: str | None = None
     """Of a run: whether it plays the `MEAN` of its policy or `SAMPLED` actions."""
+    fill_curve: tuple[float, float] | None = None
+    """Of a closed form: (k, A), its fills at rate A exp(-k delta)."""
 
 
 def named_agent(name: str, config: Config) -> Entrant:
     """An agent in the market of `config`."""
-    from mmrl.agents import agent, distances
+    from mmrl.agents import FROM_MID, agent, distances, playing
+    from mmrl.agents.fills import fill_curve
 
-    quoter = agent(name, config)
-    return Entrant(name, config, quoter, distances(quoter, config))
+    own, quoter = playing(name, config), agent(name, config)
+    curve = fill_curve(own) if name in FROM_MID else None
+    return Entrant(name, own, quoter, distances(quoter, own), fill_curve=curve)
 
 
 def run_agent(folder: Path, own: Config, config: Config, stochastic: bool | None, which: str = "best") -> Entrant:
@@ -117,7 +121,7 @@ def compare(
     for entrant in entrants:
         summary = simulate(entrant, trajectories, seed, moves=moves)
         row: dict[str, Any] = {"agent": entrant.name, "epoch": entrant.epoch, "actions": entrant.actions}
-        row["rule"] = rule(entrant)
+        row["rule"], row["fill_curve"] = rule(entrant), entrant.fill_curve
         row |= figures(summary, objective, spec.split)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:

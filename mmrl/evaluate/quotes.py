@@ -30,7 +30,7 @@ def quotes_of(config: Config, weights: PolicyWeights, batch: Trajectories, optim
     """Deterministic quotes [K, Q] of a policy over the inventories of a batch, and the optimal distances if given.
 
     Distances are `quotes_bid` and `quotes_ask`, sizes (where the maker chooses them) `quotes_bid_size` and
-    `quotes_ask_size`, other axes `quotes_` and their name. NaN where a side does not quote.
+    `quotes_ask_size`, those of further orders and other axes `quotes_` and their name. NaN where a side does not quote.
     """
     spec = spec_of(config)
     inventory = visited(batch, MAX_INVENTORY if spec.exact_optimum else None)
@@ -38,7 +38,8 @@ def quotes_of(config: Config, weights: PolicyWeights, batch: Trajectories, optim
     rows = (np.array(TIMES) * spec.steps).astype(np.int64)
     found = actions(config, weights, inventory, 1.0 - np.array(TIMES))
     for k, axis in enumerate(spec.axes):
-        name = {"distance": axis.side, "size": f"{axis.side}_size"}.get(axis.kind, axis.name.replace(" ", "_"))
+        first = {"distance": axis.side, "size": f"{axis.side}_size"} if not axis.rank else {}
+        name = first.get(axis.kind, axis.name.replace(" ", "_"))
         arrays[f"quotes_{name}"] = found[..., k]
     if optimum is not None:
         at = np.clip(inventory, -optimum.max_inventory, optimum.max_inventory) + optimum.max_inventory

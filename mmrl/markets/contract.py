@@ -6,8 +6,8 @@ Nothing here imports numba or torch: forms, lists and charts ask these questions
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
@@ -68,6 +68,8 @@ class Axis:
     """The market takes no less."""
     whole: bool = False
     """The market rounds to whole numbers."""
+    rank: int = 0
+    """Of which order of its side, where the maker has several."""
 
     def as_taken(self, values: np.ndarray) -> np.ndarray:
         """Values as the market takes them: rounded and bounded."""
@@ -100,6 +102,8 @@ class Spec:
     """That an evaluation shows when none is named."""
     parameters: tuple[str, ...]
     """Settings that an evaluation prints."""
+    from_mid: Mapping[str, Any] = field(default_factory=dict)
+    """Settings with which distances count from the mid, as closed forms mean them, where they may count otherwise."""
     tabs: tuple[str, ...] = TABS
     heuristic: bool = False
     """Whether the market has a simple maker of its own."""
@@ -128,7 +132,7 @@ class Spec:
         return next((k for k, column in enumerate(self.columns) if column.role == role), None)
 
     def axis_of(self, kind: str, side: str) -> int | None:
-        """Where the axis of a kind and side stands, None where the market has none."""
+        """Where the first axis of a kind and side stands, None where the market has none."""
         return next((k for k, axis in enumerate(self.axes) if (axis.kind, axis.side) == (kind, side)), None)
 
     @property
@@ -202,8 +206,9 @@ def cara(gamma: float) -> Objective:
 class Market:
     """One market: its files, imported when they are first needed.
 
-    settings.py: `Settings`; spec.py: `spec(settings)`, `fill_curve(settings)`; dynamics.py: `parameters(settings)`;
-    kernel.py: `rollout`; and where it has them tensor.py: `TensorMarket`, optimum.py, recording.py, messages.py.
+    settings.py: `Settings`; spec.py: `spec(settings)`, `fill_curve(settings)` or `fill_experiment(settings)`;
+    dynamics.py: `parameters(settings)`; kernel.py: `rollout`; and where it has them tensor.py: `TensorMarket`,
+    optimum.py, recording.py, messages.py.
     """
 
     name: str
@@ -223,6 +228,11 @@ class Market:
     def fill_curve(self) -> Callable[[Any], tuple[float, float]] | None:
         """(k, A) of its settings: orders at distance delta are filled about A exp(-k delta) times a unit of time."""
         return getattr(self._required("spec"), "fill_curve", None)
+
+    @property
+    def fill_experiment(self) -> Callable[[Any], tuple[Any, tuple[float, ...]]] | None:
+        """Of its settings, where there is no `fill_curve`: those with which fills are measured, at which distances."""
+        return getattr(self._required("spec"), "fill_experiment", None)
 
     @property
     def dynamics(self) -> ModuleType:
@@ -253,7 +263,7 @@ class Market:
     @property
     def tape(self) -> ModuleType | None:
         """What writes its messages, or None: `messages(settings, stream, levels, maker)` yields `Messages` for ever,
-        `tick(settings)` is the smallest price step in currency.
+        `tick(settings)` is the smallest price step in currency, `kernels(with_a_maker)` the compiled functions needed.
         """
         return part(self.name, "messages")
 

@@ -150,9 +150,17 @@ def _room_for_ends(count: int, obs: int, parts: int) -> Ends:
     )
 
 
+COMPILING = "compiling the market, only once on this machine (up to a minute) ..."
+"""What a command says while `compile_needed`."""
+
+
 def compile_needed(config: Config) -> bool:
     """Whether the market's kernel is neither in memory nor in the cache on disk, so that it must be compiled."""
-    kernel = market_of(config).kernel
+    return uncompiled(market_of(config).kernel)
+
+
+def uncompiled(kernel: Any) -> bool:
+    """Whether a compiled function is neither in memory nor in the cache on disk."""
     if kernel.signatures:
         return False
     cache, function = kernel.stats.cache_path, kernel.py_func

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 # The order is part of every seed's meaning: append, never reorder.
-STREAMS = ("market", "policy", "minibatch", "evaluation", "value", "grade", "search", "tape")
+STREAMS = ("market", "policy", "minibatch", "evaluation", "value", "grade", "search", "tape", "fills")
 
 
 def stream_seed(seed: int, stream: str) -> int:

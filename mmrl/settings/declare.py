@@ -65,7 +65,7 @@ def option(
     `switches` maps flags without a value to the value they stand for. `part` says what the setting is part of, where
     that matters: "shape" (of the networks' inputs and outputs: fixed once a run has begun), "view" (shape, and what is
     seen of a market, not what it does), "action" (what actions mean: likewise), "arithmetic" (fixed too), "start"
-    (training only: an evaluation leaves it at its default).
+    (training only: an evaluation leaves it at its default), "maker" (what matters only where a maker trades).
     """
     conditions = applies if isinstance(applies, tuple) else (applies,)
     extra: dict[str, Any] = {"flags": list(flags), "switches": dict(switches or {}), "part": part, "when": conditions}

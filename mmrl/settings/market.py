@@ -11,8 +11,10 @@ class MarketSettings(Group):
     """What the settings of every market have; a market adds its own."""
 
     name: str = option("", "Market to trade in", "--market", part="shape")
-    nt: int = option(1000, "Time steps of a trajectory", "-nt", "--nt", ge=1, le=10_000_000)
-    gamma: float = option(0.1, "Risk aversion of the closed-form agents and of the certainty equivalent", gt=0, le=1e3)
+    nt: int = option(1000, "Time steps of a trajectory", "-nt", "--nt", part="maker", ge=1, le=10_000_000)
+    gamma: float = option(
+        0.1, "Risk aversion of the closed-form agents and of the certainty equivalent", part="maker", gt=0, le=1e3
+    )
 
     @classmethod
     def renamed(cls) -> dict[str, str]:

@@ -94,9 +94,11 @@ class TrainingProcess:
         damage = history.go_back(number, metrics_checksum(self.folder, number))
         if damage:
             self.view.note(damage)
+        from mmrl.rollout.compiled import COMPILING
+
         compiles = self._compiles()
         if compiles:
-            self.view.note("compiling the market, only once on this machine (up to a minute) ...")
+            self.view.note(COMPILING)
         process = precompile.start() if compiles else None
         trainer = Trainer(self.config)
         if process is not None:

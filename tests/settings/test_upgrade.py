@@ -290,6 +290,7 @@ CONTRADICTIONS = {
 }
 """Settings that contradict what makes them idle: refused from every source, in words of their own."""
 SITUATIONS: tuple[dict[str, Any], ...] = (
+    {"market.quotes": 2},
     {},
     {"reward.utility": "linear"},
     {"reward.utility": "cara"},

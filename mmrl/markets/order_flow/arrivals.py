@@ -2,7 +2,7 @@
 
 Limit orders at distance i from the opposite best at rate lambda(i), market orders at rate mu, each order cancelled at
 rate theta(i): Cont, Stoikov & Talreja (Operations Research 58(3), 2010). Tables by the size of the queue: Huang,
-Lehalle & Rosenbaum (2015). Excited market orders: a Hawkes process whose kernels are sums of exponentials.
+Lehalle & Rosenbaum (2015). Excited events: a Hawkes process whose kernels are sums of exponentials (hawkes.py).
 """
 
 import math
@@ -29,7 +29,7 @@ from mmrl.markets.order_flow.state import (
     OF_LIMIT_ORDERS,
     OF_MARKET_ORDERS,
     OTHERS,
-    OWN,
+    OWNED,
 )
 
 MOST_SHARES = 10**9
@@ -94,9 +94,9 @@ def rates(p, s):
         away = p.rules.efficient_pull * 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[ANCHOR])
         s.book.rates[DRIFT] = 0.5 * p.rules.efficient_rate * max(1.0 - away, 0.0)
         s.book.rates[DRIFT + 1] = 0.5 * p.rules.efficient_rate * max(1.0 + away, 0.0)
-    for side in range(2):
+    for kind in range(p.rules.first_excited, DRIFT):
         for e in range(p.rules.exponentials):
-            s.book.rates[MARKET + side] += s.book.excitation[side, e]
+            s.book.rates[kind] += s.book.excitation[kind, e]
     for kind in range(KINDS):
         total += s.book.rates[kind]
     return total
@@ -107,18 +107,28 @@ def calm(p, s, elapsed):
     """Let the excitation fade; what it loses leaves the rates too."""
     for e in range(p.rules.exponentials):
         lost = -math.expm1(-p.rules.decays[e] * elapsed)
-        for side in range(2):
-            fading = lost * s.book.excitation[side, e]
-            s.book.excitation[side, e] -= fading
-            s.book.rates[MARKET + side] -= fading
+        for kind in range(p.rules.first_excited, DRIFT):
+            fading = lost * s.book.excitation[kind, e]
+            s.book.excitation[kind, e] -= fading
+            s.book.rates[kind] -= fading
 
 
 @inlined
-def excite(p, s, side):
-    """A market order hits a side: rates of market orders jump."""
+def excite(p, s, kind):
+    """An event happens: rates of the kinds that it excites jump, on its own side and the other."""
     for e in range(p.rules.exponentials):
-        s.book.excitation[side, e] += p.rules.jumps[0, e]
-        s.book.excitation[1 - side, e] += p.rules.jumps[1, e]
+        for excited in range(p.rules.first_excited, DRIFT):
+            s.book.excitation[excited, e] += p.rules.jumps[excited >> 1, kind >> 1, (excited ^ kind) & 1, e]
+
+
+@inlined
+def unexcited(p, s, kind, r):
+    """Where a rate r of a kind falls among those without excitation: excited events choose as others do."""
+    excited = 0.0
+    if kind >= p.rules.first_excited:
+        for e in range(p.rules.exponentials):
+            excited += s.book.excitation[kind, e]
+    return r * max(1.0 - excited / s.book.rates[kind], 0.0) if excited > 0.0 else r
 
 
 @inlined
@@ -175,7 +185,7 @@ def cancellation(p, s, side, r):
         r -= rate * orders
         near += orders
     left = s.book.meta[COUNT + side] - near
-    if left <= 0:  # a rate that only rounding made
+    if left <= 0:  # an excited cancellation finds no order, or only rounding made the rate
         return
     nth = min(np.int64(r / p.tables[2 * distances - 1, p.rules.columns - 1]), left - 1)
     while True:
@@ -190,9 +200,9 @@ def cancellation(p, s, side, r):
 @inlined
 def _cancel_nth(p, s, side, price, nth):
     """Cancel the nth order of others at a price."""
-    slot, own = s.levels[price & (p.rules.rows - 1)].head, s.book.meta[OWN + side]
-    while nth > 0 or slot == own:
-        if slot != own:
+    slot = s.levels[price & (p.rules.rows - 1)].head
+    while nth > 0 or slot < OWNED:
+        if slot >= OWNED:
             nth -= 1
         slot = s.orders[slot].next
     withdraw(s, side, price, slot, s.orders[slot].shares)

@@ -91,21 +91,41 @@ def _sizes(s: Settings) -> Iterator[str]:
 
 
 def _hawkes(s: Settings) -> Iterator[str]:
-    count = len(s.hawkes_decays)
-    for name in ("hawkes_same", "hawkes_cross"):
-        if len(getattr(s, name)) != count:
+    from mmrl.markets.order_flow.hawkes import NUMBERS, branching_ratio, order_ratio
+
+    count, every_kind = len(s.hawkes_decays), s.hawkes_kinds == "all"
+    names, each = (("hawkes_matrix",), NUMBERS) if every_kind else (("hawkes_same", "hawkes_cross"), 1)
+    for name in ("hawkes_same", "hawkes_cross", "hawkes_matrix"):
+        if name not in names and getattr(s, name):
+            use = " and ".join(names)
+            yield f"market.{name} has no effect with market.hawkes_kinds = '{s.hawkes_kinds}': use {use}"
+    for name in names:
+        if len(getattr(s, name)) != each * count:
             yield (
-                f"market.{name} has {len(getattr(s, name))} numbers, market.hawkes_decays {count}: give one for each "
-                "exponential"
+                f"market.{name} has {len(getattr(s, name))} numbers, market.hawkes_decays {count}: give {each} for "
+                "each exponential"
             )
         if not all(math.isfinite(x) and x >= 0 for x in getattr(s, name)):
             yield f"market.{name} must be finite numbers >= 0: {list(getattr(s, name))} is not"
     if not all(math.isfinite(x) and x > 0 for x in s.hawkes_decays):
         yield f"market.hawkes_decays must be finite numbers > 0: {list(s.hawkes_decays)} is not"
-    if s.hawkes_branching >= 1:
+    if not count:
+        return
+    if branching_ratio(s) >= 1:
+        what = "hawkes_matrix makes" if every_kind else "hawkes_same and hawkes_cross add up to"
         yield (
-            f"market.hawkes_same and hawkes_cross add up to a branching ratio of {s.hawkes_branching:g}: it must be "
-            "< 1, or market orders multiply without bound"
+            f"market.{what} a branching ratio of {branching_ratio(s):g}: it must be < 1, or events multiply without "
+            "bound"
+        )
+    elif order_ratio(s) >= 1:
+        yield (
+            f"market.hawkes_matrix makes a branching ratio of {order_ratio(s):g} of orders with the cancellations in "
+            "which they end: it must be < 1, or orders multiply without bound"
+        )
+    elif s.most_resting > MOST_ORDERS:
+        yield (
+            f"market.hawkes_matrix excites so many limit orders that about {s.most_resting:.3g} would rest on a side, "
+            f"at most {MOST_ORDERS} may; lower it"
         )
 
 
@@ -137,7 +157,5 @@ def _actions(s: Settings, categorical: bool) -> Iterator[str]:
         )
     if not all(math.isfinite(x) for x in s.delta_grid):
         yield f"market.delta_grid must be finite numbers: {list(s.delta_grid)} is not"
-    if s.distance_from == "mid" and min(s.delta_grid) < 0:
-        yield f"market.delta_grid = {list(s.delta_grid)}: distances from the mid must be >= 0"
     if s.actions == "limit+market" and not any(0 < n <= 2 * s.position_limit for n in s.take_grid):
         yield f"market.take_grid = {list(s.take_grid)} has no size > 0: use --actions limit"

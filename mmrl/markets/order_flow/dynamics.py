@@ -7,7 +7,16 @@ import numpy as np
 from mmrl.kernels.account import GOES_ON, Account
 from mmrl.kernels.jit import called, inlined
 from mmrl.kernels.random import poisson, uniform
-from mmrl.markets.order_flow.arrivals import calm, cancellation, excite, limit_order, market_order, rates, size
+from mmrl.markets.order_flow.arrivals import (
+    calm,
+    cancellation,
+    excite,
+    limit_order,
+    market_order,
+    rates,
+    size,
+    unexcited,
+)
 from mmrl.markets.order_flow.maker import arrive, close, next_effect, schedule, send
 from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead
 from mmrl.markets.order_flow.settings import AFTER
@@ -21,6 +30,7 @@ from mmrl.markets.order_flow.state import (
     BID,
     BOUGHT,
     BOUGHT_TAKING,
+    CANCEL,
     CASH,
     CASH_BEFORE,
     DRIFT,
@@ -39,8 +49,7 @@ from mmrl.markets.order_flow.state import (
     NOW,
     OF_LIMIT_ORDERS,
     OTHERS,
-    OWN,
-    OWN_PRICE,
+    OWN_COUNT,
     PAID,
     QUOTED_ASK,
     QUOTED_BID,
@@ -76,13 +85,13 @@ def _event(p, s, rng, r):
         return 0
     if kind >= MARKET:
         taken = market_order(p, s, rng, side)
-        excite(p, s, side)
         if taken > 0:
             note_trade(s, side, taken)
-    elif kind >= 2:
-        cancellation(p, s, side, r)
+    elif kind >= CANCEL:
+        cancellation(p, s, side, unexcited(p, s, kind, r))
     else:
-        limit_order(p, s, rng, side, r)
+        limit_order(p, s, rng, side, unexcited(p, s, kind, r))
+    excite(p, s, kind)
     settle(s)
     s.book.meta[EVENTS] += 1
     return 1
@@ -170,11 +179,15 @@ def observe(p, s, out):
         out[at + 1] = s.book.signals[h, MOVE]
         at += 2
     for side in range(2):
-        slot = s.book.meta[OWN + side]
-        out[at] = s.orders[slot].shares if slot >= 0 else 0
-        out[at + 1] = (s.book.meta[OWN_PRICE + side] - s.book.meta[BEST + side]) * outwards(side) if slot >= 0 else 0
-        out[at + 2] = shares_ahead(s, np.int64(side))
-        at += 3
+        for j in range(p.rules.quotes):
+            if j < s.book.meta[OWN_COUNT + side]:
+                slot = s.book.own[side, j]
+                out[at] = s.orders[slot].shares
+                out[at + 1] = (s.book.own_price[slot] - s.book.meta[BEST + side]) * outwards(side)
+                out[at + 2] = shares_ahead(s, slot)
+            else:
+                out[at] = out[at + 1] = out[at + 2] = 0
+            at += 3
     out[at] = s.book.account[INVENTORY]
     out[at + 1] = (p.rules.steps - s.book.meta[STEP]) / p.rules.steps
 
@@ -200,7 +213,7 @@ def _quoted(s):
 
 @inlined
 def act(p, s, quote):
-    """The maker's decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency sets out."""
+    """The maker's decision, as `maker.apply` takes it, sets out."""
     a = s.book.account
     for i in range(BOUGHT, REVALUATION + 1):
         a[i] = 0

@@ -14,20 +14,25 @@ from mmrl.markets.order_flow.state import (
     ASK,
     BEST,
     BID,
+    CANCEL,
     INVENTORY,
+    LIMIT,
     MAKER,
+    MARKET,
     NEW,
     NEWEST,
     NOW,
+    NUMBERS_OF_A_DECISION,
     OLDEST,
-    OWN,
-    OWN_PRICE,
+    OWN_COUNT,
+    PRICE,
     SENT,
+    SHARES,
     UNDER_WAY,
 )
 
 MAX_SHARES = 1_000_000
-EFFECT = 6
+EFFECT = NUMBERS_OF_A_DECISION
 """Column of State.under_way: when the decision takes effect."""
 
 
@@ -49,11 +54,14 @@ def _price(p, s, side, delta):
 
 
 @inlined
-def _target(p, s, side, n, delta):
-    """Shares and price of the quote that a decision asks for; no shares where the position limit could be passed."""
+def _target(p, s, side, n, delta, before):
+    """Shares and price of a quote that a decision asks for, after `before` shares of other quotes of its side.
+
+    No shares where the position limit could be passed.
+    """
     shares = _shares(n) if delta == delta else np.int64(0)
     sign = -outwards(side)
-    if sign * s.book.account[INVENTORY] + shares > p.rules.position_limit:
+    if sign * s.book.account[INVENTORY] + before + shares > p.rules.position_limit:
         shares = np.int64(0)
     price = _price(p, s, side, delta) if shares > 0 else np.int64(0)
     if p.rules.post_only:
@@ -63,21 +71,58 @@ def _target(p, s, side, n, delta):
 
 
 @inlined
-def _keep(p, s, side, shares, price):
-    """Withdraw what a decision no longer wants; returns the shares that it asks for anew.
+def _want(p, s, side, quote):
+    """Write down what a decision wants to rest on a side; returns its best price, or one that is out of reach."""
+    before, first = np.int64(0), ANY_PRICE[side]
+    for k in range(p.rules.quotes):
+        shares, price = _target(p, s, side, quote[4 * k + 2 * side], quote[4 * k + 2 * side + 1], before)
+        s.book.wanted[side, k, SHARES], s.book.wanted[side, k, PRICE] = shares, price
+        before += shares
+        if shares > 0 and (price - first) * outwards(side) < 0:
+            first = price
+    return first
 
-    An order left alone or reduced keeps its place.
-    """
-    slot = s.book.meta[OWN + side]
-    if slot < 0:
-        return shares
-    size = s.orders[slot].shares
-    if shares == 0 or s.book.meta[OWN_PRICE + side] != price or shares > size:
-        withdraw(s, side, s.book.meta[OWN_PRICE + side], slot, size)
-        return shares
-    if shares < size:
-        withdraw(s, side, price, slot, size - shares)
-    return np.int64(0)
+
+@inlined
+def _bound(p, s, side, limit):
+    """Move the quotes of a side that are better than a price back to it."""
+    for k in range(p.rules.quotes):
+        if (s.book.wanted[side, k, PRICE] - limit) * outwards(side) < 0:
+            s.book.wanted[side, k, PRICE] = limit
+
+
+@inlined
+def _quote_for(p, s, side, slot):
+    """The largest wanted quote at the price of a resting order that has no more shares than it; -1 if there is none."""
+    found, most = np.int64(-1), np.int64(0)
+    for k in range(p.rules.quotes):
+        shares = s.book.wanted[side, k, SHARES]
+        there = s.book.wanted[side, k, PRICE] == s.book.own_price[slot]
+        if there and most < shares <= s.orders[slot].shares:
+            found, most = np.int64(k), shares
+    return found
+
+
+@inlined
+def _cancel(p, s, side, slot, shares):
+    withdraw(s, side, s.book.own_price[slot], slot, shares)
+    excite(p, s, CANCEL + side)
+
+
+@inlined
+def _keep(p, s, side):
+    """Of what rests keep what is wanted: an order left alone or reduced keeps its place. What is left wanted is new."""
+    j = np.int64(0)
+    while j < s.book.meta[OWN_COUNT + side]:
+        slot = s.book.own[side, j]
+        size, k = s.orders[slot].shares, _quote_for(p, s, side, slot)
+        if k < 0:
+            _cancel(p, s, side, slot, size)
+            continue
+        if s.book.wanted[side, k, SHARES] < size:
+            _cancel(p, s, side, slot, size - s.book.wanted[side, k, SHARES])
+        s.book.wanted[side, k, SHARES] = 0
+        j += 1
 
 
 @inlined
@@ -89,7 +134,7 @@ def _market(p, s, side, n):
     taken = take(s, side, shares, ANY_PRICE[side], MAKER)
     if taken > 0:
         note_trade(s, side, taken)
-        excite(p, s, side)
+        excite(p, s, MARKET + side)
     settle(s)
 
 
@@ -103,38 +148,43 @@ def _rest(p, s, side, shares, price):
         taken = take(s, 1 - side, shares, price, MAKER)
         if taken > 0:
             note_trade(s, 1 - side, taken)
-            excite(p, s, 1 - side)
+            excite(p, s, MARKET + 1 - side)
     if taken < shares:
         add(s, side, price, shares - taken, MAKER)
+        excite(p, s, LIMIT + side)
     settle(s)
 
 
 @inlined
 def apply(p, s, quote):
-    """A decision (n_b, delta_b, n_a, delta_a[, n_buy, n_sell]) in shares and currency takes effect.
+    """A decision takes effect: (n_b, delta_b, n_a, delta_a) of each quote, then (n_buy, n_sell) at market.
 
-    First its market orders, to buy and to sell; then what rests is compared with what is wanted, the bid first.
+    In shares and currency. First its market orders, to buy and to sell; then what rests is compared with what is
+    wanted, the bids first. If the two sides would meet, both give way by as much.
     """
     if p.rules.takes:
-        _market(p, s, ASK, quote[4])
-        _market(p, s, BID, quote[5])
-    bids, bid = _target(p, s, BID, quote[0], quote[1])
-    asks, ask = _target(p, s, ASK, quote[2], quote[3])
-    if bids > 0 and asks > 0 and ask <= bid:
-        ask = bid + 1
-    bids = _keep(p, s, BID, bids, bid)
-    asks = _keep(p, s, ASK, asks, ask)
-    _rest(p, s, BID, bids, bid)
-    _rest(p, s, ASK, asks, ask)
+        _market(p, s, ASK, quote[4 * p.rules.quotes])
+        _market(p, s, BID, quote[4 * p.rules.quotes + 1])
+    bid = _want(p, s, BID, quote)
+    ask = _want(p, s, ASK, quote)
+    if ask <= bid:
+        back = (bid - ask + 2) // 2
+        _bound(p, s, BID, bid - back)
+        _bound(p, s, ASK, ask + back)
+    for side in (BID, ASK):
+        _keep(p, s, side)
+    for side in (BID, ASK):
+        for k in range(p.rules.quotes):
+            _rest(p, s, side, s.book.wanted[side, k, SHARES], s.book.wanted[side, k, PRICE])
 
 
 @called
-def withdraw_all(s):
+def withdraw_all(p, s):
     """The maker's orders leave the book."""
-    for side in range(2):
-        slot = s.book.meta[OWN + side]
-        if slot >= 0:
-            withdraw(s, np.int64(side), s.book.meta[OWN_PRICE + side], slot, s.orders[slot].shares)
+    for side in (BID, ASK):
+        while s.book.meta[OWN_COUNT + side] > 0:
+            slot = s.book.own[side, 0]
+            _cancel(p, s, side, slot, s.orders[slot].shares)
     settle(s)
 
 
@@ -145,14 +195,14 @@ def close(p, s):
     By this it moves the mid itself, which is no adverse selection of the fills before it.
     """
     s.book.meta[OLDEST] = s.book.meta[NEWEST]
-    withdraw_all(s)
+    withdraw_all(p, s)
     held = s.book.account[INVENTORY]
     if held != 0:
         side = BID if held > 0 else ASK
         taken = take(s, side, abs(held), ANY_PRICE[side], MAKER)
         if taken > 0:
             note_trade(s, side, taken)
-            excite(p, s, side)
+            excite(p, s, MARKET + side)
         settle(s)
 
 

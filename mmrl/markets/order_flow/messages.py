@@ -15,7 +15,7 @@ from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
 from mmrl.markets.order_flow.dynamics import act, begin_step, join, observe, reset, run
 from mmrl.markets.order_flow.maker import close, withdraw_all
 from mmrl.markets.order_flow.recording import tick as tick
-from mmrl.markets.order_flow.settings import Settings
+from mmrl.markets.order_flow.settings import MOST_QUOTES, Settings
 from mmrl.markets.order_flow.signals import fade
 from mmrl.markets.order_flow.spec import spec
 from mmrl.markets.order_flow.state import (
@@ -38,9 +38,9 @@ from mmrl.markets.order_flow.tape import DIRECTION, KIND, LEVELS, ORDER, OWNER, 
 
 NUMBERS = 400_000
 """Of a piece of the tape: some megabytes."""
-FEWEST = 1_000
+FEWEST = 2_000
 """Messages that a piece has room for at least."""
-MARGIN = 8 * MOST_UNDER_WAY
+MARGIN = 6 * MOST_QUOTES * MOST_UNDER_WAY
 """Messages of decisions that may take effect before the next event."""
 _CLIP = np.float32(OBSERVATION_CLIP)
 
@@ -97,7 +97,7 @@ def begin_anew(p, s):
     if p.rules.close_at_end:
         close(p, s)
     else:
-        withdraw_all(s)
+        withdraw_all(p, s)
     fade(s)
     for i in range(TIMES):
         s.book.times[i] = 0.0
@@ -105,6 +105,11 @@ def begin_anew(p, s):
         s.book.account[i] = 0
     for i in (STEP, UNDER_WAY, NEW, EVENTS, OLDEST, NEWEST):
         s.book.meta[i] = 0
+
+
+def kernels(with_a_maker: bool) -> tuple[Any, ...]:
+    """The compiled functions that `messages` needs."""
+    return (start, with_maker, begin_anew) if with_a_maker else (start, alone)
 
 
 def messages(market: Settings, stream: np.ndarray, levels: int, maker: Any = None) -> Iterator[Messages]:

@@ -2,13 +2,14 @@
 
 A price stands in row `price & (rows - 1)` of the levels: a ring that follows the market wherever it goes. Orders are
 links of a chain both ways, so that any of them can leave. `BEST` is the best price of the *others*; a side on which
-they have none counts as if they stood a tick beyond their last price. The maker has one order a side at most.
+they have none counts as if they stood a tick beyond their last price. The maker's orders have rows of their own
+(`OWNED`), so that any order tells whose it is.
 """
 
 import numpy as np
 
 from mmrl.kernels.jit import called, inlined
-from mmrl.markets.order_flow.settings import MOST_EXPONENTIALS, MOST_HORIZONS
+from mmrl.markets.order_flow.settings import MOST_EXPONENTIALS, MOST_HORIZONS, MOST_QUOTES
 from mmrl.markets.order_flow.state import (
     ACCOUNT,
     ASK,
@@ -18,6 +19,7 @@ from mmrl.markets.order_flow.state import (
     BOUGHT_TAKING,
     CASH,
     COUNT,
+    DRIFT,
     EVENTS,
     FILLED,
     FILLED_AT,
@@ -36,7 +38,9 @@ from mmrl.markets.order_flow.state import (
     OLDEST,
     OTHERS,
     OWN,
+    OWN_COUNT,
     OWN_PRICE,
+    OWNED,
     PAID,
     RECEIVED,
     SOLD,
@@ -44,7 +48,7 @@ from mmrl.markets.order_flow.state import (
     TAKEN,
     TIMES,
 )
-from mmrl.markets.order_flow.tape import DELETE, EXECUTE, REDUCE, SUBMIT, message
+from mmrl.markets.order_flow.tape import DELETE, EXECUTE, REDUCE, SUBMIT, message, own_at
 
 ANY_PRICE = np.array([-(2**61), 2**61])
 """The worst prices at which a market order hits bids and asks: none is too bad."""
@@ -67,13 +71,16 @@ def clear(s, mid):
         s.book.signals[h, FLOW] = 0.0
         s.book.signals[h, MOVE] = 0.0
     for e in range(MOST_EXPONENTIALS):
-        s.book.excitation[BID, e] = 0.0
-        s.book.excitation[ASK, e] = 0.0
+        for kind in range(DRIFT):
+            s.book.excitation[kind, e] = 0.0
+    for slot in range(OWNED):
+        s.orders[slot].shares = 0
     s.book.meta[BEST + BID] = mid
     s.book.meta[BEST + ASK] = mid + 1
     s.book.meta[OWN + BID] = -1
     s.book.meta[OWN + ASK] = -1
     s.book.meta[FREE] = -1
+    s.book.meta[FRESH] = OWNED
 
 
 @inlined
@@ -84,7 +91,7 @@ def outwards(side):
 
 @inlined
 def best(s, side):
-    """Best price of a side, the maker's order included."""
+    """Best price of a side, the maker's orders included."""
     price = s.book.meta[BEST + side]
     if s.book.meta[OWN + side] >= 0:
         own = s.book.meta[OWN_PRICE + side]
@@ -102,19 +109,14 @@ def shares_at(s, price):
 @inlined
 def others_at(s, side, price):
     """Shares of others at a price of a side."""
-    shares = shares_at(s, price)
-    if s.book.meta[OWN + side] >= 0 and s.book.meta[OWN_PRICE + side] == price:
-        shares -= s.orders[s.book.meta[OWN + side]].shares
-    return shares
+    return shares_at(s, price) - own_at(s, side, price)[0]
 
 
 @inlined
-def shares_ahead(s, side):
-    """Shares that stand before the maker's order in its queue; 0 where it has none."""
+def shares_ahead(s, slot):
+    """Shares that stand before an order in its queue."""
     ahead = np.int64(0)
-    slot = s.book.meta[OWN + side]
-    if slot >= 0:
-        slot = s.orders[slot].previous
+    slot = s.orders[slot].previous
     while slot >= 0:
         ahead += s.orders[slot].shares
         slot = s.orders[slot].previous
@@ -122,7 +124,45 @@ def shares_ahead(s, side):
 
 
 @inlined
-def _new_order(s, size):
+def _first_own(s, side):
+    """Keep the first of the maker's orders where the best price is looked up."""
+    slot = s.book.own[side, 0] if s.book.meta[OWN_COUNT + side] > 0 else np.int64(-1)
+    s.book.meta[OWN + side] = slot
+    if slot >= 0:
+        s.book.meta[OWN_PRICE + side] = s.book.own_price[slot]
+
+
+@inlined
+def _own_row(s, side, price):
+    """A free row of the maker's, put in its place among the others: by price, then by time."""
+    slot = side * MOST_QUOTES
+    while s.orders[slot].shares > 0:
+        slot += 1
+    s.book.own_price[slot] = price
+    at = s.book.meta[OWN_COUNT + side]
+    while at > 0 and (price - s.book.own_price[s.book.own[side, at - 1]]) * outwards(side) < 0:
+        s.book.own[side, at] = s.book.own[side, at - 1]
+        at -= 1
+    s.book.own[side, at] = slot
+    s.book.meta[OWN_COUNT + side] += 1
+    _first_own(s, side)
+    return slot
+
+
+@called
+def _own_leaves(s, side, slot):
+    """An order of the maker has no share left."""
+    at = 0
+    while s.book.own[side, at] != slot:
+        at += 1
+    s.book.meta[OWN_COUNT + side] -= 1
+    for j in range(at, s.book.meta[OWN_COUNT + side]):
+        s.book.own[side, j] = s.book.own[side, j + 1]
+    _first_own(s, side)
+
+
+@inlined
+def _others_row(s):
     slot = s.book.meta[FREE]
     if slot >= 0:
         s.book.meta[FREE] = s.orders[slot].next
@@ -131,10 +171,6 @@ def _new_order(s, size):
         if slot >= s.orders.shape[0]:
             raise MemoryError("more orders rest than there is room for")
         s.book.meta[FRESH] = slot + 1
-    s.orders[slot].shares = size
-    s.orders[slot].next = -1
-    s.orders[slot].number = s.book.meta[NEXT_NUMBER]
-    s.book.meta[NEXT_NUMBER] += 1
     return slot
 
 
@@ -157,7 +193,11 @@ def add(s, side, price, size, owner):
         s.levels[row].price = price
         s.levels[row].head = -1
         s.levels[row].tail = -1
-    slot = _new_order(s, size)
+    slot = _own_row(s, side, price) if owner == MAKER else _others_row(s)
+    s.orders[slot].shares = size
+    s.orders[slot].next = -1
+    s.orders[slot].number = s.book.meta[NEXT_NUMBER]
+    s.book.meta[NEXT_NUMBER] += 1
     tail = s.levels[row].tail
     s.orders[slot].previous = tail
     if tail >= 0:
@@ -166,10 +206,7 @@ def add(s, side, price, size, owner):
         s.levels[row].head = slot
     s.levels[row].tail = slot
     s.levels[row].shares += size
-    if owner == MAKER:
-        s.book.meta[OWN + side] = slot
-        s.book.meta[OWN_PRICE + side] = price
-    else:
+    if owner == OTHERS:
         s.levels[row].orders += 1
         if s.book.meta[COUNT + side] == 0 or (price - s.book.meta[BEST + side]) * outwards(side) < 0:
             s.book.meta[BEST + side] = price
@@ -212,11 +249,11 @@ def _shrink(s, side, price, slot, shares):
         s.orders[behind].previous = before
     else:
         s.levels[row].tail = before
+    if slot < OWNED:
+        _own_leaves(s, side, slot)
+        return
     s.orders[slot].next = s.book.meta[FREE]
     s.book.meta[FREE] = slot
-    if slot == s.book.meta[OWN + side]:
-        s.book.meta[OWN + side] = -1
-        return
     s.levels[row].orders -= 1
     s.book.meta[COUNT + side] -= 1
     if s.levels[row].orders == 0 and price == s.book.meta[BEST + side]:
@@ -226,7 +263,7 @@ def _shrink(s, side, price, slot, shares):
 @called
 def withdraw(s, side, price, slot, shares):
     """Cancel shares of an order; what is left of it keeps its place."""
-    owner = MAKER if slot == s.book.meta[OWN + side] else OTHERS
+    owner = MAKER if slot < OWNED else OTHERS
     number, whole = s.orders[slot].number, shares == s.orders[slot].shares
     _shrink(s, side, price, slot, shares)
     message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * owner)
@@ -279,7 +316,7 @@ def take(s, side, shares, limit, taker):
         if (price - limit) * outwards(side) > 0:
             break
         slot = s.levels[price & (s.levels.shape[0] - 1)].head
-        own = slot == s.book.meta[OWN + side]
+        own = slot < OWNED
         if own and taker == MAKER:
             withdraw(s, side, price, slot, s.orders[slot].shares)
             continue

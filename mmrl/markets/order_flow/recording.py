@@ -10,7 +10,7 @@ __all__ = ["lowest_price", "parameters", "tick", "usual_room"]
 
 def usual_room(market: Settings, steps: int) -> int:
     """Changes of levels that a trajectory of so many kept steps seldom exceeds."""
-    return 4 * market.levels + 12 * steps
+    return 4 * market.levels + (8 + 4 * market.quotes) * steps
 
 
 def tick(market: Settings) -> float:

@@ -28,10 +28,12 @@ _REVERTING = when("the efficient price does not revert", {"market.efficient_pric
 _LATE = when("there is no latency", {"market.latency_law": ("constant", "exponential")})
 _TAKING = when("the maker sends no market orders", {"market.actions": "limit+market"})
 
+MOST_QUOTES = 5
 MOST_EXPONENTIALS = 8
 MOST_HORIZONS = 10
 AFTER = (1, 10, 100)
 """Events of others over which the moves of the mid after a fill are summed; the event that fills is the first."""
+_LAYERED = when("the maker has one order a side", {"market.quotes": tuple(range(2, MOST_QUOTES + 1))})
 
 
 class Settings(MarketSettings):
@@ -87,14 +89,27 @@ class Settings(MarketSettings):
     )
     hawkes_decays: tuple[float, ...] = option(
         (),
-        "Market orders excite market orders: decay rates a minute of the exponentials",
+        "Events excite events: decay rates a minute of the exponentials",
         max_length=MOST_EXPONENTIALS,
     )
+    hawkes_kinds: Literal["market", "all"] = option(
+        "market", "Events that excite each other: market orders, or limit orders and cancellations too"
+    )
     hawkes_same: tuple[float, ...] = option(
-        (), "Market orders that each excites on its own side, by each exponential", max_length=MOST_EXPONENTIALS
+        (),
+        "Market orders that each excites on its own side, by each exponential",
+        max_length=MOST_EXPONENTIALS,
     )
     hawkes_cross: tuple[float, ...] = option(
-        (), "Market orders that each excites on the other side, by each exponential", max_length=MOST_EXPONENTIALS
+        (),
+        "Market orders that each excites on the other side, by each exponential",
+        max_length=MOST_EXPONENTIALS,
+    )
+    hawkes_matrix: tuple[float, ...] = option(
+        (),
+        "Limit orders, cancellations, market orders (3 rows) that one of each kind excites, of its side, then of the "
+        "other (6 columns); 18 numbers for each exponential",
+        max_length=18 * MOST_EXPONENTIALS,
     )
     efficient_price: Literal["none", "random-walk", "ornstein-uhlenbeck"] = option(
         "none", "A price that nobody sees and towards which market orders lean"
@@ -113,17 +128,32 @@ class Settings(MarketSettings):
         le=100,
     )
     warm_up: float = option(10.0, "Minutes that the book lives before the episode begins", ge=0, le=10_000)
-    decide_by: Literal["time", "events"] = option("time", "The maker decides after a time or a number of events")
+    decide_by: Literal["time", "events"] = option(
+        "time", "The maker decides after a time or a number of events", part="maker"
+    )
     decision_interval: float = option(
-        0.2, "Minutes from one decision to the next", applies=_BY_TIME, ge=1e-6, le=10_000
+        0.2, "Minutes from one decision to the next", applies=_BY_TIME, part="maker", ge=1e-6, le=10_000
     )
     decision_events: int = option(
-        10, "Events of others from one decision to the next", applies=_BY_EVENTS, ge=1, le=10_000_000
+        10, "Events of others from one decision to the next", applies=_BY_EVENTS, part="maker", ge=1, le=10_000_000
     )
     latency_law: Literal["none", "constant", "exponential"] = option(
-        "none", "Law of the delay from a decision to its effect"
+        "none", "Law of the delay from a decision to its effect", part="maker"
     )
-    latency: float = option(0.01, "Mean delay from a decision to its effect, minutes", applies=_LATE, gt=0, le=10_000)
+    latency: float = option(
+        0.01, "Mean delay from a decision to its effect, minutes", applies=_LATE, part="maker", gt=0, le=10_000
+    )
+    quotes: int = option(
+        1, "Resting orders of the maker a side, each with a size and a distance", part="action", ge=1, le=MOST_QUOTES
+    )
+    quote_step: float = option(
+        1.0,
+        "Ticks by which each further order of a side stands further out at the same action",
+        applies=_LAYERED,
+        part="action",
+        ge=0,
+        le=1e6,
+    )
     actions: Literal["limit", "limit+market"] = option(
         "limit", "Orders that the maker can send: limit orders only, or market orders too", part="shape"
     )
@@ -132,16 +162,20 @@ class Settings(MarketSettings):
         "The maker's distances are measured from the best price of its side, or from the mid",
         part="action",
     )
-    post_only: bool = option(True, "A limit order that would trade at once is moved to where it rests")
+    post_only: bool = option(True, "A limit order that would trade at once is moved to where it rests", part="maker")
     maker_fee: float = option(
-        0.0, "Fee per share of its resting orders that are filled; below 0: a rebate", ge=-1e6, le=1e6
+        0.0, "Fee per share of its resting orders that are filled; below 0: a rebate", part="maker", ge=-1e6, le=1e6
     )
-    taker_fee: float = option(0.0, "Fee per share that the maker takes from the book", ge=-1e6, le=1e6)
+    taker_fee: float = option(0.0, "Fee per share that the maker takes from the book", part="maker", ge=-1e6, le=1e6)
     close_at_end: bool = option(
-        True, "At the end the maker withdraws its orders and closes its position by a market order"
+        True, "At the end the maker withdraws its orders and closes its position by a market order", part="maker"
     )
     position_limit: int = option(
-        10, "Shares, long or short, that an order of the maker must not be able to pass", ge=1, le=1_000_000
+        10,
+        "Shares, long or short, that an order of the maker must not be able to pass",
+        part="maker",
+        ge=1,
+        le=1_000_000,
     )
     depth: int = option(3, "Levels of each side that are observed, a tick apart", part="view", ge=1, le=100)
     horizons: tuple[float, ...] = option(
@@ -207,24 +241,26 @@ class Settings(MarketSettings):
         return self.mean_sizes[0]
 
     @property
-    def hawkes_branching(self) -> float:
-        """Market orders that one excites directly: the largest eigenvalue of K."""
-        return sum(self.hawkes_same) + sum(self.hawkes_cross)
-
-    @property
     def market_rate(self) -> float:
         """About how many market orders hit a side in a minute."""
-        rate = self.market_rates[min(1, self.queue_sizes)]
-        if self.market_law == "spread-queue":
-            rate = math.exp(min(self.market_intensity[0], 50.0))
-        return rate / (1 - self.hawkes_branching)
+        from mmrl.markets.order_flow.hawkes import stationary_rates
+
+        return stationary_rates(self)[2]
 
     @property
     def event_rate(self) -> float:
-        """About how many events of others there are a minute: all that arrives is traded or cancelled again."""
-        limit = sum(self.limit_rates[min(1, self.queue_sizes) :: self.columns]) + sum(self.far_rates)
-        executed = min(self.market_rate * self.mean_sizes[1] / self.mean_sizes[0], limit)
-        return 2 * (limit + self.market_rate + limit - executed)
+        """About how many events of others there are a minute."""
+        from mmrl.markets.order_flow.hawkes import stationary_rates
+
+        return 2 * sum(stationary_rates(self))
+
+    @property
+    def most_resting(self) -> float:
+        """About how many orders rest on a side, were all cancelled at the last of `cancel_rates`."""
+        from mmrl.markets.order_flow.hawkes import base_rates, stationary_rates
+
+        excited = stationary_rates(self)[0] / base_rates(self)[0] if self.hawkes_decays else 1.0
+        return (sum(self.far_rates) + sum(self.limit_rates)) * excited / self.cancel_rates[-1]
 
     def contradiction(self, config: Config) -> str | None:
         return fault(self, config.policy.kind == "categorical")

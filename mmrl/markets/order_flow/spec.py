@@ -10,8 +10,8 @@ from mmrl.markets.order_flow.settings import AFTER, Settings
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
 SIDES = ("bid", "ask")
-FILL_DECAY = 2.2
-"""Per tick: measured in the default book, one share re-quoted every 0.2 minutes at 0.5 to 3 ticks from the mid."""
+FILL_TICKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+"""From the mid, where fills are measured: further out they are few."""
 
 
 def spec(settings: Settings) -> Spec:
@@ -23,13 +23,14 @@ def spec(settings: Settings) -> Spec:
         prefix="OF_",
         time_unit="min",
         columns=_columns(s),
-        axes=(*(axis for side in SIDES for axis in _quote(s, side)), *_market_orders(s)),
+        axes=(*(axis for k in range(s.quotes) for side in SIDES for axis in _quote(s, side, k)), *_market_orders(s)),
         steps=s.nt,
         end_time=s.nt * (s.decision_interval if s.decide_by == "time" else s.decision_events / s.event_rate),
         price=s.midprice,
         volatility=_volatility(s),
-        agents=("naive", CLOSED_FORM) if s.distance_from == "mid" else ("naive", "fixed"),
-        usual_agents=("naive", "fixed"),
+        agents=("naive", CLOSED_FORM) if s.distance_from == "mid" else ("naive", "fixed", "best-fixed", "best-linear"),
+        usual_agents=("naive", "fixed", "glft"),
+        from_mid={"distance_from": "mid"},
         parameters=("nt", "tick", "levels", "decide_by", "actions", "distance_from", "position_limit", "gamma"),
         tabs=(*TABS[:2], "book", *TABS[2:]),
         heuristic=True,
@@ -49,19 +50,24 @@ def _columns(s: Settings) -> tuple[Column, ...]:
         columns.append(Column(f"bought less sold over {horizon:g} min", "shares"))
         columns.append(Column(f"moves of the mid over {horizon:g} min", "ticks"))
     for side in SIDES:
-        columns.append(Column(f"own {side}", "shares"))
-        columns.append(Column(f"own {side} behind the best", "ticks"))
-        columns.append(Column(f"shares ahead of own {side}", "shares"))
+        for k in range(s.quotes):
+            order = f"own {side}" + (f" {k + 1}" if s.quotes > 1 else "")
+            columns.append(Column(order, "shares"))
+            columns.append(Column(f"{order} behind the best", "ticks"))
+            columns.append(Column(f"shares ahead of {order}", "shares"))
     columns += [Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")]
     return tuple(columns)
 
 
-def _quote(s: Settings, side: str) -> tuple[Axis, Axis]:
+def _quote(s: Settings, side: str, k: int) -> tuple[Axis, Axis]:
+    order, out = side + (f" {k + 1}" if k else ""), k * s.quote_step
     sizes = tuple(float(n) for n in s.size_grid)
-    size = Axis(f"{side} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True)
+    size = Axis(
+        f"{order} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True, rank=k
+    )
     distance = Axis(
-        f"{side} distance", "distance", side, "currency", s.delta_centre * s.tick, s.delta_scale * s.tick,
-        grid=tuple(x * s.tick for x in s.delta_grid), low=0.0 if s.distance_from == "mid" else -math.inf,
+        f"{order} distance", "distance", side, "currency", (s.delta_centre + out) * s.tick, s.delta_scale * s.tick,
+        grid=tuple((x + out) * s.tick for x in s.delta_grid), rank=k,
     )  # fmt: skip
     return size, distance
 
@@ -97,6 +103,8 @@ def _volatility(s: Settings) -> float:
     return math.sqrt(running_out) * gap * s.tick
 
 
-def fill_curve(settings: Settings) -> tuple[float, float]:
-    """k and A: one share at distance delta from the mid is filled about A exp(-k delta) times a minute."""
-    return FILL_DECAY / settings.tick, settings.market_rate
+def fill_experiment(settings: Settings) -> tuple[Settings, tuple[float, ...]]:
+    """Settings with which fills are measured, and the distances from the mid, currency: one order a side, no limits."""
+    plain = {"distance_from": "mid", "quotes": 1, "actions": "limit", "position_limit": 1_000_000, "nt": 500}
+    unseen = {"maker_fee": 0.0, "taker_fee": 0.0, "gamma": 0.1, "horizons": (1.0,)}
+    return settings.model_copy(update=plain | unseen), tuple(x * settings.tick for x in FILL_TICKS)

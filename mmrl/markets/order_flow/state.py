@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
-from mmrl.markets.order_flow.settings import AFTER, MOST_EXPONENTIALS, MOST_HORIZONS, Settings
+from mmrl.markets.order_flow.hawkes import branching_numbers
+from mmrl.markets.order_flow.settings import AFTER, MOST_EXPONENTIALS, MOST_HORIZONS, MOST_QUOTES, Settings
 
 NO_ROWS = np.empty((0, 4), np.int32)
 NO_TAPE = np.empty((0, 7))
@@ -21,14 +22,15 @@ BID: Any = np.int64(0)
 ASK: Any = np.int64(1)
 OTHERS: Any = np.int64(0)
 MAKER: Any = np.int64(1)
-# Book.meta: best price of others, their orders, the maker's order (-1: none) and its price, each for (bid, ask); then
-# free orders, first unused order, next number, efficient price and its start in half ticks, steps, rows of the tape and
-# of the recording, whether the tape runs, mid, decisions under way and whether the newest awaits its delay;
-# horizons of the signals; events of others so far, and the oldest and one beyond the newest of Book.fills.
-BEST, COUNT, OWN, OWN_PRICE = 0, 2, 4, 6
-FREE, FRESH, NEXT_NUMBER, EFFICIENT, ANCHOR, STEP, TAPED, NOTED, LIVE, MID, UNDER_WAY, NEW, SPANS = range(8, 21)
-EVENTS, OLDEST, NEWEST = range(21, 24)
-META = 24
+# Book.meta: best price of others, their orders, the first of the maker's orders (-1: none) and its price, how many it
+# has, each for (bid, ask); then free orders, first unused order, next number, efficient price and its start in half
+# ticks, steps, rows of the tape and of the recording, whether the tape runs, mid, decisions under way and whether the
+# newest awaits its delay; horizons of the signals; events of others so far, and the oldest and one beyond the newest of
+# Book.fills.
+BEST, COUNT, OWN, OWN_PRICE, OWN_COUNT = 0, 2, 4, 6, 8
+FREE, FRESH, NEXT_NUMBER, EFFICIENT, ANCHOR, STEP, TAPED, NOTED, LIVE, MID, UNDER_WAY, NEW, SPANS = range(10, 23)
+EVENTS, OLDEST, NEWEST = range(23, 26)
+META = 26
 # Book.account: what stands (ticks, shares), then the flows of the step. MADE and TAKEN count the shares that pay the
 # fee of a maker and of a taker.
 CASH, INVENTORY, MADE, TAKEN, CASH_BEFORE, MADE_BEFORE, TAKEN_BEFORE = range(7)
@@ -55,7 +57,11 @@ CONSTANT, GEOMETRIC, TABLE = range(3)
 OF_LIMIT_ORDERS: Any = np.int64(0)
 OF_MARKET_ORDERS: Any = np.int64(1)
 """Rows of Parameters.sizes."""
-NUMBERS_OF_A_DECISION = 6
+OWNED = 2 * MOST_QUOTES
+"""First rows of State.orders, which are kept for the maker: those of bids, then those of asks."""
+NUMBERS_OF_A_DECISION = 4 * MOST_QUOTES + 2
+SHARES, PRICE = 0, 1
+"""Columns of Book.wanted."""
 
 # Few arguments, many numbers: what has one size whatever the settings is a record, which functions pass as one pointer.
 LEVEL = np.dtype([(name, np.int64) for name in ("price", "shares", "orders", "head", "tail")])
@@ -70,7 +76,10 @@ BOOK = np.dtype(
         ("rates", np.float64, (KINDS,)),
         ("signals", np.float64, (MOST_HORIZONS, 3)),
         ("fills", np.int64, (FILLS, 2)),
-        ("excitation", np.float64, (2, MOST_EXPONENTIALS)),  # of the market orders that hit each side
+        ("excitation", np.float64, (DRIFT, MOST_EXPONENTIALS)),  # of each kind of event, numbered as the rates
+        ("own", np.int64, (2, MOST_QUOTES)),  # the maker's orders of a side, first to be filled first
+        ("own_price", np.int64, (OWNED,)),  # by row of the orders
+        ("wanted", np.int64, (2, MOST_QUOTES, 2)),  # shares and prices of the quotes of the decision that takes effect
         ("under_way", np.float64, (MOST_UNDER_WAY, NUMBERS_OF_A_DECISION + 1)),  # decisions, and when they take effect
     ]
 )
@@ -88,7 +97,9 @@ RULES = np.dtype(
         ("size_law", np.int64),
         ("exponentials", np.int64),
         ("decays", np.float64, (MOST_EXPONENTIALS,)),
-        ("jumps", np.float64, (2, MOST_EXPONENTIALS)),  # by which a market order raises its own and the other rate
+        ("first_excited", np.int64),  # the first kind of event that is excited; those after it are too
+        # by which an event of a kind (second index) raises the rate of a kind (first), on its own and the other side
+        ("jumps", np.float64, (DRIFT // 2, DRIFT // 2, 2, MOST_EXPONENTIALS)),
         ("efficient_rate", np.float64),  # jumps of the efficient price by a tick, up or down
         ("efficient_pull", np.float64),  # by which a jump back is likelier, per tick from the start
         ("informed", np.float64),
@@ -98,6 +109,7 @@ RULES = np.dtype(
         ("latency", np.float64),
         ("latency_drawn", np.int64),
         ("from_mid", np.int64),
+        ("quotes", np.int64),  # orders of the maker a side
         ("takes", np.int64),  # the maker can send market orders
         ("post_only", np.int64),
         ("maker_fee", np.float64),
@@ -169,7 +181,6 @@ def parameters(
 
 
 def _rules(m: Settings) -> dict[str, Any]:
-    resting = (sum(m.far_rates) + sum(m.limit_rates)) / m.cancel_rates[-1]
     moves = m.efficient_price != "none" and m.informed > 0
     reverts = m.efficient_price == "ornstein-uhlenbeck"
     decays = np.array(m.hawkes_decays, np.float64)
@@ -177,7 +188,7 @@ def _rules(m: Settings) -> dict[str, Any]:
     return {
         **{name: getattr(m, name) for name in same},
         "rows": 2 ** math.ceil(math.log2(8 * m.levels + 512)),
-        "room": int(16 * resting) + 4096,
+        "room": int(16 * m.most_resting) + 4096 + OWNED,
         "mid": round(m.midprice / m.tick),
         "distances": m.fitted,
         "by_spread": m.market_law == "spread-queue",
@@ -185,7 +196,8 @@ def _rules(m: Settings) -> dict[str, Any]:
         "size_law": {"constant": CONSTANT, "geometric": GEOMETRIC, "table": TABLE}[m.size_law],
         "exponentials": len(decays),
         "decays": decays,
-        "jumps": np.array([m.hawkes_same, m.hawkes_cross], np.float64).reshape(2, -1) * decays,
+        "first_excited": LIMIT if m.hawkes_kinds == "all" else MARKET,
+        "jumps": branching_numbers(m) * decays,
         "efficient_rate": m.efficient_volatility**2 if moves else 0.0,
         "efficient_pull": m.efficient_reversion / m.efficient_volatility**2 if reverts else 0.0,
         "informed": m.informed if moves else 0.0,
@@ -194,6 +206,7 @@ def _rules(m: Settings) -> dict[str, Any]:
         "latency": m.latency if m.latency_law != "none" else 0.0,
         "latency_drawn": m.latency_law == "exponential",
         "from_mid": m.distance_from == "mid",
+        "quotes": m.quotes,
         "takes": m.actions == "limit+market",
         "post_only": m.post_only,
         "reach": 4 * m.levels,

@@ -6,6 +6,7 @@ import numpy as np
 
 from mmrl.kernels.jit import called, inlined
 from mmrl.markets.order_flow.state import (
+    ASK,
     BEST,
     BID,
     COUNT,
@@ -13,6 +14,7 @@ from mmrl.markets.order_flow.state import (
     NOTED,
     NOW,
     OWN,
+    OWN_COUNT,
     OWN_PRICE,
     STEP,
     TAPED,
@@ -29,6 +31,18 @@ an ask, whose it is (0 others', 1 the maker's, 2 others', executed by the maker)
 (ask price, shares, bid price, shares)."""
 NO_ASK = 9_999_999_999
 """The price of an ask level that does not exist, as LOBSTER writes it; of a bid level its negative."""
+
+
+@inlined
+def own_at(s, side, price):
+    """Shares and orders of the maker at a price of a side."""
+    shares, orders = np.int64(0), np.int64(0)
+    for j in range(s.book.meta[OWN_COUNT + side]):
+        slot = s.book.own[side, j]
+        if s.book.own_price[slot] == price:
+            shares += s.orders[slot].shares
+            orders += 1
+    return shares, orders
 
 
 @inlined
@@ -63,21 +77,21 @@ def _write(s, kind, number, shares, price, side_and_owner):
 def _write_levels(s, out, side):
     """Write the best levels of a side."""
     outwards = 2 * side - 1
-    own = s.book.meta[OWN + side] >= 0
+    mine = s.book.meta[OWN_COUNT + side]
     price = s.book.meta[BEST + side]
-    if own and (s.book.meta[OWN_PRICE + side] - price) * outwards < 0:
+    if mine > 0 and (s.book.meta[OWN_PRICE + side] - price) * outwards < 0:
         price = s.book.meta[OWN_PRICE + side]
     left = s.book.meta[COUNT + side]
     for level in range((out.shape[0] - LEVELS) // 4):
         column = LEVELS + 4 * level + 2 * (1 - side)
         out[column], out[column + 1] = NO_ASK * outwards, 0
-        while left > 0 or own:
+        while left > 0 or mine > 0:
             row = price & (s.levels.shape[0] - 1)
             there = s.levels[row].price == price and s.levels[row].shares > 0
             if there:
                 out[column], out[column + 1] = price, s.levels[row].shares
                 left -= s.levels[row].orders
-                own = own and s.book.meta[OWN_PRICE + side] != price
+                mine -= own_at(s, side, price)[1]
             price += outwards
             if there:
                 break
@@ -91,10 +105,7 @@ def note_levels(p, s):
     """
     for row in range(p.rules.rows):
         price, shares = s.levels[row].price, s.levels[row].shares
-        own = np.int64(0)
-        for side in range(2):
-            if s.book.meta[OWN + side] >= 0 and s.book.meta[OWN_PRICE + side] == price:
-                own = s.orders[s.book.meta[OWN + side]].shares
+        own = own_at(s, BID, price)[0] + own_at(s, ASK, price)[0]
         bids = price <= s.book.meta[BEST + BID] or (
             s.book.meta[OWN + BID] >= 0 and price <= s.book.meta[OWN_PRICE + BID]
         )

@@ -5,6 +5,7 @@ It shares nothing with the compiled law but the settings and the random numbers,
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from mmrl.markets.order_flow.settings import Settings
 
 BID, ASK = 0, 1
 SUBMIT, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
+LIMIT, CANCEL, MARKET = 0, 1, 2
 OTHERS, MAKER, TAKEN_BY_MAKER = 0, 1, 2
 NO_PRICE = 9_999_999_999
 
@@ -36,7 +38,7 @@ class ReferenceMarket:
         seed_stream(self.stream, seed, epoch, number)
         self.mid_tick = round(settings.midprice / settings.tick)
         self.queues: list[dict[int, list[Order]]] = [{}, {}]
-        self.owned = [Order(-1, 0, True, 0), Order(-1, 0, True, 0)]
+        self.owned: list[list[Order]] = [[], []]
         self.last = [self.mid_tick, self.mid_tick + 1]
         self.barren = [True, True]
         self.time, self.numbers = 0.0, 0
@@ -47,8 +49,8 @@ class ReferenceMarket:
         """(events of others before it, shares bought less sold)."""
         self.moves_by_event: list[tuple[int, int, float]] = []
         """(events of others before it, fills before it, ticks)."""
-        self.trades: list[tuple[float, int]] = []
-        """Market orders (time, side hit) that excite others."""
+        self.struck: list[tuple[float, int, int]] = []
+        """Events (time, kind, side) that excite others."""
         self.flows: list[tuple[float, int]] = []
         self.moves: list[tuple[float, float]] = []
         self.under_way: list[tuple[float, tuple[float, ...]]] = []
@@ -69,13 +71,14 @@ class ReferenceMarket:
         prices = sorted(self.queues[side], reverse=side == BID)
         return [order for price in prices for order in self.queues[side][price]]
 
-    def own(self, side: int) -> Order | None:
-        """The maker's order, if it rests."""
-        return self.owned[side] if self.owned[side].shares else None
+    def own(self, side: int) -> list[Order]:
+        """The maker's orders, best price first, then by time."""
+        self.owned[side] = [order for order in self.owned[side] if order.shares]
+        return sorted(self.owned[side], key=lambda order: (order.price * (-1 if side == BID else 1), order.number))
 
     def others(self, side: int) -> int:
         """How many orders others have."""
-        return sum(map(len, self.queues[side].values())) - (self.own(side) is not None)
+        return sum(map(len, self.queues[side].values())) - len(self.own(side))
 
     def first(self, side: int, of_others: bool = False) -> Order | None:
         """The order that is filled first."""
@@ -89,8 +92,7 @@ class ReferenceMarket:
         return self.last[side]
 
     def best(self, side: int) -> int:
-        own = self.own(side)
-        prices = [self.last[side]] + ([own.price] if own else [])
+        prices = [self.last[side]] + [order.price for order in self.own(side)]
         return max(prices) if side == BID else min(prices)
 
     @property
@@ -111,7 +113,7 @@ class ReferenceMarket:
         self.numbers += 1
         self.queues[side].setdefault(price, []).append(order)
         if maker:
-            self.owned[side] = order
+            self.owned[side].append(order)
         self.looked_after(side)
         self.write(SUBMIT, order, shares, side, MAKER if maker else OTHERS)
 
@@ -195,16 +197,34 @@ class ReferenceMarket:
         b = m.market_intensity
         return math.exp(b[0] + b[1] * spread + b[2] * spread * spread + b[3] * q + b[4] * q * q + b[5] * spread * q)
 
-    def excitation(self, side: int) -> float:
-        """The direct sum over all market orders so far, but for those that count less than exp(-40)."""
-        m, total = self.settings, 0.0
-        if m.hawkes_decays:
-            long_ago = self.time - 40 / min(m.hawkes_decays)
-            self.trades = [trade for trade in self.trades if trade[0] > long_ago]
-        for decay, same, cross in zip(m.hawkes_decays, m.hawkes_same, m.hawkes_cross, strict=True):
-            for when, hit in self.trades:
-                total += (same if hit == side else cross) * decay * math.exp(-decay * (self.time - when))
-        return total
+    def excitation(self) -> list[float]:
+        """By how much the rates of limit orders, cancellations and market orders on bids and asks are raised.
+
+        The direct sum over all events so far, but for those that count less than exp(-40).
+        """
+        m, raised = self.settings, [0.0] * 6
+        if not m.hawkes_decays:
+            return raised
+        self.struck = [event for event in self.struck if event[0] > self.time - 40 / min(m.hawkes_decays)]
+        for e, decay in enumerate(m.hawkes_decays):
+            faded = [0.0] * 6
+            for when, cause, hit in self.struck:
+                faded[2 * cause + hit] += decay * math.exp(-decay * (self.time - when))
+            for (kind, side), (cause, hit) in itertools.product(itertools.product(range(3), (BID, ASK)), repeat=2):
+                raised[2 * kind + side] += self.excited(e, kind, cause, hit == side) * faded[2 * cause + hit]
+        return raised
+
+    def excited(self, e: int, kind: int, cause: int, same_side: bool) -> float:
+        """Events of a kind that one of another kind excites through an exponential."""
+        m = self.settings
+        if m.hawkes_kinds == "all":
+            return m.hawkes_matrix[18 * e + 6 * kind + (cause if same_side else 3 + cause)]
+        return (m.hawkes_same if same_side else m.hawkes_cross)[e] if kind == cause == MARKET else 0.0
+
+    def strike(self, kind: int, side: int) -> None:
+        """Remember an event if it excites others."""
+        if self.settings.hawkes_kinds == "all" or kind == MARKET:
+            self.struck.append((self.time, kind, side))
 
     def rates(self) -> list[float]:
         """Limit orders, cancellations, market orders against bids and asks, and the efficient price, up and down."""
@@ -229,8 +249,8 @@ class ReferenceMarket:
                 away = m.efficient_reversion / m.efficient_volatility**2 * (self.efficient - self.anchor)
             rate = m.efficient_volatility**2
             drift = [0.5 * rate * max(1 - away, 0.0), 0.5 * rate * max(1 + away, 0.0)]
-        market = [market[side] + self.excitation(side) for side in (BID, ASK)]
-        return [*limit, *cancel, *market, *drift]
+        self.unexcited = [*limit, *cancel, *market]
+        return [*(rate + more for rate, more in zip(self.unexcited, self.excitation(), strict=True)), *drift]
 
     def at_distance(self, side: int, i: int) -> int:
         return self.best(ASK) - i if side == BID else self.best(BID) + i
@@ -271,8 +291,9 @@ class ReferenceMarket:
                 return
             r -= rate * len(queue)
             far = [order for order in far if order.price != price]
-        chosen = far[int(r / m.cancel_rates[-1])]
-        self.withdraw(side, chosen, chosen.shares)
+        if far:
+            chosen = far[int(r / m.cancel_rates[-1])]
+            self.withdraw(side, chosen, chosen.shares)
 
     def event(self, r: float) -> int:
         """The event on which r falls; returns how many others could see."""
@@ -288,12 +309,15 @@ class ReferenceMarket:
             return 0
         if kind >= 4:
             taken = self.take(side, self.shares("market"), math.inf if side == ASK else -math.inf, False)
-            self.trades.append((self.time, side))
             self.flow(side, taken)
-        elif kind >= 2:
-            self.cancellation(side, r)
         else:
-            self.limit_order(side, r)
+            if rates[kind] > self.unexcited[kind]:  # excited events choose among prices and orders as all do
+                r *= self.unexcited[kind] / rates[kind]
+            if kind >= 2:
+                self.cancellation(side, r)
+            else:
+                self.limit_order(side, r)
+        self.strike(kind // 2, side)
         self.settle()
         self.events += 1
         return 1
@@ -328,7 +352,7 @@ class ReferenceMarket:
 
     def forget_time(self) -> None:
         """The episode begins at time 0."""
-        self.trades = [(when - self.time, side) for when, side in self.trades]
+        self.struck = [(when - self.time, kind, side) for when, kind, side in self.struck]
         self.flows = [(when - self.time, n) for when, n in self.flows]
         self.moves = [(when - self.time, n) for when, n in self.moves]
         self.time = 0.0
@@ -365,37 +389,58 @@ class ReferenceMarket:
     def apply(self, quote: tuple[float, ...]) -> None:
         m = self.settings
         if m.actions == "limit+market":
-            for side, n in ((ASK, quote[4]), (BID, quote[5])):
+            for side, n in ((ASK, quote[-2]), (BID, quote[-1])):
                 self.send_market(side, whole(n))
-        wanted = [self.wanted(side, quote[2 * side], quote[2 * side + 1]) for side in (BID, ASK)]
-        if wanted[BID][0] and wanted[ASK][0] and wanted[ASK][1] <= wanted[BID][1]:
-            wanted[ASK] = (wanted[ASK][0], wanted[BID][1] + 1)
-        fresh = [0, 0]
-        for side, (shares, price) in enumerate(wanted):
-            own = self.own(side)
-            if own is None:
-                fresh[side] = shares
-            elif not shares or own.price != price or own.shares < shares:
-                self.withdraw(side, own, own.shares)
-                fresh[side] = shares
-            elif own.shares > shares:
-                self.withdraw(side, own, own.shares - shares)
+        wanted = self.apart([self.all_wanted(side, quote) for side in (BID, ASK)])
+        new = [self.keep(side, wanted[side]) for side in (BID, ASK)]
         for side in (BID, ASK):
-            if fresh[side]:
-                self.send_limit(side, fresh[side], wanted[side][1])
+            for shares, price in new[side]:
+                self.send_limit(side, shares, price)
+
+    def all_wanted(self, side: int, quote: tuple[float, ...]) -> list[tuple[int, int]]:
+        """Shares and price of each quote of a side, without those that could take it past the position limit."""
+        found: list[tuple[int, int]] = []
+        for k in range(self.settings.quotes):
+            shares, price = self.wanted(side, quote[4 * k + 2 * side], quote[4 * k + 2 * side + 1])
+            position = self.inventory if side == BID else -self.inventory
+            if shares and position + sum(n for n, _ in found) + shares <= self.settings.position_limit:
+                found.append((shares, price))
+        return found
+
+    def apart(self, wanted: list[list[tuple[int, int]]]) -> list[list[tuple[int, int]]]:
+        """Where bids and asks would meet both give way by as much, no more than they must."""
+        if not (wanted[BID] and wanted[ASK]):
+            return wanted
+        bid, ask = max(price for _, price in wanted[BID]), min(price for _, price in wanted[ASK])
+        while bid >= ask:
+            bid, ask = bid - 1, ask + 1
+        return [[(n, min(price, bid)) for n, price in wanted[BID]], [(n, max(price, ask)) for n, price in wanted[ASK]]]
+
+    def keep(self, side: int, wanted: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Withdraw what is not wanted, shorten what is wanted shorter; returns what is wanted anew."""
+        new = list(wanted)
+        for order in self.own(side):
+            fitting = [n for n, price in new if price == order.price and n <= order.shares]
+            if fitting:
+                new.remove((max(fitting), order.price))
+            if max(fitting, default=0) < order.shares:
+                self.withdraw(side, order, order.shares - max(fitting, default=0))
+                self.strike(CANCEL, side)
+        return new
 
     def close(self) -> None:
         """The end: orders are withdrawn, the position is traded away; what this moves counts for no fill."""
         self.final_parts = [self.after_fills(horizon) for horizon in (1, 10, 100)]
         for side in (BID, ASK):
-            if own := self.own(side):
+            for own in self.own(side):
                 self.withdraw(side, own, own.shares)
+                self.strike(CANCEL, side)
         self.settle()
         if self.inventory:
             side = BID if self.inventory > 0 else ASK
             taken = self.take(side, abs(self.inventory), math.inf if side == ASK else -math.inf, True)
             if taken:
-                self.trades.append((self.time, side))
+                self.strike(MARKET, side)
                 self.flow(side, taken)
             self.settle()
 
@@ -404,15 +449,13 @@ class ReferenceMarket:
         if shares and position <= self.settings.position_limit:
             taken = self.take(side, shares, math.inf if side == ASK else -math.inf, True)
             if taken:
-                self.trades.append((self.time, side))
+                self.strike(MARKET, side)
                 self.flow(side, taken)
             self.settle()
 
     def wanted(self, side: int, n: float, delta: float) -> tuple[int, int]:
         m = self.settings
         shares = whole(n)
-        if (self.inventory + shares if side == BID else shares - self.inventory) > m.position_limit:
-            return 0, 0
         ticks = delta / m.tick
         if m.distance_from == "mid":
             price = math.floor(self.mid - ticks + 1e-7) if side == BID else math.ceil(self.mid + ticks - 1e-7)
@@ -427,10 +470,11 @@ class ReferenceMarket:
         if not self.settings.post_only:
             taken = self.take(1 - side, shares, price, True)
             if taken:
-                self.trades.append((self.time, 1 - side))
+                self.strike(MARKET, 1 - side)
                 self.flow(1 - side, taken)
         if taken < shares:
             self.add(side, price, shares - taken, True)
+            self.strike(LIMIT, side)
         self.settle()
 
     def observation(self, steps_left: float) -> list[float]:
@@ -448,13 +492,11 @@ class ReferenceMarket:
             for happened in (self.flows, self.moves):
                 columns.append(sum(n * math.exp((when - self.time) / horizon) for when, n in happened))
         for side, out in ((BID, -1), (ASK, 1)):
-            own = self.own(side)
-            if own is None:
-                columns += [0, 0, 0]
-            else:
-                queue = self.queues[side][own.price]
-                ahead = sum(order.shares for order in queue[: queue.index(own)])
-                columns += [own.shares, (own.price - self.last[side]) * out, ahead]
+            for order in self.own(side):
+                queue = self.queues[side][order.price]
+                ahead = sum(other.shares for other in queue[: queue.index(order)])
+                columns += [order.shares, (order.price - self.last[side]) * out, ahead]
+            columns += [0, 0, 0] * (m.quotes - len(self.own(side)))
         return [*columns, self.inventory, steps_left]
 
 

@@ -89,11 +89,10 @@ class Stage:
         if self.s.levels["price"][row] != price:
             return []
         slot, before = int(self.s.levels["head"][row]) if self.s.levels["shares"][row] else -1, -1
-        own = {int(self.meta[state.OWN + side]) for side in range(2)}
         while slot >= 0:
             order = self.s.orders[slot]
             assert order["previous"] == before
-            found.append((int(order["number"]), int(order["shares"]), slot in own))
+            found.append((int(order["number"]), int(order["shares"]), slot < state.OWNED))
             slot, before = int(order["next"]), slot
         return found
 

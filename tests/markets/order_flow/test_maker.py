@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmrl.markets.contract import market_named
 from mmrl.markets.order_flow import queues
 from mmrl.markets.order_flow.state import ASK, BID, INVENTORY, OWN
 from tests.markets.order_flow.stage import Stage, settings_of
@@ -35,6 +36,10 @@ def sell(made: Stage, shares: int) -> None:
     queues.take(made.s, BID, np.int64(shares), np.int64(-(2**61)), np.int64(0))
 
 
+def ahead_of_bid(made: Stage) -> int:
+    return int(queues.shares_ahead(made.s, made.meta[OWN + BID]))
+
+
 def shares(made: Stage, price: int) -> list[tuple[int, bool]]:
     return [(size, own) for _, size, own in made.queue(price)]
 
@@ -42,7 +47,7 @@ def shares(made: Stage, price: int) -> list[tuple[int, bool]]:
 def test_an_order_joins_the_back_of_its_queue() -> None:
     made = decide(stage(), 4, 0.0, 0, 0.0)
     assert shares(made, 9999) == [(3, False), (2, False), (4, True)]
-    assert queues.shares_ahead(made.s, BID) == 5
+    assert ahead_of_bid(made) == 5
 
 
 def test_left_alone_or_reduced_it_keeps_its_place_raised_or_moved_it_goes_to_the_back() -> None:
@@ -73,9 +78,9 @@ def test_cancellations_ahead_move_it_forward_those_behind_do_not() -> None:
     ahead, behind = made.s.levels["head"][9999 & (len(made.s.levels) - 1)], None
     behind = made.s.levels["tail"][9999 & (len(made.s.levels) - 1)]
     queues.withdraw(made.s, BID, np.int64(9999), np.int64(behind), np.int64(6))
-    assert queues.shares_ahead(made.s, BID) == 5
+    assert ahead_of_bid(made) == 5
     queues.withdraw(made.s, BID, np.int64(9999), np.int64(ahead), np.int64(3))
-    assert queues.shares_ahead(made.s, BID) == 2
+    assert ahead_of_bid(made) == 2
 
 
 @pytest.mark.parametrize(
@@ -102,8 +107,43 @@ def test_else_a_crossing_order_takes_up_to_its_price_and_the_rest_stands() -> No
 
 
 def test_quotes_of_one_decision_do_not_meet() -> None:
+    """Both give way: at the mid of an even spread a tick each."""
     made = decide(stage(distance_from="mid"), 1, 0.0, 1, 0.0)
-    assert shares(made, 10000) == [(1, True)] and shares(made, 10001) == [(3, False), (1, True)]
+    assert shares(made, 9999)[-1] == (1, True) and shares(made, 10001)[-1] == (1, True)
+    assert shares(made, 10000) == []
+    made = stage(quotes=2)
+    made.add(ASK, 10006, 1)
+    queues.take(made.s, ASK, np.int64(8), np.int64(2**61), np.int64(0))  # the spread is 7 ticks: 9999 and 10006
+    decide(made, 1, -5 * CENT, 1, -5 * CENT, 2, -CENT, 2, -CENT)  # bids at 10004 and 10000, asks at 10001 and 10005
+    assert {price: shares(made, price) for price in range(10000, 10006)} == {
+        10000: [(2, True)], 10001: [], 10002: [(1, True)], 10003: [(1, True)], 10004: [], 10005: [(2, True)]
+    }  # fmt: skip
+
+
+def test_several_orders_a_side_each_in_its_place() -> None:
+    made = decide(stage(quotes=3), 2, 0.0, 0, 0, 1, 0.0, 0, 0, 3, 2 * CENT, 0, 0)
+    first = [(3, False), (2, False)]
+    assert shares(made, 9999) == [*first, (2, True), (1, True)] and shares(made, 9997) == [(4, False), (3, True)]
+    made.add(BID, 9999, 7)
+    unchanged = [*first, (2, True), (1, True), (7, False)]
+    assert shares(decide(made, 1, 0.0, 0, 0, 2, 0.0, 0, 0, 3, 2 * CENT, 0, 0), 9999) == unchanged  # in another order
+    # one more a tick inside; the first of the two at 9999 serves the quote of 1 share, the other is withdrawn
+    decide(made, 4, -CENT, 0, 0, 1, 0.0, 0, 0, 3, 2 * CENT, 0, 0)
+    assert shares(made, 10000) == [(4, True)] and shares(made, 9999) == [*first, (1, True), (7, False)]
+    assert shares(made, 9997) == [(4, False), (3, True)]
+    seen = made.observe(len(market_named("order-flow").spec(settings_of(quotes=3, horizons=(1.0,))).columns))
+    assert seen[10:19].tolist() == [4, -1, 0, 1, 0, 5, 3, 2, 4] and not seen[19:28].any()
+    # raised, it goes to the back; and a market order meets the orders one after another
+    decide(made, 4, -CENT, 0, 0, 2, 0.0, 0, 0, 3, 2 * CENT, 0, 0)
+    assert shares(made, 9999) == [*first, (7, False), (2, True)]
+    sell(made, 17)
+    assert made.account().inventory == 5 and shares(made, 9999) == [(1, True)]
+
+
+def test_the_position_limit_holds_for_all_orders_of_a_side_together() -> None:
+    made = decide(stage(quotes=3, position_limit=5), 3, 0.0, 1, 0.0, 3, CENT, 5, 0.0, 2, 2 * CENT, 4, CENT)
+    assert [size for price in (9999, 9998, 9997) for size, own in shares(made, price) if own] == [3, 2]
+    assert [size for price in (10001, 10002) for size, own in shares(made, price) if own] == [1, 4]
 
 
 def test_market_orders_pay_the_spread_walk_the_book_and_others_miss_them() -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from mmrl.markets.order_flow import state
+from mmrl.markets.order_flow.hawkes import branching_ratio, stationary_rates
 from mmrl.markets.order_flow.tape import LEVELS
 from tests.markets.order_flow.stage import Stage, settings_of
 
-LIMIT, EXECUTION = 1, 4
+LIMIT, DELETION, EXECUTION = 1, 3, 4
 
 
 def tape_of(events: int, levels: int = 1, seed: int = 3, **market: Any) -> np.ndarray:
@@ -35,6 +36,41 @@ def test_excited_market_orders_have_the_stationary_rate() -> None:
         count = (tape[rows, 5] == direction).sum()
         # the variance of counts of such a process is that of a Poisson process times (1 - 0.7)^-2, both sides together
         assert count / minutes == pytest.approx(1.0, abs=4 / 0.3 / np.sqrt(minutes))
+
+
+def test_all_kinds_excited_have_the_stationary_rates() -> None:
+    """lambda = mu + K lambda for limit and market orders, whose mu is known, and what the settings estimate of all."""
+    same = np.array([[0.20, 0.10, 0.15], [0.05, 0.10, 0.02], [0.02, 0.05, 0.25]])
+    cross = np.array([[0.05, 0.00, 0.05], [0.00, 0.10, 0.05], [0.03, 0.02, 0.10]])
+    halves = [np.concatenate([share * same, share * cross], axis=1) for share in (0.25, 0.75)]
+    excited: dict[str, Any] = {
+        "hawkes_kinds": "all",
+        "hawkes_decays": (2.0, 10.0),
+        "hawkes_matrix": tuple(np.ravel(halves).tolist()),
+    }
+    tape = tape_of(600_000, market_rates=(0.6,), **excited)
+    minutes = tape[-1, 0]
+    counts = [(tape[:, 1] == LIMIT).sum(), (tape[:, 1] == DELETION).sum(), len(market_orders(tape))]
+    rates = np.array(counts) / 2 / minutes
+    settings = settings_of(levels=8, market_rates=(0.6,), **excited)
+    mu = np.array([sum(settings.limit_rates) + sum(settings.far_rates), 0.0, 0.6])
+    expected = mu + (same + cross) @ rates
+    np.testing.assert_allclose(rates[[0, 2]], expected[[0, 2]], rtol=0.02)
+    np.testing.assert_allclose(rates, stationary_rates(settings), rtol=0.02)
+    assert rates[0] > 1.5 * mu[0] and rates[2] > 3 * mu[2]
+
+
+def test_branching_ratio_and_stationary_rates_by_hand() -> None:
+    """S + C = (0.5, 0.1; 0.2, 0.4) of limit and market orders: eigenvalues 0.6 and 0.3; (I - K)^-1 (5, 1)."""
+    matrix = np.zeros((3, 6))
+    matrix[0, 0], matrix[0, 5], matrix[2, 3], matrix[2, 2] = 0.5, 0.1, 0.2, 0.4
+    settings = settings_of(
+        limit_rates=(5.0,), cancel_rates=(1.0,), market_rates=(1.0,), levels=1, limit_scale=0.0,
+        hawkes_kinds="all", hawkes_decays=(3.0,), hawkes_matrix=tuple(matrix.ravel().tolist()),
+    )  # fmt: skip
+    assert branching_ratio(settings) == pytest.approx(0.6)
+    limit, market = np.array([0.6 * 5 + 0.1 * 1, 0.2 * 5 + 0.5 * 1]) / (0.5 * 0.6 - 0.1 * 0.2)
+    assert stationary_rates(settings) == pytest.approx((limit, limit - market, market))
 
 
 def test_excitation_clusters_market_orders() -> None:

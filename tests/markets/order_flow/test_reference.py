@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,15 @@ TABLES = {
     "market_rates": (0.0, 0.6, 0.9, 1.3),
     "levels": 12,
 }
+MATRIX = (
+    0.10, 0.05, 0.10, 0.02, 0.00, 0.05,
+    0.05, 0.10, 0.02, 0.00, 0.08, 0.03,
+    0.02, 0.05, 0.20, 0.01, 0.00, 0.10,
+    0.08, 0.02, 0.05, 0.00, 0.10, 0.00,
+    0.02, 0.15, 0.10, 0.05, 0.00, 0.02,
+    0.00, 0.02, 0.15, 0.03, 0.00, 0.05,
+)  # fmt: skip
+"""Two exponentials: rows limit orders, cancellations, market orders."""
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "geometric sizes": {"size_law": "geometric", "limit_size": 4.0, "market_size": 9.0, "position_limit": 60},
@@ -31,6 +41,28 @@ CASES: dict[str, dict[str, Any]] = {
     "reverting price": {"efficient_price": "ornstein-uhlenbeck", "efficient_volatility": 3.0, "informed": 0.3},
     "late": {"latency_law": "constant", "latency": 0.3, "decide_by": "time", "decision_interval": 0.2},
     "market orders": {"actions": "limit+market", "distance_from": "mid", "post_only": False, "position_limit": 5},
+    "late at random": {"latency_law": "exponential", "latency": 0.3, "decide_by": "time", "decision_interval": 0.2},
+    "several orders": {"quotes": 3, "position_limit": 12, "size_law": "geometric", "market_size": 4.0},
+    "several orders that take": {
+        "quotes": 2,
+        "post_only": False,
+        "actions": "limit+market",
+        "distance_from": "mid",
+        "latency_law": "constant",
+        "latency": 0.1,
+        "decide_by": "time",
+        "decision_interval": 0.3,
+    },
+    "all excited": {"hawkes_kinds": "all", "hawkes_decays": (20.0, 60.0), "hawkes_matrix": MATRIX, "quotes": 2},
+    "excited in a thin book": {
+        "hawkes_kinds": "all",
+        "hawkes_decays": (2.0,),
+        "hawkes_matrix": MATRIX[:18],
+        "levels": 1,
+        "limit_rates": (0.6,),
+        "cancel_rates": (0.5,),
+        "market_rates": (0.4,),
+    },
     "fees": {"maker_fee": -0.002, "taker_fee": 0.003, "actions": "limit+market", "post_only": False},
 }
 DECISIONS = 850
@@ -40,12 +72,12 @@ DECISIONS = 850
 def random_quote(rng: np.random.Generator, last: tuple[float, ...], axes: int) -> tuple[float, ...]:
     """Often as before, reduced, raised or moved."""
     quote = list(last)
-    for side in range(2):
+    for pair in range(axes // 4 * 2):
         if rng.random() < 0.4:
-            quote[2 * side] = float(rng.integers(0, 7))
+            quote[2 * pair] = float(rng.integers(0, 7))
         if rng.random() < 0.4:
-            quote[2 * side + 1] = float(rng.integers(-3, 5)) * 0.01
-    for a in range(4, axes):
+            quote[2 * pair + 1] = float(rng.integers(-3, 5)) * 0.01
+    for a in range(axes // 4 * 4, axes):
         quote[a] = float(rng.integers(1, 7)) if rng.random() < 0.15 else 0.0
     return tuple(quote)
 
@@ -59,13 +91,15 @@ def test_equal_message_by_message(case: str, seed: int) -> None:
     slow = ReferenceMarket(settings, seed)
     rng = np.random.default_rng(seed)
     quote: tuple[float, ...] = (0.0,) * len(spec.axes)
-    delay = settings.latency if settings.latency_law != "none" else 0.0
     for step in range(DECISIONS):
         before, worth = slow.inventory, slow.revaluation
         if step % 50 == 0:
             seen, expected = fast.observe(len(spec.columns)), slow.observation(1 - step / settings.nt)
             np.testing.assert_allclose(seen, expected, atol=1e-5, rtol=1e-5)
         quote = random_quote(rng, quote, len(spec.axes))
+        delay = settings.latency if settings.latency_law != "none" else 0.0
+        if settings.latency_law == "exponential":
+            delay *= -math.log(1 - slow.draw())
         slow.decide(quote, delay)
         fast.act(*quote)
         fast.advance()
@@ -115,5 +149,4 @@ def same_book(fast: Stage, slow: ReferenceMarket) -> None:
         assert queues == expected
         for queue in queues.values():
             assert [order[0] for order in queue] == sorted(order[0] for order in queue), "first come, first served"
-    for side in range(2):
-        assert fast.s.book["excitation"][side].sum() == pytest.approx(slow.excitation(side), rel=1e-9, abs=1e-12)
+    assert fast.s.book["excitation"].sum(1).tolist() == pytest.approx(slow.excitation(), rel=1e-9, abs=1e-12)

@@ -16,6 +16,7 @@ from mmrl.settings.sources import resolve
 from tests.markets.order_flow.stage import settings_of
 
 TWO = {"queue_sizes": 1, "limit_rates": (1.0, 1.0), "cancel_rates": (0.0, 1.0), "market_rates": (0.0, 1.0)}
+ALL = {"hawkes_kinds": "all", "hawkes_decays": (1.0,)}
 CATEGORICAL = {"policy.kind": "categorical"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"limit_rates": (1.0, -1.0), "cancel_rates": (1.0, 1.0)}, "limit_rates has a rate -1"),
@@ -39,7 +40,18 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"horizons": (0.0,)}, "market.horizons"),
     ({"midprice": 1.0}, "market.midprice = 1 is too low"),
     ({"position_limit": 1, "size_grid": (0, 2), **CATEGORICAL}, "no quote could be sent"),
-    ({"distance_from": "mid", "delta_grid": (-1.0, 1.0), **CATEGORICAL}, "distances from the mid must be >= 0"),
+    ({"quotes": 6}, "market.quotes = 6 is not allowed"),
+    ({"quote_step": 2.0}, "the maker has one order a side"),
+    ({**ALL, "hawkes_matrix": (0.1,) * 12}, "hawkes_matrix has 12 numbers, market.hawkes_decays 1: give 18"),
+    ({**ALL, "hawkes_matrix": (-0.1,) * 18}, "market.hawkes_matrix must be finite numbers >= 0"),
+    ({**ALL, "hawkes_matrix": (0.17,) * 18}, "hawkes_matrix makes a branching ratio of 1.02: it must be < 1"),
+    ({**ALL, "hawkes_matrix": (0.5, 0.6, *(0.0,) * 16)}, "branching ratio of 1.1 of orders with the cancellations"),
+    ({**ALL, "hawkes_matrix": (0.99995, *(0.0,) * 17)}, "excites so many limit orders that about"),
+    (
+        {"hawkes_kinds": "all", "hawkes_same": (0.1,)},
+        "hawkes_same has no effect with market.hawkes_kinds = 'all': use hawkes_matrix",
+    ),
+    ({"hawkes_matrix": (0.1,) * 18}, "hawkes_matrix has no effect with market.hawkes_kinds = 'market'"),
     ({"actions": "limit+market", "take_grid": (0,), **CATEGORICAL}, "take_grid"),
 ]
 
