@@ -19,7 +19,7 @@ from mmrl.settings.declare import ConfigError
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config
 
-TRAJECTORIES = 40
+TRAJECTORIES = 100
 FEWEST = 20
 """Fills at a distance that counts."""
 
