@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from importlib import import_module
 from typing import Annotated, Any, Literal
 
 import typer
 
-from mmrl.commands.options import complete_agent, complete_preset, complete_run, with_settings
+from mmrl.commands import surroundings
+from mmrl.commands.options import complete_agent, complete_preset, complete_run, misread_flag, with_settings
+from mmrl.settings.sources import expanded
 
 app = typer.Typer(
     name="mmrl",
@@ -42,7 +44,15 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 What = Literal["training", "episode", "book"]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
-Results = Annotated[str, typer.Option("--results", envvar="MMRL_RESULTS", help="Folder that contains the run folders.")]
+Results = Annotated[
+    str,
+    typer.Option(
+        "--results",
+        envvar="MMRL_RESULTS",
+        help="Folder that contains the run folders.",
+        callback=lambda value: expanded(value, "--results"),
+    ),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -60,6 +70,7 @@ def mmrl_(
     ] = False,
 ) -> None:
     """Train a market maker in a terminal and watch it learn."""
+    surroundings.check_directory()
 
 
 @app.command(epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni")
@@ -77,6 +88,7 @@ def train(
     good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: draw good-results.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train though more memory is needed than there is.")] = False,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -86,15 +98,16 @@ def train(
     if plot or good_results:
         from mmrl.commands import plot as plotting
 
-        plotting.plot([load] if load else [], good_results, settings.get("run.results", "results"))
+        root = settings.get("run.results") or os.environ.get("MMRL_RESULTS") or "results"
+        plotting.plot([load] if load else [], good_results, expanded(root, "--results"))
         return
-    resolved, origins, folder = training.prepare(settings, config, preset, load, expand, os.environ)
+    resolved, origins, folder = training.prepare(settings, config, preset, load, expand, os.environ, force or dry_run)
     if dry_run:
         training.show_settings(resolved, origins, json_)
     elif detach:
-        training.detach([sys.executable, str(Path(__file__).resolve())], sys.argv[1:], resolved, json_)
+        training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force))
 
 
 @app.command()
@@ -335,9 +348,7 @@ def tui(results: Results = "results", debug: Debug = False) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
         print("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", file=sys.stderr)
         raise typer.Exit(2)
-    from tui.app import run
-
-    run(results)
+    import_module("mmrl.tui.app" if __package__ else "tui.app").run(results)  # installed, it stands under mmrl
 
 
 @app.command()
@@ -350,6 +361,7 @@ def bench(json_: Json = False, debug: Debug = False) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors become one line on standard error and an exit code."""
+    surroundings.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     try:
         code = typer.main.get_command(app).main(given, prog_name="mmrl", standalone_mode=False)
@@ -358,25 +370,35 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if "--debug" in given:
             raise
-        code = _report(error, given)
-    sys.stdout.flush()
-    sys.exit(code if isinstance(code, int) else 0)
+        # Typer takes every end of a file for an interrupt at a prompt, and we have no prompts.
+        code = _report(error.__cause__ if isinstance(error.__cause__, EOFError) else error, given)
+    fault = surroundings.flush()
+    if fault:
+        print(f"mmrl: standard output cannot be written: {fault}", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) and code else 1 if fault else 0)
 
 
 def _report(error: Exception, given: Sequence[str]) -> int:
     names = [kind.__name__ for kind in type(error).__mro__]
-    if "Abort" in names:
-        return 130
     if "NoArgsIsHelpError" in names:
         return 2  # the help page is already printed
     usage = hasattr(error, "format_message")
-    message = _of_value(error, given) or error.format_message() if usage else str(error)  # type: ignore[attr-defined]
+    message = _usage(error, given) if usage else str(error)
     line = " ".join(str(message).split()) or type(error).__name__
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
     print(f"mmrl: {line}", file=sys.stderr)
     return code or 1
+
+
+def _usage(error: Any, given: Sequence[str]) -> str:
+    """What is wrong with the command line."""
+    word = getattr(error, "option_name", "")
+    if type(error).__name__ == "NoSuchOption" and word.startswith("-") and not word.startswith("--"):
+        known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
+        return misread_flag(word, given, known)
+    return _of_value(error, given) or str(error.format_message())
 
 
 def _of_value(error: Any, given: Sequence[str]) -> str:

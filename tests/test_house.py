@@ -114,13 +114,14 @@ def test_no_function_takes_many_parameters() -> None:
 
 
 def test_files_stand_in_folders_with_a_purpose() -> None:
-    assert [path.name for path in (ROOT / "mmrl").glob("*.py")] == ["__init__.py"]
+    assert sorted(path.name for path in (ROOT / "mmrl").glob("*.py")) == ["__init__.py", "__main__.py"]
     assert [place(path) for path in SOURCES if path.stem in ("util", "utils", "helpers", "misc", "common")] == []
 
 
 def test_files_beside_the_code_are_installed_with_it() -> None:
     data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    shipped = {path for package, patterns in data.items() for p in patterns for path in (ROOT / package).glob(p)}
+    shipped = {path for package, patterns in data.items() for p in patterns
+               for path in (ROOT / package.removeprefix("mmrl.")).glob(p)}  # fmt: skip
     there = {path for package in ("mmrl", "tui") for path in (ROOT / package).rglob("*.*") if path.is_file()}
     left = {path for path in there - shipped if path.suffix != ".py" and "__pycache__" not in path.parts}
     assert sorted(place(path) for path in left) == []

@@ -13,15 +13,16 @@ from textual.binding import Binding
 from textual.screen import Screen
 
 from mmrl.runs.status import read_raw
-from tui import processes
-from tui.messages import PollRuns, StartTraining
-from tui.run_index import RunIndex
-from tui.screens.base import Base
-from tui.screens.help import owners
-from tui.screens.runs import RunsScreen
-from tui.session import Session
-from tui.settings import load_settings
-from tui.themes import THEMES, word
+
+from . import processes
+from .messages import PollRuns, StartTraining
+from .run_index import RunIndex
+from .screens.base import Base
+from .screens.help import owners
+from .screens.runs import RunsScreen
+from .session import Session
+from .settings import load_settings
+from .themes import THEMES, word
 
 INTERVAL = 0.5  # seconds between two polls of the run folders
 FULL_UPDATE = 20  # every so many polls all rows are compared, because ages grow without a change on disk
@@ -124,7 +125,7 @@ class MmrlApp(App[None]):
         self.poll_runs()
         if screen is None or self.screen is not screen:
             return
-        from tui.screens.run import RunScreen
+        from .screens.run import RunScreen
 
         for entry in self.session.runs.entries.values():
             folder = Path(entry.info.folder)

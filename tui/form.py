@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmrl.markets.contract import market_named
+from mmrl.runs.memory import Demand, demand
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, values_of, without_effect
 from mmrl.settings.model import Config
-from mmrl.settings.registry import default_market, markets, settings_class
+from mmrl.settings.registry import default_market, markets
 from mmrl.settings.sources import nested, read_preset
 
 HIDDEN = ("run.results",)
@@ -150,27 +150,10 @@ def short(message: str) -> str:
     return rest.partition("; the default is")[0] if found else message
 
 
-def steps(draft: Draft) -> float:
-    """Simulated steps of the whole run, at most."""
-    values, _ = draft.parsed()
-    try:
-        return float(values["market.nt"]) * float(values["training.nb"]) * float(values["training.ne"])
-    except (KeyError, TypeError, ValueError):
-        return float("nan")
-
-
-ROW = 164
-"""Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
-
-
-def memory(draft: Draft) -> float:
-    """Bytes of memory that training takes at its peak on a CPU, about; NaN while a field cannot be read."""
+def demand_of(draft: Draft) -> Demand | None:
+    """Steps and memory of the training that it describes; None while a field cannot be read."""
     values, errors = draft.parsed()
-    if any(key.startswith("market.") for key in errors):
-        return float("nan")
-    own = {key.partition(".")[2]: value for key, value in values.items() if key.startswith("market.")}
     try:
-        spec = market_named(draft.market).spec(settings_class(draft.market).model_validate(own))
-        return spec.memory + spec.steps * float(values["training.nb"]) * (ROW + 4.0 * len(spec.columns))
-    except (KeyError, TypeError, ValueError):
-        return float("nan")
+        return None if errors else demand(build(nested(values)))
+    except ConfigError:
+        return None

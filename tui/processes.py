@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from mmrl.runs.processes import environment, python
 
 
 class NotStarted(RuntimeError):
     """The command failed; the message is its one-line reason."""
 
 
-def program() -> list[str]:
-    """How to call mmrl with this Python interpreter."""
-    spec = importlib.util.find_spec("cli")
-    if spec is None or spec.origin is None:
-        raise NotStarted("the mmrl command is not installed with the terminal UI")
-    return [sys.executable, spec.origin]
-
-
 def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
     """Run `mmrl train ... --detach`; returns its JSON output, with the pid of the new process. Raises NotStarted."""
-    command = [*program(), "train", *arguments, "--results", str(results), "--detach", "--json"]
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    command = [*python(), "train", *arguments, "--results", str(results), "--detach", "--json"]
+    variables = {key: value for key, value in environment().items() if key not in ("COLUMNS", "LINES")}
     try:
         done = subprocess.run(
             command,
@@ -40,7 +32,7 @@ def start(arguments: Sequence[str], results: Path) -> dict[str, Any]:
             errors="replace",
             timeout=60,
             start_new_session=True,
-            env=environment,
+            env=variables,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NotStarted(str(error)) from None

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mmrl.runs import store
 from mmrl.runs.lock import is_locked
-from mmrl.runs.names import valid_name
+from mmrl.runs.names import good_folder, valid_name
 from mmrl.runs.status import UNFINISHED
-from tui.summary import quick_summary
-from tui.trend import trend
+
+from .summary import quick_summary
+from .trend import trend
 
 FILES = ("config.toml", "status.json", "metrics.jsonl")
 SETTLED = 2_000_000_000  # nanoseconds: two changes of a folder within less may get the same modification time
@@ -61,7 +62,7 @@ class RunIndex:
 
     def __init__(self, results: str | Path) -> None:
         self.results = Path(results)
-        self.good = self.results.resolve().parent / "good-results"
+        self.good = good_folder(self.results)
         self.entries: dict[str, Entry] = {}
         self.loading = True
         self.fault = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tui.run_index import RunIndex
-from tui.settings import Settings
+from .run_index import RunIndex
+from .settings import Settings
 
 
 @dataclass

@@ -6,13 +6,15 @@ Every case runs in a process of its own, so that memory and first calls are its 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from mmrl.runs.machine import cpus
+from mmrl.runs.processes import environment, python
 
 if TYPE_CHECKING:
     from mmrl.commands.plain_book import PlainBook
@@ -25,12 +27,11 @@ LIVE = 0.1  # share of live steps in the comparison of CSR with a dense mask
 
 def bench(as_json: bool) -> None:
     """Run every case, narrating on stderr, and print one JSON object or a table on stdout."""
-    results: dict[str, float] = {"cores": float(_cores())}
+    results: dict[str, float] = {"cores": float(cpus())}
     for name in CASES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        done = subprocess.run(
-            [sys.executable, "-m", "mmrl.commands.bench", name], capture_output=True, text=True, check=False
-        )
+        command = [*python("mmrl.commands.bench"), name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         if done.returncode:
             raise RuntimeError(f"benchmark {name} failed: {done.stderr.strip().splitlines()[-1]}")
         results.update(json.loads(done.stdout.splitlines()[-1]))
@@ -40,10 +41,6 @@ def bench(as_json: bool) -> None:
     width = max(map(len, results))
     for name, value in results.items():
         print(f"{name:<{width}}  {value:>16,.3f}" if value < 1000 else f"{name:<{width}}  {value:>12,.0f}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _peak_mb() -> float:
@@ -167,7 +164,7 @@ def csr_and_dense_seconds(live: float, trajectories: int = 100, steps: int = 200
     from mmrl.learn.returns import LearningBatch
     from mmrl.settings.model import Config
 
-    torch.set_num_threads(_cores())
+    torch.set_num_threads(cpus())
     torch.manual_seed(0)
     config, rows = Config(), trajectories * steps
     policy = make_policy(config)
@@ -197,11 +194,11 @@ def _starts() -> dict[str, float]:
 
     def seconds(cache: str) -> float:
         with tempfile.TemporaryDirectory() as results:
-            command = [sys.executable, "-m", "cli", "train", "-nt", "50", "-nb", "10", "-ne", "1", "--json"]
+            command = [*python(), "train", "-nt", "50", "-nb", "10", "-ne", "1", "--json"]
             began = time.perf_counter()
             subprocess.run(
                 [*command, "--results", results],
-                env={**os.environ, "NUMBA_CACHE_DIR": cache},
+                env=environment(NUMBA_CACHE_DIR=cache),
                 capture_output=True,
                 check=True,
             )
@@ -218,7 +215,7 @@ def _help() -> dict[str, float]:
 
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "cli", "--help"], capture_output=True, check=True)
+        subprocess.run([*python(), "--help"], capture_output=True, check=True, env=environment())
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import market_of, spec_of
-from mmrl.settings.declare import ConfigError
+from mmrl.plots.numbers import amount, percent
+from mmrl.runs.memory import require_trajectory
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
 from mmrl.settings.upgrade import current, new_key
+from mmrl.training.compiling import compile_first
 
 
 def evaluate(
@@ -52,6 +55,9 @@ def evaluate(
     if quotes or save is not None:
         surface.show(entrants, save)
         return
+    for entrant in entrants:
+        require_trajectory(entrant.config)
+    compile_first(config, note)
     result = compare.compare(entrants, config, trajectories, seed, max_inventory)
     if as_json:
         print(json.dumps(result, allow_nan=False, default=list))
@@ -61,9 +67,10 @@ def evaluate(
 
 def tell_if_compiling(*kernels: Any) -> None:
     """Say on stderr why nothing is seen for a while, where a kernel must be compiled first."""
-    from mmrl.rollout.compiled import COMPILING, uncompiled
+    from mmrl.kernels.jit import must_compile
+    from mmrl.training.compiling import COMPILING
 
-    if any(map(uncompiled, kernels)):
+    if any(map(must_compile, kernels)):
         print(f"mmrl: {COMPILING}", file=sys.stderr, flush=True)
 
 
@@ -135,7 +142,7 @@ def print_table(result: dict[str, Any]) -> None:
     console.print(f"{result['market']}: {settings}", highlight=False)
     console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
     if result["optimum_ce"] is not None:
-        console.print(f"exact optimum: {result['optimum_ce']:.4f}", highlight=False)
+        console.print(f"exact optimum: {amount(result['optimum_ce'], digits=6)}", highlight=False)
     for k, arrival in dict.fromkeys(row["fill_curve"] for row in result["rows"] if row["fill_curve"]):
         console.print(f"closed forms: fills at rate {arrival:.4g} exp(-{k:.4g} d) at distance d", highlight=False)
     for row in result["rows"]:
@@ -154,7 +161,7 @@ def print_table(result: dict[str, Any]) -> None:
                 ("fills", lambda r: _number(r["fills_mean"])),
                 ("exact CE", lambda r: _number(r["exact_ce"])),
                 ("CE", lambda r: _number(r["ce"], r["ce_ci"])),
-                ("optimality", lambda r: "-" if r["optimality"] is None else f"{100 * r['optimality']:.2f} %"),
+                ("optimality", lambda r: percent(r["optimality"])),
                 ("value - first", lambda r: _number(r["difference"], r["difference_ci"])),
             ],
         ),
@@ -189,12 +196,7 @@ def _number(value: float | str | None, interval: Sequence[float] | None = None) 
         return "-"
     if isinstance(value, str):
         return value
-    digits = 2 if abs(value) < 10_000 else 0
-    text = f"{value:,.{digits}f}"
-    if interval is None:
-        return text
-    half = (interval[1] - interval[0]) / 2
-    return f"{text} ± {half:,.{digits}f}" if half > 0 else text
+    return amount(value, None if interval is None else (interval[1] - interval[0]) / 2)
 
 
 def _linear(constant: float, per_share: float, per_time: float) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.names import good_folder
+from mmrl.settings.declare import ConfigError, brief, suggestion
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
-from mmrl.settings.sources import presets, set_values
+from mmrl.settings.sources import expanded, presets, set_values
 from mmrl.settings.upgrade import old_flags, old_key
 
 OLD = "old"
@@ -59,12 +60,12 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
             value, flag = spec.switches[_switch(switch)], _switch(switch)
         else:
             value, flag = argument if spec.kind == "bool" else parse_text(spec, argument), spec.flags[0]
-        if values.get(key, value) != value:
-            raise ConfigError(f"{flag} contradicts {key} = {values[key]!r}, which is given too: drop one")
+        if key in values and values[key] != value:
+            raise ConfigError(f"{flag} contradicts {key} = {brief(values[key])}, which is given too: drop one")
         values[key] = value
     for key, value in set_values(assignments).items():
-        if values.get(key, value) != value:
-            raise ConfigError(f"--set {key} contradicts {key} = {values[key]!r}, which is given too: drop one")
+        if key in values and values[key] != value:
+            raise ConfigError(f"--set {key} contradicts {key} = {brief(values[key])}, which is given too: drop one")
         values[key] = value
     return values
 
@@ -81,11 +82,30 @@ def complete_agent(incomplete: str) -> list[str]:
     return [name for name in AGENTS if name.startswith(incomplete)]
 
 
-def complete_run(incomplete: str) -> list[str]:
-    """Runs in the results folder whose names begin with what is typed."""
-    root = Path(os.environ.get("MMRL_RESULTS", "results"))
-    found = root.iterdir() if root.is_dir() else ()
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Runs whose names begin with what is typed, in the folder that the rest of the line names."""
+    given = ctx.params.get("results") or ctx.params.get("run_results") or os.environ.get("MMRL_RESULTS") or "results"
+    try:
+        root = Path(expanded(str(given), "--results"))
+        root = good_folder(root) if ctx.params.get("good_results") else root
+        found = list(root.iterdir())
+    except (OSError, ValueError):  # a half-typed line is not refused
+        return []
     return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
+
+
+def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:
+    """What is wrong with an unknown flag, for words that were typed: Click names only a letter of -nb4, a list of -n.
+
+    `word` is the flag that Click names. Empty where a word is as Click says.
+    """
+    flags = sorted(known, key=len, reverse=True)
+    typed = [w for w in given if w.startswith("-") and not w.startswith("--") and w.partition("=")[0] not in flags]
+    wrong = next((w for w in typed if w.startswith(word[:2])), word)
+    joined = next((flag for flag in flags if len(flag) > 2 and flag[1] != "-" and wrong.startswith(flag)), "")
+    if joined:
+        return f"{wrong} is no option: write {joined} {wrong.removeprefix(joined).lstrip('=')}"
+    return f"{wrong} is no option{suggestion(wrong, flags)}"
 
 
 def _switch(name: str) -> str:

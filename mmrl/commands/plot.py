@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from mmrl.plots import figures, pictures
-from mmrl.plots.streams import charset, wants_colour
+from mmrl.plots.streams import charset, terminal_size, wants_colour
 from mmrl.plots.text import printable
+from mmrl.runs.names import good_folder
 from mmrl.runs.store import find_run, find_runs
 from mmrl.settings.declare import ConfigError
 
@@ -36,8 +36,8 @@ def plot(
         for path in figures.save_figure(folders, what, list(metrics), Path(save), width, height):
             print(f"wrote {printable(path)}")
         return
-    terminal = shutil.get_terminal_size((100, 30))
-    size = width or terminal.columns, height or max(terminal.lines - 2, 16)
+    columns, lines = terminal_size()
+    size = width or columns, height or max(lines - 2, 16)
     if save is not None:
         Path(save).write_text(pictures.drawing(folders, what, metrics, *size, False) + "\n", encoding="utf-8")
         print(f"wrote {printable(save)}")
@@ -48,13 +48,18 @@ def plot(
 
 
 def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> list[Path]:
-    """Folders of the runs to draw, at least one."""
+    """Folders of the runs to draw, at least one; good-results stands beside the folder of results."""
+    root = str(good_folder(results)) if good_results else results
     if names:
-        return [Path(find_run(name, "good-results" if good_results else results).folder) for name in names]
-    root = "good-results" if good_results else results
+        return [Path(find_run(name, root).folder) for name in names]
     found = find_runs(root)
     if not found:
-        raise ConfigError(f"no runs in {root}: name one, or start one with mmrl train --preset quickstart")
+        remedy = (
+            "a clone of the repository has some, and mmrl runs promote RUN copies a run there"
+            if good_results
+            else "name one, or start one with mmrl train --preset quickstart"
+        )
+        raise ConfigError(f"no runs in {root}: {remedy}")
     if not good_results:
         found = [max(found, key=lambda info: info.updated or 0)]
     return [Path(info.folder) for info in found]

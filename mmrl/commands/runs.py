@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mmrl.plots.numbers import amount, percent
 from mmrl.runs import control, store
 from mmrl.runs.lock import is_locked
 from mmrl.settings.declare import ConfigError
@@ -116,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     value, half, speed = row.get("value_mean"), row.get("value_half"), row.get("steps_per_second")
-    shown = "" if value is None else f"{value:,.1f}" + ("" if half is None else f" ± {half:,.1f}")
+    shown = "" if value is None else amount(value, half)
     return (
         str(row["name"]),
         str(row["state"]),
@@ -124,7 +125,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["market"] or ""),
         str(row["algorithm"] or ""),
         shown,
-        "" if row.get("optimality") is None else f"{100 * row['optimality']:.2f} %",
+        "" if row.get("optimality") is None else percent(row["optimality"]),
         "" if speed is None else f"{speed:,.0f}",
         _time(row["updated"]),
     )

@@ -13,14 +13,16 @@ from typing import Any
 
 from mmrl.commands.evaluate import playing_field, tell_if_compiling
 from mmrl.markets.contract import market_of, spec_of
+from mmrl.plots.numbers import compact
+from mmrl.runs.memory import require_trajectory
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, field
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import new_key
+from mmrl.training.signals import ASKED
 
 NOBODY = "none"
-TERMINATED = 143
 SHOWN = 10
 """Distances, spreads and levels that the summary for readers has at most."""
 
@@ -56,6 +58,7 @@ def simulate(
             if given is not None:
                 raise ConfigError(f"{flag} says how a run plays: name one with --run, or drop it")
     config, name, quoter = _traders(market, preset, assignments, agent, run, epoch or "best", stochastic, results)
+    require_trajectory(config)
     tape, spec = market_of(config).tape, spec_of(config)
     assert tape is not None
     summary, tick = Summary(levels), tape.tick(config.market)
@@ -122,16 +125,18 @@ def _prefix(output: str, market: str) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the command as an interrupt does, so that nothing unfinished stays behind."""
+    """SIGTERM and SIGHUP end the command as an interrupt does, so that nothing unfinished stays behind."""
 
-    def stop(*_: Any) -> None:
-        raise SystemExit(TERMINATED)
+    def stop(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, stop)
+    wanted = [number for number in ASKED if number != signal.SIGINT and signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in wanted}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -139,7 +144,7 @@ def _print(found: dict[str, Any]) -> None:
     unit = found["time_unit"]
     maker = "" if found["agent"] == NOBODY else f" with {found['agent']}"
     print(f"{found['market']}{maker}, seed {found['seed']}")
-    length = f"{found['messages']:,} messages, {found['events']:,} events in {found['elapsed']:,.4g} {unit}"
+    length = f"{found['messages']:,} messages, {found['events']:,} events in {compact(found['elapsed'])} {unit}"
     print(f"{length}, one every {_number(found['duration_mean'])} {unit}")
     for what in ("limit_orders", "cancellations", "market_orders"):
         for side in ("bid", "ask"):
@@ -161,4 +166,4 @@ def _print(found: dict[str, Any]) -> None:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3g}"
+    return compact(value, 3)

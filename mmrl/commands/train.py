@@ -24,8 +24,28 @@ def prepare(
     load: str | None,
     expand: int | None,
     environ: Mapping[str, str],
+    force: bool = False,
 ) -> tuple[Config, dict[str, str], Path | None]:
-    """Settings, their origins and the folder of the run to go on with; creates nothing."""
+    """Settings, their origins and the folder of the run to go on with; creates nothing.
+
+    More memory than there is is refused unless `force`.
+    """
+    config, origins, folder = _settings(settings, config_file, preset, load, expand, environ)
+    if not force:
+        from mmrl.runs import memory  # loads numpy, which a dry run need not
+
+        memory.require(config)
+    return config, origins, folder
+
+
+def _settings(
+    settings: Mapping[str, Any],
+    config_file: str | None,
+    preset: str | None,
+    load: str | None,
+    expand: int | None,
+    environ: Mapping[str, str],
+) -> tuple[Config, dict[str, str], Path | None]:
     if expand is not None and load is None:
         raise ConfigError("--expand needs the run it is meant for: add --load RUN")
     if load is None:
@@ -33,6 +53,7 @@ def prepare(
     if config_file or preset:
         raise ConfigError("--load takes the settings of the run: drop --config and --preset")
     from mmrl.runs.store import find_run, read_config
+    from mmrl.training.resume import check_resume, note_unused
 
     # The results folder is where to look, not a setting to change in the run found there.
     root = settings.get("run.results") or environ.get("MMRL_RESULTS") or "results"
@@ -42,12 +63,24 @@ def prepare(
     changes = current(changes, str(changes.get(NAME, stored.config.market.name)))
     if stored.note:
         note(f"{folder.name}: {stored.note}")
+    name = settings.get("run.name")
+    if name not in (None, folder.name, stored.config.run.name):
+        raise ConfigError(f"run.name = {name!r} cannot change by --load: use mmrl runs rename {folder.name} {name}")
     config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})
     refuse_without_effect(config, dict.fromkeys(changes, "flag"))
+    check_resume(folder, stored.config, config, expand or 0)
+    note_unused(environ, stored.config, changes)
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder
 
 
-def train(config: Config, origins: dict[str, str], folder: Path | None, expand: int | None, as_json: bool) -> int:
+def train(
+    config: Config,
+    origins: dict[str, str],
+    folder: Path | None,
+    expand: int | None,
+    as_json: bool,
+    force: bool = False,
+) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.training.reproducible import pin
 
@@ -57,26 +90,27 @@ def train(config: Config, origins: dict[str, str], folder: Path | None, expand: 
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    return run_session(config, origins, load=load, expand=expand or 0, view=open_view(as_json))
+    return run_session(config, origins, load=load, expand=expand or 0, view=open_view(as_json), force=force)
 
 
-def detach(program: Sequence[str], arguments: Sequence[str], config: Config, as_json: bool) -> None:
+def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     """Start the same command as a process of its own session and return at once.
 
     It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
     stays therefore says why a run could not begin.
     """
     from mmrl.display.detached import VARIABLE
+    from mmrl.runs.processes import environment, python
 
     root = Path(config.run.results).resolve()
     root.mkdir(parents=True, exist_ok=True)
     log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    command = [*program, *(argument for argument in arguments if argument not in ("--detach", "--json"))]
+    command = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
     with log.open("ab") as out:
         # A session of its own: closing the terminal must not end the training.
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            env={**os.environ, VARIABLE: str(log)},
+            env=environment(**{VARIABLE: str(log)}),
         )  # fmt: skip
     if as_json:
         print(json.dumps({"pid": child.pid, "results": str(root), "log": str(log)}))

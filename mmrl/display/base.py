@@ -12,13 +12,13 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from mmrl.display.progress import Progress
+from mmrl.plots.streams import write
 from mmrl.settings.model import Config
 
 
 def emit(text: str, stream: TextIO) -> None:
-    """Write one line now; letters that the stream cannot hold become question marks."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "replace").decode(encoding), file=stream, flush=True)
+    """Write one line now."""
+    write(text + "\n", stream)
 
 
 class BaseView:

@@ -34,8 +34,7 @@ class JsonView(BaseView):
         self.out, self.err = out or sys.stdout, err or sys.stderr
 
     def _write(self, data: Mapping[str, Any]) -> None:
-        self.out.write(json.dumps(finite(data), allow_nan=False) + "\n")
-        self.out.flush()
+        emit(json.dumps(finite(data), allow_nan=False), self.out)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         """Write the record of an epoch."""

@@ -18,7 +18,7 @@ from rich.console import Console
 from mmrl.display.base import BaseView, emit
 from mmrl.display.frame import Frame
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
-from mmrl.plots.streams import charset, wants_colour
+from mmrl.plots.streams import MOST_COLUMNS, MOST_LINES, charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
 
@@ -129,10 +129,18 @@ class LiveView(BaseView):
                         self.paint()
             except (OSError, ValueError):  # the terminal was closed; training goes on
                 return
+            except Exception as error:  # a picture that cannot be drawn is missing; training goes on too
+                self.progress.say(f"charts missing: {error!r}")
+                return
+
+    def _measured(self) -> tuple[int, int]:
+        """Columns and lines of the terminal, within reason."""
+        width, height = self.console.size
+        return min(width, MOST_COLUMNS), min(height, MOST_LINES)
 
     def paint(self) -> None:
         """Write the lines that changed, or all of them after a resize."""
-        size = self.console.size
+        size = self._measured()
         if size != self._size:
             self._size, self._shown = size, []
         rows = self._frame.rows(*size, self._colour)
@@ -158,11 +166,11 @@ class LiveView(BaseView):
         shown = self.live
         self.close()
         if shown and self.progress.records:
-            width, height = self.console.size
+            width, height = self._measured()
             tall = max(min(height - 4, 20), 5)
             records = self.progress.records
             picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
-            self._write(picture + "\n")
+            emit(picture, self._file)
         emit(self.progress.outcome(summary), self.out)
 
     def close(self) -> None:

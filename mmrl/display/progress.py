@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.plots.numbers import compact
+from mmrl.plots.numbers import compact, percent
 from mmrl.plots.text import duration, printable
 from mmrl.settings.model import Config
 from mmrl.statistics.intervals import recorded_half
@@ -112,7 +112,7 @@ class Progress:
             f"best {compact(self.best)} @{self.best_epoch}" if math.isfinite(self.best) else "best -",
         ]
         if math.isfinite(self.optimality):
-            parts.append(f"optimality {self.optimality:.2%}")
+            parts.append(f"optimality {percent(self.optimality)}")
         wide = [*parts, f"reward {compact(_number(last.get('reward_mean')))}"]
         wide.append(f"spread {compact(_number(last.get('spread_mean')), 3)}")
         text = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from mmrl.markets.contract import Objective, RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.quoters import learned as policy
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import fields, value_of
 from mmrl.settings.model import Config
+from mmrl.statistics.attempts import Attempts, share_of_optimum
 
 CHUNK_ROWS = 400_000
 """Steps simulated before they are reduced: some 50 MB."""
@@ -103,19 +105,25 @@ def rule(entrant: Entrant) -> dict[str, tuple[float, float, float]] | None:
     return dict(zip(names, entrant.quoter.linear, strict=True))
 
 
+def _exactly(solver: Any, config: Config, entrant: Entrant, max_inventory: int | None) -> float:
+    return float(solver.value_of_quotes(config.market, objective_of(config), entrant.quotes, max_inventory))
+
+
 def compare(
     entrants: Sequence[Entrant], config: Config, trajectories: int, seed: int, max_inventory: int | None = None
 ) -> dict[str, Any]:
     """The whole comparison as plain values, ready for JSON; differences are against the first row."""
     market, spec, objective = config.market, spec_of(config), objective_of(config)
     moves = moves_of(spec, objective)
+    attempts = Attempts(note, but=RangeTooNarrow)
     optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
     if solver is not None:
         try:
-            solution = solver.optimum(market, objective, max_inventory)
+            solution = attempts.get("exact optimum", lambda: solver.optimum(market, objective, max_inventory), None)
         except RangeTooNarrow as error:
             raise ConfigError(str(error)) from None
-        optimum, max_inventory = solution.value, max_inventory or max(solver.MAX_INVENTORY, solution.max_inventory)
+        if solution is not None:
+            optimum, max_inventory = solution.value, max_inventory or max(solver.MAX_INVENTORY, solution.max_inventory)
     rows: list[dict[str, Any]] = []
     first: Summary | None = None
     for entrant in entrants:
@@ -125,8 +133,9 @@ def compare(
         row |= figures(summary, objective, spec.split)
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
-            row["exact_ce"] = solver.value_of_quotes(market, objective, entrant.quotes, max_inventory)
-            row["optimality"] = row["exact_ce"] / optimum if optimum > 0 else None
+            row["exact_ce"] = attempts.get("exact CE", partial(_exactly, solver, config, entrant, max_inventory), None)
+            if row["exact_ce"] is not None:
+                row["optimality"] = share_of_optimum(row["exact_ce"], optimum)
         first = summary if first is None else first
         row["difference"], row["difference_ci"] = mean_interval(summary.value - first.value)
         rows.append(row)

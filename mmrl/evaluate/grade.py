@@ -17,10 +17,10 @@ import numpy as np
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.runs.memory import GRADED
 from mmrl.settings.model import Config
+from mmrl.statistics.attempts import share_of_optimum
 
-TRAJECTORIES = 20
-"""Of a simulated grade, which every epoch pays for."""
 PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
 MEAN, SAMPLED = "mean", "sampled"
@@ -51,6 +51,8 @@ class Grade:
         if self.scores is None or best.scores is None:
             scale = abs(best.value / best.optimality) if best.optimality else abs(best.value)
             return best.value - self.value > EXACT_FALL * scale
+        if self.scores.shape != best.scores.shape:  # of a version that simulated another number
+            return False
         loss = best.scores - self.scores
         return bool(loss.mean() > FALL * loss.std(ddof=1) / math.sqrt(loss.size))
 
@@ -93,10 +95,10 @@ class Grader:
         most = max(self.optimum.max_inventory, solver.MAX_INVENTORY)
         value = float(solver.value_of_quotes(market, objective, quote_table(self.config, weights, most), most))
         best = float(self.optimum.value)
-        return Grade(value, value / best if best > 0 else None)
+        return Grade(value, share_of_optimum(value, best))
 
     def _simulated(self, weights: Any) -> Grade:
-        scores = scores_of(self.config, weights, TRAJECTORIES)
+        scores = scores_of(self.config, weights, GRADED)
         best = max(scores.values(), key=lambda of: float(of.mean()))
         return Grade(float(best.mean()), scores=best)
 

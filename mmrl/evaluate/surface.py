@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from mmrl.agents.learned import actions
 from mmrl.evaluate.compare import Entrant
 from mmrl.evaluate.quotes import TIMES, visited
 from mmrl.markets.contract import spec_of
+from mmrl.plots.streams import terminal_size
 from mmrl.settings.declare import ConfigError
 
 SHOWN = 10  # inventories a side
@@ -88,9 +88,9 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
         _write(q, drawn, Path(save))
         print(f"wrote {save}")
         return
-    terminal = shutil.get_terminal_size((100, 30))
+    columns, lines = terminal_size()
     colour = save is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = drawing(q, drawn, terminal.columns, max(terminal.lines - 2, 30), colour)
+    text = drawing(q, drawn, columns, max(lines - 2, 30), colour)
     if save is None:
         print(text)
     else:

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import numba
 from numba import njit
 
+from mmrl.kernels.cache import KernelCache, Untrusted, make_private
 from mmrl.settings.registry import packages
 
 COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
@@ -49,28 +52,64 @@ def _cache_root() -> Path:
 
 
 def use_versioned_cache() -> None:
-    """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR)."""
-    if "NUMBA_CACHE_DIR" not in os.environ:
-        numba.config.CACHE_DIR = str(_cache_root() / "mmrl" / "kernels" / _source_digest())  # type: ignore[attr-defined]
+    """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR).
+
+    The folder is this user's alone, and so are those above it that are mmrl's.
+    """
+    if "NUMBA_CACHE_DIR" in os.environ:
+        return
+    ours = _cache_root() / "mmrl"
+    folder = ours / "kernels" / _source_digest()
+    with suppress(OSError, Untrusted):  # then numba looks for another place, or each use of a file says what is wrong
+        for place in (ours, folder.parent, folder):
+            make_private(place)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
 
 
 use_versioned_cache()  # before anything is decorated
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    warnings.filterwarnings("ignore", "overflow encountered in scalar", RuntimeWarning)  # random numbers wrap around
 
-kernel: Any = njit(cache=True, nogil=True, error_model="numpy")
+
+def _compiler(kept: bool = False, **options: Any) -> Callable[[Any], Any]:
+    """A decorator that compiles with these options, and keeps on disk what it compiled."""
+    compile = njit(**options)
+
+    def decorate(function: Any) -> Any:
+        compiled = compile(function)
+        if compiled is function:  # NUMBA_DISABLE_JIT: plain Python, with the names that callers know
+            compiled.py_func, compiled.signatures = function, ()
+        elif kept:
+            with suppress(RuntimeError):  # no place at all to keep it
+                compiled._cache = KernelCache(function)
+        return compiled
+
+    return decorate
+
+
+def must_compile(function: Any) -> bool:
+    """Whether the next call of a kernel compiles: it is neither in memory nor, sound, on disk."""
+    if function.signatures or function.py_func is function:
+        return False
+    cache = function._cache
+    return not (isinstance(cache, KernelCache) and cache.holds(function.targetctx.codegen()))
+
+
+kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")
 """Decorates what Python calls: compiled once and kept on disk, running beside other threads."""
 
 _UNCOUNTED: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": False}
 
-inlined: Any = njit(**_UNCOUNTED)
+inlined: Any = _compiler(**_UNCOUNTED)
 """Decorates what kernels call, a market's dynamics among it: always inlined, no reference counts, so it must not
 allocate arrays."""
 
-inlined_fast: Any = njit(fastmath=True, **_UNCOUNTED)
+inlined_fast: Any = _compiler(fastmath=True, **_UNCOUNTED)
 """The same for the arithmetic of networks, whose sums may be reordered."""
 
-allocating: Any = njit(forceinline=True, error_model="numpy")
+allocating: Any = _compiler(forceinline=True, error_model="numpy")
 """Decorates the one kind of helper that may allocate arrays: what a kernel calls before its loop."""
 
-called: Any = njit(**{**_UNCOUNTED, "forceinline": False})
+called: Any = _compiler(**{**_UNCOUNTED, "forceinline": False})
 """Decorates a large function that kernels call from several places: it is compiled once, which keeps kernels small. It
 must not allocate arrays."""

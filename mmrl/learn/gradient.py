@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
-from mmrl.learn.policy import LOG_STD_BOUNDS, CategoricalPolicy, GaussianPolicy, Policy, network_weights
+from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Policy, network_weights
 from mmrl.learn.returns import LearningBatch
 from mmrl.settings.model import Config
 
@@ -107,9 +107,7 @@ def _compiled(
     )
     _leave(policy.network, sums.policy / size)
     if isinstance(policy, GaussianPolicy):
-        inside = (policy.log_std >= LOG_STD_BOUNDS[0]) & (policy.log_std <= LOG_STD_BOUNDS[1])
-        slope = torch.from_numpy(sums.log_std / size - coefficient).float()
-        policy.log_std.grad = torch.where(inside, slope, 0.0)
+        policy.log_std.grad = torch.from_numpy(sums.log_std / size - coefficient).float()
     return (sums.totals / size).tolist()
 
 

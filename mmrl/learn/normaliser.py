@@ -11,6 +11,9 @@ from torch import Tensor
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import OBSERVATION_CLIP
 
+LEAST_STD = 1e-30
+"""Below it a column has not varied, as float32 would hold no quotient; not more, as prices may be of any scale."""
+
 
 @kernel
 def _centred_sums(rows: Any, centre: Any, sums: Any, squares: Any) -> None:
@@ -49,7 +52,7 @@ class RunningNormaliser:
     def std(self) -> np.ndarray:
         """Standard deviation [size]; 1 for a column that has not varied yet."""
         std = np.sqrt(self.var)
-        return np.where(std > 1e-8 * np.maximum(1.0, np.abs(self.mean)), std, 1.0)
+        return np.where(std > np.maximum(1e-8 * np.abs(self.mean), LEAST_STD), std, 1.0)
 
     def update(self, rows: Any) -> None:
         """Merge raw rows [n, size]; non-finite input raises ValueError and changes nothing."""

@@ -15,9 +15,8 @@ from mmrl.learn.compiled_pass import Weights
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.model import Config
-
-LOG_STD_BOUNDS = (-5.0, 2.0)  # outside, exploration has died out or drowns every quote
 
 
 class Network(nn.Module):
@@ -74,6 +73,9 @@ class Policy(nn.Module, ABC):
         """The log standard deviations in use [A]; empty for a policy that has none."""
         return torch.empty(0)
 
+    def confine(self) -> None:
+        """Put parameters that have bounds back to them, after a step."""
+
     def weights(self, normaliser: RunningNormaliser) -> PolicyWeights:
         """Copies of the policy's numbers as numpy arrays, for the compiled engine."""
         return PolicyWeights(
@@ -91,10 +93,20 @@ class GaussianPolicy(Policy):
         super().__init__()
         self.network = Network(inputs, actions, layers, layer_size, final_gain=0.01)
         self.log_std = nn.Parameter(torch.full((actions,), float(log_std)))
+        self.register_load_state_dict_post_hook(lambda policy, _: policy.confine())  # an early version kept any
 
     def log_std_vector(self) -> Tensor:
-        """The log standard deviations in use [A], clamped to LOG_STD_BOUNDS."""
-        return self.log_std.clamp(*LOG_STD_BOUNDS)
+        """The log standard deviations in use [A]."""
+        return self.log_std
+
+    @torch.no_grad()
+    def confine(self) -> None:
+        """Put the log standard deviations back to LOG_STD_BOUNDS, from where a gradient can lead them inwards.
+
+        Clamping what is used of them instead would have no gradient beyond the bounds, and they would stay there.
+        """
+        inside = self.log_std.clamp(*LOG_STD_BOUNDS)
+        self.log_std.copy_(torch.where(self.log_std.isinf(), self.log_std, inside))  # divergence is not hidden
 
     def log_prob_entropy(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy [rows] of actions [rows, A]."""

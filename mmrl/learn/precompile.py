@@ -6,17 +6,17 @@ Compiling holds a lock of the process, so a second core helps only in a second p
 from __future__ import annotations
 
 import subprocess
-import sys
 
 import numpy as np
 
 from mmrl.learn import compiled_pass, normaliser
+from mmrl.runs.processes import environment, python
 
 
 def start() -> subprocess.Popen[bytes]:
     """Begin in the background; whoever needs the kernels waits, and compiles what did not arrive."""
     quiet = subprocess.DEVNULL
-    return subprocess.Popen([sys.executable, "-m", __name__], stdin=quiet, stdout=quiet, stderr=quiet)
+    return subprocess.Popen(python(__name__), stdin=quiet, stdout=quiet, stderr=quiet, env=environment())
 
 
 def main() -> None:

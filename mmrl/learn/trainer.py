@@ -14,6 +14,7 @@ from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
+from mmrl.learn.schedule import Schedule
 from mmrl.learn.update import make_optimiser, update
 from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
@@ -22,9 +23,11 @@ from mmrl.rollout.engines import make_engine
 from mmrl.rollout.streams import capture, generator, restore, stream_seed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.runs.memory import WARM_UP
+from mmrl.settings.declare import note
 from mmrl.settings.model import Config
+from mmrl.statistics.attempts import Attempts
 
-WARM_UP_TRAJECTORIES = 8
 NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics remember
 
 
@@ -52,8 +55,10 @@ class Epoch:
 class Trainer:
     """Everything that learning changes: policy, value function, optimiser, statistics, random state, epoch count."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, attempts: Attempts | None = None) -> None:
+        """`attempts` computes what only informs of an epoch; by itself it notes on stderr what is missing."""
         self.config = config
+        self.attempts = attempts or Attempts(note)
         self.engine = make_engine(config)
         self.device = self.engine.device
         self.threads = thread_count(config.run.threads)
@@ -68,6 +73,7 @@ class Trainer:
         self.minibatch_rng = generator(seed, "minibatch")
         rows = float(NORMALISER_EPOCHS * t.nb * config.market.nt)
         self.normaliser = RunningNormaliser(observations, horizon=rows)
+        self.schedule = Schedule(t.ne, t.lr_end)
         self.epoch = 0
         self.seconds_compiling = self.engine.prepare()
         self._warm_up()
@@ -80,7 +86,7 @@ class Trainer:
         # So wide a scale that nothing is clipped: normalised times scale gives back the raw observation.
         wide = RunningNormaliser(self.normaliser.mean.size)
         wide.var = wide.var * 1e12
-        batch = self._rollout(0, wide, WARM_UP_TRAJECTORIES)
+        batch = self._rollout(0, wide, WARM_UP)
         self.normaliser.update(wide.raw(batch.numpy().observation))
 
     def rollout(self, epoch: int) -> Trajectories:
@@ -93,7 +99,7 @@ class Trainer:
             return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
 
     def set_live(self, **values: float) -> dict[str, float]:
-        """Change what may be changed while training, `lr` and `entropy`; returns those that were different."""
+        """Change what may be changed while training, `lr`, `entropy`, `ne`; returns those that were different."""
         changed = {name: value for name, value in values.items() if getattr(self.config.training, name) != value}
         training = self.config.training.model_copy(update=changed)
         self.config = self.config.model_copy(update={"training": training})
@@ -101,13 +107,20 @@ class Trainer:
         return changed
 
     def _set_rates(self) -> float:
-        """The learning rate of the next epoch, from the share of the run that is over."""
+        """The learning rate of the next epoch."""
         training = self.config.training
-        over = min(self.epoch / max(training.ne - 1, 1), 1.0)
-        share = 1.0 + (training.lr_end - 1.0) * over
+        self.schedule = self.schedule.towards(training.ne, training.lr_end, self.epoch)
+        rate = training.lr * self.schedule.at(self.epoch)
         for group in self.optimiser.param_groups:
-            group["lr"] = training.lr * share
-        return training.lr * share
+            group["lr"] = rate
+        return rate
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Learning rates of the last epoch learned (of the first one, before it) and of the last one of the run."""
+        training = self.config.training
+        schedule = self.schedule.towards(training.ne, training.lr_end, self.epoch)
+        return training.lr * schedule.at(max(self.epoch - 1, 0)), training.lr * schedule.at(training.ne - 1)
 
     def run(self, target: int) -> Iterator[Epoch]:
         """Train until epoch `target`, yielding each finished Epoch. Raises Diverged before a bad update."""
@@ -139,7 +152,7 @@ class Trainer:
         updated = time.perf_counter()
         record = {
             "epoch": number,
-            **batch_record(host),
+            **self.attempts.get("figures of the batch", lambda: batch_record(host), {}),
             **stats.record(),
             "learning_rate": rate,
             "seconds_rollout": rolled - began,
@@ -156,6 +169,7 @@ class Trainer:
             "optimiser": self.optimiser.state_dict(),
             "normaliser": self.normaliser.state_dict(),
             "minibatch_rng": capture(self.minibatch_rng),
+            "schedule": self.schedule.state_dict(),
             "epoch": self.epoch,
         }
 
@@ -173,4 +187,6 @@ class Trainer:
         self.optimiser.load_state_dict({name: moments[name][:mine] for name in moments} if earlier else moments)
         self.normaliser.load_state_dict(state["normaliser"])
         restore(self.minibatch_rng, state["minibatch_rng"])
+        if "schedule" in state:  # an earlier version began the line anew
+            self.schedule = Schedule(**state["schedule"])
         self.epoch = int(state["epoch"])

@@ -83,6 +83,7 @@ def update(
         if inside or not np.isfinite(numbers).all():
             norms.append(_clip(policy, t.max_grad_norm, numbers, named))
             optimiser.step()
+            policy.confine()
             taken.add(numbers, rows if part is None else int(part.shape[0]), sweep)
         optimiser.zero_grad()
         return inside

@@ -122,6 +122,14 @@ class Spec:
     """What the tensor engine does not have of these settings, as a line for the user."""
     memory: float = 4e8
     """Bytes of a process that trains in it, without steps."""
+    trajectory_memory: float = 0.0
+    """Bytes of one trajectory while it is simulated, beside its rows; one a thread is."""
+    tensor_memory: float = 0.0
+    """The same in the tensor engine, which simulates all trajectories of an epoch at once."""
+    recording_memory: float = 0.0
+    """Bytes that recording the book of a trajectory takes."""
+    memory_remedy: str = ""
+    """What the user can change to need less of these, e.g. "raise market.tick"."""
 
     def fade(self, left: Any) -> Any:
         """What the skew is multiplied by with a share `left` of the time left: tanh(left / fading)."""

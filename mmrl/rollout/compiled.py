@@ -6,14 +6,13 @@ Every trajectory has its own random stream from (seed, epoch, index), so the num
 from __future__ import annotations
 
 import math
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmrl.kernels.jit import must_compile
 from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.makers import maker_of
@@ -21,6 +20,7 @@ from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.trajectories import FLOWS, Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.runs.machine import cpus
 from mmrl.settings.model import Config
 
 _CHUNKS_PER_THREAD = 4
@@ -62,10 +62,10 @@ class Buffers:
 
 
 def thread_count(threads: int) -> int:
-    """Threads to use: as asked, or all cores this process may run on."""
+    """Threads to use: as asked, or one for each CPU that this process has."""
     if threads > 0:
         return threads
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cpus()
 
 
 def rollout(
@@ -150,22 +150,9 @@ def _room_for_ends(count: int, obs: int, parts: int) -> Ends:
     )
 
 
-COMPILING = "compiling the market, only once on this machine (up to a minute) ..."
-"""What a command says while `compile_needed`."""
-
-
 def compile_needed(config: Config) -> bool:
     """Whether the market's kernel is neither in memory nor in the cache on disk, so that it must be compiled."""
-    return uncompiled(market_of(config).kernel)
-
-
-def uncompiled(kernel: Any) -> bool:
-    """Whether a compiled function is neither in memory nor in the cache on disk."""
-    if kernel.signatures:
-        return False
-    cache, function = kernel.stats.cache_path, kernel.py_func
-    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
-    return cache is None or not any(Path(cache).glob(f"{name}-*.nbi"))
+    return must_compile(market_of(config).kernel)
 
 
 def prepare(config: Config) -> float:

@@ -54,7 +54,7 @@ def record_book(
         wealth=batch.cash[kept],
         tick=np.array([recording.tick(config.market)]),
         offsets=np.concatenate([[0], np.searchsorted(changes[:, 0], kept, "right")]).astype(np.int32),
-        price=changes[:, 1] + np.int32(recording.lowest_price(parameters)),
+        price=changes[:, 1].astype(np.int64) + recording.lowest_price(parameters),
         shares=changes[:, 2].copy(),
         own=changes[:, 3].copy(),
         **_fills(batch),
@@ -70,5 +70,5 @@ def _fills(batch: Trajectories) -> dict[str, np.ndarray]:
         "fill_step": step.astype(np.int32),
         "fill_time": batch.time[step],
         "fill_shares": traded.astype(np.int32),
-        "fill_price": (money[side, step] / np.abs(traded)).astype(np.float32),
+        "fill_price": money[side, step] / np.abs(traded),
     }

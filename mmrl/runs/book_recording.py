@@ -17,7 +17,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Whole = npt.NDArray[np.int64]
-WIDEST = 2**24  # ticks between the lowest and the highest price; more means a damaged file
 PREFIX = "book_"
 
 
@@ -34,13 +33,13 @@ class BookRecording:
     wealth: Array  # float64 [R], currency
     tick: Array  # float64 [1], currency
     offsets: Array  # int32 [R + 1]: step r is reached by the first offsets[r + 1] changes
-    price: Array  # int32 [M], ticks
+    price: Array  # int64 [M], ticks; int32 in files of an early version
     shares: Array  # int32 [M]: total shares at the price from now on, negative on the ask side
     own: Array  # int32 [M]: the maker's among them
     fill_step: Array  # int32 [F], the step whose market orders filled the maker's
     fill_time: Array  # float64 [F], the moment of that step
     fill_shares: Array  # int32 [F], bought > 0, sold < 0
-    fill_price: Array  # float32 [F], currency
+    fill_price: Array  # float64 [F], currency; float32 in files of an early version
 
     def arrays(self) -> dict[str, Array]:
         """The arrays under the names of an episode file."""
@@ -52,13 +51,11 @@ class BookRecording:
         if not upto:
             nothing = np.empty(0, np.int64)
             return nothing, nothing, nothing
-        price = self.price[:upto].astype(np.int64)
-        low = price.min()
-        shares, own = np.zeros((2, int(price.max() - low) + 1), np.int64)
-        shares[price - low] = self.shares[:upto]  # of several changes of a level the last one wins
-        own[price - low] = self.own[:upto]
-        held = np.flatnonzero(shares)
-        return held + low, shares[held], own[held]
+        price, latest = np.unique(self.price[:upto][::-1], return_index=True)
+        last = upto - 1 - latest  # of several changes of a level the last one wins
+        shares, own = self.shares[last].astype(np.int64), self.own[last].astype(np.int64)
+        held = shares != 0
+        return price[held].astype(np.int64), shares[held], own[held]
 
     @property
     def value(self) -> Array:
@@ -92,8 +89,6 @@ def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
     if any(len(columns[name]) != length for name, length in lengths.items()) or not steps:
         return None
     if offsets[0] != 0 or offsets[-1] > changes or (np.diff(offsets) < 0).any():
-        return None
-    if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
         return None
     finite = all(
         np.isfinite(columns[name]).all()

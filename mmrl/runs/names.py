@@ -38,6 +38,11 @@ def run_folder(root: str | Path, name: str) -> Path:
     return folder
 
 
+def good_folder(results: str | Path) -> Path:
+    """good-results, which stands beside a folder of runs."""
+    return Path(results).resolve().parent / "good-results"
+
+
 def namesake(root: str | Path, name: str, but: str = "") -> str:
     """The entry of `root`, other than `but`, with this name in any case, as macOS and Windows ignore case; else "".
 

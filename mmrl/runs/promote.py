@@ -14,7 +14,7 @@ from mmrl.runs.episodes import LIMIT, episode_epochs
 from mmrl.runs.history import METRICS_LIMIT, matches, plain
 from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
-from mmrl.runs.names import namesake, run_folder
+from mmrl.runs.names import good_folder, namesake, run_folder
 from mmrl.runs.status import read_raw
 from mmrl.runs.store import METRICS, PLACE_SETTINGS, read_config, write_config
 from mmrl.settings.declare import ConfigError
@@ -27,7 +27,7 @@ def promote(folder: Path) -> Path:
     Of its checkpoints the last and the best are copied, verified by the manifest on both sides; process id, host and
     path are left out. Raises RunBusy, and BrokenRun when the run is damaged.
     """
-    root = folder.resolve().parent.parent / "good-results"
+    root = good_folder(folder.resolve().parent)
     target = run_folder(root, folder.name)
     with RunLock(folder):
         other = namesake(root, folder.name)

@@ -13,6 +13,8 @@ from mmrl.runs.commit import commit
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
 from mmrl.runs.status import write_status
+from mmrl.settings.declare import note
+from mmrl.statistics.attempts import Attempts
 
 
 class Recorder:
@@ -22,8 +24,11 @@ class Recorder:
     repeats at most the epoch that was being written.
     """
 
-    def __init__(self, folder: Path, history: History, noticed: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, history: History, noticed: Sequence[str] = (), attempts: Attempts | None = None
+    ) -> None:
         self.folder, self.history, self.noticed = folder, history, noticed
+        self.attempts = attempts or Attempts(note)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._last: Future[None] | None = None
 
@@ -63,7 +68,7 @@ class Recorder:
         epoch = record["epoch"]
         self.history.append(record)
         if episode is not None:
-            write_episode(self.folder, epoch, episode)
+            self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
         self.history.sync()  # the manifest must not cover rows that a power cut could still lose
         commit(self.folder, epoch, files, best, versions, self.history.checksum(), self.noticed)
         write_status(self.folder, "running", epoch=epoch)

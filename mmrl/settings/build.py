@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmrl.settings.declare import ConfigError, Group
+from mmrl.settings.declare import ConfigError, Group, brief
 from mmrl.settings.fields import field, refusal, unknown_key
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, settings_class
@@ -21,6 +21,9 @@ def build(values: Mapping[str, Mapping[str, Any]]) -> Config:
         if group not in GROUPS:
             raise ConfigError(f"unknown group '{group}': there are {', '.join(GROUPS)}")
         model = settings_class(str(market)) if group == "market" else GROUPS[group]
+        for name, value in given.items():
+            if isinstance(value, str) and not _is_text(value):
+                raise ConfigError(f"{group}.{name} = {brief(value)} is not allowed: it must be text without NUL bytes")
         try:
             groups[group] = model.model_validate({name: _widened(model, name, value) for name, value in given.items()})
         except ValidationError as error:
@@ -29,6 +32,14 @@ def build(values: Mapping[str, Mapping[str, Any]]) -> Config:
         return Config(**groups)  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigError(str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")) from None
+
+
+def _is_text(value: str) -> bool:
+    """Whether a text can be a path and stand in a UTF-8 file."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:  # bytes of the command line that are no UTF-8
+        return False
 
 
 def _widened(model: type[Group], name: str, value: Any) -> Any:

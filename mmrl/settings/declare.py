@@ -79,6 +79,15 @@ class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
+def brief(value: Any, most: int = 60) -> str:
+    """A value as a message shows it: in one line, and not thousands of digits of it."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no integer of more than 4300 digits
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value that cannot be written"
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A did-you-mean for the end of a message; empty where nothing is alike."""
     close = difflib.get_close_matches(name, list(known), 1, 0.6)

@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from mmrl.settings.declare import ConfigError, When, suggestion
+from mmrl.settings.declare import ConfigError, When, brief, suggestion
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import markets, settings_class
@@ -106,7 +106,7 @@ def shown(value: Any) -> str:
 
 def refusal(spec: FieldSpec, value: Any) -> str:
     """The line that refuses a value: field, value, what is allowed, default."""
-    text = "not a finite number" if isinstance(value, float) and not math.isfinite(value) else repr(value)
+    text = "not a finite number" if isinstance(value, float) and not math.isfinite(value) else brief(value)
     return f"{spec.key} = {text} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
 
 

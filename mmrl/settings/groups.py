@@ -15,6 +15,10 @@ _STEPS_PAY = when("steps pay nothing", {"reward.step_kind": ("wealth", "pnl")})
 _PPO = when("the algorithm is reinforce", {"training.algorithm": "ppo"})
 
 
+LOG_STD_BOUNDS = (-5.0, 2.0)
+"""Of the log standard deviation, at the start and while it learns: outside, exploration has died out or drowns all."""
+
+
 class Reward(Group):
     """What the market maker is rewarded for."""
 
@@ -142,8 +146,8 @@ class Policy(Group):
         "Log standard deviation at the start, in scaled units",
         applies=when("the policy is categorical", {"policy.kind": "gaussian"}),
         part="shape",
-        ge=-10,
-        le=3,
+        ge=LOG_STD_BOUNDS[0],
+        le=LOG_STD_BOUNDS[1],
     )
 
 
@@ -201,7 +205,11 @@ class Training(Group):
         le=100,
     )
     lr_end: float = option(
-        1.0, "The learning rate falls in a straight line to this share of itself at the last epoch", gt=0, le=1
+        1.0,
+        "The learning rate falls in a straight line to this share of itself at the last epoch; in a run that is "
+        "expanded or shortened from where it is",
+        gt=0,
+        le=1,
     )
 
 

@@ -6,6 +6,15 @@ from typing import Any
 
 from mmrl.settings.declare import Group, option
 
+MOST_TICKS = 2.0**52
+"""Of a price, above which a float no longer tells them apart."""
+
+
+def too_fine(tick: float, midprice: float) -> str:
+    """The line that refuses a tick in which the price at the start cannot be counted."""
+    least = midprice / MOST_TICKS
+    return f"market.tick = {tick:g} is too fine for market.midprice = {midprice:g}: it must be > {least:.2g}"
+
 
 class MarketSettings(Group):
     """What the settings of every market have; a market adds its own."""

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.declare import ConfigError, brief, choose, note
 from mmrl.settings.groups import REST
 from mmrl.settings.market import MarketSettings
 
@@ -21,7 +21,7 @@ BUILT_IN = "mmrl.markets"
 GROUP = "mmrl.markets"
 COMMAND_FLAGS = (
     *("--preset", "--config", "--load", "-l", "--expand", "--plot", "-p", "--good-results", "--dry-run", "--detach"),
-    *("--json", "--debug", "--set", "--help", "-h"),
+    *("--force", "--json", "--debug", "--set", "--help", "-h"),
 )
 """Flags of `mmrl train` that are no settings."""
 
@@ -58,7 +58,11 @@ def part(market: str, file: str) -> ModuleType | None:
     Raises ConfigError on an unknown market, or one whose package cannot be imported.
     """
     if market not in packages():
-        raise ConfigError(f"market.name = {market!r} is not allowed: it must be {choose(market, markets())}")
+        known = choose(market, markets())
+        raise ConfigError(
+            f"market.name = {brief(market)} is not allowed: it must be {known}"
+            + ("" if "did you mean" in known else "; one of another package needs that package installed")
+        )
     package = packages()[market]
     name = f"{package}.{file}"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.declare import ConfigError, brief, choose, note, suggestion
 from mmrl.settings.fields import (
     NAME,
     field,
@@ -24,8 +25,13 @@ from mmrl.settings.fields import (
 )
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
-from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade
+from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade, within_bounds
 
+RESULTS = "run.results"
+LARGEST_FILE = 1_000_000
+"""Bytes of a file of settings; those of a run have some thousands."""
+NO_SETTINGS = ("MMRL_DETACHED_LOG", "MMRL_CHARS", "MMRL_DATA", "MMRL_FAULTS", "MMRL_KILLS", "MMRL_BENCHMARK_REPORTS")
+"""Variables that mean something else: to the program, to its tests and benchmarks."""
 META = ("origins", "meta")
 """Tables of a run's config.toml that are about the settings and are not settings."""
 
@@ -76,6 +82,8 @@ def resolve(
             merged[key], origins[key] = value, origin
     try:
         merged = {key: typed(key, value, market) for key, value in merged.items()}
+        if isinstance(merged.get(RESULTS), str):
+            merged[RESULTS] = expanded(merged[RESULTS], RESULTS)
         config = build(nested(merged))
         refuse_without_effect(config, origins)
         return config, origins
@@ -132,8 +140,15 @@ def set_values(pairs: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"--set {pair}: write it as key=value, for example --set lr=0.001")
         spec = field(key.strip())
-        values[old_key(key.strip()) or spec.key] = parse_text(spec, text.strip())
+        _keep(values, old_key(key.strip()) or spec.key, parse_text(spec, text.strip()), "--set ")
     return values
+
+
+def _keep(values: dict[str, Any], key: str, value: Any, before: str = "") -> None:
+    """Add a value of a source; two values for one setting, whatever its spelling, are refused."""
+    if key in values and values[key] != value:
+        raise ConfigError(f"{before}{key} is given twice, as {brief(values[key])} and {brief(value)}: keep one")
+    values[key] = value
 
 
 def replaced(config: Config, values: Mapping[str, Any]) -> Config:
@@ -175,19 +190,38 @@ def read_preset(name: str) -> dict[str, Any]:
 
 def read_file(path: str | Path) -> dict[str, Any]:
     """Values of a TOML file by dotted key; the config.toml of a run will do."""
+    path = expanded(str(path), "--config")
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+        text = data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise ConfigError(f"--config {path} cannot be read: {reason}") from None
-    return _flat(_parsed(text, str(path)), str(path))
+    if len(data) > LARGEST_FILE:
+        raise ConfigError(f"--config {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
+    return _flat(_parsed(text, path), path)
+
+
+def expanded(path: str, name: str) -> str:
+    """A path that somebody typed, with `~` and variables replaced; raises ConfigError where they stand for nothing."""
+    found = os.path.expandvars(os.path.expanduser(path))
+    unknown = re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", found)
+    if unknown and unknown.group() in path:
+        what = "no user" if unknown.group().startswith("~") else "no variable"
+        raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")
+    return found
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """Values of MMRL_* variables by dotted key, old ones included, each with its variable; others are left alone."""
+    """Values of MMRL_* variables by dotted key, old ones included, each with its variable; unknown ones are refused."""
     found: dict[str, tuple[str, Any]] = {}
     known = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": key for flag, key in old_flags().items()}
     known |= {spec.variable: spec.key for spec in fields()}
+    for variable in environ:
+        if variable.startswith("MMRL_") and variable not in known and variable not in NO_SETTINGS:
+            remedy = suggestion(variable, known) or ": unset it"
+            raise ConfigError(f"unknown variable {variable}{remedy}")
     for variable, key in known.items():
         if environ.get(variable, "") != "":
             try:
@@ -222,9 +256,10 @@ def load_toml(text: str, source: str = "config.toml") -> StoredConfig:
     flat = _flat(table, source)
     market = str(flat.get(NAME, default_market()))
     values, renamed = upgrade(flat, market)
+    values, narrowed = within_bounds(values)
     config = _checked(values, source)
     renewed, _ = upgrade({str(key): str(value) for key, value in origins.items()}, market)
-    return StoredConfig(config, renewed, meta, renamed)
+    return StoredConfig(config, renewed, meta, "; ".join(filter(None, (renamed, narrowed))))
 
 
 def _checked(values: Mapping[str, Any], source: str, complete: bool = True) -> Config:
@@ -240,8 +275,12 @@ def _checked(values: Mapping[str, Any], source: str, complete: bool = True) -> C
 def _parsed(text: str, source: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{source} is not valid TOML: brackets are nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source} is not valid TOML: {str(error).splitlines()[0]}") from None
+    except ValueError:  # Python reads no decimal number of more than 4300 digits
+        raise ConfigError(f"{source} is not valid TOML: a number has thousands of digits") from None
 
 
 def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -265,7 +304,7 @@ def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
             try:
                 # old names stay for upgrade(), which knows for which market they stood
                 full = name if name in DROPPED or (name.partition(".")[2] and new_key(name)) else field(name).key
-                values[full] = tuple(item) if isinstance(item, list) else item
+                _keep(values, full, tuple(item) if isinstance(item, list) else item)
             except ConfigError as error:
                 raise ConfigError(f"{source}: {error}") from None
     return values

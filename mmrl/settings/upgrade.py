@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.declare import ConfigError, brief, note
+from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.registry import markets, settings_class
 
 RENAMED = {"market.max_dw": "reward.max_dw"}
 """Settings of no single market that had another name."""
 DROPPED = {"training.value_lr": "the value function is fitted by least squares"}
 """Settings that are no more, each with the reason."""
+
+NARROWED = {"policy.log_std": LOG_STD_BOUNDS}
+"""Settings that an earlier version took beyond what it used."""
 
 
 def old_key(name: str) -> str:
@@ -29,6 +33,17 @@ def new_key(old: str) -> str:
     before = old_key(old)
     tables = (RENAMED, *(settings_class(market).renamed() for market in markets()))
     return next((table[before] for table in tables if before in table), "")
+
+
+def within_bounds(values: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Values of a run by dotted key within bounds that an earlier version used unsaid, and a note on them."""
+    found, told = dict(values), []
+    for key, (low, high) in NARROWED.items():
+        value = found.get(key)
+        if isinstance(value, int | float) and not low <= value <= high:
+            found[key] = min(max(float(value), low), high)
+            told.append(f"{key} = {value} is {found[key]}, as it was used")
+    return found, ", ".join(told)
 
 
 def old_flags() -> dict[str, str]:
@@ -60,8 +75,10 @@ def current(values: Mapping[str, Any], market: str, said: str = "") -> dict[str,
             )
         now = own[before]
         note(f"{said or before}: it is now {now}")
-        if told.get(now, value) != value:
-            raise ConfigError(f"{before} = {value!r} contradicts {now} = {told[now]!r}, its name of today: drop one")
+        if now in told and told[now] != value:
+            raise ConfigError(
+                f"{before} = {brief(value)} contradicts {now} = {brief(told[now])}, its name of today: drop one"
+            )
         told[now] = value
     return told
 

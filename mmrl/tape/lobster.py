@@ -68,6 +68,12 @@ class LobsterFiles:
         form = "%.9f,%d,%d,%d,%d,%d\n"
         with naming(self.paths[0]):
             self._message.writelines(form % row for row in rows)
+        dearest = int(np.abs(piece.price).max(initial=0)) * self._tick
+        if dearest >= NO_LEVEL:
+            raise ConfigError(
+                f"a price of {dearest / PER_CURRENCY:,.0f} is none of LOBSTER's, where {NO_LEVEL} stands for no level: "
+                "lower market.midprice"
+            )
         book = piece.levels.copy()
         book[:, ::2] *= self._tick
         for column, nowhere in ((0, NO_LEVEL), (2, -NO_LEVEL)):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shlex
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from mmrl.evaluate.grade import Grade, Grader
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
+from mmrl.statistics.attempts import Attempts
+from mmrl.training.compiling import compiling
+from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
 
 EXIT_FAILED, EXIT_DIVERGED = 1, 5
@@ -46,10 +54,13 @@ class TrainingProcess:
         self.folder, self.view, self.interruption = folder, view, interruption
         self.best: Grade | None = None
         self.best_epoch = 0
+        self.negative = False  # prices below zero, and said so
         self.fallen = False  # below the best grade, and said so
         self.target = config.training.ne
         self.grader = Grader(config)
+        self.attempts = Attempts(view.note)
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
+        self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
         self.acknowledged = ""  # id of the last request that was carried out
 
     def work(self) -> int:
@@ -79,7 +90,7 @@ class TrainingProcess:
         from mmrl.learn import precompile
         from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
-        from mmrl.runs.atomic import BrokenRun, remove_temporaries
+        from mmrl.runs.atomic import remove_temporaries
         from mmrl.runs.history import History, read_metrics
         from mmrl.runs.manifest import metrics_checksum
         from mmrl.runs.recorder import Recorder
@@ -94,26 +105,24 @@ class TrainingProcess:
         damage = history.go_back(number, metrics_checksum(self.folder, number))
         if damage:
             self.view.note(damage)
-        from mmrl.rollout.compiled import COMPILING
-
-        compiles = self._compiles()
-        if compiles:
-            self.view.note(COMPILING)
-        process = precompile.start() if compiles else None
-        trainer = Trainer(self.config)
-        if process is not None:
-            process.wait()
-        if compiles:
-            self.view.note(f"compiled in {trainer.seconds_compiling:.1f} s")
+        if self._compiles():
+            with compiling(self.view.note):
+                process = precompile.start()
+                trainer = Trainer(self.config, self.attempts)
+                process.wait()
+        else:
+            trainer = Trainer(self.config, self.attempts)
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best, self.best_epoch = _best_of(state["best"], self.config)
-            with suppress(BrokenRun):  # a history too large to draw does not stop a resume
-                self.view.past(read_metrics(history.path))
+            # a history too large to draw does not stop a resume
+            self._show("past epochs", lambda: self.view.past(read_metrics(history.path)))
             self._compare_versions(_versions(trainer))
+            self.recorded = state.get("settings")
+            self._tell_changes(trainer)
         self.epoch = number
         self._status("running", epoch=number)
-        recorder = Recorder(self.folder, history, [damage] if damage else [])
+        recorder = Recorder(self.folder, history, [damage] if damage else [], self.attempts)
         try:
             stopped = self._loop(trainer, recorder)
             recorder.flush()
@@ -128,10 +137,10 @@ class TrainingProcess:
             if not go_on or self.interruption.signal:
                 return True
             epoch = next(trainer.run(self.target))
-            event = {"event": self.changed} if self.changed else {}
-            record = {**epoch.record, **event, "wall": time.time()}
+            event, self.recorded = event_of(self.recorded, now := settings_in_use(self.config)), now
+            record = {**epoch.record, **({"event": event} if event else {}), "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)
-            self.view.epoch(record)
+            self._show("display", partial(self.view.epoch, record))
             self._store_changes(recorder)
             go_on = self._carry_out_request(trainer, recorder)
         self._store_changes(recorder)
@@ -142,16 +151,40 @@ class TrainingProcess:
         from mmrl.training.episode import episode_arrays
 
         self.epoch, every, arrays = epoch.number, self.config.run.plot_after, None
-        grade = self.grader.grade(trainer.policy, trainer.normaliser)
-        record |= grade.record()
-        better = self.best is None or grade.value > self.best.value
-        self._tell_fall(grade, epoch.number)
+        grade = self._graded(trainer)
+        better = grade is not None and (self.best is None or grade.value > self.best.value)
+        if grade is not None:
+            record |= grade.record()
+            self._tell_fall(grade, epoch.number)
         if better:
             self.best, self.best_epoch = grade, epoch.number
+        self._tell_negative(epoch)
         if every and (epoch.number % every == 0 or epoch.number == self.target):
-            arrays = episode_arrays(self.config, epoch, trainer, self.grader.optimum)
+            arrays = self.attempts.get(
+                "episode", lambda: episode_arrays(self.config, epoch, trainer, self.grader.optimum), None
+            )
         state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.config)}
+        state["settings"] = self.recorded
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
+
+    def _tell_negative(self, epoch: Any) -> None:
+        """Say once that prices have fallen below zero, which the law of a random walk allows."""
+        mid = epoch.batch.mid
+        if not self.negative and len(mid) and mid.min() < 0:
+            self.negative = True
+            self.view.note(f"epoch {epoch.number}: the mid price fell below zero, to {mid.min():.4g}")
+
+    def _graded(self, trainer: Any) -> Grade | None:
+        """The grade of the policy; None where there is none, and then the epoch cannot be the best."""
+        grade = self.attempts.get("grade", lambda: self.grader.grade(trainer.policy, trainer.normaliser), None)
+        if grade is None or math.isfinite(grade.value):
+            return grade
+        self.attempts.absent("grade", f"its value is {grade.value}")
+        return None
+
+    def _show(self, what: str, show: Callable[[], None]) -> None:
+        """Let the view show something; training goes on if it cannot, unless its stream is gone."""
+        self.attempts.get(what, show, None)
 
     def _tell_fall(self, grade: Grade, epoch: int) -> None:
         """Say once when the policy has become worse than the best one by more than chance, and when it is back."""
@@ -207,6 +240,8 @@ class TrainingProcess:
         from mmrl.settings.fields import field, value_of
         from mmrl.settings.sources import replaced
 
+        if values.get("ne", self.epoch) < self.epoch:
+            self.view.note(f"target {values['ne']} lies behind: epoch {self.epoch} is reached, and the last one")
         if "ne" in values:
             values = {**values, "ne": max(values["ne"], self.epoch, 1)}
         changed = {name: v for name, v in values.items() if v != value_of(self.config, field(LIVE[name]))}
@@ -237,6 +272,18 @@ class TrainingProcess:
         write_config(self.folder, replaced(stored.config, values), origins, stored.meta)
         self.changed = {}
         self._status("running", **{ACKNOWLEDGED: self.acknowledged})
+
+    def _tell_changes(self, trainer: Any) -> None:
+        """Say which settings a resumed run has changed, and where that leaves its learning rate."""
+        event = event_of(self.recorded, settings_in_use(self.config))
+        if not event:
+            return
+        self.view.note(f"changed after epoch {trainer.epoch}: {told(event, self.recorded)}")
+        now, last = trainer.rates
+        if self.config.training.lr_end < 1:
+            self.view.note(
+                f"the learning rate goes on from {now:.3g} to {last:.3g} at epoch {self.target}: -lr sets another one"
+            )
 
     def _compare_versions(self, versions: dict[str, Any]) -> None:
         """Show in one line what differs from the process that wrote the checkpoint."""
@@ -271,6 +318,14 @@ class TrainingProcess:
         with suppress(OSError):
             self._status(state, error=error)
         self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
+        if state == "interrupted":
+            self.view.note(f"go on with: {_command_to_go_on(self.folder, self.config.run.results)}")
+
+
+def _command_to_go_on(folder: Path, results: str) -> str:
+    """What to type to resume a run; the folder of runs is named unless it is the one that is looked into anyway."""
+    elsewhere = results != "results" or "MMRL_RESULTS" in os.environ
+    return shlex.join(["mmrl", "train", "--load", folder.name, *(["--results", results] if elsewhere else [])])
 
 
 def _judged_by(config: Config) -> dict[str, Any]:
@@ -308,6 +363,7 @@ def _versions(trainer: Any) -> dict[str, Any]:
     import mmrl
     from mmrl.rollout.devices import cpu
 
+    model = trainer.attempts.get("model of the CPU", cpu, "unknown")
     return {
         "mmrl": mmrl.__version__,
         "python": platform.python_version(),
@@ -317,5 +373,5 @@ def _versions(trainer: Any) -> dict[str, Any]:
         "threads": trainer.threads,
         "engine": trainer.engine.name,
         "device": str(trainer.device),
-        "cpu": cpu(),
+        "cpu": model,
     }

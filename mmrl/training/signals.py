@@ -1,4 +1,8 @@
-"""SIGINT and SIGTERM while a run trains: the first one stops after the epoch, the second one at once."""
+"""SIGINT, SIGTERM and SIGHUP while a run trains: the first one stops after the epoch, the second one at once.
+
+SIGPIPE, sent when nobody reads the output any more, stops after the epoch too, but never at once. Who starts a training
+with nohup wants it to outlive terminal and readers: then neither SIGHUP nor SIGPIPE stops it.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-EXIT_OK, EXIT_INTERRUPTED, EXIT_TERMINATED = 0, 130, 143
+EXIT_OK = 0
+ASKED = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
+READER_LEFT = getattr(signal, "SIGPIPE", None)
 
 
 class Interruption:
-    """The first SIGINT or SIGTERM stops training after the epoch; a second one stops it at once.
+    """The first signal of `ASKED` stops training after the epoch; a second one stops it at once.
 
     Python runs signal handlers only between bytecode instructions, and a long epoch spends seconds in compiled code:
     therefore a thread sees the second signal and ends the process. The files on disk are consistent at any moment.
@@ -29,16 +35,19 @@ class Interruption:
         self._on_first, self._before_exit, self._done = on_first, before_exit, threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.signal:
+        if number == READER_LEFT:
+            self.signal = self.signal or number
+            return
+        if self.signal not in (0, READER_LEFT):
             raise SystemExit(128 + number)
         self.signal = number
 
     @contextmanager
     def installed(self) -> Iterator[Interruption]:
-        """Handle both signals for the length of a with block, then put the old handlers back."""
+        """Handle the signals for the length of a with block, then put the old handlers back."""
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        old = {number: signal.signal(number, self) for number in (signal.SIGINT, signal.SIGTERM)}
+        old = {number: signal.signal(number, self) for number in _to_handle()}
         before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         watcher = threading.Thread(target=self._watch, args=(reading,), name="signals", daemon=True)
         watcher.start()
@@ -57,7 +66,7 @@ class Interruption:
         """Count the signals as they arrive; runs in its own thread."""
         seen = 0
         while data := os.read(reading, 1):
-            if data[0] not in (signal.SIGINT, signal.SIGTERM):
+            if data[0] not in ASKED:
                 continue
             seen += 1
             if seen == 1:
@@ -70,5 +79,13 @@ class Interruption:
 
     @property
     def exit_code(self) -> int:
-        """130 after SIGINT, 143 after SIGTERM, else 0."""
-        return {0: EXIT_OK, signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}[self.signal]
+        """128 + the signal that stopped training (130 after SIGINT, 143 after SIGTERM), else 0."""
+        return 128 + self.signal if self.signal else EXIT_OK
+
+
+def _to_handle() -> list[int]:
+    """The signals that stop a training: all but those that whoever started it wants ignored."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) == signal.SIG_IGN:
+        return [number for number in ASKED if number != hang_up]
+    return [*ASKED, *((READER_LEFT,) if READER_LEFT is not None else ())]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmrl.runs.memory import require
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.fields import NAME, fields, value_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View
 from mmrl.training.reproducible import pinned
+from mmrl.training.resume import check_resume
 from mmrl.training.signals import Interruption
 
 
-def train(config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View) -> int:
+def train(
+    config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View, force: bool = False
+) -> int:
     """Train in a run folder and show it in `view`; returns the exit code.
 
     `load` is the folder of a run to resume; without it an unfinished run of the same settings is
     resumed, else a new folder is created. `expand` is the number of epochs to add to the target first.
+    What needs more memory than there is is refused unless `force`.
     Raises RunBusy, ConfigError and BrokenRun before anything is changed.
     """
     from mmrl.runs import store
@@ -25,6 +29,8 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     from mmrl.runs.lock import RunLock
     from mmrl.runs.status import write_status
 
+    if not force:
+        require(config)
     check_engine(config)
     folder = Path(load) if load else store.matching(config)
     resumed = folder is not None
@@ -32,7 +38,7 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
     with RunLock(folder).take() if folder else store.begin(config, origins) as lock:
         if resumed:
             refuse_links(lock.folder)
-            check_changes(store.read_config(lock.folder).config, config)
+            check_resume(lock.folder, store.read_config(lock.folder).config, config, expand)
             if expand:
                 store.expand_held(lock, expand)
                 config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
@@ -51,23 +57,6 @@ def train(config: Config, origins: dict[str, str], *, load: str | None, expand: 
                 if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
                     store.write_config(lock.folder, config, origins, stored.meta)
             return TrainingProcess(config, origins, lock.folder, view, interruption).work()
-
-
-FIXED = ("shape", "view", "action", "arithmetic")
-"""Parts of the settings that decide which networks a run has, what their outputs mean, and in which bits."""
-
-
-def check_changes(stored: Config, wanted: Config) -> None:
-    """Refuse changes of a started run that its networks or its promise of the same bits would no longer fit."""
-    if stored.market.name != wanted.market.name:
-        raise ConfigError(
-            f"{NAME} = {wanted.market.name} cannot change in a run that started with {stored.market.name}: "
-            "start a new run"
-        )
-    for spec in fields(stored.market.name):
-        before, now = value_of(stored, spec), value_of(wanted, spec)
-        if before != now and spec.part in FIXED:
-            raise ConfigError(f"{spec.key} = {now} cannot change in a run that started with {before}: start a new run")
 
 
 def check_engine(config: Config) -> None:

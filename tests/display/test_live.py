@@ -64,7 +64,7 @@ def test_the_last_known_optimality_is_in_the_line() -> None:
     assert "optimality" not in shown.line()
     shown.add({"epoch": 3, "value_mean": 57.0, "optimality": 0.9971})
     shown.add({"epoch": 4, "value_mean": 57.0})
-    assert "optimality 99.71%" in shown.line()
+    assert "optimality 99.71 %" in shown.line()
 
 
 def test_hostile_name_is_text() -> None:

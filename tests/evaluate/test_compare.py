@@ -52,7 +52,7 @@ def test_published_table(capsys: pytest.CaptureFixture[str]) -> None:
         assert row["inventory_std"] == pytest.approx(std_q, rel=0.03)
         assert row["exact_ce"] == pytest.approx(exact, abs=0.005)
         assert row["optimality"] == pytest.approx(row["exact_ce"] / found["optimum_ce"])
-    assert set(found) == {"market", "parameters", "trajectories", "seed", "optimum_ce", "rows"}
+    assert set(found) == {"market", "parameters", "trajectories", "seed", "optimum_ce", "rows", "split"}
 
 
 def test_rows_share_their_luck(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from mmrl.evaluate.grade import MEAN, SAMPLED, TRAJECTORIES, Grader, scores_of, worth_more
+from mmrl.evaluate.grade import MEAN, SAMPLED, Grader, scores_of, worth_more
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import learned
+from mmrl.runs.memory import GRADED
 from mmrl.settings.build import build
 from mmrl.settings.model import Config
 
@@ -43,8 +44,8 @@ def test_the_better_is_played_and_graded(settings: dict[str, dict[str, float]], 
     assert gain.mean() > 5 * gain.std() / math.sqrt(gain.size)
     assert worth_more(config, weights) == wanted
     grade = Grader(config).grade(policy, normaliser)
-    assert grade.value == pytest.approx(scores_of(config, weights, TRAJECTORIES)[wanted].mean())
-    assert grade.scores is not None and grade.scores.size == TRAJECTORIES
+    assert grade.value == pytest.approx(scores_of(config, weights, GRADED)[wanted].mean())
+    assert grade.scores is not None and grade.scores.size == GRADED
 
 
 def test_a_solved_market_is_graded_by_its_quotes() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.harness import TINY, Nursery
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
-CHECKS = 22
+CHECKS = 23
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

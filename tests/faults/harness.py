@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ONE_STEP = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--threads", "1"]
 TINY = [*ONE_STEP, "--set", "minibatches=2", "-uf", "2"]
 MEASURED = ("seconds_rollout", "seconds_update", "steps_per_second", "wall")
+TOLD = "event"  # settings that changed: a run that was expanded says so
 
 
 class Child:
@@ -98,9 +99,9 @@ class Nursery:
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
-    """The metrics of a run without what a clock measured."""
+    """The metrics of a run without what a clock measured and what is said of its settings."""
     lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [{k: v for k, v in json.loads(line).items() if k not in MEASURED} for line in lines]
+    return [{k: v for k, v in json.loads(line).items() if k not in (*MEASURED, TOLD)} for line in lines]
 
 
 def newest(folder: Path) -> int:

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from tests.tui.conftest import drive, press, screen_text
-from tui.form import Draft, memory
+from tui.form import Draft, demand_of
 
 
 def unused(**texts: str) -> dict[str, str]:
@@ -56,20 +56,18 @@ def test_fields_that_do_nothing_say_why(texts: dict[str, str], idle: dict[str, s
     assert used not in found
 
 
-def test_memory_follows_the_steps_of_an_epoch() -> None:
+def test_the_estimate_is_there_when_all_fields_can_be_read() -> None:
     draft = Draft()
     draft.texts.update({"market.nt": "10000", "training.nb": "100"})
-    assert memory(draft) == pytest.approx(582e6, rel=0.1)  # measured peaks
-    draft.texts["training.nb"] = "300"
-    assert memory(draft) == pytest.approx(959e6, rel=0.1)
-    draft.texts.update({"training.nb": "100", "market.n_obs": "10"})
-    assert memory(draft) == pytest.approx(737e6, rel=0.1)
+    found = demand_of(draft)
+    assert found is not None and found.steps == 1e8
+    assert found.memory == pytest.approx(582e6, rel=0.1)  # a measured peak
     draft.texts["market.nt"] = "many"
-    assert memory(draft) != memory(draft)
+    assert demand_of(draft) is None
 
 
 def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.screens.new_run.physical_memory", lambda: 2e9)
+    monkeypatch.setattr("mmrl.runs.machine.memory", lambda: 2e9)
 
     async def script(app: Any, pilot: Any) -> None:
         await press(app, pilot, "n", "ctrl+o", "end", "enter")  # from the defaults
@@ -80,7 +78,7 @@ def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.Monkey
         field = app.screen.query("FieldRow Input").first(Input)
         field.value = "1000000"
         await pilot.pause(0.1)
-        assert "GB, more than the 2.0 GB of this machine" in screen_text(app)
+        assert "GB, more than the 2.0 GB there are" in screen_text(app)
         await pilot.resize_terminal(80, 24)
         await pilot.pause(0.1)
         assert "$ mmrl train" in screen_text(app)

@@ -125,6 +125,7 @@ def test_small_pictures() -> None:
     assert bar(99, 10, 4) == "━━━━"
     assert bar(1, 0, 4) == "────"
     assert [age(s) for s in (0, 90, 7_300, 200_000, None)] == ["0 s", "2 min", "2 h", "2 d", "-"]
+    assert [age(s) for s in (59.4, 59.7, 3_585, 86_300)] == ["59 s", "1 min", "1 h", "1 d"]
 
 
 def test_trades_are_the_changes_of_the_inventory() -> None:

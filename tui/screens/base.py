@@ -20,10 +20,11 @@ from mmrl.runs.names import RULE, valid_name
 from mmrl.runs.promote import promote
 from mmrl.runs.status import UNFINISHED
 from mmrl.settings.fields import field, parse_text, shown, value_of
-from tui.messages import PollRuns, StartTraining
-from tui.screens.dialogs import Ask, Blank, Confirm
-from tui.screens.help import Help
-from tui.session import Session
+
+from ..messages import PollRuns, StartTraining
+from ..session import Session
+from .dialogs import Ask, Blank, Confirm
+from .help import Help
 
 LEAST = (40, 12)
 

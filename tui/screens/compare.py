@@ -13,22 +13,23 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
 from mmrl.plots.charts import heading
-from mmrl.plots.numbers import compact
+from mmrl.plots.numbers import compact, percent
 from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import ASCII
 from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
-from tui.screens.base import Base
-from tui.screens.dialogs import Choose
-from tui.session import Session
-from tui.smoothing import LEVELS, Ema
-from tui.themes import ASCII_MARKS, MARKS
-from tui.watch import Metrics
-from tui.widgets.chart import Chart
-from tui.widgets.training import choices
-from tui.widgets.view import Content, Series, View
+
+from ..session import Session
+from ..smoothing import LEVELS, Ema
+from ..themes import ASCII_MARKS, MARKS
+from ..watch import Metrics
+from ..widgets.chart import Chart
+from ..widgets.training import choices
+from ..widgets.view import Content, Series, View
+from .base import Base
+from .dialogs import Choose
 
 AXES = ("epoch", "steps", "wall time (s)")
 RATE = 0.5
@@ -180,7 +181,7 @@ class Compare(Base):
                 y, half = metrics.value_and_half(name)
                 text = compact(float(y[-1]) if len(y) else math.nan)
                 if name == "optimality":
-                    text = compact(metrics.last(name))
+                    text = percent(metrics.last(name))
                 if half is not None and len(half) and math.isfinite(half[-1]):
                     text += f" ± {compact(float(half[-1]), 2)}"
                 cells.append(Text(text, justify="right"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 import statistics
 from pathlib import Path
 
@@ -18,17 +16,18 @@ from textual.widgets.option_list import Option
 
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration
-from mmrl.runs import store
+from mmrl.runs import machine, memory, store
 from mmrl.settings.fields import NAME, FieldSpec
 from mmrl.settings.model import GROUPS
 from mmrl.settings.sources import presets
-from tui import processes
-from tui.form import Draft, memory, steps
-from tui.messages import StartTraining
-from tui.screens.base import Base
-from tui.screens.dialogs import Choose
-from tui.session import Session
-from tui.widgets.fields import FieldRow, Search
+
+from .. import processes
+from ..form import Draft, demand_of
+from ..messages import StartTraining
+from ..session import Session
+from ..widgets.fields import FieldRow, Search
+from .base import Base
+from .dialogs import Choose
 
 NO_PRESET = "(defaults)"
 
@@ -144,8 +143,8 @@ class NewRun(Base):
 
     def _estimate(self) -> str:
         """Steps, time at the speed of the runs on the same market, and memory."""
-        total, needed = steps(self.draft), memory(self.draft)
-        if total != total or needed != needed:
+        found = demand_of(self.draft)
+        if found is None:
             return ""
         market = self.draft.texts["market.name"]
         speeds = [
@@ -153,12 +152,12 @@ class NewRun(Base):
             for entry in self.session.runs.entries.values()
             if entry.info.market == market and entry.info.steps_per_second
         ]
-        text = f"at most {compact(total)} steps"
+        text = f"at most {compact(found.steps)} steps"
         if speeds:
-            text += f" · about {duration(total / statistics.median(speeds))} at the speed of earlier runs"
-        text += f" · about {needed / 1e9:.1f} GB" if needed >= 1e9 else f" · about {round(needed / 1e7) * 10} MB"
-        available = physical_memory()
-        return text + (f", more than the {available / 1e9:.1f} GB of this machine" if needed > available else "")
+            text += f" · about {duration(found.steps / statistics.median(speeds))} at the speed of earlier runs"
+        available = machine.memory()
+        more = f", more than the {memory.size(available)} there are" if found.memory > available else ""
+        return f"{text} · about {memory.size(found.memory)}{more}"
 
     @on(OptionList.OptionHighlighted, "#groups")
     async def _group(self, event: OptionList.OptionHighlighted) -> None:
@@ -228,11 +227,3 @@ class NewRun(Base):
             self.set_focus(self.query_one("#groups", OptionList))
         else:
             self.app.pop_screen()
-
-
-def physical_memory() -> float:
-    """Bytes of memory of this machine; infinite if unknown."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (ValueError, OSError, AttributeError):
-        return math.inf

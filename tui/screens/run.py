@@ -20,19 +20,20 @@ from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.runs.control import read_request
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
-from tui.screens.base import RunActions
-from tui.screens.dialogs import Choose
-from tui.screens.new_run import NewRun
-from tui.session import Session
-from tui.themes import SIGNS, word
-from tui.watch import Metrics
-from tui.widgets.book import BookView
-from tui.widgets.cells import bar
-from tui.widgets.chart import Chart
-from tui.widgets.config_and_log import ConfigTable, LogTail
-from tui.widgets.episode import EpisodeView
-from tui.widgets.quotes import QuotesView
-from tui.widgets.training import TrainingCharts
+
+from ..session import Session
+from ..themes import SIGNS, word
+from ..watch import Metrics
+from ..widgets.book import BookView
+from ..widgets.cells import bar
+from ..widgets.chart import Chart
+from ..widgets.config_and_log import ConfigTable, LogTail
+from ..widgets.episode import EpisodeView
+from ..widgets.quotes import QuotesView
+from ..widgets.training import TrainingCharts
+from .base import RunActions
+from .dialogs import Choose
+from .new_run import NewRun
 
 TABS = ("charts", "episode", "book", "quotes", "config", "log")
 RATE = 0.25

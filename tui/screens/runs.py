@@ -16,13 +16,14 @@ from textual.widgets import Footer, Input, Static
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs.store import RunInfo
-from tui.messages import PollRuns
-from tui.screens.base import RunActions
-from tui.screens.dialogs import Choose
-from tui.session import Session
-from tui.widgets.cells import row
-from tui.widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
-from tui.widgets.runs_table import HEADER, Cells, Column, RunsTable
+
+from ..messages import PollRuns
+from ..session import Session
+from ..widgets.cells import row
+from ..widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
+from ..widgets.runs_table import HEADER, Cells, Column, RunsTable
+from .base import RunActions
+from .dialogs import Choose
 
 EMPTY = "No runs yet in {}.\n\nPress n to start one, or run\nmmrl train --preset quickstart"
 
@@ -268,7 +269,7 @@ class RunsScreen(RunActions):
     def action_open(self, tab: str = "charts") -> None:
         run = self.subject()
         if run:
-            from tui.screens.run import RunScreen
+            from .run import RunScreen
 
             self.app.push_screen(RunScreen(self.session, Path(run.folder), tab))
 
@@ -276,20 +277,20 @@ class RunsScreen(RunActions):
         self.action_open("log")
 
     def action_new(self) -> None:
-        from tui.screens.new_run import NewRun
+        from .new_run import NewRun
 
         self.app.push_screen(NewRun(self.session))
 
     def action_duplicate(self) -> None:
         run = self.subject()
         if run and self.allows("duplicate"):
-            from tui.screens.new_run import NewRun
+            from .new_run import NewRun
 
             self.app.push_screen(NewRun(self.session, Path(run.folder)))
 
     def action_compare(self) -> None:
         if len(self.marked) > 1:
-            from tui.screens.compare import Compare
+            from .compare import Compare
 
             self.app.push_screen(Compare(self.session, [Path(key) for key in self.marked]))
 

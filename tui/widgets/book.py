@@ -16,11 +16,12 @@ from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import ASCII
 from mmrl.runs.book_recording import BookRecording, read_recording
-from tui.widgets.chart import Chart, charset
-from tui.widgets.episode import SavedEpisodes, column, times
-from tui.widgets.ladder import STEPS, Ladder
-from tui.widgets.scrubber import Scrubber
-from tui.widgets.view import Content, Series, View
+
+from .chart import Chart, charset
+from .episode import SavedEpisodes, column, times
+from .ladder import STEPS, Ladder
+from .scrubber import Scrubber
+from .view import Content, Series, View
 
 SHOWN = ("mid", "bid", "ask", "inventory", "wealth", "value")
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 from rich.text import Text
 
 from mmrl.markets.contract import usual_spec
-from mmrl.plots.numbers import compact
+from mmrl.plots.numbers import compact, percent
 from mmrl.plots.text import printable
-from tui.run_index import Entry
-from tui.themes import SIGNS, word
+
+from ..run_index import Entry
+from ..themes import SIGNS, word
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -46,8 +47,8 @@ def age(seconds: float | None) -> str:
     if seconds is None or not math.isfinite(seconds):
         return "-"
     seconds = max(seconds, 0.0)
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
+    for size, smaller, unit in ((86_400, 3_600, "d"), (3_600, 60, "h"), (60, 1, "min")):
+        if round(seconds / smaller) * smaller >= size:  # 59.9 minutes are an hour
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
 
@@ -83,7 +84,7 @@ def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -
     mark = "" if marked is None else str(marked + 1)
     right = {
         "value": value_text(entry),
-        "optimality": "-" if info.optimality is None else f"{100 * info.optimality:.1f} %",
+        "optimality": percent(info.optimality),
         "speed": compact(info.steps_per_second, 3),
         "age": age(since),
     }

@@ -20,8 +20,9 @@ from mmrl.plots import raster
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Curve
-from tui.themes import SERIES_DARK, SERIES_LIGHT
-from tui.widgets.view import Content, View
+
+from ..themes import SERIES_DARK, SERIES_LIGHT
+from .view import Content, View
 
 DIM, BAND, EVENT, CURSOR = 16, 24, 40, 41  # colours beyond the series: raw line, band, event mark, cursor
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tui.run_index import Entry
+from ..run_index import Entry
 
 COLUMNS = {
     "mark": (" ", 1),
@@ -16,7 +16,7 @@ COLUMNS = {
     "epoch": ("EPOCH", 20),
     "value": ("FINAL VALUE", 14),
     "trend": ("TREND", 12),
-    "optimality": ("OPTIMUM", 7),
+    "optimality": ("OPTIMUM", 8),
     "speed": ("STEPS/S", 7),
     "age": ("AGE", 6),
 }

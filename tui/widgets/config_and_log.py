@@ -10,7 +10,8 @@ from textual.widgets import DataTable, Log
 from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.settings.fields import fields, shown, value_of
-from tui.watch import Tail
+
+from ..watch import Tail
 
 LINES = 5_000
 

@@ -14,10 +14,11 @@ from textual.containers import Container, Vertical
 from mmrl.plots.pixels import Floats
 from mmrl.plots.text import printable
 from mmrl.runs import episodes
-from tui.themes import MARKS
-from tui.widgets.chart import Chart
-from tui.widgets.scrubber import Scrubber
-from tui.widgets.view import Content, Series, View
+
+from ..themes import MARKS
+from .chart import Chart
+from .scrubber import Scrubber
+from .view import Content, Series, View
 
 Arrays = dict[str, Floats]
 NONE = "No episode yet: one is written every --plot-after epochs (run.plot_after)."

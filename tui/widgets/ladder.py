@@ -9,7 +9,7 @@ import numpy as np
 from rich.text import Text
 from textual.widgets import Static
 
-from mmrl.plots.numbers import compact, ticks
+from mmrl.plots.numbers import compact, decimals, price, ticks
 from mmrl.plots.pixels import Floats
 from mmrl.runs.book_recording import BookRecording
 
@@ -48,8 +48,9 @@ def book_rows(replay: BookRecording, at: int, step: int, half: int) -> tuple[lis
 
 def step_of(reach: float, rows: int) -> float:
     """A round price step between rows, so that `reach` fits into `rows`."""
-    found = ticks(0.0, max(reach, 1e-9), max(rows, 2))
-    return found[1] - found[0] if len(found) > 1 else max(reach, 1e-9)
+    reach = max(reach, 1e-300)
+    found = ticks(0.0, reach, max(rows, 2))
+    return found[1] - found[0] if len(found) > 1 else reach
 
 
 def trades(inventory: Floats, bid: Floats, ask: Floats, at: int) -> list[tuple[int, float, float]]:
@@ -69,7 +70,8 @@ class Ladder(Static):
         half = max((self.size.height - last - 5) // 2, 3)
         asks, bids = book_rows(replay, at, step, half)
         most = max([abs(shares) for _, shares, _ in asks + bids] + [1])
-        side = max((self.size.width - PRICE - 2) // 2, 12)
+        wide = max(PRICE, *(len(price(where, tick)) for where, _, _ in [*asks, *bids, (0, 0, 0)]))
+        side = max((self.size.width - wide - 2) // 2, 12)
         done = np.searchsorted(replay.fill_step, replay.step[at], "left")
         before = np.searchsorted(replay.fill_step, replay.step[max(at - 1, 0)], "left")
         just = {round(float(p) / tick) for p in replay.fill_price[before:done]}
@@ -77,9 +79,9 @@ class Ladder(Static):
         text.append(f" t = {float(replay.time[at]):g}", style="bold")
         grouped = "every level" if step == LEVELS else f"{step * tick:g} per row"
         text.append(f"   {grouped}   ▒ the maker's\n".replace("▒", PLAIN_OWN if ascii_only else OWN))
-        head = f"{'own / bid':>{side}} {'price':^{PRICE}} {'own / ask':<{side}}\n"
+        head = f"{'own / bid':>{side}} {'price':^{wide}} {'own / ask':<{side}}\n"
         text.append(head, style=colours["secondary"])
-        decimals = max(0, min(6, -math.floor(math.log10(tick) + 1e-9)))
+        places = decimals(tick)
 
         def line(row: Row) -> None:
             where, shares, own = row
@@ -88,31 +90,29 @@ class Ladder(Static):
             left = Text(f"{number:>9} ", style="bold" if own else "")
             blocks = Text(bar[::-1].rjust(side - 10) if shares > 0 else bar.ljust(side - 10), style=colour)
             fresh = any(abs(where - p) < max(step, 1) for p in just) if just else False
-            price = Text(f"{where * tick:^{PRICE}.{decimals}f}", style="reverse" if fresh else "")
+            shown = Text(f"{price(where, tick):^{wide}}", style="reverse" if fresh else "")
             blank = Text(" " * side)
             right = Text.assemble(blocks, Text(f" {number:<9}", style="bold" if own else ""))
-            parts = (Text.assemble(left, blocks), price, blank) if shares > 0 else (blank, price, right)
-            text.append_text(Text(" ").join(parts if shares else (blank, price, blank)))
+            parts = (Text.assemble(left, blocks), shown, blank) if shares > 0 else (blank, shown, right)
+            text.append_text(Text(" ").join(parts if shares else (blank, shown, blank)))
             text.append("\n")
 
         for row in [*reversed(asks)]:
             line(row)
         inventory = f"inventory {int(replay.inventory[at])}"
-        middle = (
-            f" mid {float(replay.mid[at]):.{decimals + 2}f}  spread {replay.ask[at] - replay.bid[at]:.{decimals}f} "
-        )
-        room = 2 * side + PRICE + 2
+        middle = f" mid {float(replay.mid[at]):.{places + 2}f}  spread {replay.ask[at] - replay.bid[at]:.{places}f} "
+        room = 2 * side + wide + 2
         rule = "-" if ascii_only else "─"
         text.append(f"{middle} {inventory} ".center(room, rule) + "\n", style=colours["accent"])
         for row in bids:
             line(row)
         text.append("\n last trades of the maker\n", style=colours["secondary"])
         for i in range(int(done) - 1, max(int(done) - 1 - last, -1), -1):
-            shares, price = int(replay.fill_shares[i]), float(replay.fill_price[i])
+            shares, paid = int(replay.fill_shares[i]), float(replay.fill_price[i])
             moment = float(replay.fill_time[i])
             verb, colour = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
             style = f"bold {colour}" if i >= before else colour
-            text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {price:.{decimals}f}\n", style=style)
+            text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {paid:.{places}f}\n", style=style)
         if not done:
             text.append(" none yet", style=colours["secondary"])
         self.update(text)
@@ -132,25 +132,34 @@ class Ladder(Static):
         half = rows // 2
         reach = max([abs(q - mid) for q in (bid, ask) if math.isfinite(q)] or [1.0]) * 1.25
         step = step_of(reach, half)
+        places = max(2, -math.floor(math.log10(step)))
         text.append(f" t = {time[at]:g}\n", style="bold")
         text.append(f"{'bid':>14} {'price':>10}  ask\n", style=colours["secondary"])
         centre = round(mid / step)
         for level in range(centre + half, centre - half - 1, -1):
-            price = level * step
+            where = level * step
             on_bid = math.isfinite(bid) and round(bid / step) == level
             on_ask = math.isfinite(ask) and round(ask / step) == level
-            left = f"{bid:.2f} ▓▓▓" if on_bid else "·" if price < mid else ""
+            left = f"{bid:.{places}f} ▓▓▓" if on_bid else "·" if where < mid else ""
             text.append(f"{left:>14} ", style=colours["primary"] if on_bid else colours["secondary"])
             style = f"bold {colours['accent']}" if level == centre else ""
-            text.append(f"{price:>10.{max(2, -math.floor(math.log10(step)))}f}", style=style)
-            right = f"▓▓▓ {ask:.2f}" if on_ask else "·" if price > mid else ""
+            text.append(f"{where:>10.{places}f}", style=style)
+            right = f"▓▓▓ {ask:.{places}f}" if on_ask else "·" if where > mid else ""
             if level == centre:
-                right = right if on_ask else f"◀ mid {mid:.4g}" if abs(mid) < 1 else f"◀ mid {mid:.2f}"
+                right = (
+                    right
+                    if on_ask
+                    else f"◀ mid {mid:.4g}"
+                    if abs(mid) < 1 and places == 2
+                    else f"◀ mid {mid:.{places}f}"
+                )
             text.append(f"  {right}\n", style=colours["warning"] if on_ask else colours["secondary"])
         text.append("\n last trades of the maker\n", style=colours["secondary"])
-        for step_at, shares, price in trades(values["inventory"], values["bid"], values["ask"], at):
+        for step_at, shares, paid in trades(values["inventory"], values["bid"], values["ask"], at):
             verb, colour = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
-            text.append(f" t {time[step_at]:<9g} {verb:<7}{compact(abs(shares)):>6} near {price:.2f}\n", style=colour)
+            text.append(
+                f" t {time[step_at]:<9g} {verb:<7}{compact(abs(shares)):>6} near {paid:.{places}f}\n", style=colour
+            )
         self.update(text)
 
 

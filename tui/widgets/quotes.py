@@ -10,10 +10,11 @@ from textual.containers import Container
 from textual.widgets import Static
 
 from mmrl.plots.pixels import Floats
-from tui.widgets.chart import Chart
-from tui.widgets.episode import Arrays, SavedEpisodes, column, times
-from tui.widgets.scrubber import Scrubber
-from tui.widgets.view import Content, Series, View
+
+from .chart import Chart
+from .episode import Arrays, SavedEpisodes, column, times
+from .scrubber import Scrubber
+from .view import Content, Series, View
 
 LEARNED, BEST = 0, 1  # hues
 SURFACE = "distance from the mid, without noise"

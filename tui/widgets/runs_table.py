@@ -16,7 +16,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mmrl.plots.raster import ASCII
-from tui.widgets.chart import charset
+
+from .chart import charset
 
 Cells = dict[str, Text]
 HEADER = "\0"  # begins the key of a title row; no file name contains it

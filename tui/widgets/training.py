@@ -16,12 +16,13 @@ from textual.widgets import Static
 from mmrl.plots.charts import PANELS, SPARSE, heading
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
-from tui.settings import Settings
-from tui.smoothing import LEVELS, Ema
-from tui.themes import MARKS
-from tui.watch import Metrics
-from tui.widgets.chart import Chart
-from tui.widgets.view import Content, Series, View
+
+from ..settings import Settings
+from ..smoothing import LEVELS, Ema
+from ..themes import MARKS
+from ..watch import Metrics
+from .chart import Chart
+from .view import Content, Series, View
 
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from mmrl.markets.avellaneda_stoikov.recursion import Problem, evaluate, solve
 from mmrl.markets.avellaneda_stoikov.settings import Settings
 from mmrl.markets.contract import Objective, RangeTooNarrow
+from mmrl.statistics.attempts import share_of_optimum
 
 Float64 = npt.NDArray[np.float64]
 
@@ -114,7 +115,9 @@ def value_of_quotes(
 
 
 def optimality(market: Settings, objective: Objective, table: Float64, best: float | None = None) -> float:
-    """Value of the quotes divided by the optimum (computed when not given)."""
+    """Value of the quotes divided by the optimum (computed when not given); NaN where that says nothing."""
     solution = optimum(market, objective) if best is None else None
     max_inventory = MAX_INVENTORY if solution is None else max(MAX_INVENTORY, solution.max_inventory)
-    return value_of_quotes(market, objective, table, max_inventory) / (solution.value if solution else best or math.nan)
+    value = value_of_quotes(market, objective, table, max_inventory)
+    share = share_of_optimum(value, solution.value if solution else best or 0.0)
+    return math.nan if share is None else share

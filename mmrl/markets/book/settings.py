@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from mmrl.settings.declare import option, when
-from mmrl.settings.market import MarketSettings
+from mmrl.settings.market import MOST_TICKS, MarketSettings, too_fine
 
 if TYPE_CHECKING:
     from mmrl.settings.model import Config
@@ -82,12 +82,21 @@ class Settings(MarketSettings):
         b3, b4 = self.intensity[3:5]
         return -b3 / (2 * b4) if self.large_sizes == "monotone" and b3 < 0 < b4 else float("inf")
 
+    @property
+    def half_ladder(self) -> float:
+        """Ticks from the middle that the ladder reaches: three seeded spreads and ten deviations of the mid."""
+        duration = self.nt * self.dt
+        reach = 3 * self.seed_spread + abs(self.drift) * duration + 10 * self.volatility * duration**0.5
+        return reach / self.tick
+
     def contradiction(self, config: Config) -> str | None:
         if config.reward.utility == "entropic":
             return (
                 "reward.utility = 'entropic' takes every error of the value function for risk, and in the book that "
                 "sees the best quotes only: use --utility mean-variance, or --market avellaneda-stoikov"
             )
+        if self.midprice / self.tick > MOST_TICKS:
+            return too_fine(self.tick, self.midprice)
         if min(self.delta_grid) < 0:
             return f"market.delta_grid = {list(self.delta_grid)}: distances must be >= 0 in the book"
         return None

@@ -11,6 +11,10 @@ from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
 
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
+LEVEL, LOT = 32, 24
+"""Bytes of a level of the ladder and of a lot; of the latter there is room for four a step."""
+TENSOR_LEVEL, RECORDED_LEVEL = 48, 64
+"""Bytes of a level in the tensor engine and of one that is recorded, copies included."""
 _SEEN = (("bid size", "shares"), ("bid distance", "currency"), ("ask size", "shares"), ("ask distance", "currency"))
 
 
@@ -23,6 +27,7 @@ def spec(settings: Settings) -> Spec:
         columns.append(Column("inventory", "shares", "inventory"))
     if settings.observation == "full":
         columns += [Column("mid less its start", "currency"), Column("cash", "currency")]
+    levels = 2.0 * settings.half_ladder + 21.0
     return Spec(
         name=settings.name,
         short="book",
@@ -42,6 +47,10 @@ def spec(settings: Settings) -> Spec:
         table_rows=min(settings.nt, TABLE_ROWS),
         tensor_lacks=_tensor_lacks(settings),
         memory=394e6,
+        trajectory_memory=LEVEL * levels + LOT * 4.0 * settings.nt,
+        tensor_memory=TENSOR_LEVEL * levels,
+        recording_memory=RECORDED_LEVEL * levels,
+        memory_remedy="raise market.tick",
     )
 
 

@@ -88,9 +88,7 @@ MAX_SEEDS = 1000
 
 def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) -> Parameters:
     """The parameters of a market's settings; with `changes` int32 [M, 4] the book of the trajectories is recorded."""
-    duration = market.nt * market.dt
-    reach = 3 * market.seed_spread + abs(market.drift) * duration + 10 * market.volatility * duration**0.5
-    half = math.ceil(reach / market.tick) + 10
+    half = math.ceil(market.half_ladder) + 10
     mid = market.midprice / market.tick
     base = math.floor(mid) - half
     return Parameters(

@@ -38,9 +38,7 @@ class TensorMarket:
     def __init__(self, market: Settings, device: torch.device) -> None:
         self.market, self.device = market, device
         self.real = torch.float32 if device.type == "mps" else torch.float64
-        duration = market.nt * market.dt
-        reach = 3 * market.seed_spread + abs(market.drift) * duration + 10 * market.volatility * duration**0.5
-        half = math.ceil(reach / market.tick) + 10
+        half = math.ceil(market.half_ladder) + 10
         self.start = market.midprice / market.tick
         self.base = math.floor(self.start) - half
         self.start -= self.base

@@ -19,5 +19,5 @@ def tick(market: Settings) -> float:
 
 
 def lowest_price(p: Parameters) -> int:
-    """Ticks of level 0: levels are named by their price."""
-    return 0
+    """Ticks of level 0: levels are named by their distance from the first mid."""
+    return int(p.rules["mid"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mmrl.markets.order_flow.checks import fault
 from mmrl.settings.declare import option, when
-from mmrl.settings.market import MarketSettings
+from mmrl.settings.market import MOST_TICKS, MarketSettings, too_fine
 
 if TYPE_CHECKING:
     from mmrl.settings.model import Config
@@ -262,7 +262,14 @@ class Settings(MarketSettings):
         excited = stationary_rates(self)[0] / base_rates(self)[0] if self.hawkes_decays else 1.0
         return (sum(self.far_rates) + sum(self.limit_rates)) * excited / self.cancel_rates[-1]
 
+    @property
+    def room(self) -> float:
+        """Orders that can rest at once: many times as many as do on average."""
+        return 16 * self.most_resting + 4096
+
     def contradiction(self, config: Config) -> str | None:
+        if self.midprice / self.tick > MOST_TICKS:
+            return too_fine(self.tick, self.midprice)
         return fault(self, config.policy.kind == "categorical")
 
 

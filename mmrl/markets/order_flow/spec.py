@@ -9,6 +9,8 @@ from mmrl.markets.order_flow.settings import AFTER, Settings
 
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
+ORDER = 32
+"""Bytes of an order that rests."""
 SIDES = ("bid", "ask")
 FILL_TICKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 """From the mid, where fills are measured: further out they are few."""
@@ -39,6 +41,8 @@ def spec(settings: Settings) -> Spec:
             *(Part(f"adverse_{n}", f"adverse {n}", "inventory") for n in AFTER),
         ),
         table_rows=min(s.nt, TABLE_ROWS),
+        trajectory_memory=ORDER * s.room,
+        memory_remedy="lower market.limit_rates or raise the last of market.cancel_rates",
     )
 
 

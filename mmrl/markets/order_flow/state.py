@@ -188,7 +188,7 @@ def _rules(m: Settings) -> dict[str, Any]:
     return {
         **{name: getattr(m, name) for name in same},
         "rows": 2 ** math.ceil(math.log2(8 * m.levels + 512)),
-        "room": int(16 * m.most_resting) + 4096 + OWNED,
+        "room": int(m.room) + OWNED,
         "mid": round(m.midprice / m.tick),
         "distances": m.fitted,
         "by_spread": m.market_law == "spread-queue",

@@ -101,7 +101,8 @@ def _write_levels(s, out, side):
 def note_levels(p, s):
     """Append (step, price, shares, the maker's own) to the recording for every level that is no longer as known.
 
-    Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the recording.
+    Prices count from the first mid, shares to sell below zero. What finds no room is left out, and noticed by whoever
+    asked for the recording.
     """
     for row in range(p.rules.rows):
         price, shares = s.levels[row].price, s.levels[row].shares
@@ -124,7 +125,7 @@ def _note(p, s, price, shares, own):
     at = s.book.meta[NOTED]
     if at < p.changes.shape[0]:
         p.changes[at, 0] = s.book.meta[STEP]
-        p.changes[at, 1] = price
+        p.changes[at, 1] = price - p.rules.mid  # int32, which a price may be beyond
         p.changes[at, 2] = shares
         p.changes[at, 3] = own
     s.book.meta[NOTED] = at + 1

@@ -162,3 +162,21 @@ def clock_set_back() -> None:
         return now[0]
 
     time.time = earlier
+
+
+def no_grade() -> None:
+    """No policy can be graded."""
+    from mmrl.evaluate.grade import Grader
+
+    def fails(self: Any, policy: Any, normaliser: Any) -> Any:
+        raise ZeroDivisionError("float division by zero")
+
+    Grader.grade = fails  # type: ignore[method-assign]
+
+
+def no_grade_no_run() -> None:
+    """The same, and what only informs ends the training."""
+    from mmrl.statistics.attempts import Attempts
+
+    no_grade()
+    Attempts.get = lambda self, what, compute, instead: compute()  # type: ignore[method-assign, assignment]

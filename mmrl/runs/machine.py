@@ -1,0 +1,75 @@
+"""What this machine, or the control group that this process is in, has for a run: bytes of memory and CPUs."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+GROUPS = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self/cgroup")
+
+
+def memory() -> float:
+    """Bytes of memory: of the machine, or the least that a control group leaves; infinite if unknown."""
+    return min([_physical(), *(limit for text in _texts("memory.max", "memory", "memory.limit_in_bytes")
+                               if (limit := _number(text)))])  # fmt: skip
+
+
+def cpus() -> int:
+    """CPUs that this process may run on, and no more than its control groups give it time for, rounded up."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shares: list[float] = [usable]
+    for text in _texts("cpu.max", "cpu", "cpu.cfs_quota_us", "cpu.cfs_period_us"):
+        quota, period = [*(_number(word) for word in text.split()), 0.0, 0.0][:2]
+        if quota > 0 and period > 0:
+            shares.append(quota / period)
+    return max(1, math.ceil(min(shares)))
+
+
+def _physical() -> float:
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (ValueError, OSError, AttributeError):
+        return math.inf
+
+
+def _number(word: str) -> float:
+    """A limit; 0 for none, which is written max (version 2) or -1 (version 1)."""
+    with suppress(ValueError):
+        return max(float(int(word)), 0.0)
+    return 0.0
+
+
+def _texts(newer: str, controller: str, *older: str) -> Iterator[str]:
+    """Contents of a limit's file in this process's groups and those above them: `newer` in version 2 of control
+    groups, the words of all `older` in version 1, where each controller has a tree of its own.
+
+    A group is named as the machine sees it; in a container only the top of its tree may be there, as the root.
+    """
+    for line in _read(OWN).splitlines():
+        _, named, path = [*line.split(":", 2), "", ""][:3]
+        own = [name for name in named.split(",") if name]
+        if not own:
+            trees, files = [GROUPS, GROUPS / "unified"], [newer]
+        elif controller in own:
+            trees, files = [GROUPS / controller, GROUPS / named], list(older)
+        else:
+            continue
+        for tree in trees:
+            folder = Path(os.path.normpath(f"{tree}/{path}"))
+            for place in (folder, *folder.parents):
+                if place != tree and tree not in place.parents:
+                    break
+                text = " ".join(_read(place / file).strip() for file in files)
+                if text.strip():
+                    yield text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

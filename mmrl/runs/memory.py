@@ -1,0 +1,111 @@
+"""How many steps a training takes and how much memory it needs at its peak: the one estimate.
+
+The command line and the trainer refuse by it what cannot be run, the form of the terminal UI shows it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from mmrl.markets.contract import Spec, spec_of
+from mmrl.runs.machine import cpus, memory
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
+
+WARM_UP = 8
+"""Untrained trajectories that set the scale of the observations before the first epoch."""
+GRADED = 20
+"""Trajectories of a simulated grade, which every epoch pays for."""
+ROW = 164
+"""Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
+PLAYED = 100
+"""Bytes of each step that is only played, beside its observation and action (`kernels.play.Rows`)."""
+FLOWS = 32
+"""Of these, what learning does not read."""
+COPIED = 2
+"""Copies of what is played: where trajectories end early, rows are moved together."""
+NETWORKS = 10
+"""Of a network's numbers at the peak: gradients, moments, a checkpoint being written."""
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Steps of a whole training, at most, and bytes of memory at its peak, about, with what they are for."""
+
+    steps: float
+    process: float
+    """Bytes whatever the settings."""
+    parts: dict[str, float]
+    """Bytes by what makes them fewer, e.g. "lower market.nt"."""
+
+    @property
+    def memory(self) -> float:
+        """Bytes in all."""
+        return self.process + sum(self.parts.values())
+
+    def beyond(self, available: float) -> str:
+        """Why so many bytes do not suffice, with the settings to change; empty where they do."""
+        if self.memory <= available:
+            return ""
+        remedy = max(self.parts, key=lambda remedy: self.parts[remedy])
+        return f"about {size(self.memory)} of memory is needed, there is {size(available)}: {remedy}"
+
+
+def demand(config: Config) -> Demand:
+    """What training with these settings takes; on an accelerator the part of the trajectories is its own memory."""
+    spec, t = spec_of(config), config.training
+    tensor = config.run.engine == "tensor"
+    seen, played = 4.0 * len(spec.columns), 4.0 * (len(spec.columns) + len(spec.axes)) + PLAYED
+    rows = float(max(t.nb, WARM_UP)) * spec.steps
+    learning, kept = rows * (ROW + seen), rows * (played - FLOWS)
+    grading = 0.0 if spec.exact_optimum else float(GRADED) * spec.steps * played * COPIED
+    if learning >= kept + grading:  # what an update needs is free again when its policy is graded
+        kept, grading = learning, 0.0
+    at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)
+    world = (spec.tensor_memory if tensor else spec.trajectory_memory) * at_once
+    recorded = spec.recording_memory if config.run.plot_after and not tensor else 0.0
+    fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
+    parts = dict.fromkeys(("lower training.nb or market.nt", "lower market.nt", fewer, "lower policy.layer_size"), 0.0)
+    parts["lower training.nb or market.nt" if t.nb > WARM_UP else "lower market.nt"] += kept
+    parts["lower market.nt"] += grading
+    parts[fewer] += world + recorded
+    parts["lower policy.layer_size"] += NETWORKS * 8.0 * _parameters(config, spec)
+    return Demand(float(spec.steps) * t.nb * t.ne, spec.memory, parts)
+
+
+def require(config: Config) -> None:
+    """Raise ConfigError where training would need more memory than the machine, or its control group, has."""
+    fault = demand(config).beyond(memory())
+    if fault:
+        raise ConfigError(f"this cannot be trained here: {fault}, or try it with --force")
+
+
+def require_trajectory(config: Config) -> None:
+    """Raise ConfigError where even single trajectories, one a thread, need more memory than there is."""
+    spec = spec_of(config)
+    needed = spec.memory + spec.trajectory_memory * (config.run.threads or cpus())
+    needed += float(spec.steps) * PLAYED
+    if needed > memory():
+        raise ConfigError(
+            f"this cannot be simulated here: about {size(needed)} of memory is needed, there is {size(memory())}: "
+            f"{spec.memory_remedy or 'lower market.nt'}"
+        )
+
+
+def size(count: float) -> str:
+    """Bytes for readers."""
+    if count < 9.95e8:
+        return f"{round(count / 1e7) * 10} MB"
+    for unit, name in ((1e9, "GB"), (1e12, "TB")):
+        if count < 999.5 * unit:
+            return f"{count / unit:.{1 if count < 99.95 * unit else 0}f} {name}"
+    return f"{count / 1e15:.3g} PB"
+
+
+def _parameters(config: Config, spec: Spec) -> float:
+    """Numbers of the policy's network."""
+    p = config.policy
+    outputs = len(spec.axes) if p.kind == "gaussian" else sum(len(axis.grid) for axis in spec.axes)
+    sizes = [len(spec.columns), *[p.layer_size] * p.layers, outputs]
+    return float(sum((a + 1) * b for a, b in itertools.pairwise(sizes)))

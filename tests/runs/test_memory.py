@@ -1,0 +1,104 @@
+"""The estimate of memory against measured peaks, and what is refused because of it before anything exists."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmrl.runs import machine
+from mmrl.runs.memory import demand, size
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
+from mmrl.settings.sources import resolve
+
+BOOK = {"market.name": "book", "run.threads": 1, "run.plot_after": 0}
+
+
+def config(**values: Any) -> Config:
+    return resolve(BOOK | {key.replace("__", "."): value for key, value in values.items()})[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "peak"),
+    [  # maximum resident sizes of `mmrl train -ne 1` (10 trajectories and fewer), and of longer runs
+        ({"market__nt": 10, "training__nb": 10}, 394e6),
+        ({"market__nt": 10_000, "training__nb": 100}, 582e6),
+        ({"market__nt": 10_000, "training__nb": 300}, 959e6),
+        ({"market__nt": 10_000, "training__nb": 100, "market__n_obs": 10}, 737e6),
+        ({"market__nt": 100_000, "training__nb": 1}, 996e6),  # a grade simulates 20 trajectories
+        ({"market__nt": 100_000, "training__nb": 10}, 1090e6),
+        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5}, 598e6),  # the ladder
+        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5, "run__plot_after": 1}, 894e6),  # its recording
+    ],
+)
+def test_measured_peaks(values: dict[str, Any], peak: float) -> None:
+    assert demand(config(**values)).memory == pytest.approx(peak, rel=0.12)
+
+
+def test_steps_and_threads_count() -> None:
+    assert demand(config(market__nt=50, training__nb=4, training__ne=3)).steps == 600
+    one = demand(config(market__tick=1e-6)).memory
+    four = demand(config(market__tick=1e-6, run__threads=4)).memory
+    assert four - one == pytest.approx(3 * 32 * 2 * 30.8 / 1e-6, rel=0.01)  # 2 GB of ladder a thread
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(4.1e8, "410 MB"), (1.23e9, "1.2 GB"), (9.996e11, "1.0 TB"), (2e20, "2e+05 PB")]
+)
+def test_sizes_for_readers(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+REFUSED = [
+    (["--set", "tick=1e-6", "--threads", "16"], "raise market.tick"),
+    (["--set", "tick=1e-9"], "raise market.tick"),
+    (["--set", "tick=1e-300"], "raise market.tick"),
+    (["-nt", "10000000", "-nb", "1000000"], "lower training.nb or market.nt"),
+    (["-nt", "10000000", "-nb", "1"], "lower market.nt"),
+    (["--layer-size", "1024", "--layers", "16"], "lower policy.layer_size"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "remedy"), REFUSED)
+def test_refused_with_figure_and_remedy_and_nothing_is_created(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    remedy: str,
+) -> None:
+    from cli import main
+
+    monkeypatch.setattr(machine, "memory", lambda: 1.2e9)
+    monkeypatch.setattr("mmrl.runs.memory.memory", machine.memory)
+    for more in ([], ["--detach"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "--results", str(tmp_path / "r"), *arguments, *more])
+        said = capsys.readouterr()
+        assert ended.value.code == 2 and len(said.err.strip().splitlines()) == 1
+        assert "B of memory is needed, there is 1.2 GB: " + remedy in said.err and "--force" in said.err
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--results", str(tmp_path / "r"), *arguments, "--dry-run", "--json", "--force"])
+    assert not ended.value.code and json.loads(capsys.readouterr().out)["config"]
+
+
+def test_the_trainer_and_evaluations_refuse_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cli import main
+    from mmrl.display.plain import PlainView
+    from mmrl.training.start import train
+
+    monkeypatch.setattr("mmrl.runs.memory.memory", lambda: 1.2e9)
+    with pytest.raises(ConfigError, match=r"cannot be trained here: about .* GB"):
+        train(
+            config(market__nt=10_000_000, run__results=str(tmp_path / "r")), {}, load=None, expand=0, view=PlainView()
+        )
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--market", "book", "--agent", "naive", "--set", "tick=1e-9"])
+    assert ended.value.code == 2 and "cannot be simulated here" in capsys.readouterr().err
