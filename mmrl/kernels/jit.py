@@ -4,13 +4,14 @@ import hashlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba import njit
 
 from mmrl.kernels.cache import KernelCache, Untrusted, make_private
@@ -85,6 +86,12 @@ def _compiler(kept: bool = False, **options: Any) -> Callable[[Any], Any]:
         return compiled
 
     return decorate
+
+
+def record_type(fields: Sequence[Any]) -> np.dtype:
+    """The type of a record whose numbers are attributes, compiled and, with NUMBA_DISABLE_JIT, in plain Python."""
+    plain = numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+    return np.dtype((np.record, list(fields))) if plain else np.dtype(list(fields))
 
 
 def must_compile(function: Any) -> bool:

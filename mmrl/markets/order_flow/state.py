@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmrl.kernels.jit import record_type
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
 from mmrl.markets.order_flow.hawkes import branching_numbers
 from mmrl.markets.order_flow.settings import AFTER, MOST_EXPONENTIALS, MOST_HORIZONS, MOST_QUOTES, Settings
@@ -64,11 +65,11 @@ SHARES, PRICE = 0, 1
 """Columns of Book.wanted."""
 
 # Few arguments, many numbers: what has one size whatever the settings is a record, which functions pass as one pointer.
-LEVEL = np.dtype([(name, np.int64) for name in ("price", "shares", "orders", "head", "tail")])
+LEVEL = record_type([(name, np.int64) for name in ("price", "shares", "orders", "head", "tail")])
 """A price: all shares there, orders of others, first and last order."""
-ORDER = np.dtype([(name, np.int64) for name in ("shares", "next", "previous", "number")])
+ORDER = record_type([(name, np.int64) for name in ("shares", "next", "previous", "number")])
 """An order: its shares, the orders behind and before it, its number, which rises in time."""
-BOOK = np.dtype(
+BOOK = record_type(
     [
         ("meta", np.int64, (META,)),
         ("account", np.int64, (ACCOUNT,)),
@@ -83,7 +84,7 @@ BOOK = np.dtype(
         ("under_way", np.float64, (MOST_UNDER_WAY, NUMBERS_OF_A_DECISION + 1)),  # decisions, and when they take effect
     ]
 )
-RULES = np.dtype(
+RULES = record_type(
     [
         ("rows", np.int64),  # prices that the ring of levels has room for, a power of 2
         ("room", np.int64),  # orders that can rest at once

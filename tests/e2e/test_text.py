@@ -1,0 +1,188 @@
+"""Text from elsewhere, in files, flags and variables: used, or refused in one line with exit 2."""
+
+from __future__ import annotations
+
+import os
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+import cli
+from mmrl.commands.options import complete_run, misread_flag
+from mmrl.settings.fields import fields
+
+FILES = {
+    "a number of 5000 digits": b"nb = " + b"9" * 5000,
+    "a number of 5000 hexadecimal digits": b"nb = 0x" + b"f" * 5000,
+    "100000 brackets": b"nb = " + b"[" * 100_000,
+    "NUL bytes": b"lr = 0.1\0",
+    "NUL in a text": b'[run]\nresults = "a\\u0000b"',
+    "no UTF-8": b"\xff\xfe",
+    "two values": b"lr = 0.1\n[training]\nlr = 0.2\n",
+    "not a number": b"lr = nan",
+    "infinity": b"lr = inf",
+    "a huge whole number for a float": b"lr = 1" + b"0" * 400,
+    "a date": b"lr = 2020-01-01",
+    "a table for a number": b"[training.lr]\nx = 1",
+    "a market that is gone": b'[market]\nname = "toy"',
+    "a folder of nobody": b'[run]\nresults = "~nobody-at-all/x"',
+    "an unset variable": b'[run]\nresults = "$MMRL_UNSET/x"',
+    "a megabyte of nothing": b"#" * 1_000_001,
+}
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        cli.main(list(arguments))
+    code = end.value.code
+    assert isinstance(code, int)
+    return code, *capsys.readouterr()
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for variable in [name for name in os.environ if name.startswith("MMRL_")]:
+        monkeypatch.delenv(variable)
+    return tmp_path
+
+
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_that_cannot_be_used_is_refused(what: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "my.toml").write_bytes(FILES[what])
+    code, out, err = outcome(capsys, "train", "--config", "my.toml")
+    assert (code, out) == (2, ""), err
+    assert err.startswith("mmrl: ") and "my.toml" in err and err.count("\n") == 1 and len(err) < 400
+    assert [path.name for path in here.iterdir()] == ["my.toml"]
+
+
+def test_a_byte_order_mark_is_no_fault(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "my.toml").write_bytes(b"\xef\xbb\xbflr = 0.125\n")
+    code, out, _ = outcome(capsys, "train", "--config", "my.toml", "--dry-run")
+    assert code == 0 and "\nlr = 0.125\n" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("-lr nan", "training.lr = not a finite number"),
+        ("-nb4", "-nb4 is no option: write -nb 4"),
+        ("-ne=5 -nq 3", "-nq is no option: did you mean '-n"),
+        ("--set lr=0.1 --set training.lr=0.2", "given twice, as 0.1 and 0.2"),
+        ("--results ~nobody-at-all/x", "no user ~nobody-at-all"),
+        ("--results $MMRL_UNSET/x", "no variable $MMRL_UNSET"),
+        ("--name \udcff", "run.name = '\\udcff'"),
+        ("--config /", "Is a directory"),
+    ],
+)
+def test_a_line_that_cannot_be_used_is_refused(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = outcome(capsys, "train", *line.split())
+    assert (code, out) == (2, "") and words in err and err.count("\n") == 1
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MMRL_SEDE", "3")
+    assert outcome(capsys, "train", "--dry-run") == (
+        2, "", "mmrl: unknown variable MMRL_SEDE: did you mean 'MMRL_SEED'?\n"
+    )  # fmt: skip
+
+
+def test_a_home_and_a_variable_in_a_path_are_replaced(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(here / "home"))
+    monkeypatch.setenv("DATA", str(here / "data"))
+    for typed, meant in (("~/runs", here / "home" / "runs"), ("${DATA}/runs", here / "data" / "runs")):
+        assert f'\nresults = "{meant}"\n' in outcome(capsys, "train", f"--results={typed}", "--dry-run")[1]
+        assert str(meant) in outcome(capsys, "runs", "list", f"--results={typed}")[1]
+    assert list(here.iterdir()) == []
+
+
+def test_shipped_runs_are_looked_for_beside_the_results(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = outcome(capsys, "plot", "--good-results", "--results", "a/results")
+    assert code == 2 and f"no runs in {here}/a/good-results: a clone of the repository has some" in err
+
+
+def test_runs_are_completed_from_the_folder_on_the_line(here: Path) -> None:
+    class Context:
+        def __init__(self, **params: object) -> None:
+            self.params = params
+
+    for folder in ("results/one", "other/two", "good-results/three"):
+        (here / folder).mkdir(parents=True)
+        (here / folder / "config.toml").touch()
+
+    def completed(**params: object) -> list[str]:
+        return complete_run(Context(**params), "")  # type: ignore[arg-type]
+
+    assert completed() == ["one"]
+    assert (
+        completed(results="other")
+        == completed(run_results="other")
+        == completed(results=str(here / "other"))
+        == ["two"]
+    )
+    assert completed(good_results=True) == ["three"]
+    assert completed(results="~nobody-at-all") == []
+
+
+def test_the_word_that_was_typed_is_named() -> None:
+    known = ["-nt", "-nb", "--nb", "-l", "-h"]
+    assert misread_flag("-n", ["train", "-nb4"], known) == "-nb4 is no option: write -nb 4"
+    assert misread_flag("-n", ["-nt", "5", "-nb=4", "-nx"], known) == "-nx is no option: did you mean '-nt'?"
+    assert misread_flag("-z", ["-z"], known) == "-z is no option"
+
+
+WORDS = st.one_of(
+    st.text(max_size=20),
+    st.text(string.printable, max_size=8),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.sampled_from(
+        ["nan", "-inf", "1e999", "9" * 5000, "~", "~/x", "$X", "[1,2", "true", "", "\udcff", "0x10", "-", "--"]
+    ),
+)
+FLAGS = st.sampled_from([flag for spec in fields() for flag in (*spec.flags, *spec.switches)] + ["--set", "--preset"])
+KEYS = st.sampled_from([spec.key for spec in fields()] + [spec.name for spec in fields()])
+VALUES = st.one_of(
+    WORDS,
+    st.integers(),
+    st.floats(),
+    st.sampled_from(["inf", "nan", "[]", "{}", '"\\u0000"', "1979-05-27", "[[1]]", "true", "0o7", "'a'", '"""a"""']),
+).map(str)
+LINE = st.lists(st.one_of(st.tuples(FLAGS, WORDS).map(list), WORDS.map(lambda word: [word])), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    line=LINE,
+    table=st.lists(st.tuples(st.one_of(KEYS, WORDS), VALUES), max_size=3),
+    raw=st.binary(max_size=40),
+    variable=st.tuples(st.sampled_from([spec.variable for spec in fields()]), WORDS),
+)
+@example(
+    line=[["-lr", "nan"], ["-lr", "nan"]], table=[("lr", "9" * 5000)], raw=b"\xef\xbb\xbf", variable=("MMRL_NB", "")
+)
+def test_whatever_is_given_is_used_or_refused(
+    line: list[list[str]],
+    table: list[tuple[str, str]],
+    raw: bytes,
+    variable: tuple[str, str],
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = "\n".join(f"{key} = {value}" for key, value in table)
+    (here / "my.toml").write_bytes(raw + text.encode(errors="replace"))
+    name, value = variable
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(name, value.replace("\0", ""))
+        words = [word for pair in line for word in pair]
+        for arguments in (["--config", "my.toml"], words, []):
+            code, _, err = outcome(capsys, "train", "--dry-run", *arguments)
+            assert code in (0, 2, 3), err
+    assert [path.name for path in here.iterdir()] == ["my.toml"]
