@@ -28,6 +28,13 @@ app = typer.Typer(
 runs_app = typer.Typer(help="List, control and organise runs.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 
+# Help is given by `help=`: python -OO drops docstrings.
+SIMULATE_HELP = """Write the tape of a market as LOBSTER files, and sum it up.
+
+A message has seconds after midnight, type (1 submission, 2 partial cancellation, 3 deletion, 4 execution), order,
+shares, price * 10^4 and the direction of the resting order; row for row the book after it has ask price, shares,
+bid price, shares by level. The tape begins at 9:30 (34200 s) and does not stop at midnight."""
+
 EXIT_CODES = {
     "ConfigError": 2,
     "DataError": 2,
@@ -73,7 +80,10 @@ def mmrl_(
     surroundings.check_directory()
 
 
-@app.command(epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni")
+@app.command(
+    help="Train a market maker and watch it learn.",
+    epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni",
+)
 @with_settings
 def train(
     settings: dict[str, Any],
@@ -92,7 +102,6 @@ def train(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Train a market maker and watch it learn."""
     from mmrl.commands import train as training
 
     if plot or good_results:
@@ -110,7 +119,7 @@ def train(
         raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force))
 
 
-@app.command()
+@app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
 def plot(
     runs: Runs = None,
     good_results: Annotated[bool, typer.Option("--good-results", help="Draw every run in good-results.")] = False,
@@ -122,53 +131,47 @@ def plot(
     results: Results = "results",
     debug: Debug = False,
 ) -> None:
-    """Draw training curves, a sampled batch or the order book; without RUN, those of the newest run."""
     from mmrl.commands import plot as plotting
 
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
 
 
-@runs_app.command("list")
+@runs_app.command("list", help="List the runs of a folder.")
 def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """List the runs of a folder."""
     from mmrl.commands import runs
 
     runs.list_runs(results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Show the facts of a run.")
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Show the facts of a run."""
     from mmrl.commands import runs
 
     runs.show(run, results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Pause a run after the current epoch.")
 def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Pause a run after the current epoch."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "pause", json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Resume a paused run.")
 def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Resume a paused run."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "resume", json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Stop a run after the current epoch, with a checkpoint.")
 def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Stop a run after the current epoch, with a checkpoint."""
     from mmrl.commands import runs
 
     runs.steer(run, results, "stop", json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Change lr, entropy, ne (target epochs) or plot_after of a run while it trains.")
 def change(
     run: Run,
     settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE ...", help="lr, entropy, ne or plot_after")],
@@ -176,21 +179,19 @@ def change(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Change lr, entropy, ne (target epochs) or plot_after of a run while it trains."""
     from mmrl.commands import runs
 
     runs.change(run, settings, results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Copy a run into good-results.")
 def promote(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Copy a run into good-results."""
     from mmrl.commands import runs
 
     runs.promote(run, results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Rename a run.")
 def rename(
     run: Run,
     new_name: Annotated[str, typer.Argument(metavar="NEW_NAME")],
@@ -198,36 +199,34 @@ def rename(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Rename a run."""
     from mmrl.commands import runs
 
     runs.rename(run, new_name, results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Move a run to the trash folder.")
 def trash(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
-    """Move a run to the trash folder."""
     from mmrl.commands import runs
 
     runs.trash(run, results, json_)
 
 
-@runs_app.command()
+@runs_app.command(help="Verify all checksums of one run or of all runs; repair what is possible without losing data.")
 def doctor(
     run: Annotated[str | None, typer.Argument(metavar="RUN", autocompletion=complete_run)] = None,
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Verify all checksums of one run or of all runs; repair what is possible without losing data."""
     from mmrl.runs.doctor import report
 
     raise typer.Exit(report(run, results, json_))
 
 
 @app.command(
+    help="Compare runs and classical agents on the same random numbers, with the exact optimum where it is known.",
     epilog="Example: mmrl evaluate --market avellaneda-stoikov --set fill=linear "
-    "--agent avellaneda-stoikov --agent symmetric --trajectories 100000"
+    "--agent avellaneda-stoikov --agent symmetric --trajectories 100000",
 )
 def evaluate(
     runs: Runs = None,
@@ -271,7 +270,6 @@ def evaluate(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Compare runs and classical agents on the same random numbers, with the exact optimum where it is known."""
     from mmrl.commands import evaluate as report
 
     report.evaluate(
@@ -280,7 +278,10 @@ def evaluate(
     )  # fmt: skip
 
 
-@app.command(epilog="Example: mmrl simulate --market order-flow --events 100000 --levels 10 -o tape")
+@app.command(
+    help=SIMULATE_HELP,
+    epilog="Example: mmrl simulate --market order-flow --events 100000 --levels 10 -o tape",
+)
 def simulate(
     output: Annotated[
         str,
@@ -328,12 +329,6 @@ def simulate(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the tape of a market as LOBSTER files, and sum it up.
-
-    A message has seconds after midnight, type (1 submission, 2 partial cancellation, 3 deletion, 4 execution), order,
-    shares, price * 10^4 and the direction of the resting order; row for row the book after it has ask price, shares,
-    bid price, shares by level. The tape begins at 9:30 (34200 s) and does not stop at midnight.
-    """
     from mmrl.commands import simulate as simulation
 
     simulation.simulate(
@@ -342,18 +337,16 @@ def simulate(
     )  # fmt: skip
 
 
-@app.command()
+@app.command(help="Watch, control, start and compare runs in the terminal.")
 def tui(results: Results = "results", debug: Debug = False) -> None:
-    """Watch, control, start and compare runs in the terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
         print("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", file=sys.stderr)
         raise typer.Exit(2)
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results)  # installed, it stands under mmrl
 
 
-@app.command()
+@app.command(help="Measure the steps per second of every available engine and device.")
 def bench(json_: Json = False, debug: Debug = False) -> None:
-    """Measure the steps per second of every available engine and device."""
     from mmrl.commands.bench import bench as measure
 
     measure(as_json=json_)

@@ -173,3 +173,17 @@ def test_heavy_modules_stay_out(line: str, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", ["--help", "train --help", "simulate --help", "runs --help", "runs stop --help"])
+def test_help_is_the_same_without_docstrings(line: str, tmp_path: Path) -> None:
+    usual, bare = mmrl(*line.split(), cwd=tmp_path), mmrl(*line.split(), cwd=tmp_path, PYTHONOPTIMIZE="2")
+    assert usual.returncode == bare.returncode == 0
+    assert usual.stdout == bare.stdout
+
+
+@pytest.mark.parametrize("line", ["train --dry-run", "runs list", "plot nothing", "train --nothing"])
+def test_warnings_may_be_errors(line: str, tmp_path: Path) -> None:
+    done = mmrl(*line.split(), cwd=tmp_path, PYTHONWARNINGS="error")
+    assert done.returncode in (0, 2, 3), done.stderr
+    assert "Warning" not in done.stderr

@@ -117,7 +117,7 @@ def test_a_share_of_the_optimum(value: float, optimum: float, share: float | Non
 
 
 def test_a_market_whose_optimum_is_zero_is_trained_and_resumed(tmp_path: Path) -> None:
-    more = {"market.name": "avellaneda-stoikov", "market.sigma": 20_000.0}
+    more: dict[str, Any] = {"market.name": "avellaneda-stoikov", "market.sigma": 20_000.0}
     _, run = trained(tmp_path, ne=2, **more)
     _, run = trained(tmp_path, load=str(run), ne=3, **more)
     assert len(rows(run)) == 3 and not any("optimality" in row for row in rows(run))
