@@ -47,7 +47,7 @@ bench: $(VENV)/run.stamp       ## speed of every engine on this machine
 	$(BIN)/mmrl bench
 
 screenshots: $(VENV)/run.stamp ## draw the pictures of docs/ from the shipped run
-	$(BIN)/python docs/screenshots.py
+	PYTHONPATH=. $(BIN)/python docs/screenshots.py
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

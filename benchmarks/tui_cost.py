@@ -1,6 +1,6 @@
 """What the terminal UI costs, in a real pseudo-terminal: first paint, live charts, a list of 1 000 runs.
 
-python benchmarks/tui_cost.py [paint] [charts] [table]
+PYTHONPATH=. python benchmarks/tui_cost.py [paint] [charts] [table]
 
 CPU is that of the UI's process, so that other work on the machine changes the figures little. A stall is the
 longest time that the event loop was busy with one thing: in CPU time, and on the clock.
