@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmrl.plots import figures, pictures
-from mmrl.plots.streams import charset, terminal_size, wants_colour
+from mmrl.plots.output import terminal_size
+from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.runs.names import good_folder
 from mmrl.runs.store import find_run, find_runs

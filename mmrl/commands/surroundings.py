@@ -6,7 +6,7 @@ import io
 import os
 import sys
 
-from mmrl.plots.streams import MOST_COLUMNS, MOST_LINES, lead_nowhere
+from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere
 from mmrl.settings.declare import ConfigError
 
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))

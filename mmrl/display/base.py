@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 from mmrl.display.progress import Progress
-from mmrl.plots.streams import write
+from mmrl.plots.output import write
 from mmrl.settings.model import Config
 
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from mmrl.display.base import BaseView, emit
 from mmrl.display.frame import Frame
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
-from mmrl.plots.streams import MOST_COLUMNS, MOST_LINES, charset, wants_colour
+from mmrl.plots.output import MOST_COLUMNS, MOST_LINES
+from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
 

@@ -15,7 +15,7 @@ from mmrl.agents.learned import actions
 from mmrl.evaluate.compare import Entrant
 from mmrl.evaluate.quotes import TIMES, visited
 from mmrl.markets.contract import spec_of
-from mmrl.plots.streams import terminal_size
+from mmrl.plots.output import terminal_size
 from mmrl.settings.declare import ConfigError
 
 SHOWN = 10  # inventories a side

@@ -74,10 +74,10 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 
 def _compiler(kept: bool = False, **options: Any) -> Callable[[Any], Any]:
     """A decorator that compiles with these options, and keeps on disk what it compiled."""
-    compile = njit(**options)
+    decorator = njit(**options)
 
     def decorate(function: Any) -> Any:
-        compiled = compile(function)
+        compiled = decorator(function)
         if compiled is function:  # NUMBA_DISABLE_JIT: plain Python, with the names that callers know
             compiled.py_func, compiled.signatures = function, ()
         elif kept:

@@ -112,7 +112,7 @@ def test_neighbours_of_the_contradictions_are_fine() -> None:
 def test_precedence_is_flag_environment_file_preset_default(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
     file.write_text("nb = 3\n[training]\nne = 3\nlr = 0.3\n[market]\nnt = 3\n")
-    environ = {"MMRL_LR": "0.4", "MMRL_NT": "4", "MMRL_UNRELATED": "x"}
+    environ = {"MMRL_LR": "0.4", "MMRL_NT": "4", "UNRELATED": "x"}
     config, origins = resolve({"nt": 5}, file, "avellaneda-stoikov", environ)
     assert config.market.nt == 5
     assert config.training.lr == 0.4

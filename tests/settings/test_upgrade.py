@@ -176,8 +176,9 @@ def test_an_old_name_with_set_variable_and_flag(caplog: pytest.LogCaptureFixture
     assert set_values(["as_midprice=50"]) == {"market.as_midprice": 50.0}
     assert midprice(set_values(["as_midprice=50"])) == (50.0, "flag")
     assert midprice(set_values(["market.as_midprice=50"])) == (50.0, "flag")
-    assert midprice(set_values(["market.as_midprice=50", "as_midprice=51"])) == (51.0, "flag")
-    assert notes(caplog) == ["mmrl: market.as_midprice: it is now market.midprice"] * 3
+    with pytest.raises(ConfigError, match=r"market\.as_midprice is given twice, as 50\.0 and 51\.0: keep one"):
+        set_values(["market.as_midprice=50", "as_midprice=51"])
+    assert notes(caplog) == ["mmrl: market.as_midprice: it is now market.midprice"] * 2
     caplog.clear()
     assert midprice({}, {"MMRL_AS_MIDPRICE": "50"}) == (50.0, "environment MMRL_AS_MIDPRICE")
     assert notes(caplog) == ["mmrl: MMRL_AS_MIDPRICE: it is now market.midprice"]

@@ -1,0 +1,56 @@
+"""Writing to a terminal, a pipe or a file: how large it is, and what happens when its reader leaves."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import stat
+from contextlib import suppress
+from typing import TextIO
+
+MOST_COLUMNS, MOST_LINES = 1000, 1000
+"""A terminal that says it is larger is wrong, and pictures of that size would take all memory."""
+
+
+def terminal_size(columns: int = 100, lines: int = 30) -> tuple[int, int]:
+    """Columns and lines of the terminal, within reason; the given ones where there is none."""
+    size = shutil.get_terminal_size((columns, lines))
+    return min(size.columns, MOST_COLUMNS), min(size.lines, MOST_LINES)
+
+
+def write(text: str, stream: TextIO) -> None:
+    """Write now. Letters that the stream cannot hold become question marks.
+
+    When nobody reads any more, the stream leads nowhere from then on and the process sends itself SIGPIPE: Python
+    ignores it, and a training stops in order (mmrl/training/signals.py).
+    """
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.flush()
+    except OSError as error:
+        if not _reader_left(error, stream):
+            raise
+        lead_nowhere(stream)
+        if hasattr(signal, "SIGPIPE"):
+            signal.raise_signal(signal.SIGPIPE)
+
+
+def _reader_left(error: OSError, stream: TextIO) -> bool:
+    """Whether writing failed because the reader of a pipe, or the terminal, is gone."""
+    if error.errno == errno.EPIPE:
+        return True
+    try:
+        return error.errno in (errno.EIO, errno.ENXIO) and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Point the descriptor of a stream at /dev/null, so that what is left in its buffer fails nobody."""
+    with suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
