@@ -27,6 +27,8 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     **{f"nt {x}": (AS, {"nt": x}) for x in (50, 400)},
     "fill linear": (AS, {"fill": "linear"}),
     "skew none": (AS, {"skew": "none"}),
+    "linear utility": (AS, {"utility": "linear"}),
+    "linear utility, skew none": (AS, {"utility": "linear", "skew": "none"}),
     "--noppo": (AS, {"algorithm": "reinforce"}),
     "--noclip": (AS, {"noclip": True}),
     "--noadv, mean-variance": (AS, {"noadv": True, "td": False, "utility": "mean-variance"}),

@@ -83,6 +83,7 @@ def untrained() -> Callable[..., PolicyWeights]:
             (gain * rng.normal(size=(a, b)).astype(np.float32), np.zeros(b, np.float32)) for a, b in pairwise(sizes)
         ]
         log_std = np.full(len(spec.axes), -0.5, np.float32)
-        return PolicyWeights(layers, log_std, np.zeros(obs, np.float32), np.full(obs, divisor, np.float32))
+        skip = gain * rng.normal(size=(obs, outputs)).astype(np.float32)
+        return PolicyWeights(layers, log_std, np.zeros(obs, np.float32), np.full(obs, divisor, np.float32), skip)
 
     return make

@@ -5,7 +5,8 @@
 
 A maker is worth its exact value where the market can be solved, else its mean total reward, the objective of the run,
 over trajectories of the `search` stream that no training, grade or evaluation draws. The search is a grid of quotes
-that are the same on both sides, then CMA-ES from the best of them; the linear family starts from the best fixed maker.
+that are the same on both sides, then CMA-ES from the best of them; the linear family starts from the best fixed maker
+or from the best of that grid with a lean against the inventory, whichever is worth more.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ Score = Callable[[Quoter, int, int], float]
 
 GRID = np.linspace(-1.0, 2.0, 7)
 """Of the first quotes, in units of an axis: 0 is its centre, 1 a scale further."""
+LEANS = (0.01, 0.1)
+"""Of the first linear quotes, in units of an axis for each share held: nearer and larger on the side that sells it."""
 FEW, MANY = 20, 200
 """Trajectories that rank the makers of a generation, and that a result is accepted by."""
 FIXED_GENERATIONS, LINEAR_GENERATIONS = 30, 60
@@ -62,9 +65,7 @@ def score_of(config: Config) -> Score:
 def make_fixed(config: Config, argument: str = "") -> Quoter:
     """The best fixed maker of a market."""
     spec, score = spec_of(config), score_of(config)
-    kinds = sorted({axis.kind for axis in spec.axes})
-    starts = [_same_on_both_sides(spec, dict(zip(kinds, units, strict=True))) for units in _units(len(kinds))]
-    start = max(starts, key=lambda values: score(_quoter(spec, values), FEW, 0))
+    start = max(_grid(spec), key=lambda values: score(_quoter(spec, values), FEW, 0))
     spread = np.array([(GRID[1] - GRID[0]) * axis.scale for axis in spec.axes])
     return _searched("best-fixed", config, score, start[:, None], spread[:, None], FIXED_GENERATIONS)
 
@@ -77,15 +78,26 @@ def make_linear(config: Config, argument: str = "") -> Quoter:
     held = max(float(np.sqrt(np.mean(np.square(batch.inventory, dtype=np.float64)))), 1.0)
     step = np.array([(GRID[1] - GRID[0]) * axis.scale for axis in spec.axes])
     spread = step[:, None] * np.array([1.0, 1.0 / held, 1.0])
-    return _searched("best-linear", config, score, np.array(fixed.linear), spread, LINEAR_GENERATIONS)
+    starts = [np.array(fixed.linear), *(_leaning(spec, values, lean) for lean in LEANS for values in _grid(spec))]
+    start = max(starts, key=lambda rules: score(_quoter(spec, rules), FEW, 0))
+    return _searched("best-linear", config, score, start, spread, LINEAR_GENERATIONS)
 
 
-def _units(kinds: int) -> itertools.product[tuple[float, ...]]:
-    return itertools.product(GRID.tolist(), repeat=kinds)
+def _grid(spec: Spec) -> list[Float64]:
+    """Quotes [A] that are the same on both sides."""
+    kinds = sorted({axis.kind for axis in spec.axes})
+    found = []
+    for place in itertools.product(GRID.tolist(), repeat=len(kinds)):
+        units = dict(zip(kinds, place, strict=True))
+        found.append(np.array([max(axis.centre + axis.scale * units[axis.kind], axis.low) for axis in spec.axes]))
+    return found
 
 
-def _same_on_both_sides(spec: Spec, units: dict[str, float]) -> Float64:
-    return np.array([max(axis.centre + axis.scale * units[axis.kind], axis.low) for axis in spec.axes])
+def _leaning(spec: Spec, values: Float64, lean: float) -> Float64:
+    """Rules [A, 3] that quote `values` [A] where nothing is held."""
+    signs = [1.0 if (axis.kind == "distance") == (axis.side == "bid") else -1.0 for axis in spec.axes]
+    slopes = np.array([lean * axis.scale * sign for axis, sign in zip(spec.axes, signs, strict=True)])
+    return np.stack([values, slopes, np.zeros(len(values))], axis=1)
 
 
 def _quoter(spec: Spec, rules: Float64) -> Quoter:

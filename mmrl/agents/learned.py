@@ -47,7 +47,7 @@ def weights_in(state: dict[str, Any], config: Config) -> PolicyWeights:
 
     trainer: dict[str, Any] = state["trainer"]
     policy = make_policy(config)
-    policy.load_state_dict(trainer["policy"])
+    policy.restore(trainer["policy"])
     normaliser = RunningNormaliser(len(spec_of(config).columns))
     normaliser.load_state_dict(trainer["normaliser"])
     return policy.weights(normaliser)

@@ -1,7 +1,8 @@
-"""Forward pass of a small tanh network in compiled code, float32.
+"""Forward pass of a small tanh network plus a linear map of its inputs in compiled code, float32.
 
 Layers are packed in blocks of eight outputs: eight biases, then eight weights for each input. So one block's
-accumulators stay in vector registers. Outputs are padded with zeros to a multiple of eight.
+accumulators stay in vector registers. Outputs are padded with zeros to a multiple of eight. Behind the layers stand the
+weights of the linear map, [inputs, outputs].
 """
 
 import numpy as np
@@ -36,10 +37,12 @@ def tanh_all(x, n):
 
 @inlined_fast
 def forward(flat, sizes, hidden):
-    """Run the network on the input in row 0 of float32 `hidden` [2, width]; returns the row of the output."""
+    """Run the network on the input in row 0 of float32 `hidden` [3, width]; returns the row of the output."""
     at = 0
     row = 0
     layers = sizes.shape[0] - 1
+    for i in range(sizes[0]):
+        hidden[2, i] = hidden[0, i]
     for layer in range(layers):
         inputs = sizes[layer]
         outputs = sizes[layer + 1]
@@ -66,4 +69,11 @@ def forward(flat, sizes, hidden):
         if layer < layers - 1:
             tanh_all(y, outputs)
         row = 1 - row
+    y = hidden[row]
+    outputs = sizes[layers]
+    for i in range(sizes[0]):
+        v = hidden[2, i]
+        for j in range(outputs):
+            y[j] += v * flat[at + j]
+        at += outputs
     return row

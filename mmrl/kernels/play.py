@@ -85,7 +85,7 @@ class Scratch(NamedTuple):
 
     rng: np.ndarray  # uint64 [4]
     raw: np.ndarray  # float32 [obs]
-    hidden: np.ndarray  # float32 [2, widest layer]
+    hidden: np.ndarray  # float32 [3, widest layer]
     action: np.ndarray  # float32 [A]
     quote: np.ndarray  # float64 [A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
@@ -104,7 +104,7 @@ def scratch(maker, rows):
     return Scratch(
         np.empty(4, np.uint64),
         np.zeros(obs, np.float32),
-        np.zeros((2, widest), np.float32),
+        np.zeros((3, widest), np.float32),
         np.zeros(axes, np.float32),
         np.zeros(axes, np.float64),
         std,

@@ -27,7 +27,8 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 class Weights(NamedTuple):
-    """A network's numbers in one vector, layer by layer weight [out, in] then bias, and the layer sizes."""
+    """A network's numbers in one vector, layer by layer weight [out, in] then bias, at last the linear map [outputs,
+    inputs]; and the layer sizes."""
 
     flat: npt.NDArray[np.float32]
     sizes: npt.NDArray[np.int64]
@@ -117,6 +118,13 @@ def _forward(weights: Any, sizes: Any, units: Any) -> Any:
         n_in, n_out = sizes[k], sizes[k + 1]
         _affine(weights, at, n_in, n_out, units[base : base + n_in], units[base + n_in :], k + 1 < layers)
         at, base = at + (n_in + 1) * n_out, base + n_in
+    inputs = sizes[0]
+    for j in range(sizes[layers]):
+        row = units[base + j]
+        for i in range(inputs):
+            a, s0 = weights[at + j * inputs + i], units[i]
+            for r in range(BLOCK):
+                row[r] += a * s0[r]
     return base
 
 
@@ -124,7 +132,16 @@ def _forward(weights: Any, sizes: Any, units: Any) -> Any:
 def _backward(weights: Any, sizes: Any, units: Any, delta: Any, below: Any, grads: Any) -> None:
     """Add the gradient of all weights to grads, given that of the outputs in delta, which is used up."""
     layers = sizes.size - 1
-    at, base = weights.size, 0
+    inputs, outputs = sizes[0], sizes[layers]
+    at, base = weights.size - inputs * outputs, 0
+    for j in range(outputs):
+        d = delta[j]
+        for i in range(inputs):
+            s0 = units[i]
+            total = np.float32(0.0)
+            for r in range(BLOCK):
+                total += d[r] * s0[r]
+            grads[at + j * inputs + i] += total
     for k in range(layers):
         base += sizes[k]
     for k in range(layers - 1, -1, -1):

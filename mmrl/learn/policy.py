@@ -19,8 +19,15 @@ from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.model import Config
 
 
+SKIP = "network.skip.weight"
+"""The linear map of the inputs among a policy's parameters."""
+
+
 class Network(nn.Module):
-    """Tanh multilayer perceptron [rows, inputs] -> [rows, outputs], orthogonally initialised."""
+    """Tanh multilayer perceptron plus a linear map of the inputs, [rows, inputs] -> [rows, outputs].
+
+    Orthogonally initialised, the linear map with zeros. Without it quotes stop moving where the hidden units saturate.
+    """
 
     def __init__(self, inputs: int, outputs: int, layers: int, layer_size: int, final_gain: float) -> None:
         super().__init__()
@@ -31,20 +38,22 @@ class Network(nn.Module):
             gain = 5 / 3 if k < layers else final_gain
             nn.init.orthogonal_(layer.weight, gain)  # type: ignore[arg-type]
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.skip = nn.Linear(inputs, outputs, bias=False)
+        nn.init.zeros_(self.skip.weight)
 
     def forward(self, observation: Tensor) -> Tensor:
         """Outputs [rows, outputs] of normalised observations [rows, inputs]."""
         hidden = observation
         for layer in self.linear[:-1]:
             hidden = torch.tanh(layer(hidden))
-        outputs: Tensor = self.linear[-1](hidden)
+        outputs: Tensor = self.linear[-1](hidden) + self.skip(observation)
         return outputs
 
 
 def network_weights(network: nn.Module) -> Weights:
     """A network's numbers as one vector, in the order of its parameters."""
     parameters = [p.detach().numpy() for p in network.parameters()]
-    sizes = [parameters[0].shape[1], *[p.shape[0] for p in parameters[::2]]]
+    sizes = [parameters[0].shape[1], *[p.shape[0] for p in parameters[:-1:2]]]
     return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(sizes, np.int64))
 
 
@@ -69,6 +78,10 @@ class Policy(nn.Module, ABC):
     def sample(self, observation: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Actions [rows, A] and their log-probabilities [rows]; no gradient."""
 
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take the parameters of a checkpoint; before networks had a linear map there was none to save."""
+        self.load_state_dict({SKIP: torch.zeros_like(self.network.skip.weight), **state})
+
     def log_std_vector(self) -> Tensor:
         """The log standard deviations in use [A]; empty for a policy that has none."""
         return torch.empty(0)
@@ -83,6 +96,7 @@ class Policy(nn.Module, ABC):
             log_std=_host(self.log_std_vector()),
             obs_mean=normaliser.mean.astype(np.float32),
             obs_std=normaliser.std.astype(np.float32),
+            skip=_host(self.network.skip.weight.T),
         )
 
 

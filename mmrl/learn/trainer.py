@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mmrl.learn.mirror import with_mirror_image
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.learn.record import batch_record
@@ -138,6 +139,7 @@ class Trainer:
         batch.require_live()
         with one_torch_thread():
             learning = learning_batch(batch, self.config, self.value, self.device)
+            learning = with_mirror_image(learning, self.config, self.normaliser)
             stats = update(
                 self.policy,
                 self.optimiser,
@@ -161,6 +163,11 @@ class Trainer:
         }
         return Epoch(number, record, host, weights)
 
+    def _moments(self, saved: dict[str, Any], known: int) -> dict[str, Any]:
+        """The optimiser's state of a checkpoint for the first `known` parameters of the policy, zeros for others."""
+        fresh = make_optimiser(self.policy, self.config).state_dict()
+        return {name: list(saved[name][:known]) + fresh[name][known:] for name in fresh}
+
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs to go on bit for bit: tensors and plain JSON values."""
         return {
@@ -176,15 +183,14 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore what state_dict() gave.
 
-        An earlier version learned a network in place of the value function: the next batch fits a new one.
+        An earlier version learned a network in place of the value function: the next batch fits a new one. Its policy
+        had no linear map of the inputs, which then starts from zeros.
         """
         earlier = "return_scale" in state
-        self.policy.load_state_dict(state["policy"])
+        self.policy.restore(state["policy"])
         if self.value is not None and not earlier:
             self.value.load_state_dict(state["value"])
-        mine = len(self.optimiser.mean)
-        moments = state["optimiser"]
-        self.optimiser.load_state_dict({name: moments[name][:mine] for name in moments} if earlier else moments)
+        self.optimiser.load_state_dict(self._moments(state["optimiser"], known=len(state["policy"])))
         self.normaliser.load_state_dict(state["normaliser"])
         restore(self.minibatch_rng, state["minibatch_rng"])
         if "schedule" in state:  # an earlier version began the line anew

@@ -114,6 +114,9 @@ class Spec:
     mid_moves: Literal["", "normal", "two-point"] = ""
     """Law of the mid's moves, of standard deviation `volatility` by the square root of time, where nothing else depends
     on them; "two-point": up or down by it in every step."""
+    mirrored: bool = False
+    """Whether both sides follow one law: with -q for q and the sides exchanged the market is the same. Of its columns
+    only the inventory then changes."""
     exact_optimum: bool = False
     """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
     table_rows: int = 0

@@ -15,12 +15,13 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PolicyWeights:
-    """Layers (W[in, out], b[out]) with tanh between, log_std[A], observation scale; all float32."""
+    """Layers (W[in, out], b[out]), tanh between, a linear map of the inputs, log_std, observation scale; float32."""
 
     layers: list[tuple[Float32, Float32]]
     log_std: Float32  # [A], empty for a categorical policy
     obs_mean: Float32  # [obs]
     obs_std: Float32  # [obs]
+    skip: Float32 | None = None  # [obs, out], the linear map; None: there is none
 
     def normalise(self, raw: Float32) -> Float32:
         """Raw observations [..., obs] as the network sees them."""
@@ -33,11 +34,12 @@ class PolicyWeights:
         for weight, bias in self.layers[:-1]:
             hidden = np.tanh(hidden @ weight + bias)
         weight, bias = self.layers[-1]
-        return hidden @ weight + bias
+        outputs: Float32 = hidden @ weight + bias
+        return outputs if self.skip is None else outputs + observation @ self.skip
 
 
 def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
-    """Flat float32 weights in blocks, and int64 sizes (inputs, outputs of each layer, padded)."""
+    """Flat float32 weights in blocks, then the linear map; int64 sizes (inputs, each layer's outputs, padded)."""
     sizes, parts = [weights.layers[0][0].shape[0]], []
     for w, b in weights.layers:
         inputs, outputs = sizes[-1], padded(w.shape[1])
@@ -48,4 +50,8 @@ def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
         stacked = np.concatenate([bias, wide])
         parts.append(stacked.reshape(inputs + 1, -1, BLOCK).transpose(1, 0, 2).ravel())
         sizes.append(outputs)
+    skip = np.zeros((sizes[0], sizes[-1]), np.float32)
+    if weights.skip is not None:
+        skip[:, : weights.skip.shape[1]] = weights.skip
+    parts.append(skip.ravel())
     return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)

@@ -63,6 +63,7 @@ def spec(settings: Settings) -> Spec:
         parameters=("nt", "midprice", "sigma", "k", "arrival", "gamma", "fill", "horizon"),
         fading=fading,
         mid_moves="two-point",
+        mirrored=True,
         exact_optimum=True,
         memory=383e6,
     )
