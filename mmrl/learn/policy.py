@@ -18,7 +18,6 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.model import Config
 
-
 SKIP = "network.skip.weight"
 """The linear map of the inputs among a policy's parameters."""
 
