@@ -80,7 +80,9 @@ def agent(name: str, config: Config) -> Quoter:
     if kind not in able:
         need = NEEDS.get(kind, "a market with bid and ask distances and a fill intensity")
         others = f"use one of {', '.join(able)}" if able else "no agent can play there"
-        raise ConfigError(f"agent '{kind}' needs {need}, '{config.market.name}' is not one: {others}")
+        why = spec_of(config).unsolved if kind == "optimum" else ""
+        why = f" ({why})" if why else ""
+        raise ConfigError(f"agent '{kind}' needs {need}, '{config.market.name}' is not one{why}: {others}")
     return AGENTS[kind](playing(kind, config), argument)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mmrl.agents import exact
 from mmrl.evaluate.grade import MEAN, SAMPLED, worth_more
 from mmrl.evaluate.metrics import UNPRICED, Summary, figures, joined, mean_interval, moves_of, summarise
 from mmrl.evaluate.reduction import Moves
@@ -117,6 +118,8 @@ def compare(
     moves = moves_of(spec, objective)
     attempts = Attempts(note, but=RangeTooNarrow)
     optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
+    if spec.exact_states:
+        optimum = _optimum_of_states(config, objective, max_inventory)
     if solver is not None:
         try:
             solution = attempts.get("exact optimum", lambda: solver.optimum(market, objective, max_inventory), None)
@@ -134,8 +137,11 @@ def compare(
         row["exact_ce"] = row["optimality"] = None
         if solver is not None and optimum is not None and entrant.quotes is not None:
             row["exact_ce"] = attempts.get("exact CE", partial(_exactly, solver, config, entrant, max_inventory), None)
-            if row["exact_ce"] is not None:
-                row["optimality"] = share_of_optimum(row["exact_ce"], optimum)
+        elif spec.exact_states:
+            of_states = partial(exact.value_of, entrant.config, objective, entrant.quoter)
+            row["exact_ce"] = attempts.get("exact CE", of_states, None)
+        if row["exact_ce"] is not None and optimum is not None:
+            row["optimality"] = share_of_optimum(row["exact_ce"], optimum)
         first = summary if first is None else first
         row["difference"], row["difference_ci"] = mean_interval(summary.value - first.value)
         rows.append(row)
@@ -145,7 +151,7 @@ def compare(
         parameters["risk_aversion"] = objective.gamma
     if objective.phi or objective.alpha:
         parameters |= {"inventory_penalty": objective.phi, "final_penalty": objective.alpha}
-    if optimum is not None:
+    if solver is not None:
         parameters["max_inventory"] = max_inventory
     return {
         "split": {f"pnl_{part.key}": part.label for part in spec.split},
@@ -156,3 +162,12 @@ def compare(
         "optimum_ce": optimum,
         "rows": rows,
     }
+
+
+def _optimum_of_states(config: Config, objective: Objective, max_inventory: int | None) -> float:
+    """The optimum of a market that is solved by all that the maker observes."""
+    if max_inventory is not None:
+        raise ConfigError(f"--max-inventory {max_inventory}: market {config.market.name} bounds the inventory itself")
+    solver = market_of(config).optimum
+    assert solver is not None
+    return float(solver.optimum(config.market, objective).value)

@@ -23,6 +23,8 @@ from mmrl.statistics.attempts import share_of_optimum
 
 PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
+MOST_DECISIONS = 2_000_000
+"""Of a market solved by all that the maker observes: with more, an exact grade of every epoch would take seconds."""
 MEAN, SAMPLED = "mean", "sampled"
 FALL = 5.0
 """Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
@@ -65,6 +67,8 @@ class Grader:
         self.optimum: Any = None
         """The solution of the market, from the first grade on; None where it has none."""
         self._exact = spec_of(config).exact_optimum
+        self._best: float | None = None
+        """The optimum of a market that is solved by all that the maker observes."""
 
     def grade(self, policy: Any, normaliser: Any) -> Grade:
         """The grade of a policy."""
@@ -78,6 +82,8 @@ class Grader:
         return simulated if exact is None else replace(simulated, optimality=exact.optimality)
 
     def _exactly(self, weights: Any) -> Grade | None:
+        if spec_of(self.config).exact_states:
+            return self._exactly_by_states(weights)
         if not self._exact:
             return None
         from mmrl.agents.learned import quote_table
@@ -96,6 +102,22 @@ class Grader:
         value = float(solver.value_of_quotes(market, objective, quote_table(self.config, weights, most), most))
         best = float(self.optimum.value)
         return Grade(value, share_of_optimum(value, best))
+
+    def _exactly_by_states(self, weights: PolicyWeights) -> Grade | None:
+        """By its likeliest choices, in a market that is solved by all that the maker observes."""
+        from mmrl.agents.exact import value_of
+        from mmrl.markets.objective import objective_of
+
+        solver, market, objective = market_of(self.config).optimum, self.config.market, objective_of(self.config)
+        assert solver is not None
+        if solver.decisions(market) > MOST_DECISIONS:
+            return None
+        value = value_of(self.config, objective, learned(weights, deterministic=True))
+        if value is None:
+            return None
+        if self._best is None:
+            self._best = float(solver.optimum(market, objective).value)
+        return Grade(value, value / self._best if self._best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
         scores = scores_of(self.config, weights, GRADED)
@@ -117,7 +139,7 @@ def scores_of(config: Config, weights: PolicyWeights, trajectories: int) -> dict
 
 def worth_more(config: Config, weights: PolicyWeights) -> str:
     """How a policy is played where nobody asks for one of them: `MEAN` or `SAMPLED`."""
-    if spec_of(config).exact_optimum:
+    if spec_of(config).exact_optimum or spec_of(config).exact_states:
         return MEAN
     scores = scores_of(config, weights, PLAYED_TRAJECTORIES)
     return max(scores, key=lambda name: float(scores[name].mean()))

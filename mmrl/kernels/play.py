@@ -24,7 +24,7 @@ from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import allocating, inlined
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
-from mmrl.kernels.sampling import Kind, linear_quote, look_up, normalise, sample
+from mmrl.kernels.sampling import Kind, linear_quote, look_up, look_up_observed, normalise, sample
 
 OBSERVATION_CLIP = 10.0
 """Bound of a normalised observation, on either side of 0."""
@@ -133,6 +133,8 @@ def decide(heuristic, p, s, maker, inventory, t, steps, rng, x):
     else:
         if maker.kind == Kind.TABLE:
             look_up(maker.table, t, steps, inventory, x.quote)
+        elif maker.kind == Kind.OBSERVED:
+            look_up_observed(maker, t, steps, x.raw, x.quote)
         elif maker.kind == Kind.HEURISTIC:
             heuristic(p, s, rng, x.quote)
         else:

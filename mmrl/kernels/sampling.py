@@ -23,6 +23,7 @@ class Kind(IntEnum):
     HEURISTIC = 2
     LINEAR = 3
     TABLE = 4
+    OBSERVED = 5
 
 
 class Maker(NamedTuple):
@@ -52,6 +53,13 @@ class Maker(NamedTuple):
     """float64 [A, 3] in market units: the quote at no inventory and the end, added per share, and per T left."""
     table: np.ndarray
     """float64 [rows, 2 Q + 1, A] in market units, by time and inventory."""
+    places: np.ndarray
+    """int64 [obs, 3]: the lowest and highest whole number of a column of the observation that a table by observation
+    tells apart, and what one more adds to the place in it."""
+    chosen: np.ndarray
+    """uint8 [rows, places], by time and observation: which row of the menu is chosen."""
+    menu: np.ndarray
+    """float64 [choices, A] in market units."""
 
 
 @inlined
@@ -131,6 +139,17 @@ def linear_quote(linear, t, steps, inventory, quote):
     left = 1.0 - t / steps
     for a in range(quote.shape[0]):
         quote[a] = linear[a, 0] + linear[a, 1] * inventory + linear[a, 2] * left
+
+
+@inlined
+def look_up_observed(m, t, steps, raw, quote):
+    """The quote of a table by time and by the raw observation, of which it reads whole numbers."""
+    at = np.int64(0)
+    for j in range(raw.shape[0]):
+        at += m.places[j, 2] * (np.int64(min(max(raw[j], m.places[j, 0]), m.places[j, 1])) - m.places[j, 0])
+    choice = m.chosen[t * m.chosen.shape[0] // steps, at]
+    for a in range(quote.shape[0]):
+        quote[a] = m.menu[choice, a]
 
 
 @inlined

@@ -119,6 +119,10 @@ class Spec:
     only the inventory then changes."""
     exact_optimum: bool = False
     """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
+    exact_states: bool = False
+    """Whether `optimum.py` solves it by all that the maker observes, and knows what any maker of its menu is worth."""
+    unsolved: str = ""
+    """Why `optimum.py` does not solve it with these settings, as a line for the user."""
     table_rows: int = 0
     """Times in a table of quotes; 0: one a step."""
     tensor_lacks: str = ""

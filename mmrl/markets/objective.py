@@ -26,5 +26,9 @@ def objective_of(config: Config) -> Objective:
 
 
 def objective_is_own(config: Config) -> bool:
-    """Whether `objective_of` is what the run maximises."""
-    return config.reward.utility in SOLVED
+    """Whether `objective_of` is what the run maximises.
+
+    Entropic utility is CARA utility only where the law of the mid's moves is known, whose risk it prices.
+    """
+    utility = config.reward.utility
+    return utility in SOLVED and (utility != "entropic" or bool(spec_of(config).mid_moves))

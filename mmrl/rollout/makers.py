@@ -10,7 +10,7 @@ from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.weights import PolicyWeights, pack
 from mmrl.settings.model import Config
 
-_KINDS = {"heuristic": Kind.HEURISTIC, "linear": Kind.LINEAR, "table": Kind.TABLE}
+_KINDS = {"heuristic": Kind.HEURISTIC, "linear": Kind.LINEAR, "table": Kind.TABLE, "observed": Kind.OBSERVED}
 
 
 def maker_of(config: Config, quoter: Quoter) -> Maker:
@@ -50,6 +50,7 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
         std=np.ascontiguousarray(weights.obs_std, np.float32),
         linear=linear,
         table=_table(quoter, spec),
+        **_observed(quoter, spec),
     )
 
 
@@ -83,3 +84,23 @@ def _table(quoter: Quoter, spec: Spec) -> np.ndarray:
     if len(shape) != 3 or 0 in shape or shape[0] > spec.steps or shape[1] % 2 == 0 or shape[2] != width:
         raise ValueError(f"a table must be [rows <= {spec.steps}, 2 Q + 1, {width}], not {list(shape)}")
     return quoter.table
+
+
+def _observed(quoter: Quoter, spec: Spec) -> dict[str, np.ndarray]:
+    """The quoter's table by observation, checked; without one arrays that are never read."""
+    obs, width = len(spec.columns), len(spec.axes)
+    places, chosen, menu = quoter.places, quoter.chosen, quoter.menu
+    if places is None or chosen is None or menu is None:
+        return {"places": np.zeros((1, 3), np.int64), "chosen": np.zeros((1, 1), np.uint8), "menu": np.zeros((1, 1))}
+    if places.shape != (obs, 3) or menu.ndim != 2 or menu.shape[1] != width:
+        raise ValueError(
+            f"a table by observation needs places [{obs}, 3] and a menu [choices, {width}], "
+            f"not {list(places.shape)} and {list(menu.shape)}"
+        )
+    last = int(((places[:, 1] - places[:, 0]) * places[:, 2]).sum())
+    if chosen.ndim != 2 or not 0 < len(chosen) <= spec.steps or chosen.shape[1] <= last or chosen.max() >= len(menu):
+        raise ValueError(
+            f"a table by observation must be [rows <= {spec.steps}, more than {last}] of choices below {len(menu)}, "
+            f"not {list(chosen.shape)} up to {chosen.max()}"
+        )
+    return {"places": places, "chosen": chosen, "menu": menu}

@@ -37,7 +37,7 @@ class TensorMaker:
         # float32, as the action that it is added to
         self.skew, self.skewed = torch.tensor(skew, dtype=torch.float32, device=device), any(skew)
         if isinstance(policy, Quoter):
-            if self.kind == "learned" or (self.kind == "heuristic" and not spec.heuristic):
+            if self.kind in ("learned", "observed") or (self.kind == "heuristic" and not spec.heuristic):
                 raise ValueError(f"the {self.kind} quoter is not for the tensor engine in this market")
             self.linear = tensor(policy.linear)
             self.table = None if policy.table is None else tensor(policy.table.tolist())

@@ -17,9 +17,9 @@ MOST_UNDER_WAY = 16
 
 def fault(s: Settings, categorical: bool) -> str | None:
     """The first thing that is wrong with the settings, or None."""
-    return next((line for check in (_tables, _growth, _sizes, _hawkes, _maker) for line in check(s)), None) or next(
-        _actions(s, categorical), None
-    )
+    return next(
+        (line for check in (_tables, _growth, _sizes, _hawkes, _depletion, _maker) for line in check(s)), None
+    ) or next(_actions(s, categorical), None)
 
 
 def _tables(s: Settings) -> Iterator[str]:
@@ -127,6 +127,24 @@ def _hawkes(s: Settings) -> Iterator[str]:
             f"market.hawkes_matrix excites so many limit orders that about {s.most_resting:.3g} would rest on a side, "
             f"at most {MOST_ORDERS} may; lower it"
         )
+
+
+def _depletion(s: Settings) -> Iterator[str]:
+    if s.depletion == "next-price":
+        return
+    if s.levels != 1:
+        yield (
+            f"market.levels = {s.levels} is not allowed: with market.depletion = 'redraw' orders stand at the best "
+            "prices alone, so it must be 1"
+        )
+    if s.actions != "limit":
+        yield (
+            f"market.actions = '{s.actions}' is not allowed: with market.depletion = 'redraw' the maker joins the best "
+            "prices and sends no market orders, so it must be 'limit'"
+        )
+    weights = s.redraw_weights
+    if not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights) > 0:
+        yield f"market.redraw_weights must be finite numbers >= 0, one of them > 0: {list(weights)[:8]} is not"
 
 
 def _maker(s: Settings) -> Iterator[str]:

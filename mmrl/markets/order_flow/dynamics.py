@@ -18,7 +18,7 @@ from mmrl.markets.order_flow.arrivals import (
     unexcited,
 )
 from mmrl.markets.order_flow.maker import arrive, close, next_effect, schedule, send
-from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead
+from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead, withdraw_price
 from mmrl.markets.order_flow.settings import AFTER
 from mmrl.markets.order_flow.signals import fade, note_trade, settle
 from mmrl.markets.order_flow.state import (
@@ -33,6 +33,7 @@ from mmrl.markets.order_flow.state import (
     CANCEL,
     CASH,
     CASH_BEFORE,
+    COUNT,
     DRIFT,
     EFFICIENT,
     EVENTS,
@@ -49,6 +50,7 @@ from mmrl.markets.order_flow.state import (
     NOW,
     OF_LIMIT_ORDERS,
     OTHERS,
+    OWN,
     OWN_COUNT,
     PAID,
     QUOTED_ASK,
@@ -68,6 +70,47 @@ from mmrl.markets.order_flow.tape import note_levels
 
 MOST_SEEDS = 1_000
 """Orders at a price with which a book begins."""
+
+
+@inlined
+def _depleted(s, side):
+    return s.book.meta[COUNT + side] == 0 and s.book.meta[OWN + side] < 0
+
+
+@called
+def _draw_queues(p, s, rng, ask):
+    """New queues at `ask` and a tick below it."""
+    for side in range(2):
+        u, count = uniform(rng), 1
+        while count < p.redrawn.shape[0] and u >= p.redrawn[count - 1]:
+            count += 1
+        for _ in range(count):
+            add(s, np.int64(side), np.int64(ask - 1 + side), size(p, OF_LIMIT_ORDERS, rng), OTHERS)
+
+
+@inlined
+def renew(p, s, rng):
+    """Where a price has lost its last order, the maker's included, it moves a tick and both queues are drawn anew.
+
+    Every order leaves, the maker's too. Where both sides are empty the price stays (Cont & de Larrard, SIAM Journal on
+    Financial Mathematics 4, 2013).
+    """
+    if p.rules.redraws and (_depleted(s, BID) or _depleted(s, ASK)):
+        if _depleted(s, ASK):  # its best counts a tick beyond already
+            ask = s.book.meta[BEST + ASK] - (1 if _depleted(s, BID) else 0)
+        else:
+            ask = best(s, ASK) - 1
+        withdraw_price(s, BID, best(s, BID))
+        withdraw_price(s, ASK, best(s, ASK))
+        _draw_queues(p, s, rng, ask)
+
+
+@inlined
+def _take_effect(p, s, rng):
+    """The oldest decision under way takes effect, and what follows at once."""
+    arrive(p, s)
+    renew(p, s, rng)
+    settle(s)
 
 
 @inlined
@@ -92,6 +135,7 @@ def _event(p, s, rng, r):
     else:
         limit_order(p, s, rng, side, unexcited(p, s, kind, r))
     excite(p, s, kind)
+    renew(p, s, rng)
     settle(s)
     s.book.meta[EVENTS] += 1
     return 1
@@ -117,7 +161,7 @@ def run(p, s, rng, end, events):
         calm(p, s, stop - s.book.times[NOW])
         s.book.times[NOW] = stop
         if next_effect(s) <= stop:
-            arrive(p, s)
+            _take_effect(p, s, rng)
         else:
             break
     return seen
@@ -125,7 +169,13 @@ def run(p, s, rng, end, events):
 
 @called
 def _seed(p, s, rng):
-    """Queues as they would be on average with a spread of one tick: Poisson(lambda(i) / theta(i)) orders at i."""
+    """Queues as they would be on average with a spread of one tick: Poisson(lambda(i) / theta(i)) orders at i.
+
+    Where queues are drawn anew, the first ones are too.
+    """
+    if p.rules.redraws:
+        _draw_queues(p, s, rng, p.rules.mid)
+        return
     distances, levels = p.rules.distances, p.rules.distances + p.far.shape[0]
     for side in range(2):
         for i in range(levels):
@@ -227,7 +277,7 @@ def begin_step(p, s, rng):
     """The decision is on its way; without latency it takes effect at once."""
     schedule(p, s, rng)
     if next_effect(s) <= s.book.times[NOW]:
-        arrive(p, s)
+        _take_effect(p, s, rng)
     _quoted(s)
     if p.changes.shape[0] > 0 and s.book.meta[STEP] % p.rules.every == 0:
         note_levels(p, s)

@@ -8,7 +8,7 @@ from mmrl.kernels.jit import called, inlined
 from mmrl.kernels.random import uniform
 from mmrl.markets.order_flow.arrivals import excite
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
-from mmrl.markets.order_flow.queues import ANY_PRICE, add, outwards, take, withdraw
+from mmrl.markets.order_flow.queues import ANY_PRICE, add, best, outwards, take, withdraw
 from mmrl.markets.order_flow.signals import note_trade, settle
 from mmrl.markets.order_flow.state import (
     ASK,
@@ -45,6 +45,8 @@ def _shares(n):
 @inlined
 def _price(p, s, side, delta):
     """The price a distance (currency) away from the best of a side or from the mid, rounded outwards from the mid."""
+    if p.rules.redraws:  # there is no other price
+        return best(s, side)
     out = outwards(side)
     ticks = min(max(delta / p.rules.tick, -p.rules.reach), p.rules.reach)
     if p.rules.from_mid:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick

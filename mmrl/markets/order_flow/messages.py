@@ -12,11 +12,11 @@ from mmrl.kernels.play import OBSERVATION_CLIP, decide, scratch
 from mmrl.kernels.sampling import normalise
 from mmrl.markets.contract import Messages
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
-from mmrl.markets.order_flow.dynamics import act, begin_step, join, observe, reset, run
+from mmrl.markets.order_flow.dynamics import act, begin_step, join, observe, renew, reset, run
 from mmrl.markets.order_flow.maker import close, withdraw_all
 from mmrl.markets.order_flow.recording import tick as tick
-from mmrl.markets.order_flow.settings import MOST_QUOTES, Settings
-from mmrl.markets.order_flow.signals import fade
+from mmrl.markets.order_flow.settings import MOST_QUOTES, MOST_REDRAWN, Settings
+from mmrl.markets.order_flow.signals import fade, settle
 from mmrl.markets.order_flow.spec import spec
 from mmrl.markets.order_flow.state import (
     ACCOUNT,
@@ -40,8 +40,8 @@ NUMBERS = 400_000
 """Of a piece of the tape: some megabytes."""
 FEWEST = 2_000
 """Messages that a piece has room for at least."""
-MARGIN = 6 * MOST_QUOTES * MOST_UNDER_WAY
-"""Messages of decisions that may take effect before the next event."""
+MARGIN = 6 * MOST_QUOTES * MOST_UNDER_WAY + 4 * MOST_REDRAWN
+"""Messages of decisions that may take effect, and of queues that may be drawn anew, before the next event."""
 _CLIP = np.float32(OBSERVATION_CLIP)
 
 
@@ -92,12 +92,14 @@ def with_maker(p, s, rng, maker, room, left):
 
 
 @kernel
-def begin_anew(p, s):
+def begin_anew(p, s, rng):
     """The maker ends its episode and begins one with nothing, in the same book; the clock begins at 0."""
     if p.rules.close_at_end:
         close(p, s)
     else:
         withdraw_all(p, s)
+    renew(p, s, rng)
+    settle(s)
     fade(s)
     for i in range(TIMES):
         s.book.times[i] = 0.0
@@ -131,7 +133,7 @@ def messages(market: Settings, stream: np.ndarray, levels: int, maker: Any = Non
             alone(p, s, stream)
         elif with_maker(p, s, stream, maker, room, left):
             elapsed = float(times[NOW])
-            begin_anew(p, s)
+            begin_anew(p, s, stream)
         count = int(meta[TAPED])
         if count > len(s.tape):
             raise RuntimeError(f"{count} messages on a tape of {len(s.tape)}")

@@ -175,8 +175,16 @@ def _others_row(s):
 
 
 @called
+def withdraw_price(s, side, price):
+    """Delete all that rests at a price."""
+    row = price & (s.levels.shape[0] - 1)
+    if s.levels[row].price == price:
+        _withdraw_level(s, row, side)
+
+
+@called
 def _withdraw_level(s, row, side):
-    """Delete all that still rests at the price of a row, a turn of the ring away from where the market now is."""
+    """Delete all that still rests at the price of a row."""
     price = s.levels[row].price
     while s.levels[row].shares > 0:
         slot = s.levels[row].head
@@ -189,6 +197,7 @@ def add(s, side, price, size, owner):
     row = price & (s.levels.shape[0] - 1)
     if s.levels[row].price != price:
         if s.levels[row].shares > 0:
+            # what rests a turn of the ring away from where the market now is
             _withdraw_level(s, row, ASK if s.levels[row].price > price else BID)
         s.levels[row].price = price
         s.levels[row].head = -1

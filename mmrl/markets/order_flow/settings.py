@@ -26,6 +26,9 @@ _BY_EVENTS = when("the maker decides by time", {"market.decide_by": "events"})
 _EFFICIENT = when("there is no efficient price", {"market.efficient_price": ("random-walk", "ornstein-uhlenbeck")})
 _REVERTING = when("the efficient price does not revert", {"market.efficient_price": "ornstein-uhlenbeck"})
 _LATE = when("there is no latency", {"market.latency_law": ("constant", "exponential")})
+_FREE = when("the maker can only join the best price", {"market.depletion": "next-price"})
+_DEEP = when("behind the best price there are no orders to close with", {"market.depletion": "next-price"})
+_REDRAWN = when("no queue is drawn anew", {"market.depletion": "redraw"})
 _TAKING = when("the maker sends no market orders", {"market.actions": "limit+market"})
 
 MOST_QUOTES = 5
@@ -33,6 +36,8 @@ MOST_EXPONENTIALS = 8
 MOST_HORIZONS = 10
 AFTER = (1, 10, 100)
 """Events of others over which the moves of the mid after a fill are summed; the event that fills is the first."""
+MOST_REDRAWN = 50
+"""Orders of a queue that is drawn anew."""
 _LAYERED = when("the maker has one order a side", {"market.quotes": tuple(range(2, MOST_QUOTES + 1))})
 
 
@@ -77,6 +82,17 @@ class Settings(MarketSettings):
         "Longest queue, in mean orders, that rates tell apart: tables have columns for 0, 1, ... of it",
         ge=0,
         le=999,
+    )
+    depletion: Literal["next-price", "redraw"] = option(
+        "next-price",
+        "Where a best queue runs empty: the next price is the best, or the price moves a tick and new queues are drawn",
+    )
+    redraw_weights: tuple[float, ...] = option(
+        (1.0, 1.0, 1.0),
+        "Weights of new queues of 1, 2, ... orders",
+        applies=_REDRAWN,
+        min_length=1,
+        max_length=MOST_REDRAWN,
     )
     size_law: Literal["constant", "geometric", "table"] = option("constant", "Law of the sizes of orders")
     limit_size: float = option(1.0, "Mean shares of a limit order", applies=_MEAN, ge=1, le=100_000)
@@ -144,7 +160,12 @@ class Settings(MarketSettings):
         0.01, "Mean delay from a decision to its effect, minutes", applies=_LATE, part="maker", gt=0, le=10_000
     )
     quotes: int = option(
-        1, "Resting orders of the maker a side, each with a size and a distance", part="action", ge=1, le=MOST_QUOTES
+        1,
+        "Resting orders of the maker a side, each with a size and a distance",
+        applies=_FREE,
+        part="action",
+        ge=1,
+        le=MOST_QUOTES,
     )
     quote_step: float = option(
         1.0,
@@ -160,15 +181,21 @@ class Settings(MarketSettings):
     distance_from: Literal["best", "mid"] = option(
         "best",
         "The maker's distances are measured from the best price of its side, or from the mid",
+        applies=_FREE,
         part="action",
     )
-    post_only: bool = option(True, "A limit order that would trade at once is moved to where it rests", part="maker")
+    post_only: bool = option(
+        True, "A limit order that would trade at once is moved to where it rests", applies=_FREE, part="maker"
+    )
     maker_fee: float = option(
         0.0, "Fee per share of its resting orders that are filled; below 0: a rebate", part="maker", ge=-1e6, le=1e6
     )
     taker_fee: float = option(0.0, "Fee per share that the maker takes from the book", part="maker", ge=-1e6, le=1e6)
     close_at_end: bool = option(
-        True, "At the end the maker withdraws its orders and closes its position by a market order", part="maker"
+        True,
+        "At the end the maker withdraws its orders and closes its position by a market order",
+        applies=_DEEP,
+        part="maker",
     )
     position_limit: int = option(
         10,
@@ -182,16 +209,20 @@ class Settings(MarketSettings):
         (0.5, 2.0, 10.0),
         "Minutes over which trade flow and moves of the mid are averaged",
         part="view",
-        min_length=1,
         max_length=MOST_HORIZONS,
     )
     size_centre: float = option(1.0, "Shares quoted at action 0", applies=_GAUSSIAN, part="action", ge=-1e6, le=1e6)
     size_scale: float = option(1.0, "Shares per unit of action", applies=_GAUSSIAN, part="action", gt=0, le=1e6)
     delta_centre: float = option(
-        0.0, "Distance from the best or the mid at action 0, ticks", applies=_GAUSSIAN, part="action", ge=-1e6, le=1e6
+        0.0,
+        "Distance from the best or the mid at action 0, ticks",
+        applies=(_FREE, _GAUSSIAN),
+        part="action",
+        ge=-1e6,
+        le=1e6,
     )
     delta_scale: float = option(
-        1.0, "Distance per unit of action, ticks", applies=_GAUSSIAN, part="action", gt=0, le=1e6
+        1.0, "Distance per unit of action, ticks", applies=(_FREE, _GAUSSIAN), part="action", gt=0, le=1e6
     )
     size_grid: tuple[int, ...] = option(
         (0, 1, 2), "Sizes to choose from, in shares", applies=_CATEGORICAL, part="action", min_length=1, max_length=256
@@ -199,7 +230,7 @@ class Settings(MarketSettings):
     delta_grid: tuple[float, ...] = option(
         (-1.0, 0.0, 1.0, 2.0, 3.0),
         "Distances from the best or the mid to choose from, ticks",
-        applies=_CATEGORICAL,
+        applies=(_FREE, _CATEGORICAL),
         part="action",
         min_length=1,
         max_length=256,

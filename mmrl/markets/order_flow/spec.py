@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mmrl.markets.contract import CLOSED_FORM, TABS, Axis, Column, Part, Spec
+from mmrl.markets.order_flow.depletion import pace, unsolved
 from mmrl.markets.order_flow.settings import AFTER, Settings
 
 TABLE_ROWS = 500
@@ -18,7 +19,12 @@ FILL_TICKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 def spec(settings: Settings) -> Spec:
     """The order flow with these settings. Queues are those of the others; the policy sees all numbers normalised."""
-    s = settings
+    s, reason = settings, unsolved(settings)
+    naive, last = ("naive",), ("fixed", "best-fixed", "best-linear")
+    if s.depletion == "redraw":
+        last = () if reason else ("optimum",)
+    elif s.distance_from == "mid":
+        last = (CLOSED_FORM,)
     return Spec(
         name=s.name,
         short="flow",
@@ -27,12 +33,12 @@ def spec(settings: Settings) -> Spec:
         columns=_columns(s),
         axes=(*(axis for k in range(s.quotes) for side in SIDES for axis in _quote(s, side, k)), *_market_orders(s)),
         steps=s.nt,
-        end_time=s.nt * (s.decision_interval if s.decide_by == "time" else s.decision_events / s.event_rate),
+        end_time=s.nt * (s.decision_interval if s.decide_by == "time" else s.decision_events / _event_rate(s)),
         price=s.midprice,
         volatility=_volatility(s),
-        agents=("naive", CLOSED_FORM) if s.distance_from == "mid" else ("naive", "fixed", "best-fixed", "best-linear"),
-        usual_agents=("naive", "fixed", "glft"),
-        from_mid={"distance_from": "mid"},
+        agents=naive + last,
+        usual_agents=("naive", "fixed", "glft") if s.depletion == "next-price" else last + naive,
+        from_mid={"distance_from": "mid"} if s.depletion == "next-price" else {},
         parameters=("nt", "tick", "levels", "decide_by", "actions", "distance_from", "position_limit", "gamma"),
         tabs=(*TABS[:2], "book", *TABS[2:]),
         heuristic=True,
@@ -40,6 +46,8 @@ def spec(settings: Settings) -> Spec:
             Part("fees", "fees", "spread"),
             *(Part(f"adverse_{n}", f"adverse {n}", "inventory") for n in AFTER),
         ),
+        exact_states=not reason,
+        unsolved=reason,
         table_rows=min(s.nt, TABLE_ROWS),
         trajectory_memory=ORDER * s.room,
         memory_remedy="lower market.limit_rates or raise the last of market.cancel_rates",
@@ -66,12 +74,13 @@ def _columns(s: Settings) -> tuple[Column, ...]:
 def _quote(s: Settings, side: str, k: int) -> tuple[Axis, Axis]:
     order, out = side + (f" {k + 1}" if k else ""), k * s.quote_step
     sizes = tuple(float(n) for n in s.size_grid)
+    grid = tuple((x + out) * s.tick for x in s.delta_grid) if s.depletion == "next-price" else (0.0,)
     size = Axis(
         f"{order} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True, rank=k
     )
     distance = Axis(
         f"{order} distance", "distance", side, "currency", (s.delta_centre + out) * s.tick, s.delta_scale * s.tick,
-        grid=tuple((x + out) * s.tick for x in s.delta_grid), rank=k,
+        grid=grid, rank=k,
     )  # fmt: skip
     return size, distance
 
@@ -87,12 +96,20 @@ def _market_orders(s: Settings) -> tuple[Axis, ...]:
     )
 
 
+def _event_rate(s: Settings) -> float:
+    """Events of others a minute: where queues are drawn anew as `pace` says, else about."""
+    return pace(s)[0] if s.depletion == "redraw" else s.event_rate
+
+
 def _volatility(s: Settings) -> float:
-    """About: sqrt(D) g ticks. D is the rate at which a best queue runs empty, of the stationary birth-death queue at
-    distance 1; g the ticks to the next price at which orders stand, Poisson(lambda(i) / theta(i)) at distance i.
+    """Where queues are drawn anew, the price moves a tick at the rate of `pace`, each way as likely. Elsewhere about
+    sqrt(D) g ticks. D is the rate at which a best queue runs empty, of the stationary birth-death queue at distance 1;
+    g the ticks to the next price at which orders stand, Poisson(lambda(i) / theta(i)) at distance i.
 
     Within 5 % of the measured in the default book, within 25 % with rates changed by a factor 2.
     """
+    if s.depletion == "redraw":
+        return math.sqrt(pace(s)[1]) * s.tick
     column, mu = min(1, s.queue_sizes), s.market_rate
     births = s.limit_rates[column :: s.columns]
     deaths = s.cancel_rates[column :: s.columns]

@@ -104,6 +104,7 @@ RULES = record_type(
         ("efficient_rate", np.float64),  # jumps of the efficient price by a tick, up or down
         ("efficient_pull", np.float64),  # by which a jump back is likelier, per tick from the start
         ("informed", np.float64),
+        ("redraws", np.int64),  # a best queue that runs empty moves the price, and both are drawn anew
         ("warm_up", np.float64),
         ("interval", np.float64),  # from one decision to the next; infinite if events decide
         ("events", np.int64),  # from one decision to the next; out of reach if time decides
@@ -141,6 +142,8 @@ class Parameters(NamedTuple):
     """float64 [2, K], of limit and market orders: the size, ln(1 - 1/mean), or sums of the weights."""
     tape: np.ndarray
     """float64 [M, 7 + 4 L], where the tape is written (`tape.message`); without room none is."""
+    redrawn: np.ndarray
+    """float64 [K], sums of the weights of new queues of 1, 2, ... K orders."""
     changes: np.ndarray
     """int32 [M, 4], where a recording of the book is written (`tape.note_levels`); without room none is."""
 
@@ -178,14 +181,15 @@ def parameters(
             rules[name] = value
     rules["every"] = every
     far = np.cumsum(m.far_rates) if m.far_rates else np.zeros(0)
-    return Parameters(rules, tables, far, _sizes(m), tape, changes)
+    redrawn = np.cumsum(m.redraw_weights) / math.fsum(m.redraw_weights)
+    return Parameters(rules, tables, far, _sizes(m), tape, redrawn, changes)
 
 
 def _rules(m: Settings) -> dict[str, Any]:
     moves = m.efficient_price != "none" and m.informed > 0
     reverts = m.efficient_price == "ornstein-uhlenbeck"
     decays = np.array(m.hawkes_decays, np.float64)
-    same = ("tick", "columns", "unit", "warm_up", "maker_fee", "taker_fee", "position_limit", "close_at_end", "depth")
+    same = ("tick", "columns", "unit", "warm_up", "maker_fee", "taker_fee", "position_limit", "depth")
     return {
         **{name: getattr(m, name) for name in same},
         "rows": 2 ** math.ceil(math.log2(8 * m.levels + 512)),
@@ -202,12 +206,14 @@ def _rules(m: Settings) -> dict[str, Any]:
         "efficient_rate": m.efficient_volatility**2 if moves else 0.0,
         "efficient_pull": m.efficient_reversion / m.efficient_volatility**2 if reverts else 0.0,
         "informed": m.informed if moves else 0.0,
+        "redraws": m.depletion == "redraw",
         "interval": m.decision_interval if m.decide_by == "time" else math.inf,
         "events": m.decision_events if m.decide_by == "events" else 2**62,
         "latency": m.latency if m.latency_law != "none" else 0.0,
         "latency_drawn": m.latency_law == "exponential",
-        "from_mid": m.distance_from == "mid",
+        "from_mid": m.distance_from == "mid" and m.depletion == "next-price",
         "quotes": m.quotes,
+        "close_at_end": m.close_at_end and m.depletion == "next-price",
         "takes": m.actions == "limit+market",
         "post_only": m.post_only,
         "reach": 4 * m.levels,

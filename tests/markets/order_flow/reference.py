@@ -318,9 +318,37 @@ class ReferenceMarket:
             else:
                 self.limit_order(side, r)
         self.strike(kind // 2, side)
+        self.renew()
         self.settle()
         self.events += 1
         return 1
+
+    def renew(self) -> None:
+        """With depletion = "redraw": where a side has no order at all, all leave, the price moves, queues are drawn."""
+        if self.settings.depletion != "redraw":
+            return
+        empty = [not self.queues[side] for side in (BID, ASK)]
+        if not any(empty):
+            return
+        # of an empty side the last best price is known, but it counts a tick beyond
+        ask = self.last[ASK] - 1 if empty[ASK] else self.best(ASK)
+        if empty[ASK] and not empty[BID]:
+            ask += 1
+        if empty[BID] and not empty[ASK]:
+            ask -= 1
+        for side in (BID, ASK):
+            for order in self.orders(side):
+                self.withdraw(side, order, order.shares)
+        self.draw_queues(ask)
+
+    def draw_queues(self, ask: int) -> None:
+        weights = self.settings.redraw_weights
+        for side, price in ((BID, ask - 1), (ASK, ask)):
+            u, total, count = self.draw(), math.fsum(weights), 1
+            while count < len(weights) and u >= sum(weights[:count]) / total:
+                count += 1
+            for _ in range(count):
+                self.add(side, price, self.shares("limit"))
 
     def live(self, end: float = math.inf, events: float = math.inf) -> None:
         seen = 0
@@ -341,6 +369,9 @@ class ReferenceMarket:
 
     def seed(self) -> None:
         m = self.settings
+        if m.depletion == "redraw":
+            self.draw_queues(self.mid_tick)
+            return
         for side in (BID, ASK):
             for i in range(m.levels):
                 far = np.cumsum(m.far_rates)
@@ -396,6 +427,8 @@ class ReferenceMarket:
         for side in (BID, ASK):
             for shares, price in new[side]:
                 self.send_limit(side, shares, price)
+        self.renew()
+        self.settle()
 
     def all_wanted(self, side: int, quote: tuple[float, ...]) -> list[tuple[int, int]]:
         """Shares and price of each quote of a side, without those that could take it past the position limit."""
@@ -431,6 +464,8 @@ class ReferenceMarket:
     def close(self) -> None:
         """The end: orders are withdrawn, the position is traded away; what this moves counts for no fill."""
         self.final_parts = [self.after_fills(horizon) for horizon in (1, 10, 100)]
+        if self.settings.depletion == "redraw":
+            return
         for side in (BID, ASK):
             for own in self.own(side):
                 self.withdraw(side, own, own.shares)
@@ -461,6 +496,8 @@ class ReferenceMarket:
             price = math.floor(self.mid - ticks + 1e-7) if side == BID else math.ceil(self.mid + ticks - 1e-7)
         else:
             price = self.last[side] + (-1 if side == BID else 1) * math.floor(ticks + 0.5)
+        if m.depletion == "redraw":
+            price = self.best(side)
         if m.post_only:
             price = min(price, self.last[ASK] - 1) if side == BID else max(price, self.last[BID] + 1)
         return shares, price

@@ -17,6 +17,7 @@ from tests.markets.order_flow.stage import settings_of
 
 TWO = {"queue_sizes": 1, "limit_rates": (1.0, 1.0), "cancel_rates": (0.0, 1.0), "market_rates": (0.0, 1.0)}
 ALL = {"hawkes_kinds": "all", "hawkes_decays": (1.0,)}
+REDRAW = {"depletion": "redraw", "levels": 1, "limit_rates": (1.0,), "cancel_rates": (1.0,)}
 CATEGORICAL = {"policy.kind": "categorical"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"limit_rates": (1.0, -1.0), "cancel_rates": (1.0, 1.0)}, "limit_rates has a rate -1"),
@@ -33,6 +34,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"hawkes_decays": (1.0,)}, "hawkes_same has 0 numbers, market.hawkes_decays 1"),
     ({"hawkes_decays": (1.0,), "hawkes_same": (0.6,), "hawkes_cross": (0.4,)}, "branching ratio of 1: it must be < 1"),
     ({"hawkes_decays": (0.0,), "hawkes_same": (0.1,), "hawkes_cross": (0.1,)}, "hawkes_decays"),
+    ({"depletion": "redraw"}, "market.levels = 20 is not allowed: with market.depletion = 'redraw'"),
+    ({**REDRAW, "redraw_weights": (0.0, 0.0)}, "redraw_weights must be finite numbers >= 0, one of them > 0"),
+    ({**REDRAW, "actions": "limit+market"}, "market.actions = 'limit+market' is not allowed"),
+    ({**REDRAW, "distance_from": "mid"}, "the maker can only join the best price"),
+    ({**REDRAW, "delta_grid": (1.0,), **CATEGORICAL}, "the maker can only join the best price"),
+    ({"redraw_weights": (1.0,)}, "no queue is drawn anew"),
     ({"decision_interval": 0.0}, "market.decision_interval = 0.0 is not allowed"),
     ({"latency_law": "constant", "latency": 5.0}, "market.latency = 5 is too long"),
     ({"latency": 0.1}, "there is no latency"),
