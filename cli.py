@@ -89,6 +89,9 @@ def train(
     settings: dict[str, Any],
     preset: Annotated[str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")] = None,
+    market_file: Annotated[
+        str | None, typer.Option("--market-file", metavar="FILE", help="Trade in a market that mmrl calibrate fitted.")
+    ] = None,
     load: Annotated[
         str | None,
         typer.Option("--load", "-l", metavar="RUN", help="Resume a run.", autocompletion=complete_run),
@@ -110,13 +113,15 @@ def train(
         root = settings.get("run.results") or os.environ.get("MMRL_RESULTS") or "results"
         plotting.plot([load] if load else [], good_results, expanded(root, "--results"))
         return
-    resolved, origins, folder = training.prepare(settings, config, preset, load, expand, os.environ, force or dry_run)
+    resolved, origins, folder, fitted = training.prepare(
+        settings, config, preset, load, expand, os.environ, market_file, force or dry_run
+    )
     if dry_run:
         training.show_settings(resolved, origins, json_)
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted))
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
@@ -335,6 +340,60 @@ def simulate(
         market, preset, set_ or [], agent, run, epoch, stochastic, events, time, seed, output, levels, force, results,
         json_,
     )  # fmt: skip
+
+
+@app.command(
+    help="Fit a market to a day of real order-book data, with errors, or check how realistic a fitted one is.",
+    epilog="Examples: mmrl calibrate AMZN_message_1.csv AMZN_orderbook_1.csv --market book -o amzn.toml | "
+    "mmrl train --market-file amzn.toml | mmrl calibrate --check es.toml es.dbn.zst --from 23:00",
+)
+def calibrate(
+    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files of one day of one instrument.")],
+    market: Annotated[
+        str | None, typer.Option(help="Market to fit: book (default), order-flow or avellaneda-stoikov.")
+    ] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest."),
+    ] = "auto",
+    from_: Annotated[str | None, typer.Option("--from", metavar="HH:MM", help="First time of the day.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="HH:MM", help="Time of the day before which it ends.")
+    ] = None,
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day, where files hold several.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="The instrument, where files hold several.")] = None,
+    tick: Annotated[float | None, typer.Option(help="Price step, where it cannot be told from the prices.")] = None,
+    queue_sizes: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=999, metavar="N", help="order-flow: rates by queues of up to N mean orders. (default: 0)"
+        ),
+    ] = None,
+    exponentials: Annotated[
+        int | None, typer.Option(min=0, max=8, metavar="N", help="order-flow: of the excitation. (default: 2)")
+    ] = None,
+    check: Annotated[
+        str | None, typer.Option("--check", metavar="FILE", help="Simulate this market file and compare with the data.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="With --check: seed of the simulation. (default: 0)")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write a market file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.calibrate.fits import Wanted
+    from mmrl.commands import calibrate as calibration
+    from mmrl.data.table import Options
+
+    calibration.refuse_contradictions(
+        check, {"--market": market, "--queue-sizes": queue_sizes, "--exponentials": exponentials, "-o": output}, seed
+    )
+    events = calibration.load(data, format_, Options(tick, None, date, symbol), from_, to)
+    if check is not None:
+        calibration.check(events, check, seed or 0, json_)
+    else:
+        wanted = Wanted(queue_sizes, exponentials)
+        calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 
 @app.command(help="Watch, control, start and compare runs in the terminal.")

@@ -162,4 +162,4 @@ def _described(folder: Path) -> store.RunInfo:
     try:
         return store.describe(folder)
     except Exception:  # a foreign folder must not end the application
-        return store.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", *[None] * 6)
+        return store.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", None, None, None, None, None, None)

@@ -59,6 +59,9 @@ def evaluate(
         require_trajectory(entrant.config)
     compile_first(config, note)
     result = compare.compare(entrants, config, trajectories, seed, max_inventory)
+    origins = {folder.name: _origin(folder) for folder in folders if _origin(folder)}
+    if origins:
+        result["fitted_to"] = origins
     if as_json:
         print(json.dumps(result, allow_nan=False, default=list))
     else:
@@ -79,6 +82,13 @@ def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]
 
     folders = [Path(find_run(name, results).folder) for name in runs]
     return folders, [read_config(folder).config for folder in folders]
+
+
+def _origin(folder: Path) -> str:
+    """What data the market of a run was fitted to; empty for a market by hand."""
+    from mmrl.runs.store import MARKET_FROM, read_config
+
+    return str(read_config(folder).meta.get(MARKET_FROM, ""))
 
 
 def playing_field(
@@ -140,6 +150,8 @@ def print_table(result: dict[str, Any]) -> None:
     console = Console(width=wide, no_color=bool(os.environ.get("NO_COLOR")) or None)
     settings = " ".join(f"{key}={_short(value)}" for key, value in result["parameters"].items())
     console.print(f"{result['market']}: {settings}", highlight=False)
+    for run, origin in result.get("fitted_to", {}).items():
+        console.print(f"market of {run}: fitted to {origin}", highlight=False, markup=False)
     console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
     if result["optimum_ce"] is not None:
         console.print(f"exact optimum: {amount(result['optimum_ce'], digits=6)}", highlight=False)

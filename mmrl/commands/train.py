@@ -12,8 +12,9 @@ from typing import Any
 
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, values_of
+from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
-from mmrl.settings.sources import dump_toml, refuse_without_effect, replaced, resolve
+from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
 
 
@@ -24,18 +25,19 @@ def prepare(
     load: str | None,
     expand: int | None,
     environ: Mapping[str, str],
+    market_file: str | None = None,
     force: bool = False,
-) -> tuple[Config, dict[str, str], Path | None]:
-    """Settings, their origins and the folder of the run to go on with; creates nothing.
+) -> tuple[Config, dict[str, str], Path | None, MarketFile | None]:
+    """Settings, their origins, the folder of the run to go on with, and the market file; creates nothing.
 
     More memory than there is is refused unless `force`.
     """
-    config, origins, folder = _settings(settings, config_file, preset, load, expand, environ)
+    config, origins, folder, fitted = _settings(settings, config_file, preset, load, expand, environ, market_file)
     if not force:
         from mmrl.runs import memory  # loads numpy, which a dry run need not
 
         memory.require(config)
-    return config, origins, folder
+    return config, origins, folder, fitted
 
 
 def _settings(
@@ -45,13 +47,16 @@ def _settings(
     load: str | None,
     expand: int | None,
     environ: Mapping[str, str],
-) -> tuple[Config, dict[str, str], Path | None]:
+    market_file: str | None,
+) -> tuple[Config, dict[str, str], Path | None, MarketFile | None]:
     if expand is not None and load is None:
         raise ConfigError("--expand needs the run it is meant for: add --load RUN")
     if load is None:
-        return *resolve(settings, config_file, preset, environ), None
-    if config_file or preset:
-        raise ConfigError("--load takes the settings of the run: drop --config and --preset")
+        fitted = read_market_file(market_file) if market_file else fitted_preset(preset) if preset else None
+        given = resolve(settings, config_file, preset, environ, fitted if market_file else None)
+        return *given, None, fitted
+    if config_file or preset or market_file:
+        raise ConfigError("--load takes the settings of the run: drop --config, --market-file and --preset")
     from mmrl.runs.store import find_run, read_config
     from mmrl.training.resume import check_resume, note_unused
 
@@ -70,7 +75,7 @@ def _settings(
     refuse_without_effect(config, dict.fromkeys(changes, "flag"))
     check_resume(folder, stored.config, config, expand or 0)
     note_unused(environ, stored.config, changes)
-    return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder
+    return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder, None
 
 
 def train(
@@ -80,6 +85,7 @@ def train(
     expand: int | None,
     as_json: bool,
     force: bool = False,
+    fitted: MarketFile | None = None,
 ) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.training.reproducible import pin
@@ -90,7 +96,8 @@ def train(
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    return run_session(config, origins, load=load, expand=expand or 0, view=open_view(as_json), force=force)
+    view = open_view(as_json)
+    return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
 
 
 def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:

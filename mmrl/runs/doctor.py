@@ -19,6 +19,7 @@ from mmrl.runs.episodes import episode_epochs, read_episode
 from mmrl.runs.history import METRICS_LIMIT, matches
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.status import STATES, UNFINISHED, write_status
+from mmrl.settings.declare import ConfigError
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def examine(folder: Path) -> list[Finding]:
         except (ValueError, OSError) as error:
             found.append(Finding("damaged", "config.toml", str(error)))
             target = 0
+        else:
+            try:
+                store.check_market(folder)
+            except ConfigError as error:
+                found.append(Finding("damaged", store.MARKET, str(error)))
         entries = _manifest(folder, free, found)
         intact = _checkpoints(folder, entries, found)
         _metrics(folder, entries, free, found)

@@ -16,8 +16,9 @@ from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
 from mmrl.runs.names import good_folder, namesake, run_folder
 from mmrl.runs.status import read_raw
-from mmrl.runs.store import METRICS, PLACE_SETTINGS, read_config, write_config
+from mmrl.runs.store import MARKET, MARKET_SHA, METRICS, PLACE_SETTINGS, check_market, read_config, write_config
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.market_file import LARGEST
 from mmrl.settings.sources import replaced
 
 
@@ -50,6 +51,9 @@ def _copy(folder: Path, copy: Path) -> None:
     stored = read_config(folder)
     config = replaced(stored.config, {"run.results": "good-results"})
     write_config(copy, config, {k: v for k, v in stored.origins.items() if k not in PLACE_SETTINGS}, stored.meta)
+    if MARKET_SHA in stored.meta:
+        check_market(folder)
+        durable_write(copy / MARKET, read_plain(folder / MARKET, LARGEST))
     manifest = read_manifest(folder)
     entries = entries_of(manifest)
     entries = [e for e in entries if e is entries[-1] or e["epoch"] == manifest.get("best_epoch")]

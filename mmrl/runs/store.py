@@ -23,11 +23,14 @@ from mmrl.runs.manifest import write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
 from mmrl.runs.status import STATES, read_status
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.market_file import LARGEST, MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 from mmrl.statistics.intervals import recorded_half
 
-CONFIG, METRICS = "config.toml", "metrics.jsonl"
+CONFIG, METRICS, MARKET = "config.toml", "metrics.jsonl", "market.toml"
+MARKET_SHA, MARKET_FROM = "market_sha256", "market_from"
+"""In the notes of config.toml: of the market file in the folder, if the market was fitted to data."""
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes
 
 
@@ -54,6 +57,8 @@ class RunInfo:
     steps_per_second: float | None
     started: float | None
     updated: float | None
+    market_from: str = ""
+    """What data the market was fitted to; empty for a market by hand."""
 
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
@@ -62,10 +67,11 @@ def create(config: Config, origins: Mapping[str, str]) -> Path:
         return lock.folder
 
 
-def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
+def begin(config: Config, origins: Mapping[str, str], fitted: MarketFile | None = None) -> RunLock:
     """A new run, locked from the moment it becomes visible; release the lock or use it in a with block.
 
-    The folder gets its name when it is complete: a process killed before that leaves nothing that looks like a run.
+    It keeps the file in which its market was fitted. The folder gets its name when it is complete: a process killed
+    before that leaves nothing that looks like a run.
     """
     root = Path(config.run.results)
     name = config.run.name
@@ -78,7 +84,11 @@ def begin(config: Config, origins: Mapping[str, str]) -> RunLock:
     lock = RunLock(hidden)
     try:
         lock.take()
-        write_config(hidden, config, origins, {"id": uuid.uuid4().hex, "created": time.time()})
+        meta = {"id": uuid.uuid4().hex, "created": time.time()}
+        if fitted:
+            durable_write(hidden / MARKET, fitted.text.encode())
+            meta |= {MARKET_SHA: fitted.sha256, MARKET_FROM: fitted.origin}
+        write_config(hidden, config, origins, meta)
         write_manifest(hidden, {"checkpoints": []})  # gives the run a schema version before its first epoch
         while True:
             folder = run_folder(root, name or free_name(root, generated_name(config)))
@@ -111,6 +121,19 @@ def _remove_unfinished(root: Path) -> None:
             if time.time() - path.lstat().st_mtime > 60:
                 with RunLock(path):
                     shutil.rmtree(path, ignore_errors=True)
+
+
+def check_market(folder: Path) -> None:
+    """Raise ConfigError where the market file of a run is no longer the one that it began with."""
+    wanted = read_config(folder).meta.get(MARKET_SHA)
+    if wanted is None:
+        return
+    try:
+        found = sha256(read_plain(folder / MARKET, LARGEST))
+    except (OSError, BrokenRun) as error:
+        raise ConfigError(f"{folder / MARKET} cannot be read ({error}): restore it from a copy") from None
+    if found != wanted:
+        raise ConfigError(f"{folder / MARKET} does not match its SHA-256 in {CONFIG}: restore it from a copy")
 
 
 _CHECKSUM_NOTE = b"# The last line is the SHA-256 of all above it: after an edit by hand remove it and this line.\n"
@@ -184,12 +207,13 @@ def find_runs(results: str | Path) -> list[RunInfo]:
 
 def describe(folder: Path) -> RunInfo:
     """The facts of a run, from its files."""
-    market = algorithm = identity = ""
+    market = algorithm = identity = origin = ""
     target = 0
     try:
         stored = read_config(folder)
         market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
+        origin = str(stored.meta.get(MARKET_FROM, ""))
     except (ValueError, OSError):
         pass  # listed as broken
     status, (last, graded) = read_status(folder), last_records(folder, "epoch", "optimality")
@@ -209,6 +233,7 @@ def describe(folder: Path) -> RunInfo:
         steps_per_second=_number(last, "steps_per_second"),
         started=_moment(status, "started"),
         updated=_moment(status, "updated"),
+        market_from=origin,
     )
 
 

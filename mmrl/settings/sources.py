@@ -1,4 +1,4 @@
-"""Where settings come from: flag > environment MMRL_* > --config > --preset > default; TOML in and out."""
+"""Where settings come from: flag > environment > --config > --market-file > --preset > default; TOML."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from mmrl.settings.fields import (
     values_of,
     without_effect,
 )
+from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
 from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade, within_bounds
@@ -32,8 +33,8 @@ LARGEST_FILE = 1_000_000
 """Bytes of a file of settings; those of a run have some thousands."""
 NO_SETTINGS = ("MMRL_DETACHED_LOG", "MMRL_CHARS", "MMRL_DATA", "MMRL_FAULTS", "MMRL_KILLS", "MMRL_BENCHMARK_REPORTS")
 """Variables that mean something else: to the program, to its tests and benchmarks."""
-META = ("origins", "meta")
-"""Tables of a run's config.toml that are about the settings and are not settings."""
+META = ("origins", "meta", ERRORS, SOURCE)
+"""Tables of a run's config.toml or of a market file that are about the settings and are not settings."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def resolve(
     config_file: str | Path | None = None,
     preset: str | None = None,
     environ: Mapping[str, str] | None = None,
+    fitted: MarketFile | None = None,
 ) -> tuple[Config, dict[str, str]]:
     """Merge all sources into a Config; also returns where each given value came from, by dotted key.
 
@@ -60,6 +62,7 @@ def resolve(
     given = {old_key(key) or field(key).key: value for key, value in flags.items() if value is not None}
     from_environment = read_environment(environ) if environ else {}
     files = [(f"preset {preset}", read_preset(preset))] if preset else []
+    files += [(f"market file {fitted.name}", _flat(_parsed(fitted.text, fitted.name), fitted.name))] if fitted else []
     files += [(f"file {config_file}", read_file(config_file))] if config_file else []
     names = [values.get(NAME) for _, values in files]
     names += [from_environment.get(NAME, ("", None))[1], given.get(NAME)]
@@ -116,7 +119,7 @@ def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
         if not origin or origin.startswith("preset") or not condition.refused:
             continue
         spec = field(key, config.market.name)
-        text = f"{key} = {_toml(values[key])} has no effect: {condition.otherwise}"
+        text = f"{key} = {toml_value(values[key])} has no effect: {condition.otherwise}"
         if origin == "flag" or origin.startswith("environment"):
             raise ConfigError(f"{text}: drop it, or change {' or '.join(condition.keys())}")
         if values[key] != spec.default:
@@ -182,10 +185,20 @@ def presets() -> list[str]:
 
 def read_preset(name: str) -> dict[str, Any]:
     """Values of a preset by dotted key."""
+    return _flat(_parsed(_preset_text(name), f"preset {name}"), f"preset {name}")
+
+
+def fitted_preset(name: str) -> MarketFile | None:
+    """The market file that a preset is, None where it was not fitted to data."""
+    return market_file(f"preset {name}", _preset_text(name))
+
+
+def _preset_text(name: str) -> str:
     files = _preset_files()
     if name not in files:
         raise ConfigError(f"unknown preset '{name}': there are {choose(name, sorted(files)).removeprefix('one of ')}")
-    return _flat(_parsed(files[name].read_text(encoding="utf-8"), f"preset {name}"), f"preset {name}")
+    text: str = files[name].read_text(encoding="utf-8")
+    return text
 
 
 def read_file(path: str | Path) -> dict[str, Any]:
@@ -200,6 +213,8 @@ def read_file(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"--config {path} cannot be read: {reason}") from None
     if len(data) > LARGEST_FILE:
         raise ConfigError(f"--config {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
+    if market_file(path, text):
+        raise ConfigError(f"--config {path} is a market file, whose source a run keeps: use --market-file {path}")
     return _flat(_parsed(text, path), path)
 
 
@@ -237,12 +252,12 @@ def dump_toml(config: Config, origins: Mapping[str, str] | None = None, meta: Ma
     for group in GROUPS:
         lines.append(f"[{group}]")
         own = [spec for spec in fields(config.market.name) if spec.group == group]
-        lines += [f"{spec.name} = {_toml(value_of(config, spec))}" for spec in own]
+        lines += [f"{spec.name} = {toml_value(value_of(config, spec))}" for spec in own]
         lines.append("")
     for title, table in (("origins", origins), ("meta", meta)):
         if table:
             lines.append(f"[{title}]")
-            lines += [f"{_toml(str(key))} = {_toml(value)}" for key, value in table.items()]
+            lines += [f"{toml_value(str(key))} = {toml_value(value)}" for key, value in table.items()]
             lines.append("")
     return "\n".join(lines)
 
@@ -310,12 +325,13 @@ def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
     return values
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(toml_value(item) for item in value) + "]"
     # TOML's basic strings escape as JSON does, but for DEL and surrogate pairs.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

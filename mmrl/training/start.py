@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmrl.runs.memory import require
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View
@@ -15,12 +16,20 @@ from mmrl.training.signals import Interruption
 
 
 def train(
-    config: Config, origins: dict[str, str], *, load: str | None, expand: int, view: View, force: bool = False
+    config: Config,
+    origins: dict[str, str],
+    *,
+    load: str | None,
+    expand: int,
+    view: View,
+    force: bool = False,
+    fitted: MarketFile | None = None,
 ) -> int:
     """Train in a run folder and show it in `view`; returns the exit code.
 
     `load` is the folder of a run to resume; without it an unfinished run of the same settings is
-    resumed, else a new folder is created. `expand` is the number of epochs to add to the target first.
+    resumed, else a new folder is created. `expand` is the number of epochs to add to the target first. A new run
+    keeps the file in which its market was `fitted` to data; a resumed one must still have it.
     What needs more memory than there is is refused unless `force`.
     Raises RunBusy, ConfigError and BrokenRun before anything is changed.
     """
@@ -35,9 +44,10 @@ def train(
     folder = Path(load) if load else store.matching(config)
     resumed = folder is not None
     # the lock is held to the end: of two processes that start the same run, the second one gets RunBusy
-    with RunLock(folder).take() if folder else store.begin(config, origins) as lock:
+    with RunLock(folder).take() if folder else store.begin(config, origins, fitted) as lock:
         if resumed:
             refuse_links(lock.folder)
+            store.check_market(lock.folder)
             check_resume(lock.folder, store.read_config(lock.folder).config, config, expand)
             if expand:
                 store.expand_held(lock, expand)

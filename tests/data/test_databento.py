@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import ASK, BID, CANCEL, HIDDEN, LIMIT, NO_ORDER, TRADE
 from mmrl.data.notes import CROSSED, MIRRORED, OPENING, TRUNCATED, DataError
 from mmrl.data.recognise import read
 from mmrl.data.table import Options
-from mmrl.data.trades import market_orders
 from tests.data.samples import MIDNIGHT_NS, NS, dbn, mbo, real, rows_of, same
 
 SNAPSHOT = 32

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import ASK, BID, CANCEL, HALT, HIDDEN, LIMIT, NO_ORDER, TRADE
 from mmrl.data.notes import BACKWARDS, CROSSED, SILENCES, TRUNCATED, DataError
 from mmrl.data.recognise import read
 from mmrl.data.table import Options
-from mmrl.data.trades import market_orders
 from mmrl.settings.build import build
 from mmrl.tape.lobster import OPENING, LobsterFiles
 from mmrl.tape.stream import taped
@@ -39,8 +39,7 @@ def test_rows_mean_what_the_format_says(tmp_path: Path) -> None:
         "X_2024-01-02_34200000_57600000_message_1.csv:5",
     )
     orders = market_orders(found)
-    assert (orders.event.tolist(), orders.size.tolist(), orders.executions.tolist()) == ([2], [100], [2])
-    assert orders.buys.tolist() == [True]
+    assert (orders.row.tolist(), orders.size.tolist(), orders.side.tolist()) == ([2], [100], [ASK])
     assert [source.format for source in found.sources] == ["lobster", "lobster"]
 
 
@@ -191,5 +190,5 @@ def test_amazon() -> None:
     assert len(found) == 57_515 and found.tick == 0.01 and found.date == "2012-06-21"
     assert np.bincount(found.kind).tolist() == [27_845, 18_251, 8_974, 2_445]
     orders = market_orders(found)
-    assert len(orders.size) == 6_591 and orders.executions.sum() == 8_974
+    assert len(orders) == 6_591 and orders.size.sum() == found.size[found.kind == TRADE].sum()
     assert (found.ask_price > found.bid_price)[1:].all() and CROSSED not in found.notes

@@ -65,7 +65,7 @@ def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
 def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'linage': there are .*quickstart: did you mean 'lineage'"):
         resolve({}, preset="linage")
-    with pytest.raises(ConfigError, match="there are avellaneda-stoikov, cartea-jaimungal, default"):
+    with pytest.raises(ConfigError, match="there are amzn, avellaneda-stoikov, cartea-jaimungal, default"):
         resolve({}, preset="zzz")
     with pytest.raises(ConfigError):
         resolve({}, preset="../presets/default")

@@ -63,7 +63,9 @@ class RunScreen(RunActions):
         super().__init__(session)
         self.folder, self.first_tab = folder, tab
         self.metrics = Metrics(folder / "metrics.jsonl")
-        self.info = store.RunInfo(folder.name, "", str(folder), "starting", 0, 0, "", "", *[None] * 6)
+        self.info = store.RunInfo(
+            folder.name, "", str(folder), "starting", 0, 0, "", "", None, None, None, None, None, None
+        )
         self.seed = ""
         self._headline = Text()
         self._requested = False  # whether the trainer has not yet acknowledged a change

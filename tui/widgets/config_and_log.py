@@ -36,6 +36,9 @@ class ConfigTable(DataTable):
         except Exception as error:
             self.add_row(Text(printable(error) or "config.toml cannot be read"))
             return
+        origin = stored.meta.get(store.MARKET_FROM)
+        if origin:
+            self.add_row(Text("  market fitted to"), Text(printable(origin)), Text(""), Text(store.MARKET), Text(""))
         for spec in fields(stored.config.market.name):
             value = value_of(stored.config, spec)
             differs = value != spec.default

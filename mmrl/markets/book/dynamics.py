@@ -9,7 +9,7 @@ import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
 from mmrl.kernels.jit import inlined
-from mmrl.kernels.random import normal, poisson
+from mmrl.kernels.random import normal, poisson, uniform
 from mmrl.markets.book.order_book import (
     ASK,
     BEST,
@@ -33,6 +33,7 @@ from mmrl.markets.book.state import (
     CLOCK,
     INVENTORY,
     INVENTORY_BEFORE,
+    MAX_ORDERS,
     MAX_SEEDS,
     MAX_SHARES,
     MID,
@@ -52,13 +53,25 @@ from mmrl.markets.book.state import parameters as parameters
 
 @inlined
 def arrival_rate(p, delta, q):
-    """Arrival rate in shares per ms of market orders against q shares at distance delta (currency)."""
+    """Arrival rate per ms, in shares or in orders, against q shares at distance delta (currency)."""
     if q <= 0:
         return 0.0
-    x = math.log1p(max(delta, 0.0))
-    y = min(math.log1p(q), p.log_size_limit)
+    far, large = min(max(delta, 0.0) / p.distance_unit, p.distance_limit), q / p.size_unit
+    x = math.log1p(far)
+    y = min(math.log1p(large), p.log_size_limit)
     power = p.b0 + p.b1 * x + p.b2 * x * x + p.b3 * y + p.b4 * y * y
-    return math.exp(power + p.b5 * math.log1p(max(delta, 0.0) + q))
+    return math.exp(power + p.b5 * math.log1p(far + large))
+
+
+@inlined
+def arriving(p, rng, rate, cap):
+    """Shares of the market orders of one side in a step, at most cap; rate is the mean number of shares, or orders."""
+    if p.order_sizes.shape[0] == 0:
+        return poisson(rng, rate, cap)
+    shares = np.int64(0)
+    for _ in range(poisson(rng, rate, MAX_ORDERS)):
+        shares += p.order_sizes[np.int64(uniform(rng) * p.order_sizes.shape[0])]
+    return min(shares, cap)
 
 
 @inlined
@@ -305,8 +318,8 @@ def advance(p, s, rng):
     if not p.walks:
         buy_cap = s.ladder[ask, TOTAL] if q_ask > 0 else np.int64(0)
         sell_cap = s.ladder[bid, TOTAL] if q_bid > 0 else np.int64(0)
-    buys = poisson(rng, buy_rate, buy_cap)
-    sells = poisson(rng, sell_rate, sell_cap)
+    buys = arriving(p, rng, buy_rate, buy_cap)
+    sells = arriving(p, rng, sell_rate, sell_cap)
     whole = np.int64(0)
     if buys > 0:
         n = take(s.ladder, s.lots, s.meta, ASK, buys, s.ladder.shape[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Literal
 
 from mmrl.settings.declare import option, when
@@ -12,6 +13,12 @@ if TYPE_CHECKING:
 
 _GAUSSIAN = when("the policy is categorical", {"policy.kind": "gaussian"})
 _CATEGORICAL = when("the policy is gaussian", {"policy.kind": "categorical"})
+_ORDERS = when("the intensity counts shares", {"market.arrivals": "orders"})
+
+MS = 1000.0
+"""In a second."""
+LARGEST_ORDER = 1_000_000
+"""Shares."""
 
 
 class Settings(MarketSettings):
@@ -28,6 +35,25 @@ class Settings(MarketSettings):
     intensity: tuple[float, float, float, float, float, float] = option(
         (7.2, -2.13, -0.8, -2.3, 0.167, -0.1),
         "Six coefficients of the log arrival rate of market orders",
+    )
+    arrivals: Literal["shares", "orders"] = option(
+        "shares",
+        "The intensity counts shares a millisecond, by distance in currency and size in shares; or orders a second, by "
+        "distance in ticks and size in lots",
+    )
+    lot: int = option(100, "Shares of a lot, in which that intensity measures sizes", applies=_ORDERS, ge=1, le=10**9)
+    order_sizes: tuple[int, ...] = option(
+        (100,),
+        "Shares that a market order may have, equally likely",
+        applies=_ORDERS,
+        min_length=1,
+        max_length=10_000,
+    )
+    fill_curve: tuple[float, ...] = option(
+        (),
+        "k per currency and A per millisecond of the fills A exp(-k d) that closed-form agents reckon with; empty: as "
+        "the intensity implies",
+        max_length=2,
     )
     large_sizes: Literal["monotone", "formula"] = option(
         "monotone",
@@ -78,7 +104,7 @@ class Settings(MarketSettings):
 
     @property
     def log_size_limit(self) -> float:
-        """ln(1 + q) beyond which the size terms of the arrival rate no longer change."""
+        """ln(1 + q) beyond which the size terms of the arrival rate no longer change; q in shares, or in lots."""
         b3, b4 = self.intensity[3:5]
         return -b3 / (2 * b4) if self.large_sizes == "monotone" and b3 < 0 < b4 else float("inf")
 
@@ -89,7 +115,16 @@ class Settings(MarketSettings):
         reach = 3 * self.seed_spread + abs(self.drift) * duration + 10 * self.volatility * duration**0.5
         return reach / self.tick
 
+    @property
+    def distance_limit(self) -> float:
+        """Ticks beyond which the rate of orders stays as it is: a fitted parabola in ln(1 + d) would rise again."""
+        _, b1, b2, _, _, b5 = self.intensity
+        falls = self.arrivals == "orders" and b2 > 0 > b1 + b5
+        return math.expm1(min(-(b1 + b5) / (2 * b2), 700.0)) if falls else float("inf")
+
     def contradiction(self, config: Config) -> str | None:
+        if self.fill_curve and not (len(self.fill_curve) == 2 and all(0 < x < math.inf for x in self.fill_curve)):
+            return f"market.fill_curve = {list(self.fill_curve)} is not allowed: give k and A, two numbers > 0"
         if config.reward.utility == "entropic":
             return (
                 "reward.utility = 'entropic' takes every error of the value function for risk, and in the book that "
@@ -97,6 +132,8 @@ class Settings(MarketSettings):
             )
         if self.midprice / self.tick > MOST_TICKS:
             return too_fine(self.tick, self.midprice)
+        if not 1 <= min(self.order_sizes) <= max(self.order_sizes) <= LARGEST_ORDER:
+            return f"market.order_sizes = {list(self.order_sizes)}: sizes must be 1 to {LARGEST_ORDER} shares"
         if min(self.delta_grid) < 0:
             return f"market.delta_grid = {list(self.delta_grid)}: distances must be >= 0 in the book"
         return None

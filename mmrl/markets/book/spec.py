@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mmrl.markets.book.settings import Settings
+from mmrl.markets.book.settings import MS, Settings
 from mmrl.markets.contract import CLOSED_FORM, Axis, Column, Spec
 
 TABLE_ROWS = 500
@@ -70,26 +70,35 @@ def _tensor_lacks(settings: Settings) -> str:
     for name, value in (("priority", "size"), ("touch_size", "lot")):
         if getattr(settings, name) == value:
             return f"market.{name} = {value!r} needs single lots, which the tensor engine lacks: use --engine compiled"
+    if settings.arrivals == "orders":
+        return "market.arrivals = 'orders' draws sizes, which the tensor engine lacks: use --engine compiled"
     if settings.uniform and settings.crossed == "dropped":
         return "market.crossed = 'dropped' with market.uniform is not in the tensor engine: use --engine compiled"
     return ""
 
 
 def fill_curve(settings: Settings) -> tuple[float, float]:
-    """k and A: lambda(delta, 1) ~ A exp(-k delta) per millisecond where one fresh share a step earns most.
+    """k and A: lambda(delta, 1) ~ A exp(-k delta) per millisecond, as stated, or where a fresh share a step earns most.
 
     The tangent of ln lambda at the distance with the largest delta (1 - exp(-lambda dt)): k is its slope, A its height
     at 0.
     """
+    if settings.fill_curve:
+        return settings.fill_curve[0], settings.fill_curve[1]
     b, dt = settings.intensity, settings.dt
-    y = min(math.log(2.0), settings.log_size_limit)
-    delta = np.linspace(0.01, 50.0, 5_000)
+    orders = settings.arrivals == "orders"
+    distance_unit, size_unit = (settings.tick, settings.lot) if orders else (1.0, 1)
+    y = min(math.log1p(1.0 / size_unit), settings.log_size_limit)
+    delta = np.linspace(0.01, 50.0, 5_000) * distance_unit
 
     def log_rate(d: np.ndarray) -> np.ndarray:
-        x = np.log1p(d)
-        return np.asarray(b[0] + b[1] * x + b[2] * x**2 + b[3] * y + b[4] * y**2 + b[5] * np.log1p(d + 1.0))
+        far = np.minimum(d / distance_unit, settings.distance_limit)
+        x = np.log1p(far)
+        power = b[0] + b[1] * x + b[2] * x**2 + b[3] * y + b[4] * y**2 + b[5] * np.log1p(far + 1.0 / size_unit)
+        return np.asarray(power - (math.log(MS) if orders else 0.0))
 
+    step = 1e-4 * distance_unit
     best = delta[np.argmax(delta * -np.expm1(-dt * np.exp(np.minimum(log_rate(delta), 700.0))))]
-    low, middle, high = log_rate(np.array([best - 1e-4, best, best + 1e-4]))
-    k = max(float(low - high) / 2e-4, 1e-6)
+    low, middle, high = log_rate(np.array([best - step, best, best + step]))
+    k = max(float(low - high) / (2 * step), 1e-6)
     return k, math.exp(min(float(middle) + k * float(best), 700.0))

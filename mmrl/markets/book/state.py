@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrl.kernels.jit import inlined
 from mmrl.markets.book.order_book import SIZE, TIME
-from mmrl.markets.book.settings import Settings
+from mmrl.markets.book.settings import MS, Settings
 
 NOTHING = np.empty((0, 4), np.int32)
 
@@ -54,6 +54,13 @@ class Parameters(NamedTuple):
     b4: float
     b5: float
     log_size_limit: float
+    distance_limit: float
+    distance_unit: float
+    """Currency in one unit of distance of the arrival rate."""
+    size_unit: float
+    """Shares in one unit of size."""
+    order_sizes: np.ndarray
+    """int64: sizes of market orders, equally likely; none where the rate counts shares."""
     every: int
     """Steps from one record of the book to the next."""
     changes: np.ndarray
@@ -84,6 +91,8 @@ SEEN_BID, SEEN_ASK = 9, 10
 MAX_SHARES = np.int64(1_000_000)
 REFILL = np.int64(100)
 MAX_SEEDS = 1000
+MAX_ORDERS = np.int64(10_000)
+"""Market orders of one side in a step."""
 
 
 def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) -> Parameters:
@@ -91,6 +100,7 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
     half = math.ceil(market.half_ladder) + 10
     mid = market.midprice / market.tick
     base = math.floor(mid) - half
+    orders = market.arrivals == "orders"
     return Parameters(
         maker_owns_seeds=int(market.owner == "maker"),
         drops_crossed=int(market.crossed == "dropped"),
@@ -113,13 +123,17 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
         scale=market.volatility * market.dt**0.5 / market.tick,
         spread=market.seed_spread / market.tick,
         dt=market.dt,
-        b0=market.intensity[0],
+        b0=market.intensity[0] - (math.log(MS) if orders else 0.0),
         b1=market.intensity[1],
         b2=market.intensity[2],
         b3=market.intensity[3],
         b4=market.intensity[4],
         b5=market.intensity[5],
         log_size_limit=market.log_size_limit,
+        distance_limit=market.distance_limit,
+        distance_unit=market.tick if orders else 1.0,
+        size_unit=float(market.lot) if orders else 1.0,
+        order_sizes=np.array(market.order_sizes if orders else (), np.int64),
         every=every,
         changes=changes,
     )

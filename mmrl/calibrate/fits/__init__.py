@@ -1,0 +1,55 @@
+"""What each market takes from the data: one file a market, called as it is, with a function `fit`."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+from mmrl.calibrate.intensity import TOKE_YOSHIDA
+from mmrl.calibrate.study import Study
+from mmrl.settings.declare import ConfigError
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Settings of a market, the standard error of those that have one, and how they were found."""
+
+    settings: dict[str, Any]
+    errors: dict[str, Any]
+    method: str
+    form: str = TOKE_YOSHIDA.name
+    """Of the intensity of market orders, which a report shows first."""
+    lots: bool = False
+    """A share of the market is a unit of the study: a round lot, a contract."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user chooses; None: the default of the market."""
+
+    queue_sizes: int | None = None
+    """Longest queue that rates tell apart, in mean limit orders; 0: rates do not depend on queues."""
+    exponentials: int | None = None
+    """Of the excitation of market orders; 0: none."""
+
+    def refuse_all(self, market: str) -> None:
+        """ConfigError for choices that a market does not have."""
+        for option, value in (("--queue-sizes", self.queue_sizes), ("--exponentials", self.exponentials)):
+            if value is not None:
+                raise ConfigError(f"{option} = {value} has no effect on the market {market}: drop it")
+
+
+def fittable() -> list[str]:
+    """Names of the markets that can be fitted."""
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
+
+
+def fit(market: str, found: Study, wanted: Wanted = Wanted()) -> Fitted:
+    """A market that agrees with a day. ConfigError where the market or the data do not do."""
+    if market not in fittable():
+        raise ConfigError(f"--market {market} cannot be fitted to data: use {', '.join(fittable())}")
+    module = importlib.import_module(f"{__name__}.{market.replace('-', '_')}")
+    fitted: Fitted = module.fit(found, wanted)
+    return fitted

@@ -1,0 +1,79 @@
+"""Market files: settings of a market that were fitted to data, with their errors and with where they come from.
+
+TOML with the table `market`, settings as in any file; `errors`, the standard error of each; and `source`: what they
+were fitted to, how, and by which version. A preset that has a table `source` is one too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmrl.settings.declare import ConfigError
+
+SOURCE, ERRORS = "source", "errors"
+LARGEST = 1_000_000
+"""Bytes."""
+
+
+@dataclass(frozen=True)
+class MarketFile:
+    """A market file as it was read."""
+
+    name: str
+    text: str
+    sha256: str
+    source: Mapping[str, Any]
+
+    @property
+    def origin(self) -> str:
+        """Where the market comes from, in one line."""
+        s = self.source
+        files = ", ".join(str(name) for name in s["files"])
+        return f"{files} ({s.get('format', '?')}), {s.get('date', '?')} {s.get('from', '?')} to {s.get('to', '?')}"
+
+
+def read_market_file(path: str | Path) -> MarketFile:
+    """A market file. Raises ConfigError where it cannot be read or does not say what it was fitted to."""
+    try:
+        text = Path(path).read_bytes()[: LARGEST + 1].decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"--market-file {path} cannot be read: {reason}") from None
+    if len(text) > LARGEST:
+        raise ConfigError(f"--market-file {path} is larger than {LARGEST} bytes: mmrl calibrate writes market files")
+    found = market_file(Path(path).name, text)
+    if found is None:
+        raise ConfigError(
+            f"--market-file {path} has no table [{SOURCE}] with files and sha256: make one with mmrl calibrate, or use "
+            "--config for other settings"
+        )
+    return found
+
+
+def market_file(name: str, text: str) -> MarketFile | None:
+    """The market file in a text, None where the text has no source."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name} is not valid TOML: {str(error).splitlines()[0]}") from None
+    source = table.get(SOURCE)
+    if not isinstance(source, dict) or not all(isinstance(source.get(key), list) for key in ("files", "sha256")):
+        return None
+    return MarketFile(name, text, hashlib.sha256(text.encode()).hexdigest(), source)
+
+
+def market_toml(
+    market: Mapping[str, Any], errors: Mapping[str, Any], source: Mapping[str, Any], comments: Sequence[str] = ()
+) -> str:
+    """The text of a market file."""
+    from mmrl.settings.sources import toml_value
+
+    lines = [f"# {comment}".rstrip() for comment in comments]
+    for title, table in (("market", market), (ERRORS, errors), (SOURCE, source)):
+        lines += ["", f"[{title}]", *(f"{key} = {toml_value(value)}" for key, value in table.items())]
+    return "\n".join(lines).lstrip() + "\n"

@@ -1,0 +1,136 @@
+"""Markets fitted to tapes whose law is known, the seeding of the book, and distances of stylised facts."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmrl.calibrate.facts import facts
+from mmrl.calibrate.fits import Wanted, fit, fittable
+from mmrl.calibrate.fits.book import SEEDS, equally_likely, nearest, orders_at_best
+from mmrl.calibrate.market_orders import market_orders
+from mmrl.calibrate.realism import realism
+from mmrl.calibrate.simulated import simulated
+from mmrl.calibrate.sizes import sizes
+from mmrl.calibrate.source import clock, moment, source
+from mmrl.calibrate.study import study
+from mmrl.commands.calibrate import as_plain, calibrate, refuse_contradictions
+from mmrl.data.events import ASK, LIMIT, TRADE, Events
+from mmrl.markets.book import dynamics as law
+from mmrl.settings.build import build
+from mmrl.settings.declare import ConfigError
+from tests.calibrate.tapes import events_of, order_flow
+
+
+def test_a_known_order_flow_is_fitted_and_can_be_simulated() -> None:
+    limit, cancel = (1.85, 1.51, 1.09, 0.88, 0.77), (0.71, 0.81, 0.68, 0.56, 0.47)
+    events, _ = order_flow(3, 60_000, limit_rates=limit, cancel_rates=cancel, market_rates=(0.94,))
+    found = study(events)
+    fitted = fit("order-flow", found, Wanted(exponentials=0))
+    for name, truth in (("limit_rates", limit), ("cancel_rates", cancel), ("market_rates", (0.94,))):
+        for value, error, wanted in zip(fitted.settings[name], fitted.errors[name], truth, strict=False):
+            assert abs(value - wanted) < 4 * error, (name, value, error, wanted)
+    again = simulated(build({"market": fitted.settings}), 60_000.0, 1)
+    assert 59_000e9 < again.time_ns[-1] - again.time_ns[0] < 60_000e9
+    assert len(market_orders(again)) / 1000 == pytest.approx(2 * 0.94, rel=0.1)  # both sides, a minute
+
+
+def test_seeds_of_the_book_stand_as_far_from_the_mid_as_a_simple_simulation_says() -> None:
+    x = 0.5 + 0.25 * np.random.default_rng(1).standard_normal((20_000, SEEDS))
+    drawn = np.where(x < 0, np.inf, x).min(axis=1)
+    assert nearest() == pytest.approx(drawn.mean(), abs=4 * drawn.std() / math.sqrt(20_000))
+    density = SEEDS * math.exp(-2) / math.sqrt(2 * math.pi) * 4 / 100.0  # normal density at -2, per tick of S = 100
+    counts = np.random.default_rng(2).poisson(density, 200_000)
+    assert orders_at_best(100.0) == pytest.approx(counts[counts > 0].mean(), rel=0.01)
+
+
+def test_equally_likely_sizes_keep_the_mean() -> None:
+    size = np.array([1] * 10 + [3] * 5 + [20] * 5)
+    found = equally_likely(sizes(np.arange(20) * 10**9, size))
+    assert found == [1] * 10 + [3] * 5 + [20] * 5
+
+
+def test_the_book_counts_orders_in_ticks_and_lots() -> None:
+    b = (0.3, -1.0, 0.2, -0.4, 0.1, 0.05)
+    rules = {"name": "book", "arrivals": "orders", "intensity": list(b), "lot": 100, "tick": 0.02}
+    p = law.parameters(build({"market": rules}).market)  # type: ignore[arg-type]
+    x, y = math.log1p(2.0), math.log1p(3.0)
+    power = b[0] + b[1] * x + b[2] * x * x + b[3] * min(y, 2.0) + b[4] * min(y, 2.0) ** 2 + b[5] * math.log1p(2.0 + 3.0)
+    assert law.arrival_rate(p, 0.04, 300) == pytest.approx(math.exp(power) / 1000)
+    furthest = math.expm1(0.95 / 0.4)  # the parabola -(1 - 0.05) x + 0.2 x^2 is lowest there
+    assert law.arrival_rate(p, 0.02 * furthest * 1.5, 300) == pytest.approx(law.arrival_rate(p, 0.02 * furthest, 300))
+
+
+def alternating(minutes: int) -> Events:
+    """A mid that moves a tick up and down every second, a market order with each move; sizes 2."""
+    rows = []
+    for second in range(60 * minutes):
+        up = second % 2
+        book = (100 + up, 2, 102 + up, 2)
+        rows.append((second + 0.25, LIMIT, ASK, 102 + up, 2, *book))
+        rows.append((second + 0.5, TRADE, ASK if up == 0 else -ASK, 102 + up if up == 0 else 100 + up, 2, *book))
+    return events_of(rows)
+
+
+def test_facts_of_a_tape_that_can_be_reckoned_by_hand() -> None:
+    found = facts(alternating(10))
+    values = {name: fact.values(fact.sums.sum(axis=0)) for name, fact in found.items()}
+    assert values["spread"][1] == 1.0 and values["spread"].sum() == 1.0  # two ticks
+    assert values["kurtosis of 1 s returns"][0] == pytest.approx(1.0)  # all moves are as large
+    assert values["autocorrelation of 1 s returns"][:2] == pytest.approx([-1.0, 1.0])
+    assert values["autocorrelation of order signs"][:2] == pytest.approx([-1.0, 1.0])
+    assert values["volatility signature"][0] == pytest.approx(1.0) and values["volatility signature"][1] == 0.0
+
+
+def test_a_tape_is_at_no_distance_from_itself_and_far_from_another() -> None:
+    tape, _ = order_flow(1, 6_000)
+    other, _ = order_flow(2, 6_000, market_rates=(6.0,))
+    same = {score.fact: score for score in realism(tape, tape)}
+    far = {score.fact: score for score in realism(tape, other)}
+    assert all(not score.distance.l1 > 0 for score in same.values())
+    assert far["spread"].distance.l1 > 2 * far["spread"].floor.l1 and not far["spread"].met
+    assert far["spread"].distance.low <= far["spread"].distance.l1 <= far["spread"].distance.high
+    assert same["spread"].distance.wasserstein == 0.0 < far["spread"].distance.wasserstein
+
+
+def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    tape, _ = order_flow(1, 3_000)
+    out = tmp_path / "m.toml"
+    for market, wanted, said in (
+        ("toy", Wanted(), "cannot be fitted"),
+        ("book", Wanted(queue_sizes=3), "--queue-sizes = 3 has no effect"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            calibrate(tape, market, wanted, str(out), False, True)
+    with pytest.raises(ConfigError, match="no folder"):
+        calibrate(tape, "book", Wanted(), str(tmp_path / "absent" / "m.toml"), False, True)
+    with pytest.raises(ConfigError, match="-o x has no effect with --check"):
+        refuse_contradictions("m.toml", {"--market": None, "-o": "x"}, None)
+    with pytest.raises(ConfigError, match="--seed = 3 has no effect"):
+        refuse_contradictions(None, {}, 3)
+    assert list(tmp_path.iterdir()) == []
+    assert fittable() == ["avellaneda-stoikov", "book", "order-flow"]
+
+
+def test_times_of_the_day() -> None:
+    assert moment("23:00", "--from") == 82_800 * 10**9 and moment("09:30:00.5", "--to") == 34_200_500_000_000
+    assert clock(34_200 * 10**9) == "09:30:00"
+    for text in ("9", "25:00", "10:60", "x:y"):
+        with pytest.raises(ConfigError, match="--from"):
+            moment(text, "--from")
+
+
+@pytest.mark.slow
+def test_json_of_amzn_has_the_published_coefficients(amzn: Events) -> None:
+    found = study(amzn)
+    fitted = fit("order-flow", found, Wanted(exponentials=0))
+    plain = json.loads(json.dumps(as_plain(found, fitted, source(found, fitted)), allow_nan=False))
+    assert plain["buys"]["intensity"] == pytest.approx([1.687, -2.148, 0.290, -0.750, 0.408, -0.059], abs=6e-4)
+    assert plain["buys"]["log_likelihood_gain"] == pytest.approx(1063, abs=0.5)
+    assert plain["estimates"]["volatility.two_scale.annual"]["value"] == pytest.approx(0.201, abs=5e-4)
+    book = fit("book", found).settings
+    assert book["lot"] == 100 and np.mean(book["order_sizes"]) == pytest.approx(93.04, abs=0.5)
