@@ -69,7 +69,7 @@ def toml(values: Iterable[tuple[str, Any]]) -> str:
     tables: dict[str, list[str]] = {}
     for key, value in values:
         group, _, name = key.partition(".")
-        tables.setdefault(group, []).append(f"{name} = {sources._toml(value)}")
+        tables.setdefault(group, []).append(f"{name} = {sources.toml_value(value)}")
     return "\n".join(f"[{group}]\n" + "\n".join(lines) for group, lines in tables.items()) + "\n"
 
 
@@ -353,7 +353,7 @@ def test_settings_without_effect(
 ) -> None:
     """By flag and variable they are refused, from a file noted; where they matter, and of a preset, nothing is said."""
     value = other_value(spec)
-    told = f"{spec.key} = {sources._toml(value)} has no effect: {condition.otherwise}"
+    told = f"{spec.key} = {sources.toml_value(value)} has no effect: {condition.otherwise}"
     idle, busy = [], []
     for situation in SITUATIONS:
         if spec.key in situation:
