@@ -315,6 +315,13 @@ SITUATIONS: tuple[dict[str, Any], ...] = (
     {"market.latency_law": "constant"},
     {"market.actions": "limit+market"},
     {"policy.kind": "categorical", "market.actions": "limit+market"},
+    {"market.arrivals": "orders"},
+    {
+        "market.depletion": "redraw",
+        "market.levels": 1,
+        "market.limit_rates": (1.2,),
+        "market.cancel_rates": (0.5,),
+    },
 )
 
 
@@ -325,7 +332,8 @@ def other_value(spec: FieldSpec) -> Any:
     if spec.kind == "choice":
         return next(choice for choice in spec.choices if choice != spec.default)
     if spec.kind == "ints":
-        return spec.default[::-1][:3]
+        turned = spec.default[::-1][:3]
+        return turned if turned != spec.default else (spec.default[0] + 1,)
     if spec.kind == "floats":
         return tuple(0.5 * number for number in spec.default[: spec.length or 3]) or (0.5, 1.0)
     half = type(spec.default)(spec.default * 0.5) if spec.default else 0.001
