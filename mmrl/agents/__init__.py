@@ -65,11 +65,8 @@ def agents_of(config: Config) -> list[str]:
     return [name for name in AGENTS if plays(name)]
 
 
-def agent(name: str, config: Config) -> Quoter:
-    """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`.
-
-    ConfigError with one line when unknown or without inputs in this market.
-    """
+def check(name: str, config: Config) -> None:
+    """Raise ConfigError with one line for an agent that is unknown or has no inputs in this market."""
     kind, _, argument = name.partition(":")
     if kind not in AGENTS:
         guess = suggestion(kind, AGENTS)
@@ -83,6 +80,12 @@ def agent(name: str, config: Config) -> Quoter:
         why = spec_of(config).unsolved if kind == "optimum" else ""
         why = f" ({why})" if why else ""
         raise ConfigError(f"agent '{kind}' needs {need}, '{config.market.name}' is not one{why}: {others}")
+
+
+def agent(name: str, config: Config) -> Quoter:
+    """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`; ConfigError as `check`."""
+    check(name, config)
+    kind, _, argument = name.partition(":")
     return AGENTS[kind](playing(kind, config), argument)
 
 

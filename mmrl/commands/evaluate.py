@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.markets.contract import market_of, spec_of
+from mmrl.markets.contract import spec_of
 from mmrl.plots.numbers import amount, percent
 from mmrl.runs.memory import require_trajectory
 from mmrl.settings.declare import ConfigError, note
@@ -36,15 +36,21 @@ def evaluate(
     epoch: str = "best",
 ) -> None:
     """Play, then print a table, JSON, or the quotes."""
+    from mmrl.agents import check
     from mmrl.evaluate import compare, surface
 
     if save is not None:
         surface.check_name(save)
     folders, own = _stored(runs, results)
     config = playing_field(own, [folder.name for folder in folders], market, assignments)
-    tell_if_compiling(market_of(config).kernel)
     if not folders and not agents:
         agents = spec_of(config).usual_agents
+    for folder, stored in zip(folders, own, strict=True):
+        compare.refuse_other_market(folder, stored, config)
+    for name in agents:
+        check(name, config)
+    require_trajectory(config)
+    compile_first(config, note)
     if quotes or save is not None:
         stochastic = bool(stochastic)  # only means can be drawn
     entrants = [
@@ -55,9 +61,6 @@ def evaluate(
     if quotes or save is not None:
         surface.show(entrants, save)
         return
-    for entrant in entrants:
-        require_trajectory(entrant.config)
-    compile_first(config, note)
     result = compare.compare(entrants, config, trajectories, seed, max_inventory)
     origins = {folder.name: _origin(folder) for folder in folders if _origin(folder)}
     if origins:

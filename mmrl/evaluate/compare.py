@@ -57,6 +57,15 @@ def named_agent(name: str, config: Config) -> Entrant:
     return Entrant(name, own, quoter, distances(quoter, own), fill_curve=curve)
 
 
+def refuse_other_market(folder: Path, own: Config, config: Config) -> None:
+    """Raise ConfigError for a run that was trained on another market than that of `config`."""
+    if own.market.name != config.market.name:
+        raise ConfigError(
+            f"run {folder.name} was trained on '{own.market.name}' and cannot quote on '{config.market.name}': "
+            "their observations differ; leave --market out"
+        )
+
+
 def run_agent(folder: Path, own: Config, config: Config, stochastic: bool | None, which: str = "best") -> Entrant:
     """A run's policy, of its best or last epoch or of epoch `which`, in the market of `config`.
 
@@ -65,12 +74,8 @@ def run_agent(folder: Path, own: Config, config: Config, stochastic: bool | None
     """
     from mmrl.agents import learned
 
+    refuse_other_market(folder, own, config)
     market = config.market
-    if own.market.name != market.name:
-        raise ConfigError(
-            f"run {folder.name} was trained on '{own.market.name}' and cannot quote on '{market.name}': "
-            "their observations differ; leave --market out"
-        )
     mine = {spec.name: value_of(own, spec) for spec in fields(market.name) if spec.part in ("view", "action")}
     own = own.model_copy(update={"market": market.model_copy(update=mine), "reward": config.reward})
     epoch, state = learned.checkpoint_of(folder, which)

@@ -103,7 +103,7 @@ def test_the_help_page_shows_them(mmrl: Command) -> None:
     panel = text.split("Market: toy ─")[1].split("╰")[0]
     assert "--pace" in panel and "Mean length of a step in seconds" in panel and "> 0, <= 3600" in panel
     assert "--momentum" in panel and "--limit" in panel and "--sigma" not in panel
-    assert "toy" in text.split("--market")[1].split("--nt")[0]
+    assert "toy" in text.split("--market ")[1].split("--nt")[0]
     assert "Market: avellaneda-stoikov, toy" in text  # k means the same in both
 
 

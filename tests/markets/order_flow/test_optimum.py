@@ -12,12 +12,14 @@ import pytest
 from mmrl.agents import agent
 from mmrl.agents.exact import value_of
 from mmrl.evaluate.grade import Grader
+from mmrl.kernels.random import seed_stream
 from mmrl.markets.contract import Objective, market_of, spec_of
 from mmrl.markets.objective import objective_is_own, objective_of
 from mmrl.markets.order_flow import optimum as solver
 from mmrl.markets.order_flow.depletion import pace, rates
 from mmrl.markets.order_flow.settings import Settings
 from mmrl.rollout.compiled import rollout
+from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, heuristic, learned, linear, observed, table
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
@@ -139,6 +141,34 @@ def test_pace_is_that_of_the_simulated_market() -> None:
     moves = batch.final_mid - game(config).midprice
     start = batch.mid[batch.offsets[:-1]] - game(config).midprice
     assert np.std(moves - start) == pytest.approx(spec.volatility * spec.end_time**0.5, rel=0.08)
+
+
+def test_the_warm_up_has_its_law() -> None:
+    """Chances of the queues with which the maker begins, after less than an event on average."""
+    limit = (0.0, 9.0, 2.0, 0.4, 0.2, 0.0)
+    config, count = config_of(market__warm_up=0.15, market__limit_rates=limit), 40_000
+    chain = solver.Chain(game(config), 0.0)
+    seen = rollout(config, NOTHING, 8, 0, count=count, threads=1).observation[:: config.market.nt, 2:4]
+    for n in itertools.product(range(1, 6), range(1, 6)):
+        here = np.zeros((len(chain.held), *chain.speed.shape))
+        here[:, chain.side.alone[n[0]], chain.side.alone[n[1]]] = 1.0
+        chance = chain.start(here, game(config).warm_up)
+        found = (seen == n).all(1).mean()
+        assert found == pytest.approx(chance, abs=4 * math.sqrt(chance * (1 - chance) / count)), n
+
+
+def test_the_spread_is_one_tick_on_a_tape_with_makers_that_come_and_go() -> None:
+    config = config_of(market__nt=7)
+    stream = np.empty(4, np.uint64)
+    seed_stream(stream, 3, 0, 0)
+    maker = maker_of(config, heuristic())
+    tape = market_of(config).tape
+    assert tape is not None
+    pieces = list(itertools.islice(tape.messages(config.market, stream, 1, maker), 1_000))
+    ask, asked, bid, bidden = np.concatenate([piece.levels for piece in pieces]).T
+    whole = (np.concatenate([piece.kind for piece in pieces]) == 1) & (asked > 0) & (bidden > 0)
+    assert whole.sum() > 5_000 and sum((piece.owner == 1).sum() for piece in pieces) > 500
+    assert ((ask - bid)[whole] == 1).all()
 
 
 # The optimum.
