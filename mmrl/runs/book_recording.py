@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Whole = npt.NDArray[np.int64]
+WIDEST = 2**24  # ticks between the lowest and the highest price; more means a damaged file
 PREFIX = "book_"
 
 
@@ -89,6 +90,8 @@ def read_recording(arrays: Mapping[str, Array]) -> BookRecording | None:
     if any(len(columns[name]) != length for name, length in lengths.items()) or not steps:
         return None
     if offsets[0] != 0 or offsets[-1] > changes or (np.diff(offsets) < 0).any():
+        return None
+    if changes and int(found.price.max()) - int(found.price.min()) > WIDEST:
         return None
     finite = all(
         np.isfinite(columns[name]).all()

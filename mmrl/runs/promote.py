@@ -18,7 +18,7 @@ from mmrl.runs.names import good_folder, namesake, run_folder
 from mmrl.runs.status import read_raw
 from mmrl.runs.store import MARKET, MARKET_SHA, METRICS, PLACE_SETTINGS, check_market, read_config, write_config
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.market_file import LARGEST
+from mmrl.settings.files import LARGEST_FILE
 from mmrl.settings.sources import replaced
 
 
@@ -53,7 +53,7 @@ def _copy(folder: Path, copy: Path) -> None:
     write_config(copy, config, {k: v for k, v in stored.origins.items() if k not in PLACE_SETTINGS}, stored.meta)
     if MARKET_SHA in stored.meta:
         check_market(folder)
-        durable_write(copy / MARKET, read_plain(folder / MARKET, LARGEST))
+        durable_write(copy / MARKET, read_plain(folder / MARKET, LARGEST_FILE))
     manifest = read_manifest(folder)
     entries = entries_of(manifest)
     entries = [e for e in entries if e is entries[-1] or e["epoch"] == manifest.get("best_epoch")]

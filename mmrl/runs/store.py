@@ -23,7 +23,8 @@ from mmrl.runs.manifest import write_manifest
 from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
 from mmrl.runs.status import STATES, read_status
 from mmrl.settings.declare import ConfigError
-from mmrl.settings.market_file import LARGEST, MarketFile
+from mmrl.settings.files import LARGEST_FILE
+from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 from mmrl.statistics.intervals import recorded_half
@@ -129,7 +130,7 @@ def check_market(folder: Path) -> None:
     if wanted is None:
         return
     try:
-        found = sha256(read_plain(folder / MARKET, LARGEST))
+        found = sha256(read_plain(folder / MARKET, LARGEST_FILE))
     except (OSError, BrokenRun) as error:
         raise ConfigError(f"{folder / MARKET} cannot be read ({error}): restore it from a copy") from None
     if found != wanted:

@@ -7,17 +7,15 @@ were fitted to, how, and by which version. A preset that has a table `source` is
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.files import parsed, read_text
 
 SOURCE, ERRORS = "source", "errors"
-LARGEST = 1_000_000
-"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,7 @@ class MarketFile:
 
 def read_market_file(path: str | Path) -> MarketFile:
     """A market file. Raises ConfigError where it cannot be read or does not say what it was fitted to."""
-    try:
-        text = Path(path).read_bytes()[: LARGEST + 1].decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"--market-file {path} cannot be read: {reason}") from None
-    if len(text) > LARGEST:
-        raise ConfigError(f"--market-file {path} is larger than {LARGEST} bytes: mmrl calibrate writes market files")
+    path, text = read_text(path, "--market-file")
     found = market_file(Path(path).name, text)
     if found is None:
         raise ConfigError(
@@ -57,11 +49,7 @@ def read_market_file(path: str | Path) -> MarketFile:
 
 def market_file(name: str, text: str) -> MarketFile | None:
     """The market file in a text, None where the text has no source."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{name} is not valid TOML: {str(error).splitlines()[0]}") from None
-    source = table.get(SOURCE)
+    source = parsed(text, name).get(SOURCE)
     if not isinstance(source, dict) or not all(isinstance(source.get(key), list) for key in ("files", "sha256")):
         return None
     return MarketFile(name, text, hashlib.sha256(text.encode()).hexdigest(), source)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -23,14 +21,14 @@ from mmrl.settings.fields import (
     values_of,
     without_effect,
 )
+from mmrl.settings.files import expanded as expanded
+from mmrl.settings.files import parsed, read_text
 from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
 from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade, within_bounds
 
 RESULTS = "run.results"
-LARGEST_FILE = 1_000_000
-"""Bytes of a file of settings; those of a run have some thousands."""
 NO_SETTINGS = ("MMRL_DETACHED_LOG", "MMRL_CHARS", "MMRL_DATA", "MMRL_FAULTS", "MMRL_KILLS", "MMRL_BENCHMARK_REPORTS")
 """Variables that mean something else: to the program, to its tests and benchmarks."""
 META = ("origins", "meta", ERRORS, SOURCE)
@@ -62,7 +60,7 @@ def resolve(
     given = {old_key(key) or field(key).key: value for key, value in flags.items() if value is not None}
     from_environment = read_environment(environ) if environ else {}
     files = [(f"preset {preset}", read_preset(preset))] if preset else []
-    files += [(f"market file {fitted.name}", _flat(_parsed(fitted.text, fitted.name), fitted.name))] if fitted else []
+    files += [(f"market file {fitted.name}", _flat(parsed(fitted.text, fitted.name), fitted.name))] if fitted else []
     files += [(f"file {config_file}", read_file(config_file))] if config_file else []
     names = [values.get(NAME) for _, values in files]
     names += [from_environment.get(NAME, ("", None))[1], given.get(NAME)]
@@ -185,7 +183,7 @@ def presets() -> list[str]:
 
 def read_preset(name: str) -> dict[str, Any]:
     """Values of a preset by dotted key."""
-    return _flat(_parsed(_preset_text(name), f"preset {name}"), f"preset {name}")
+    return _flat(parsed(_preset_text(name), f"preset {name}"), f"preset {name}")
 
 
 def fitted_preset(name: str) -> MarketFile | None:
@@ -203,29 +201,10 @@ def _preset_text(name: str) -> str:
 
 def read_file(path: str | Path) -> dict[str, Any]:
     """Values of a TOML file by dotted key; the config.toml of a run will do."""
-    path = expanded(str(path), "--config")
-    try:
-        with open(path, "rb") as file:
-            data = file.read(LARGEST_FILE + 1)
-        text = data.decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ConfigError(f"--config {path} cannot be read: {reason}") from None
-    if len(data) > LARGEST_FILE:
-        raise ConfigError(f"--config {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
+    path, text = read_text(path, "--config")
     if market_file(path, text):
         raise ConfigError(f"--config {path} is a market file, whose source a run keeps: use --market-file {path}")
-    return _flat(_parsed(text, path), path)
-
-
-def expanded(path: str, name: str) -> str:
-    """A path that somebody typed, with `~` and variables replaced; raises ConfigError where they stand for nothing."""
-    found = os.path.expandvars(os.path.expanduser(path))
-    unknown = re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", found)
-    if unknown and unknown.group() in path:
-        what = "no user" if unknown.group().startswith("~") else "no variable"
-        raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")
-    return found
+    return _flat(parsed(text, path), path)
 
 
 def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
@@ -264,7 +243,7 @@ def dump_toml(config: Config, origins: Mapping[str, str] | None = None, meta: Ma
 
 def load_toml(text: str, source: str = "config.toml") -> StoredConfig:
     """Read what `dump_toml` wrote, or any TOML file of settings."""
-    table = _parsed(text, source)
+    table = parsed(text, source)
     meta, origins = table.get("meta", {}), table.get("origins", {})
     if not isinstance(meta, dict) or not isinstance(origins, dict):
         raise ConfigError(f"{source}: 'meta' and 'origins' must be tables")
@@ -285,17 +264,6 @@ def _checked(values: Mapping[str, Any], source: str, complete: bool = True) -> C
         if not complete and " is not allowed: " not in str(error):
             return Config()
         raise ConfigError(f"{source}: {error}") from None
-
-
-def _parsed(text: str, source: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ConfigError(f"{source} is not valid TOML: brackets are nested too deeply") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source} is not valid TOML: {str(error).splitlines()[0]}") from None
-    except ValueError:  # Python reads no decimal number of more than 4300 digits
-        raise ConfigError(f"{source} is not valid TOML: a number has thousands of digits") from None
 
 
 def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""Files of settings that somebody wrote: where they are, what they hold, or one line that says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from mmrl.settings.declare import ConfigError, brief
+
+LARGEST_FILE = 1_000_000
+"""Bytes of a file of settings; those of a run have some thousands."""
+
+
+def read_text(path: str | Path, name: str) -> tuple[str, str]:
+    """The expanded path and the text of a file that the option `name` was given; raises ConfigError."""
+    path = expanded(str(path), name)
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LARGEST_FILE + 1)
+        text = data.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{name} {path} cannot be read: {reason}") from None
+    if len(data) > LARGEST_FILE:
+        raise ConfigError(f"{name} {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
+    return path, text
+
+
+def expanded(path: str, name: str) -> str:
+    """A path that somebody typed, with `~` and variables replaced; raises ConfigError where they stand for nothing."""
+    found = os.path.expandvars(os.path.expanduser(path))
+    unknown = re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", found)
+    if unknown and unknown.group() in path:
+        what = "no user" if unknown.group().startswith("~") else "no variable"
+        raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")
+    return found
+
+
+def parsed(text: str, source: str) -> dict[str, Any]:
+    """The tables of a TOML text; raises ConfigError with one line that names the source."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{source} is not valid TOML: brackets are nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source} is not valid TOML: {str(error).splitlines()[0]}") from None
+    except ValueError:  # Python reads no decimal number of more than 4300 digits
+        raise ConfigError(f"{source} is not valid TOML: a number has thousands of digits") from None
