@@ -140,7 +140,12 @@ CHANGES: list[dict[str, str]] = [
     {"training.lr": "0.02", "training.ne": "7", "market.uniform": "true"},
     {"training.td": "true", "training.lambd": "0.5", "run.name": "a-name", "policy.log_std": "-1.5"},
     {"training.algorithm": "reinforce", "policy.kind": "categorical", "policy.delta_grid": "0.5,1"},
-    {"market.name": "avellaneda-stoikov", "reward.immediate": "pnl", "policy.as_delta_centre": "-0.25"},
+    {
+        "market.name": "avellaneda-stoikov",
+        "reward.utility": "custom",
+        "reward.immediate": "pnl",
+        "policy.as_delta_centre": "-0.25",
+    },
 ]
 
 
