@@ -33,6 +33,13 @@ class Weights(NamedTuple):
     flat: npt.NDArray[np.float32]
     sizes: npt.NDArray[np.int64]
 
+    def require_all(self) -> None:
+        """Raise ValueError where numbers are missing: compiled code would read and write beyond the vector."""
+        n = self.sizes
+        wanted = int(((n[:-1] + 1) * n[1:]).sum() + n[0] * n[-1])
+        if self.flat.size != wanted:
+            raise ValueError(f"a network of layers {n.tolist()} has {wanted} weights, not {self.flat.size}")
+
 
 class Rows(NamedTuple):
     """What is learned from; rows as in `LearningBatch`."""
@@ -322,6 +329,7 @@ def gradient(rows: Rows, order: npt.NDArray[np.int64], policy: Weights, loss: Lo
 
     The entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
     """
+    policy.require_all()
     spans = -(-len(order) // (BLOCK * SPAN))
     sums = Sums(
         policy=np.zeros((spans, policy.flat.size), np.float32),

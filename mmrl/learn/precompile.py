@@ -22,7 +22,7 @@ def start() -> subprocess.Popen[bytes]:
 def main() -> None:
     """Call every kernel once, through the functions that the learner calls, on one row."""
     row, one = np.zeros((1, 1), np.float32), np.zeros(1, np.float32)
-    network = compiled_pass.Weights(np.zeros(2, np.float32), np.array([1, 1], np.int64))
+    network = compiled_pass.Weights(np.zeros(3, np.float32), np.array([1, 1], np.int64))
     loss = compiled_pass.Loss(one, np.zeros(0, np.int64), compiled_pass.CLIP, 0.2, 0.0)
     rows = compiled_pass.Rows(row, row, one, one)
     compiled_pass.gradient(rows, np.zeros(1, np.int64), network, loss, threads=1)

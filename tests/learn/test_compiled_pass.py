@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from mmrl.learn import gradient
+from mmrl.learn import gradient, precompile
+from mmrl.learn.compiled_pass import Weights
 from mmrl.learn.policy import GaussianPolicy, Policy, make_policy
 from mmrl.learn.returns import LearningBatch
 from mmrl.settings.groups import LOG_STD_BOUNDS
@@ -79,3 +81,12 @@ def test_does_not_depend_on_the_number_of_threads() -> None:
     for numbers, grads in found[1:]:
         assert numbers == found[0][0]
         assert all(torch.equal(a, b) for a, b in zip(grads, found[0][1], strict=True))
+
+
+def test_a_network_without_all_of_its_weights_is_refused() -> None:
+    """Compiled code does not notice: it would read and write beyond the vector."""
+    sizes = np.array([3, 4, 2], np.int64)
+    Weights(np.zeros(4 * 4 + 5 * 2 + 3 * 2, np.float32), sizes).require_all()
+    with pytest.raises(ValueError, match=r"layers \[3, 4, 2\] has 32 weights, not 26"):
+        Weights(np.zeros(4 * 4 + 5 * 2, np.float32), sizes).require_all()
+    precompile.main()
