@@ -12,7 +12,7 @@ import typer
 
 from mmrl.commands import surroundings
 from mmrl.commands.options import complete_agent, complete_preset, complete_run, misread_flag, with_settings
-from mmrl.settings.sources import expanded
+from mmrl.settings.files import expanded
 
 app = typer.Typer(
     name="mmrl",

@@ -71,15 +71,6 @@ def evaluate(
         print_table(result)
 
 
-def tell_if_compiling(*kernels: Any) -> None:
-    """Say on stderr why nothing is seen for a while, where a kernel must be compiled first."""
-    from mmrl.kernels.jit import must_compile
-    from mmrl.training.compiling import COMPILING
-
-    if any(map(must_compile, kernels)):
-        print(f"mmrl: {COMPILING}", file=sys.stderr, flush=True)
-
-
 def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]]:
     from mmrl.runs.store import find_run, read_config
 

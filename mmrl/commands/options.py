@@ -13,7 +13,8 @@ import typer
 from mmrl.runs.names import good_folder
 from mmrl.settings.declare import ConfigError, brief, suggestion
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
-from mmrl.settings.sources import expanded, presets, set_values
+from mmrl.settings.files import expanded
+from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import old_flags, old_key
 
 OLD = "old"

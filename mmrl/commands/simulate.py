@@ -7,19 +7,21 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from mmrl.commands.evaluate import playing_field, tell_if_compiling
+from mmrl.commands.evaluate import playing_field
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.plots.numbers import compact
 from mmrl.runs.memory import require_trajectory
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, field
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import new_key
+from mmrl.training.compiling import compiling
 from mmrl.training.signals import ASKED
 
 NOBODY = "none"
@@ -45,6 +47,7 @@ def simulate(
     as_json: bool,
 ) -> None:
     """Write the two files, then print a summary or JSON."""
+    from mmrl.kernels.jit import must_compile
     from mmrl.tape.lobster import LobsterFiles
     from mmrl.tape.stream import taped
     from mmrl.tape.summary import Summary
@@ -63,8 +66,10 @@ def simulate(
     assert tape is not None
     summary, tick = Summary(levels), tape.tick(config.market)
     with _terminable(), LobsterFiles(_prefix(output, spec.name), levels, tick, spec.time_unit, force) as files:
-        tell_if_compiling(*tape.kernels(quoter is not None))
-        for piece in taped(config, quoter, seed, levels, events, math.inf if time is None else time):
+        pieces = taped(config, quoter, seed, levels, events, math.inf if time is None else time)
+        with compiling(note) if any(map(must_compile, tape.kernels(quoter is not None))) else nullcontext():
+            first = list(islice(pieces, 1))
+        for piece in chain(first, pieces):
             files.write(piece)
             summary.add(piece)
     for path in files.paths:

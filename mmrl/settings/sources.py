@@ -21,8 +21,7 @@ from mmrl.settings.fields import (
     values_of,
     without_effect,
 )
-from mmrl.settings.files import expanded as expanded
-from mmrl.settings.files import parsed, read_text
+from mmrl.settings.files import expanded, parsed, read_text
 from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
