@@ -113,13 +113,14 @@ def newest(folder: Path) -> int:
 
 
 def weights(folder: Path) -> str:
-    """SHA-256 of the newest checkpoint's tensors, random state included in the JSON beside it."""
+    """SHA-256 of the newest checkpoint's tensors and of its JSON, random state included, without the settings."""
     import hashlib
 
     stem = folder / "checkpoints" / f"{newest(folder):06d}"
-    return hashlib.sha256(
-        stem.with_suffix(".safetensors").read_bytes() + stem.with_suffix(".json").read_bytes()
-    ).hexdigest()
+    state = json.loads(stem.with_suffix(".json").read_text())
+    parts = [part for part in state["__dict__"] if part[0] != "settings"]
+    assert len(parts) == len(state["__dict__"]) - 1
+    return hashlib.sha256(stem.with_suffix(".safetensors").read_bytes() + json.dumps(parts).encode()).hexdigest()
 
 
 def equal(a: Path, b: Path) -> bool:

@@ -213,7 +213,13 @@ def test_neither_torch_nor_numba_is_imported() -> None:
     modules = "app, run_index, form, processes, watch, screens.runs, screens.run, screens.new_run, screens.compare"
     names = ", ".join(f"tui.{name.strip()}" for name in modules.split(","))
     code = f"import sys, {names}; print(sorted({{'torch', 'numba', 'scipy'}} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=Path(__file__).resolve().parents[2],
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
