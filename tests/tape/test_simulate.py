@@ -101,8 +101,8 @@ def test_a_seed_gives_one_tape_however_it_is_cut(
 ) -> None:
     from mmrl.markets.order_flow import messages
 
-    options = ("--events", "5000", "--levels", "3", "--agent", agent)
-    options += () if agent == "none" else ("--set", "nt=50")
+    plays = [] if agent == "none" else ["--set", "nt=50"]
+    options = ["--events", "5000", "--levels", "3", "--agent", agent, *plays]
     first = simulate(mmrl, *options, "--seed", "7")
     files = [tmp_path / "t_message_3.csv", tmp_path / "t_orderbook_3.csv"]
     wanted = [path.read_bytes() for path in files]
