@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +21,13 @@ def duration(seconds: float) -> str:
 def printable(text: object) -> str:
     """One line without control characters: a text from a file or a name cannot move the cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    """Lines of at most `width` letters, broken at blanks only; all but the first begin with `indent`.
+
+    A word that is wider than a line stays whole.
+    """
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
