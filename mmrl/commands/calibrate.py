@@ -107,7 +107,7 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any], width: int) -> I
     yield from wrapped(where, width)
     yield from wrapped(
         f"{len(found.events)} events: {day.limit_orders} limit orders, {day.cancellations} cancellations, "
-        f"{day.market_orders} market orders; {HALF}: 1.96 standard errors, clustered by 5 minutes",
+        f"{day.market_orders} market orders; {HALF}, clustered by 5 minutes",
         width,
     )
     for reason, count in found.events.notes.items():
@@ -167,7 +167,8 @@ def _coefficients(laws: list[tuple[str, Intensity]], unit: int, width: int) -> I
 
 def _shown(e: Estimate) -> str:
     """A number ± half of its 95 % interval."""
-    return f"{e.value:.4g} ± {Z * e.error:.2g}" if math.isfinite(e.error) else f"{e.value:.4g}"
+    half = e.half if e.blocks else Z * e.error  # without blocks the error is that of a theorem
+    return f"{e.value:.4g} ± {half:.2g}" if math.isfinite(half) else f"{e.value:.4g}"
 
 
 def check(events: Events, market: str, seed: int, as_json: bool) -> None:
