@@ -21,6 +21,7 @@ from mmrl.data.recognise import read
 from mmrl.data.table import Options
 from mmrl.plots.lines import panels
 from mmrl.plots.numbers import HALF
+from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.table import Column, pairs, room, table
 from mmrl.plots.text import wrapped
@@ -103,7 +104,8 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any], width: int) -> I
     day, v = found.profile, found.volatility
     one_tick, median = _shown(day.at_one_tick.times(100)), f"median {day.median_spread:g}"
     best = f"{_shown(day.bid_depth)} bid, {_shown(day.ask_depth)} ask, median {day.median_depth:g}"
-    where = f"{', '.join(about['files'])} ({about['format']}), {about['date']} {about['from']} to {about['to']}"
+    date = f" {about['date']}" if about["date"] else ""
+    where = f"{', '.join(about['files'])} ({about['format']}),{date} {about['from']} to {about['to']}"
     yield from wrapped(where, width)
     yield from wrapped(
         f"{len(found.events)} events: {day.limit_orders} limit orders, {day.cancellations} cancellations, "
@@ -143,7 +145,7 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any], width: int) -> I
         )
     for name, why in found.missing.items():
         yield from wrapped(f"no estimate of {name}: {why}", width, "  ")
-    wide = min(width, WIDEST)
+    wide = min(width, terminal_size()[0], WIDEST)
     from mmrl.calibrate.pictures import panels_of
 
     drawn = panels_of(found)

@@ -39,10 +39,9 @@ def about(info: store.RunInfo, width: int) -> Iterator[str]:
     except (ValueError, OSError) as error:
         stored, broken = None, str(error)
     yield info.name
-    yield from pairs([(f"  {name}", text) for name, text in _facts(info, folder) if text], width)
-    if stored is None:
-        yield from pairs([("  fault", broken)], width)
-    else:
+    facts = [*_facts(info, folder), *([("fault", broken)] if stored is None else [])]
+    yield from pairs([(f"  {name}", text) for name, text in facts if text], width)
+    if stored is not None:
         yield ""
         yield from _settings(stored, width)
     yield ""

@@ -64,7 +64,7 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
     "calibrate": {"fit": ("a.csv",), "write": ("a.csv", "-o", "m.toml"), "check": ("a.csv", "--check", "m.toml")},
     "train": {
         "new": ("--results", "runs"),
-        "load": ("--load", "quickstart", "--results", "runs", "-ne", "300"),
+        "load": ("--load", "quickstart", "--results", "runs", "-ne", "100000"),
         "dry": ("--dry-run", "--results", "runs"),
         "dry load": ("--dry-run", "--load", "quickstart", "--results", "runs"),
         "detach": ("--detach", "--results", "runs"),
@@ -74,7 +74,7 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
 }
 VALUES = {
     "--agent": "fixed:2", "--market": "avellaneda-stoikov", "--set": "gamma=0.2", "--trajectories": "5", "--seed": "5",
-    "--epoch": "200", "--max-inventory": "70", "--save": "b.txt", "--results": "elsewhere", "--metric": "spread",
+    "--epoch": "1", "--max-inventory": "70", "--save": "b.txt", "--results": "elsewhere", "--metric": "spread",
     "--width": "40", "--height": "12", "--inventory": "3", "--time": "0.25", "--output": "u", "--events": "50",
     "--levels": "3", "--run": "quickstart", "--columns": "name,nb", "--what": "episode", "--preset": "lineage",
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
@@ -84,12 +84,6 @@ VALUES = {
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
     ("evaluate", "agents"): {"--market": "book"},
-    ("evaluate", "json"): {"--epoch": "1"},
-    ("evaluate", "quotes"): {"--epoch": "1"},
-    ("evaluate", "quotes as json"): {"--epoch": "1"},
-    ("evaluate", "save"): {"--epoch": "1"},
-    ("quote", "one"): {"--epoch": "1"},
-    ("quote", "table"): {"--epoch": "1"},
     ("plot", "episode"): {"--what": "book"},
     ("simulate", "others"): {"--set": "market_rates=0.5", "--preset": "order-flow-fast"},
     ("simulate", "agent"): {"--set": "market_rates=0.5", "--preset": "order-flow-fast"},

@@ -73,10 +73,10 @@ def holds(lines: Iterable[str], width: int, data: Any, but: Iterable[str] = ()) 
 
 def compared(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     with pytest.raises(SystemExit):
-        main(
-            ["evaluate", "--market", "avellaneda-stoikov", "--set", "nt=20", "--agent", "avellaneda-stoikov"]
-            + ["--agent", "symmetric", "--agent", "fixed:0.7", "--trajectories", "40", "--json"]
-        )
+        main([
+            "evaluate", "--market", "avellaneda-stoikov", "--set", "nt=20", "--agent", "avellaneda-stoikov",
+            "--agent", "symmetric", "--agent", "fixed:0.7", "--trajectories", "40", "--json",
+        ])  # fmt: skip
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     for row in found["rows"]:
         row["fill_curve"] = row["fill_curve"] and tuple(row["fill_curve"])
@@ -108,7 +108,9 @@ def test_lists_of_runs() -> None:
             holds(runs.listed(some, runs.USUAL, width), width, rows, times)
             holds(runs.listed(some, tuple(runs.COLUMNS), width), width, rows, times)
         cells = runs.listed(infos, ("name", "nb", "reward.utility"), width)
-        assert cells[0].split() == ["name", "nb", "reward.utility"] and cells[1].split()[1:] == ["500", "entropic"]
+        config = store.read_config(Path(infos[0].folder)).config
+        assert cells[0].split() == ["name", "nb", "reward.utility"]
+        assert cells[1].split()[1:] == [str(config.training.nb), config.reward.utility]
 
 
 def test_a_run() -> None:
