@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a market maker in a terminal and watch it learn.",
-    epilog="Try: mmrl train --preset quickstart",
+    epilog="Try: mmrl train --preset quickstart. Everywhere ± is half of a 95 % interval.",
     no_args_is_help=True,
 )
 
