@@ -125,12 +125,13 @@ def _json(found: Quotes, quotes: Any) -> str:
 
 
 def _csv(found: Quotes) -> str:
+    """As many digits as the 32 bits of the network have."""
     text = io.StringIO()
     rows = list(found.rows())
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({key: "" if value is None else f"{value:.10g}" for key, value in row.items()})
+        writer.writerow({key: "" if value is None else f"{value:.7g}" for key, value in row.items()})
     return text.getvalue()
 
 
