@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from mmrl.commands import attach
 from mmrl.runs import store
 from mmrl.runs.lock import RunLock
 from mmrl.settings.sources import replaced
@@ -137,7 +136,7 @@ def test_leaving_an_attached_run_stops_nothing(mmrl: Run, tmp_path: Path, monkey
     def interrupt(_: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(attach.time, "sleep", interrupt)
+    monkeypatch.setattr("mmrl.commands.attach.time.sleep", interrupt)
     with RunLock(tmp_path / "results" / "quick_1"):
         code, _, err = mmrl("runs", "attach", "quick_1")
         assert code == 0 and "quick_1 goes on training\n" in err and "mmrl runs stop quick_1" in err
