@@ -16,6 +16,7 @@ from mmrl.plots.numbers import amount, percent
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import duration, printable, wrapped
 from mmrl.runs import control, store
+from mmrl.runs import trash as trashcan
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.following import command
 from mmrl.runs.lock import is_locked
@@ -156,10 +157,10 @@ def trash(run: str, results: str, as_json: bool) -> None:
 def restore(run: str | None, results: str, as_json: bool) -> None:
     """Take a run back from the trash folder; without a name say which there are."""
     if run is not None:
-        folder = store.restore(run, results)
+        folder = trashcan.restore(run, results)
         _say(as_json, f"restored {folder.name} to {folder}", run=folder.name, folder=str(folder))
         return
-    there = store.trashed(results)
+    there = trashcan.trashed(results)
     if as_json:
         print(json.dumps({name: str(folder) for name, folder in there.items()}))
     else:

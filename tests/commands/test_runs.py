@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from cli import main
+from mmrl.commands import attach
 from mmrl.runs import store
-from mmrl.runs.lock import RunLock
+from mmrl.runs.lock import RunLock, is_locked
 from mmrl.settings.sources import replaced
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
@@ -106,7 +107,9 @@ def test_a_log_is_followed_until_the_training_ends(mmrl: Run, tmp_path: Path) ->
     thread.join()
 
 
-def test_attach_shows_the_epochs_that_come_and_how_it_ends(mmrl: Run, tmp_path: Path) -> None:
+def test_attach_shows_the_epochs_that_come_and_how_it_ends(
+    mmrl: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "results" / "quick_1"
     lines = (folder / "metrics.jsonl").read_bytes().splitlines(True)
     last, count = lines[-1], len(lines)
@@ -114,7 +117,6 @@ def test_attach_shows_the_epochs_that_come_and_how_it_ends(mmrl: Run, tmp_path: 
     lock = RunLock(folder).take()
 
     def train() -> None:
-        time.sleep(0.3)
         with (folder / "metrics.jsonl").open("ab") as metrics:
             metrics.write(lines[-2] + last[:50])
             metrics.flush()
@@ -122,8 +124,14 @@ def test_attach_shows_the_epochs_that_come_and_how_it_ends(mmrl: Run, tmp_path: 
             metrics.write(last[50:])
         lock.release()
 
-    thread = threading.Thread(target=train)
-    thread.start()
+    thread, looks = threading.Thread(target=train), iter(range(10_000))
+
+    def locked(where: Path) -> bool:
+        if next(looks) == 1:  # the epochs of the past are shown
+            thread.start()
+        return is_locked(where)
+
+    monkeypatch.setattr(attach, "is_locked", locked)
     code, out, err = mmrl("runs", "attach", "quick_1", "--json")
     thread.join()
     records = [json.loads(line) for line in out.splitlines()]
