@@ -44,6 +44,7 @@ def test_there_are_lines_and_data_are_made_before_they_are_read() -> None:
     assert commands.index("calibrate") < next(k for k, words in enumerate(LINES) if "--market-file" in words)
 
 
+@pytest.mark.slow
 def test_the_tape_that_is_made_can_be_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for words in [words for words in LINES if words[0] in ("simulate", "calibrate")]:
