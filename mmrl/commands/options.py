@@ -1,4 +1,4 @@
-"""Command options made from the declarations of the settings; the only module of mmrl that knows Typer."""
+"""Command options made from the declarations of the settings."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from mmrl.settings.upgrade import old_flags, old_key
 OLD = "old"
 """Begins the names of parameters that stand for flags of an earlier version."""
 METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
+LONGEST_METAVAR = 16
+"""Letters of choices that stand beside a flag; more of them stand in the text."""
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -140,13 +142,14 @@ def _old_parameter(flag: str) -> inspect.Parameter:
 def _annotation(spec: FieldSpec) -> Any:
     common: dict[str, Any] = {"rich_help_panel": spec.panel, "show_default": False}
     about = f"default: {spec.shown_default}"
+    metavar = METAVARS.get(spec.kind, "|".join(spec.choices))
+    if len(metavar) > LONGEST_METAVAR:
+        metavar, about = "NAME", f"{spec.allowed}; {about}"
     if spec.range:
         about += f"; {spec.range}"
-    # Parentheses, since brackets would be read as markup.
     help = f"{spec.help}. ({about})"
     if spec.kind == "bool":
         return Annotated[bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)]
-    metavar = "|".join(spec.choices) if spec.choices else METAVARS[spec.kind]
     if spec.choices:
         common["autocompletion"] = _completer(spec.choices)
     return Annotated[str | None, typer.Option(*spec.flags, help=help, metavar=metavar, **common)]

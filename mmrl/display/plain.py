@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mmrl.display.base import BaseView, emit
+from mmrl.plots.output import say
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
 
@@ -37,8 +38,8 @@ class PlainView(BaseView):
 
     def note(self, text: str) -> None:
         """Write one line."""
-        emit(printable(text), self.err)
+        say(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the outcome of the run."""
-        emit(self.progress.outcome(summary), self.out)
+        say(self.progress.outcome(summary), self.out)
