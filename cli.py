@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -12,7 +13,7 @@ import typer
 
 from mmrl.commands import surroundings
 from mmrl.commands.help_page import App, Command, show_all
-from mmrl.commands.options import complete_agent, complete_preset, complete_run, misread_flag, with_settings
+from mmrl.commands.options import complete_agent, complete_preset, complete_run, misplaced, misread_flag, with_settings
 from mmrl.plots.output import say
 from mmrl.settings.files import expanded
 
@@ -139,6 +140,20 @@ def train(
         training.detach(sys.argv[1:], resolved, json_)
     else:
         raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted))
+
+
+@app.command(
+    help="Show what the presets are for, or what one of them sets.",
+    epilog="Examples: mmrl presets | mmrl presets quickstart",
+)
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_preset)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands import presets as shown
+
+    shown.show(name, json_)
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
@@ -465,11 +480,13 @@ def _report(error: Exception, given: Sequence[str]) -> int:
 
 def _usage(error: Any, given: Sequence[str]) -> str:
     """What is wrong with the command line."""
-    word = getattr(error, "option_name", "")
-    if type(error).__name__ == "NoSuchOption" and word.startswith("-") and not word.startswith("--"):
+    if type(error).__name__ == "NoSuchOption":
         known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
-        return misread_flag(word, given, known)
-    return _of_value(error, given) or str(error.format_message())
+        return misread_flag(error.option_name, given, known)
+    message = str(error.format_message())
+    extra = re.search(r"unexpected extra argument.*\((.+)\)$", message)
+    found = misplaced(error.ctx, extra.group(1)) if extra else _of_value(error, given)
+    return found or message
 
 
 def _of_value(error: Any, given: Sequence[str]) -> str:

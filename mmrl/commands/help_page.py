@@ -73,7 +73,7 @@ def page(command: Any, ctx: Any, columns: int, everything: bool = False, colour:
     for title, rows in _sections(command, ctx, everything):
         lines.append(_bold(title, colour))
         for name, text in rows:
-            lines += _two_columns(name, text, columns, colour)
+            lines += two_columns(name, text, columns, colour)
         lines.append("")
     hidden = 0 if everything else _left_out(command, ctx)
     if hidden:
@@ -149,14 +149,14 @@ def _range(extra: str) -> str:
     return re.sub(r"x(>=|<=|<|>)([\d.e+-]+)", r"\1 \2", extra)
 
 
-def _two_columns(name: str, text: str, columns: int, colour: bool) -> list[str]:
+def two_columns(name: str, text: str, columns: int, colour: bool) -> list[str]:
     """A name and its text beside it, or below where the name is long."""
     indent = " " * (FLAGS + 2)
     lines = wrapped(text, columns, indent, indent)
-    shown = "  " + _bold(name, colour)
     if len(name) > FLAGS - 2 or not lines:
-        return [shown, *lines]
-    return [shown + lines[0][len(name) + 2 :], *lines[1:]]
+        above = [_bold(line, colour) for line in wrapped(name, columns, "  ", "      ")]
+        return [*above, *lines]
+    return ["  " + _bold(name, colour) + lines[0][len(name) + 2 :], *lines[1:]]
 
 
 def _examples(epilog: str) -> tuple[str, list[str]]:

@@ -41,8 +41,8 @@ def wrapped(text: str, columns: int, indent: str = "", hanging: str = "") -> lis
         line = word
         margin = hanging if lines else indent
         if len(margin) + len(word) > columns:
-            *whole, line = _parts(word, columns)
-            lines += [part.rjust(min(columns, len(margin) + len(part))) for part in whole]
+            *whole, line = _parts(word, columns - len(hanging)) if len(word) > columns else [word]
+            lines += [margin + part for part in whole]
             if len(margin) + len(line) > columns:
                 lines.append(line.rjust(columns))
                 line = ""

@@ -67,7 +67,7 @@ def test_options_say_what_they_take_and_within_which_bounds() -> None:
     [
         ("a long line of words", 10, ["a long", "  line of", "  words"]),
         ("take unbreakable-words whole", 8, ["take", "unbreakable-words", "  whole"]),
-        ("of 0.25,0.5,1.75 or less", 10, ["of", " 0.25,0.5,", "  1.75 or", "  less"]),
+        ("of 0.25,0.5,1.75 or less", 10, ["of", "  0.25,", "  0.5,1.75", "  or less"]),
         ("it must be >= 10", 15, ["it must be", "  >= 10"]),
         ("", 10, []),
     ],
