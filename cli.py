@@ -13,7 +13,15 @@ import typer
 
 from mmrl.commands import surroundings
 from mmrl.commands.help_page import App, Command, show_all
-from mmrl.commands.options import complete_agent, complete_preset, complete_run, misplaced, misread_flag, with_settings
+from mmrl.commands.options import (
+    complete_agent,
+    complete_metric,
+    complete_preset,
+    complete_run,
+    misplaced,
+    misread_flag,
+    with_settings,
+)
 from mmrl.plots.output import say
 from mmrl.settings.files import expanded
 
@@ -161,7 +169,12 @@ def plot(
     runs: Runs = None,
     good_results: Annotated[bool, typer.Option("--good-results", help="Draw every run in good-results.")] = False,
     what: Annotated[What, typer.Option(help="Curves over epochs, a sampled batch, or its order book.")] = "training",
-    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Metric to draw; may be repeated.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Metric to draw (docs/metrics.md); may be repeated.", autocompletion=complete_metric
+        ),
+    ] = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
     width: Annotated[int | None, typer.Option(min=20, max=1000, help="Width; default: that of the terminal.")] = None,
     height: Annotated[int | None, typer.Option(min=8, max=1000, help="Height; default: that of the terminal.")] = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mmrl.runs.metrics import METRICS
 from mmrl.runs.names import good_folder
 from mmrl.settings.declare import ConfigError, brief, suggestion
 from mmrl.settings.fields import FieldSpec, elsewhere, field, fields, parse_text
@@ -83,6 +84,11 @@ def complete_agent(incomplete: str) -> list[str]:
     from mmrl.agents import AGENTS
 
     return [name for name in AGENTS if name.startswith(incomplete)]
+
+
+def complete_metric(incomplete: str) -> list[tuple[str, str]]:
+    """Metrics that can be drawn whose names begin with what is typed, each with its sentence."""
+    return [(m.name, m.described) for m in METRICS if m.drawn and m.name.startswith(incomplete)]
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:

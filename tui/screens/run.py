@@ -19,6 +19,7 @@ from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.runs.control import read_request
+from mmrl.runs.metrics import described
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
 
 from ..session import Session
@@ -269,7 +270,7 @@ class RunScreen(RunActions):
     @on(TrainingCharts.MetricRequested)
     def _choose_metric(self, event: TrainingCharts.MetricRequested) -> None:
         charts = self.query_one(TrainingCharts)
-        self.app.push_screen(Choose("Fourth chart", event.names, charts.metric), charts.show_metric)
+        self.app.push_screen(Choose("Fourth chart", event.names, charts.metric, described), charts.show_metric)
 
 
 def _duration(seconds: float) -> str:
