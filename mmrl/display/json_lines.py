@@ -42,7 +42,7 @@ class JsonView(BaseView):
         self.progress.add(record)
         self._write(record)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, lasting: bool = False) -> None:
         """Say something that is not data."""
         say(printable(text), self.err)
 

@@ -156,9 +156,9 @@ class LiveView(BaseView):
         """Store the record; the thread draws it."""
         self.progress.add(record)
 
-    def note(self, text: str) -> None:
-        """Show a text above the progress line until the next one."""
-        self.progress.say(text)
+    def note(self, text: str, lasting: bool = False) -> None:
+        """Show a text above the progress line until the next one; one that is `lasting` to the end and after it."""
+        self.progress.say(text, lasting)
         if not self.live:
             say(printable(text), sys.stderr)
 
@@ -172,6 +172,8 @@ class LiveView(BaseView):
             records = self.progress.records
             picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
             emit(picture, self._file)
+            for text in self.progress.lasting:
+                say(text, self._file)
         say(self.progress.outcome(summary), self.out)
 
     def close(self) -> None:

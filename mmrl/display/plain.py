@@ -36,7 +36,7 @@ class PlainView(BaseView):
             self._next = now + self.every
             emit(self.progress.line(), self.out)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, lasting: bool = False) -> None:
         """Write one line."""
         say(printable(text), self.err)
 
