@@ -72,7 +72,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
                 if blank.label:
                     yield Label(Text(blank.label))
                 yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
-                yield Label("", id=f"error-{blank.name}", classes="error")
+                yield Label("", id=f"error-{blank.name}", classes="fault")
             yield Label("Enter: accept · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:

@@ -30,6 +30,7 @@ from .base import Base
 from .dialogs import Choose
 
 NO_PRESET = "(defaults)"
+OF_ANOTHER_MARKET = 0.3  # what a find counts whose market is not chosen
 IN_WORDS = 380  # letters about a preset, which fit below the choices in the smallest terminal
 
 
@@ -108,7 +109,8 @@ class NewRun(Base):
                 exact = (
                     8.0 * (spec.name == whole) + 4.0 * spec.name.startswith(whole) + 2.0 * (whole in spec.help.lower())
                 )
-                return exact + matcher.match(spec.key)
+                usable = not spec.markets or self.draft.market in spec.markets
+                return (exact + matcher.match(spec.key)) * (1.0 if usable else OF_ANOTHER_MARKET)
 
             rated = [(rate(spec), spec) for spec in self.draft.specs]
             matches = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
@@ -116,7 +118,7 @@ class NewRun(Base):
         else:
             specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
-        rows = [FieldRow(spec, self.draft.texts[spec.key]) for spec in specs]
+        rows = [FieldRow(spec, self.draft.texts[spec.key], found=bool(wanted)) for spec in specs]
         with self.app.batch_update():
             await box.remove_children()
             if rows:
