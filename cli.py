@@ -124,7 +124,7 @@ def train(
     good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: draw good-results.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Train though more memory is needed than there is.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even if it needs more memory than there is.")] = False,
     json_: Json = False,
     debug: Debug = False,
     help_all: Annotated[

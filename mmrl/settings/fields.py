@@ -234,7 +234,7 @@ def field(name: str, market: str = "") -> FieldSpec:
             return found
     dropped = next((key for key in DROPPED if name in (key, key.partition(".")[2])), None)
     if dropped:
-        raise ConfigError(f"{dropped} is no more, {DROPPED[dropped]}: drop it")
+        raise ConfigError(f"{dropped} no longer exists, {DROPPED[dropped]}: drop it")
     renamed = new_key(name)
     if renamed:
         return field(renamed, market)

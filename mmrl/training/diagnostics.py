@@ -73,8 +73,8 @@ def _dead(config: Config, batch: Trajectories) -> str:
     if not batch.terminated.all() or longest > EARLY * steps:
         return ""
     return (
-        f"every trajectory ended within {longest} of {steps} steps, because the market did: quote less, or choose a "
-        "market that bears it (mmrl train --help-all)"
+        f"every trajectory ended within {longest} of {steps} steps, because the market ended it: quote less, or make "
+        "the market deeper (mmrl train --help-all)"
     )
 
 

@@ -254,7 +254,9 @@ class TrainingProcess:
         from mmrl.settings.sources import replaced
 
         if values.get("ne", self.epoch) < self.epoch:
-            self.view.note(f"target {values['ne']} lies behind: epoch {self.epoch} is reached, and the last one")
+            self.view.note(
+                f"target {values['ne']} is below epoch {self.epoch}, which is trained already: training ends here"
+            )
         if "ne" in values:
             values = {**values, "ne": max(values["ne"], self.epoch, 1)}
         changed = {name: v for name, v in values.items() if v != value_of(self.config, field(LIVE[name]))}

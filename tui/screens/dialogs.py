@@ -73,7 +73,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
                     yield Label(Text(blank.label))
                 yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
                 yield Label("", id=f"error-{blank.name}", classes="fault")
-            yield Label("Enter: accept · Esc: cancel", classes="hint")
+            yield Label("Enter: apply · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         self.set_focus(self.query(Input).first())
