@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ import typer
 
 import cli
 from mmrl.commands.help_page import page
+from mmrl.plots.output import say
 from mmrl.plots.text import wrapped
 
 WIDE = 100_000
@@ -74,3 +78,42 @@ def test_options_say_what_they_take_and_within_which_bounds() -> None:
 )
 def test_lines_end_at_blanks(text: str, columns: int, lines: list[str]) -> None:
     assert wrapped(text, columns, hanging="  ") == lines
+
+
+def everything(reader: int) -> list[str]:
+    """The lines that were written to a terminal which is closed now."""
+    data = b""
+    with suppress(OSError):
+        while more := os.read(reader, 4096):
+            data += more
+    os.close(reader)
+    return data.decode().split("\r\n")
+
+
+def test_a_message_is_wrapped_on_a_terminal_and_one_line_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    message = "unknown metric 'x': there are " + ", ".join(f"metric_{at}" for at in range(12))
+    say(message, sys.stderr)
+    assert capsys.readouterr().err == message + "\n"
+    reader, writer = os.openpty()
+    with os.fdopen(writer, "w") as terminal:
+        say(message, terminal)
+        say("  mmrl train --load " + "x" * 80, terminal)
+    shown = everything(reader)
+    assert words(" ".join(shown[:-2])) == words(message)
+    assert max(map(len, shown[:-2])) <= 60 and all(line.startswith("  ") for line in shown[1:-2])
+    assert shown[-2] == "  mmrl train --load " + "x" * 80  # a command stays whole: it is copied
+
+
+def test_an_error_on_a_terminal_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    reader, writer = os.openpty()
+    with os.fdopen(writer, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with pytest.raises(SystemExit):
+            cli.main(["train", "--preset", "linage"])
+    shown = everything(reader)
+    assert len(shown) > 2 and max(map(len, shown)) <= 60
+    assert "did you mean 'lineage'?" in " ".join(" ".join(shown).split())
