@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Log
 
 from mmrl.plots.text import printable
 from mmrl.runs import store
-from mmrl.settings.fields import NAME, FieldSpec, fields, shown, value_of
+from mmrl.settings.fields import NAME, fields, shown, value_of
 
 from ..watch import Tail
 
@@ -18,7 +18,7 @@ LINES = 5_000
 
 
 class ConfigTable(DataTable):
-    """Every setting with its origin, the market's own first; those that differ from the default are highlighted."""
+    """Every setting with its origin, those of its market first; what differs from the default is highlighted."""
 
     HELP_TITLE = "Config"
     BINDINGS = [
@@ -46,7 +46,7 @@ class ConfigTable(DataTable):
         origin = stored.meta.get(store.MARKET_FROM)
         if origin:
             self.add_row(Text("  market fitted to"), Text(printable(origin)), Text(""), Text(store.MARKET), Text(""))
-        for spec in _own_first(stored.config.market.name):
+        for spec in fields(stored.config.market.name):
             value = value_of(stored.config, spec)
             differs = value != spec.default
             if self.changed_only and not differs and spec.key != NAME:
@@ -65,12 +65,6 @@ class ConfigTable(DataTable):
         """Show only the settings that differ from their defaults, or all again."""
         self.changed_only = not self.changed_only
         self.load()
-
-
-def _own_first(market: str) -> list[FieldSpec]:
-    """The settings of a market's runs: which market it is, those that only it and few others have, all others."""
-    own = {spec.key for spec in fields() if spec.markets}
-    return sorted(fields(market), key=lambda spec: (spec.key != NAME, spec.key not in own))
 
 
 class LogTail(Log):
