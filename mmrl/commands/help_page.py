@@ -154,7 +154,7 @@ def two_columns(name: str, text: str, columns: int, colour: bool) -> list[str]:
     indent = " " * (FLAGS + 2)
     lines = wrapped(text, columns, indent, indent)
     if len(name) > FLAGS - 2 or not lines:
-        above = [_bold(line, colour) for line in wrapped(name, columns, "  ", "      ")]
+        above = [_bold(line, colour) for line in wrapped(name, columns, "      ", "  ")]
         return [*above, *lines]
     return ["  " + _bold(name, colour) + lines[0][len(name) + 2 :], *lines[1:]]
 
@@ -167,7 +167,7 @@ def _examples(epilog: str) -> tuple[str, list[str]]:
 
 def _shell(example: str, columns: int) -> list[str]:
     """A command that can be copied whole: where it is too long its lines end as a shell goes on."""
-    lines = wrapped(example, columns - 2, "  ", "      ")
+    lines = wrapped(example, columns - 2, "      ", "  ")
     return [line + (" \\" if at < len(lines) - 1 else "") for at, line in enumerate(lines)]
 
 

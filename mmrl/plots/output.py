@@ -47,7 +47,7 @@ def say(text: str, stream: TextIO) -> None:
     lines = []
     for line in text.split("\n"):
         whole = not columns or len(line) <= columns or line.startswith(" ")
-        lines += [line] if whole else wrapped(line, columns, hanging="  ")
+        lines += [line] if whole else wrapped(line, columns, "  ")
     write("\n".join(lines) + "\n", stream)
 
 

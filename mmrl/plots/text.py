@@ -23,8 +23,8 @@ def printable(text: object) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(text))
 
 
-def wrapped(text: str, columns: int, indent: str = "", hanging: str = "") -> list[str]:
-    """Lines of at most so many columns, the first after `indent`, the others after `hanging`.
+def wrapped(text: str, width: int, indent: str = "", first: str = "") -> list[str]:
+    """Lines of at most `width` letters; the first begins with `first`, the others with `indent`.
 
     They end at blanks, but not after a sign of comparison. A word that is longer than a line stands alone, if need be
     further left, and is broken after a comma only where it is a list that fits nowhere.
@@ -32,21 +32,21 @@ def wrapped(text: str, columns: int, indent: str = "", hanging: str = "") -> lis
     lines: list[str] = []
     line = ""
     for word in _words(text):
-        margin = hanging if lines else indent
-        if line and len(margin) + len(line) + 1 + len(word) <= columns:
+        margin = indent if lines else first
+        if line and len(margin) + len(line) + 1 + len(word) <= width:
             line += f" {word}"
             continue
         if line:
             lines.append(margin + line)
         line = word
-        margin = hanging if lines else indent
-        if len(margin) + len(word) > columns:
-            *whole, line = _parts(word, columns - len(hanging)) if len(word) > columns else [word]
+        margin = indent if lines else first
+        if len(margin) + len(word) > width:
+            *whole, line = _parts(word, width - len(indent)) if len(word) > width else [word]
             lines += [margin + part for part in whole]
-            if len(margin) + len(line) > columns:
-                lines.append(line.rjust(columns))
+            if len(margin) + len(line) > width:
+                lines.append(line.rjust(width))
                 line = ""
-    return [*lines, (hanging if lines else indent) + line] if line else lines
+    return [*lines, (indent if lines else first) + line] if line else lines
 
 
 def _words(text: str) -> list[str]:
@@ -54,11 +54,11 @@ def _words(text: str) -> list[str]:
     return re.findall(r"(?:[<>]=? )?\S+", " ".join(text.split()))
 
 
-def _parts(word: str, columns: int) -> list[str]:
-    """A word in parts of at most so many columns that end with commas; without commas it stays whole."""
+def _parts(word: str, width: int) -> list[str]:
+    """A word in parts of at most `width` letters that end with commas; without commas it stays whole."""
     found = [""]
     for item in re.findall(r"[^,]*,|[^,]+$", word):
-        if found[-1] and len(found[-1]) + len(item) > columns:
+        if found[-1] and len(found[-1]) + len(item) > width:
             found.append("")
         found[-1] += item
     return found

@@ -77,7 +77,7 @@ def test_options_say_what_they_take_and_within_which_bounds() -> None:
     ],
 )
 def test_lines_end_at_blanks(text: str, columns: int, lines: list[str]) -> None:
-    assert wrapped(text, columns, hanging="  ") == lines
+    assert wrapped(text, columns, "  ") == lines
 
 
 def everything(reader: int) -> list[str]:
