@@ -200,7 +200,7 @@ def doctor(run: str | None, results: str, as_json: bool) -> int:
     for name, findings in {} if as_json else found.items():
         print(f"{name}: {'intact' if not findings else ''}".rstrip())
         for one in findings:
-            print("\n".join(wrapped(printable(f"  {one.kind} {one.file}: {one.text}"), room(), "    ")))
+            print("\n".join(wrapped(printable(f"{one.kind} {one.file}: {one.text}"), room(), "    ", "  ")))
     return int(any(one.kind == "damaged" for findings in found.values() for one in findings))
 
 

@@ -21,6 +21,8 @@ from mmrl.settings.upgrade import current
 
 PATIENCE = 30.0
 """Seconds that a process in the background has to begin its run."""
+LIKE_A_DISCOUNT = 0.9
+"""A --gamma from here to 1 is what other libraries call the discount factor."""
 
 
 def prepare(
@@ -38,6 +40,8 @@ def prepare(
     More memory than there is is refused unless `force`.
     """
     config, origins, folder, fitted = _settings(settings, config_file, preset, load, expand, environ, market_file)
+    if "market.gamma" in settings and LIKE_A_DISCOUNT <= config.market.gamma < 1:
+        note(f"--gamma {config.market.gamma:g} is a risk aversion; the discount factor is --discount")
     if not force:
         from mmrl.runs import memory  # loads numpy, which a dry run need not
 

@@ -58,11 +58,13 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, 
 def pairs(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     """Lines of names and what they stand for, which wraps at blanks."""
     named = max((cell_len(name) for name, _ in rows), default=0)
-    return [
-        line
-        for name, text in rows
-        for line in wrapped(f"{name:<{named}}{GAP}{printable(text)}", width, " " * (named + len(GAP)))
-    ]
+    lines: list[str] = []
+    for name, text in rows:
+        first = f"{name:<{named}}{GAP}"
+        found = wrapped(printable(text), width, " " * len(first), first)
+        # a first word that is too wide to stand beside the name stands below it
+        lines += found if found and found[0].startswith(first) else [name, *found]
+    return lines
 
 
 def shortened(label: str, width: int) -> str:
@@ -139,5 +141,5 @@ def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
         lines += wrapped(row[0], width)
         for column, cell in zip(columns[1:], row[1:], strict=True):
             if cell not in NOTHING:
-                lines += wrapped(f"{GAP}{column.title}: {cell}", width, GAP * 2)
+                lines += wrapped(f"{column.title}: {cell}", width, GAP * 2, GAP)
     return lines
