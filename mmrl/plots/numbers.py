@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 
+HALF = "± is half of a 95 % interval"
+"""What the sign means wherever mmrl prints or draws it."""
+
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""
