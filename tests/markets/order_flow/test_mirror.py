@@ -36,7 +36,9 @@ def config_of(**market: Any) -> Config:
 
 def played(config: Config, rules: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean total reward of each trajectory [N], and the observations' means over its steps [N, columns]."""
-    batch = rollout(config, linear(tuple(map(float, rule)) for rule in rules), seed, 0, count=COUNT, threads=1)
+    batch = rollout(
+        config, linear((float(a), float(b), float(c)) for a, b, c in rules), seed, 0, count=COUNT, threads=1
+    )
     return np.asarray(batch.segment_sum(batch.reward)), np.add.reduceat(batch.observation, batch.offsets[:-1]) / 12
 
 
