@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import COMPLETE
 from tests.faults.harness import TINY, Nursery
 
-CHECKS = 23
+CHECKS = 26
 
 
 @pytest.fixture(scope="session")
