@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
-
 REFUSED = ("can't allocate memory", "out of memory")
 """What torch says in a RuntimeError where memory is refused, of a CPU and of an accelerator."""
 
