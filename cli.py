@@ -102,11 +102,18 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train though more memory is needed than there is.")] = False,
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.99, metavar="W", help="Smooth the live charts: weight of the past, 0 to 0.99."),
+    ] = None,
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
     from mmrl.commands import train as training
 
+    if smooth is not None:
+        modes = {"--plot": plot or good_results, "--dry-run": dry_run, "--detach": detach, "--json": json_}
+        training.check_smooth(smooth, [flag for flag, given in modes.items() if given])
     if plot or good_results:
         from mmrl.commands import plot as plotting
 
@@ -121,7 +128,7 @@ def train(
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth))
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")

@@ -78,6 +78,15 @@ def _settings(
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder, None
 
 
+def check_smooth(smooth: float, modes: Sequence[str]) -> None:
+    """Refuse --smooth where no live charts are drawn: in any of these modes, and without a terminal."""
+    from mmrl.display.choose import draws
+
+    why = f"{modes[0]} draws none" if modes else "" if draws() else "there is no terminal to draw them on"
+    if why:
+        raise ConfigError(f"--smooth {smooth:g}: it is for the live charts, and {why}: drop it")
+
+
 def train(
     config: Config,
     origins: dict[str, str],
@@ -86,6 +95,7 @@ def train(
     as_json: bool,
     force: bool = False,
     fitted: MarketFile | None = None,
+    smooth: float | None = None,
 ) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.training.reproducible import pin
@@ -93,10 +103,11 @@ def train(
     if config.run.reproducible:
         pin()
     from mmrl.display.choose import open_view
+    from mmrl.plots.smoothing import USUAL
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    view = open_view(as_json)
+    view = open_view(as_json, USUAL if smooth is None else smooth)
     return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
 
 

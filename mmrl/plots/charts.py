@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mmrl.plots import raster
-from mmrl.plots.lines import BLUE, COLOURS, GREY, Line, grid, layout
+from mmrl.plots.axes import EPOCHS, MIN_HEIGHT
+from mmrl.plots.colours import RUNS, THINGS, of_run, thing_of
+from mmrl.plots.lines import Line, chart, curves, grid, layout, legend
 from mmrl.plots.numbers import compact
+from mmrl.plots.picture import ASCII, BRAILLE, Charset, Picture, below, beside, blank
 from mmrl.plots.pixels import Floats
-from mmrl.plots.raster import MIN_HEIGHT, Charset
+from mmrl.plots.smoothing import Ema
 from mmrl.statistics.intervals import LEAST, student_t
 
 Record = Mapping[str, Any]
@@ -45,6 +49,7 @@ class Columns(Sequence[Record]):
         self.records = records
         self._count = len(records)
         self._kept: dict[str, tuple[int, Floats]] = {}
+        self._averages: dict[tuple[str, float], Ema] = {}
 
     def grow(self) -> int:
         """Take in the records that were appended; returns how many there are now."""
@@ -67,6 +72,10 @@ class Columns(Sequence[Record]):
             self._kept[key] = self._count, values
         return values[: self._count]
 
+    def smoothed(self, key: str, weight: float) -> Floats:
+        """The moving average of a column [epochs]; what was averaged before is not read again."""
+        return self._averages.setdefault((key, weight), Ema(weight)).extended(self.column(key))
+
 
 def series(records: Sequence[Record], key: str) -> Floats:
     """One column of epoch records [epochs]; what is missing, null or no number becomes NaN."""
@@ -80,19 +89,29 @@ def series(records: Sequence[Record], key: str) -> Floats:
     return values
 
 
-def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> Line:
-    """The curve of a metric over epochs; reward, value, inventory and spread carry a band, the 95 % interval."""
+def metric_line(records: Sequence[Record], metric: str, colour: int | None = None, smooth: float = 0.0) -> Line:
+    """The curve of a metric over epochs, in its own colour unless told otherwise.
+
+    Reward, value, inventory and spread carry a band, the 95 % interval. Means over a batch are noisy: `smooth` is the
+    weight of the past in their moving average, and the raw values are behind it.
+    """
     epochs = series(records, "epoch")
     metric = metric.removesuffix("_mean")
+    hue = THINGS[thing_of(metric)].number if colour is None else colour
     if any(f"{metric}_mean" in record for record in records):
         middle = series(records, f"{metric}_mean")
         half = half_widths(lambda key: series(records, key), metric)
-        if np.isfinite(half).any():
-            return Line(epochs, middle, middle - half, middle + half, colour)
-        return Line(epochs, middle, colour=colour)
+        low, high = (middle - half, middle + half) if np.isfinite(half).any() else (None, None)
+        if not smooth:
+            return Line(epochs, middle, low, high, hue)
+        if isinstance(records, Columns):
+            average = records.smoothed(f"{metric}_mean", smooth)
+        else:
+            average = Ema(smooth).extended(middle)
+        return Line(epochs, average, low, high, hue, middle)
     values = series(records, metric)
     known = np.isfinite(values) if metric in SPARSE else slice(None)
-    return Line(epochs[known], values[known], colour=colour)
+    return Line(epochs[known], values[known], colour=hue)
 
 
 def half_widths(column: Callable[[str], Floats], metric: str) -> Floats:
@@ -127,11 +146,12 @@ def training_picture(
     metrics: Sequence[str],
     width: int,
     height: int,
-    characters: Charset = raster.BRAILLE,
-) -> raster.Picture:
+    characters: Charset = BRAILLE,
+    smooth: float = 0.0,
+) -> Picture:
     """Training curves over epochs on a grid of exactly width x height cells, a panel for each metric."""
     if not metrics or width < 1 or height < 1:
-        return raster.blank(max(width, 0), max(height, 0), "nothing to draw")
+        return blank(max(width, 0), max(height, 0), "nothing to draw")
     columns, rows = grid(len(metrics), width, height)
     if rows * MIN_HEIGHT > height:  # the first metrics that have room rather than all of them without a chart
         metrics = metrics[: columns * max(height // MIN_HEIGHT, 1)]
@@ -139,26 +159,23 @@ def training_picture(
     for row in layout(len(metrics), width, height):
         side = []
         for number, wide, tall in row:
-            line = metric_line(records, metrics[number], COLOURS[number % len(COLOURS)])
-            title = _title(metrics[number], line, wide, characters)
-            curve = raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY)
-            side.append(raster.chart([curve], title, wide, tall, "epoch", characters))
-        stacked.append(raster.beside(side))
-    return raster.below(stacked)
+            line = metric_line(records, metrics[number], smooth=smooth)
+            title = _title(metrics[number], line, characters)
+            side.append(chart([line], title, wide, tall, EPOCHS, characters))
+        stacked.append(beside(side))
+    return below(stacked)
 
 
-def _title(metric: str, line: Line, width: int, characters: Charset) -> str:
-    """Name, unit and last value ± half of its interval; without the unit where all of it is too wide."""
-    last = ""
-    y = np.asarray(line.y)
-    finite = y[np.isfinite(y)]
-    if len(finite):
-        half = np.asarray(line.high)[-1] - y[-1] if line.high is not None else np.nan
-        last = f"  {compact(float(finite[-1]))}"
-        sign = "+-" if characters is raster.ASCII else "±"
-        last += f" {sign} {compact(float(half), 2)}" if np.isfinite(half) else ""
-    title = heading(metric) + last
-    return title if len(title) <= width - 2 else heading(metric, "") + last
+def _title(metric: str, line: Line, characters: Charset) -> str:
+    """Name, unit and last value ± half of its interval, never smoothed."""
+    y = np.asarray(line.y if line.raw is None else line.raw)
+    known = np.flatnonzero(np.isfinite(y))
+    if not len(known):
+        return heading(metric)
+    last = compact(float(y[known[-1]]))
+    half = np.asarray(line.high)[known[-1]] - y[known[-1]] if line.high is not None else np.nan
+    sign = "+-" if characters is ASCII else "±"
+    return f"{heading(metric)}  {last}" + (f" {sign} {compact(float(half), 2)}" if np.isfinite(half) else "")
 
 
 def training_figure(
@@ -167,10 +184,11 @@ def training_figure(
     width: int = 80,
     height: int = 24,
     colour: bool = True,
-    characters: Charset = raster.BRAILLE,
+    characters: Charset = BRAILLE,
+    smooth: float = 0.0,
 ) -> str:
     """Training curves over epochs, a panel for each metric ("reward", "value", or any key of a record)."""
-    return "\n".join(training_picture(records, metrics, width, height, characters).lines(colour))
+    return "\n".join(training_picture(records, metrics, width, height, characters, smooth).lines(colour))
 
 
 def comparison_figure(
@@ -179,30 +197,29 @@ def comparison_figure(
     width: int = 80,
     height: int = 24,
     colour: bool = True,
-    characters: Charset = raster.BRAILLE,
+    characters: Charset = BRAILLE,
 ) -> str:
-    """Training curves of several runs in the same panels, with a line for each run's name, colour and letter."""
+    """Training curves of several runs in the same panels, below a legend; each run has its colour and tint."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    hues = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(runs)}
+    hues = {name: of_run(at).number for at, name in enumerate(runs)}
     # letters on the curves where colours cannot tell them apart
     signs = {
-        name: letters[at % len(letters)] if not colour or len(runs) > len(COLOURS) else ""
-        for at, name in enumerate(runs)
+        name: letters[at % len(letters)] if not colour or len(runs) > len(RUNS) else "" for at, name in enumerate(runs)
     }
-    key = []
-    for name, records in runs.items():
-        text = f" {signs[name] or characters.axes[3] * 2} {name}" + ("" if records else ": no epoch is finished yet")
-        text = text[:width].ljust(width)
-        key.append(f"\x1b[38;5;{hues[name]}m{text}\x1b[39m" if colour else text)
+    named = [
+        (signs[name] or characters.axes[3] * 2, name + ("" if records else ": no epoch is finished yet"), hues[name])
+        for name, records in runs.items()
+    ]
+    key = legend(named, width, colour)
     rest = max(height - len(key), MIN_HEIGHT)
     stacked = []
     for row in layout(len(metrics), width, rest):
         side = []
         for number, wide, tall in row:
-            curves = []
+            drawn: list[raster.Curve] = []
             for name, records in runs.items():
                 line = metric_line(records, metrics[number], hues[name])
-                curves.append(raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY, mark=signs[name]))
-            side.append(raster.chart(curves, heading(metrics[number]), wide, tall, "epoch", characters))
-        stacked.append(raster.beside(side))
-    return "\n".join([*key, *raster.below(stacked).lines(colour)])
+                drawn += curves(replace(line, mark=signs[name]))
+            side.append(raster.chart(drawn, heading(metrics[number]), wide, tall, EPOCHS, characters))
+        stacked.append(beside(side))
+    return "\n".join([*key, *below(stacked).lines(colour)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TextIO
 
-from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Charset
+from mmrl.plots.picture import ASCII, BLOCK, BRAILLE, Charset
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -20,3 +20,13 @@ def duration(seconds: float) -> str:
 def printable(text: object) -> str:
     """One line without control characters: a text from a file or a name cannot move the cursor."""
     return "".join(letter if letter.isprintable() else " " for letter in str(text))
+
+
+def shortened(label: str, width: int) -> str:
+    """A label of at most `width` letters, with an ellipsis in its middle where it is longer."""
+    if len(label) <= width:
+        return label
+    if width < 2:
+        return label[: max(width, 0)]
+    end = (width - 1) // 2
+    return f"{label[: width - 1 - end]}…{label[len(label) - end :]}"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.plots import raster
+from mmrl.plots.axes import EPOCHS
 from mmrl.plots.svg import hue, runs, terminal_svg
 
 
@@ -17,7 +18,7 @@ def test_any_text_is_well_formed(text: str) -> None:
 
 
 def test_every_dot_is_drawn() -> None:
-    picture = raster.chart([raster.Curve(range(50), range(50), colour=32)], "<t> & 'x'", 60, 20, "epoch")
+    picture = raster.chart([raster.Curve(range(50), range(50), colour=32)], "<t> & 'x'", 60, 20, EPOCHS)
     text = "\n".join(picture.lines())
     svg = terminal_svg(text, 60, "a < b")
     expected = sum((ord(c) - 0x2800).bit_count() for c in text if "\u2800" <= c <= "\u28ff")

@@ -12,17 +12,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
-from mmrl.plots.charts import heading
+from mmrl.plots.charts import SPARSE, heading
+from mmrl.plots.colours import place_of_run
 from mmrl.plots.numbers import compact, percent
+from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
-from mmrl.plots.raster import ASCII
-from mmrl.plots.text import printable
+from mmrl.plots.smoothing import LEVELS, Ema
+from mmrl.plots.text import printable, shortened
 from mmrl.runs import store
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
 
 from ..session import Session
-from ..smoothing import LEVELS, Ema
 from ..themes import ASCII_MARKS, MARKS
 from ..watch import Metrics
 from ..widgets.chart import Chart
@@ -118,25 +119,39 @@ class Compare(Base):
         for number, metrics in enumerate(self.metrics):
             if not metrics.count:
                 continue
+            x = self._x(metrics)
             y, half = metrics.value_and_half(self.metric)
+            if not np.isfinite(y).any():
+                continue
             low, high, raw = None, None, None
             if half is not None and len(self.metrics) <= 3:
                 low, high = y - half, y + half
+            if self.metric in SPARSE:  # a line from one known value to the next
+                known = np.isfinite(y)
+                x, y = x[known], y[known]
             if self.smoothing:
                 key = (number, self.metric, self.smoothing)
                 raw, y = y, self._averages.setdefault(key, Ema(self.smoothing)).extended(y)
-            series.append(Series(self._x(metrics), y, low, high, raw, number, "", self._mark(number)))
+            series.append(Series(x, y, low, high, raw, place_of_run(number), mark=self._mark(number), interval=True))
         title = heading(self.metric) + (f"  smooth {self.smoothing:g}" if self.smoothing else "")
-        self.query_one(Chart).show(Content(series, title, AXES[self.axis], []))
-        legend = Text()
+        waiting = not any(metrics.count for metrics in self.metrics)
+        empty = "waiting for the first point" if waiting else f"none of these runs has {self.metric.replace('_', ' ')}"
+        self.query_one(Chart).show(Content(series, title, AXES[self.axis], [], empty))
+        self._legend()
+
+    def _legend(self) -> None:
+        """Mark, name and newest value of each run; a long name is shortened in its middle."""
+        legend, chart = Text(no_wrap=True), self.query_one(Chart)
         for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
             y, half = metrics.value_and_half(self.metric)
-            last = float(y[-1]) if len(y) else math.nan
-            legend.append(f" {self._mark(number)} ", self.query_one(Chart)._style(number))
-            legend.append(f"{printable(folder.name)}  {compact(last)}")
-            if half is not None and len(half) and math.isfinite(half[-1]):
-                legend.append(f" ± {compact(float(half[-1]), 2)}")
-            legend.append("\n")
+            known = np.flatnonzero(np.isfinite(y))
+            at = int(known[-1]) if len(known) else 0
+            figure = compact(float(y[at]) if len(known) else math.nan)
+            if half is not None and len(known) and math.isfinite(half[at]):
+                figure += f" ± {compact(float(half[at]), 2)}"
+            name = shortened(printable(folder.name), max(self.app.size.width - len(figure) - 8, 12))
+            legend.append(f" {self._mark(number)} ", chart._style(place_of_run(number)))
+            legend.append(f"{name}  {figure}\n")
         legend.rstrip()
         self.query_one("#legend", Static).update(legend)
 
@@ -208,7 +223,10 @@ class Compare(Base):
         self._redraw()
 
     def action_log(self) -> None:
-        self.view.log = not self.view.log
+        if not self.query_one(Chart).can_log():
+            self.toast(f"{self.metric.replace('_', ' ')}: no log scale, as not all values are above zero")
+        else:
+            self.view.log = not self.view.log
         self._redraw()
 
     def action_smooth(self, by: int) -> None:

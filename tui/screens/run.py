@@ -27,6 +27,7 @@ from ..watch import Metrics
 from ..widgets.book import BookView
 from ..widgets.cells import bar
 from ..widgets.chart import Chart
+from ..widgets.charted import Charted
 from ..widgets.config_and_log import ConfigTable, LogTail
 from ..widgets.episode import EpisodeView
 from ..widgets.quotes import QuotesView
@@ -256,10 +257,10 @@ class RunScreen(RunActions):
         self.set_focus(target)
 
     def action_leave(self) -> None:
-        box = self.query_one("#tabs", TabbedContent)
-        grid = self.query_one(TrainingCharts).query_one("#charts-grid")
-        if box.active == "charts" and grid.has_class("-one"):
-            self.query_one(TrainingCharts).action_maximise()
+        shown = self.query_one("#tabs", TabbedContent).active_pane
+        views = [] if shown is None else [view for view in shown.query(Charted) if view.maximised]
+        if views:
+            views[0].maximise(None)
         elif self.app.screen is self:
             self.app.pop_screen()
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
-from textual.widgets import Static
 
+from mmrl.plots.colours import place_of
+from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
 
 from .chart import Chart
+from .charted import UNUSED, Reading
 from .episode import Arrays, SavedEpisodes, column, times
 from .scrubber import Scrubber
-from .view import Content, Series, View
+from .view import Content, Series
 
-LEARNED, BEST = 0, 1  # hues
 SURFACE = "distance from the mid, without noise"
 SEEN = "seen in one trajectory: median distance at each inventory, 10 % to 90 % as a band"
 BOOK = "distance from the mid and size, without noise, with the book in its usual state"
@@ -32,51 +32,63 @@ def surface(arrays: Arrays, name: str) -> Floats | None:
     return np.asarray(found, np.float64) if kinds and fits else None
 
 
-def dotted(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """The same points with gaps between them, so that they are drawn as dots."""
-    middle = (x[1:] + x[:-1]) / 2
-    return np.insert(x, range(1, len(x)), middle), np.insert(y, range(1, len(y)), np.nan)
-
-
 class QuotesView(SavedEpisodes):
-    """Bid and ask distance over the inventory at three times; learned as a line, best as dots."""
+    """Bid and ask distance over the inventory at three times; learned as a line, the optimum as marks beside it."""
 
     TAB = "quotes"
     HELP_TITLE = "Quotes"
+    ACROSS = "inventory"
     BINDINGS = [
         Binding("left", "epoch(-1)", "Earlier epoch", show=False),
         Binding("right", "epoch(1)", "Later epoch", show=False),
     ]
 
     def compose(self) -> ComposeResult:
-        with Container(classes="surfaces"):
+        self.note = ""
+        with Container(classes="charts surfaces"):
             for number in range(6):
-                yield Chart(View(follow=False), classes="-second" if number == 1 else None)
-        yield Static(id="quotes-note", classes="bar", markup=False)
+                yield Chart(self.view, classes="-second" if number == 1 else None)
+        yield Reading(id="quotes-note")
         yield Scrubber("epoch", id="quotes-epochs").add_class("epochs")
 
     def show(self) -> None:
         bid, ask = surface(self.arrays, "quotes_bid"), surface(self.arrays, "quotes_ask")
         known = bid is not None and ask is not None
         self.query_one(".surfaces").set_class(not known, "-pair")
-        note = self._surfaces() if known else self._seen()
-        self.query_one("#quotes-note", Static).update(Text(self.fault or note))
+        for number, chart in enumerate(self.query(Chart)):
+            chart.set_class(not known and number > 1, UNUSED)
+        self.note = self._surfaces() if known else self._seen()
+        if self.maximised is not None and self.maximised not in self.charts():
+            self.maximise(None)
+        self.changed()
+
+    def figures(self) -> str:
+        return super().figures() or self.fault or self.note
+
+    def readings(self) -> list[str]:
+        """The figures of the charts, those of a row after its name: bid 0 T: learned 0.71  optimum 0.7"""
+        found, before = [], ""
+        for chart in self.charts():
+            name, _, when = chart.content.title.removesuffix(" (currency)").partition(" ")
+            if text := chart.reading():
+                found.append(f"{when}: {text}" if name == before else f"{name} {when}: {text}")
+                before = name
+        return found
 
     def _surfaces(self) -> str:
         """Above the bid's distances (on the book: both), below the ask's (the sizes); a column for each time."""
         sizes = surface(self.arrays, "quotes_bid_size") is not None
-        rows: tuple[tuple[str, tuple[tuple[str, int, str], ...]], ...]
+        rows: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]
         if sizes:
             rows = (
-                ("distance", (("quotes_bid", 0, "bid"), ("quotes_ask", 1, "ask"))),
-                ("shares", (("quotes_bid_size", 0, "bid"), ("quotes_ask_size", 1, "ask"))),
+                ("distance", (("quotes_bid", "bid", "bid"), ("quotes_ask", "ask", "ask"))),
+                ("shares", (("quotes_bid_size", "bid", "bid"), ("quotes_ask_size", "ask", "ask"))),
             )
         else:
             rows = tuple(
-                (side, ((f"quotes_{side}", LEARNED, "learned"), (f"optimum_{side}", BEST, "best")))
+                (side, ((f"quotes_{side}", side, "learned"), (f"optimum_{side}", "optimum", "optimum")))
                 for side in ("bid", "ask")
             )
-        named = sizes or self.app.size.width >= 100
         charts = list(self.query(Chart))
         moments = np.asarray(self.arrays["quotes_time"], np.float64)
         inventory = np.asarray(self.arrays["quotes_inventory"], np.float64)
@@ -84,32 +96,34 @@ class QuotesView(SavedEpisodes):
         for row, (title, names) in enumerate(rows):
             for place in range(3):
                 series = []
-                for name, hue, label in names if place < len(moments) else ():
+                for name, thing, label in names if place < len(moments) else ():
                     found = surface(self.arrays, name)
                     if found is None:
                         continue
-                    x, y = inventory, found[place]
-                    if name.startswith("optimum"):
+                    best = name.startswith("optimum")
+                    if best:
                         mine = surface(self.arrays, name.replace("optimum", "quotes"))
-                        if mine is not None and np.isfinite(y - mine[place]).any():
-                            furthest = max(furthest, float(np.nanmax(np.abs(y - mine[place]))))
-                        x, y = dotted(x, y)
-                    series.append(Series(x, y, hue=hue, label=label if named and not place else ""))
+                        if mine is not None and np.isfinite(found[place] - mine[place]).any():
+                            furthest = max(furthest, float(np.nanmax(np.abs(found[place] - mine[place]))))
+                    mark = ("o" if charts[0].characters is ASCII else "◇") if best else ""
+                    series.append(
+                        Series(inventory, found[place], hue=place_of(thing), label=label, mark=mark, points=best)
+                    )
                 when = f" {moments[place]:g} T" if place < len(moments) else ""
                 charts[3 * row + place].show(Content(series, title + when, "inventory", [], "no quotes"))
         if sizes:
             return BOOK
-        best = surface(self.arrays, "optimum_bid") is not None
-        return f"{SURFACE}; dots: the optimum, at most {furthest:.3g} away" if best else SURFACE
+        best_known = surface(self.arrays, "optimum_bid") is not None
+        return f"{SURFACE}; ◇ the optimum, at most {furthest:.3g} away" if best_known else SURFACE
 
     def _seen(self) -> str:
         """What an older file shows: distances of the replayed trajectory by inventory."""
         count = len(times(self.arrays))
         get = {name: column(self.arrays, f"replay_{name}", count) for name in ("mid", "bid", "ask", "inventory")}
-        sides = (("bid distance", get["mid"] - get["bid"], 0), ("ask distance", get["ask"] - get["mid"], 1))
-        for chart, (title, distance, hue) in zip(self.query(Chart), sides, strict=False):
-            series = _binned(get["inventory"], distance, hue)
-            chart.show(Content(series, f"{title} (currency)", "inventory", [], self.fault or "no quotes"))
+        sides = (("bid", get["mid"] - get["bid"]), ("ask", get["ask"] - get["mid"]))
+        for chart, (side, distance) in zip(self.query(Chart), sides, strict=False):
+            series = _binned(get["inventory"], distance, place_of(side))
+            chart.show(Content(series, f"{side} distance (currency)", "inventory", [], self.fault or "no quotes"))
         return SEEN
 
 

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mmrl.plots.raster import ASCII
+from mmrl.plots.picture import ASCII
 
 from .chart import charset
 
