@@ -20,6 +20,7 @@ from .run_index import RunIndex
 from .screens.base import Base
 from .screens.help import owners
 from .screens.runs import RunsScreen
+from .screenshot import screenshot
 from .session import Session
 from .settings import load_settings
 from .themes import THEMES, word
@@ -140,6 +141,10 @@ class MmrlApp(App[None]):
         names = [theme.name for theme in THEMES]
         at = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(at + 1) % len(names)]
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as SVG, for F12, the palette and the docs."""
+        return screenshot(self, title or self.TITLE or "mmrl")
 
     def action_screenshot_svg(self) -> None:
         try:

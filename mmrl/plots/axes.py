@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +70,21 @@ def draw_axes(
         cells[rows - level, margin] = bar_tick
     cells[rows + 1, margin] = corner
     cells[rows + 1, margin + 1 : -1] = line
-    free = 0
-    for place, name in zip(*fitting_ticks(*x_range, columns, across.whole), strict=True):
+    free, marked = 0, [margin]
+    apart = len(across.name) + 3 if columns > 3 * (len(across.name) + 3) else 0
+    for place, name in zip(*fitting_ticks(*x_range, columns, across.whole, apart), strict=True):
         column = margin + 1 + min(int((place - x_range[0]) / (x_range[1] - x_range[0]) * columns), columns - 1)
         cells[rows + 1, column] = line_tick
+        marked.append(column)
         start = min(max(column - len(name) // 2, 0), cells.shape[1] - len(name))
         if start >= free:
             write(cells, rows + 2, start, name)
             free = start + len(name) + 1
-    if across.name and len(across.name) + 4 <= columns:
+    # the name stands in the last gap between two ticks that is wide enough
+    gaps = [end for begin, end in pairwise([*marked, margin + 1 + columns]) if end - begin > len(across.name) + 2]
+    if across.name and gaps:
+        write(cells, rows + 1, gaps[-1] - len(across.name) - 2, f" {across.name} ")
+    elif across.name and len(across.name) + 4 <= columns:
         write(cells, rows + 1, cells.shape[1] - len(across.name) - 2, f" {across.name} ")
 
 

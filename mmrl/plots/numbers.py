@@ -105,7 +105,9 @@ def even_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[f
     """
     best: tuple[float, float, float, list[float]] | None = None
     need = (high - low) / rows
-    for cells in range(1, max(min(6, rows // 2), 1) + 1):
+    if rows < 5:
+        return _few_ticks(low, high, rows)
+    for cells in range(1, min(6, rows // 2) + 1):
         for mantissa in (1, 2, 5):
             first = math.ceil(math.log10(need * cells / mantissa) - 1e-9)
             for power in (first, first + 1):
@@ -116,15 +118,34 @@ def even_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[f
                 if (bottom + rows) * cell < high:
                     continue
                 numbers = range(-(-bottom // cells), (bottom + rows - 1) // cells + 1)
-                cost = cell / need + 0.15 * abs(cells - 3) + (len(numbers) < 2)
+                cost = cell / need + 0.15 * abs(cells - 3) + 0.3 * (cells == 1) + (len(numbers) < 2)
                 if best is None or cost < best[0]:
                     best = cost, bottom * cell, (bottom + rows) * cell, [k * step for k in numbers]
                 break
     return (low, high, [low, high]) if best is None else best[1:]
 
 
-def fitting_ticks(low: float, high: float, columns: int, whole: bool = False) -> tuple[list[float], list[str]]:
-    """Ticks within an axis of `columns` cells, and their labels, as many as have room; `whole`: whole numbers only."""
+def _few_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[float]]:
+    """The same for so few cells that each has a tick, which may then have two digits: 531.5, 533.0."""
+    need = (high - low) / rows
+    power = math.floor(math.log10(need))
+    unit = float(f"5e{power - 1}")
+    for halves in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30):
+        cell = halves * unit
+        bottom = math.floor(low / unit + 1e-9)
+        bottom -= bottom * unit > low
+        if (bottom + rows * halves) * unit >= high:
+            return bottom * unit, bottom * unit + rows * cell, [bottom * unit + k * cell for k in range(rows)]
+    return low, high, [low, high]
+
+
+def fitting_ticks(
+    low: float, high: float, columns: int, whole: bool = False, apart: int = 0
+) -> tuple[list[float], list[str]]:
+    """Ticks within an axis of `columns` cells, and their labels, as many as have room, at least `apart` cells apart.
+
+    `whole`: whole numbers only.
+    """
     found: tuple[list[float], list[str]] = [], []
     for count in range(max(columns // 6, 1), 0, -1):
         places = [p for p in ticks(low, high, count) if low <= p <= high]
@@ -134,7 +155,7 @@ def fitting_ticks(low: float, high: float, columns: int, whole: bool = False) ->
         wide = max(map(len, names), default=0)
         gaps = [(b - a) / (high - low) * columns for a, b in pairwise(places)]
         found = places, names
-        if min(gaps, default=columns) >= wide + 2:
+        if min(gaps, default=columns) >= max(wide + 2, apart):
             break
     return found
 

@@ -129,9 +129,10 @@ def chart(
     for curve, (x, y), extent in zip(curves, lines, seen, strict=True):
         if not curve.points:
             _marks(inner, curve, (x, y), extent, x_range, y_range, charset)
-    for curve, (x, y) in zip(curves, lines, strict=True):
+    drawn = [line for curve, line in zip(curves, lines, strict=True) if not curve.points and len(line[0])]
+    for curve, line in zip(curves, lines, strict=True):
         if curve.points:
-            _points(inner, curve, (x, y), x_range, y_range, charset.dot)
+            _points(inner, replace(curve, mark=curve.mark or charset.dot), line, drawn, x_range, y_range)
     return picture
 
 
@@ -149,25 +150,38 @@ def _logarithmic(curve: Curve) -> Curve:
 
 
 def _points(
-    inner: Picture, curve: Curve, line: tuple[Floats, Floats], x_range: tuple[float, float],
-    y_range: tuple[float, float], dot: str,
-) -> None:  # fmt: skip
-    """Marks at the points of a curve, at least four columns apart, beside what is drawn in their cells already."""
+    inner: Picture,
+    curve: Curve,
+    line: tuple[Floats, Floats],
+    drawn: Sequence[tuple[Floats, Floats]],
+    x_range: tuple[float, float],
+    y_range: tuple[float, float],
+) -> None:
+    """Marks at the points of a curve, at least four columns apart, of which those go first whose cell is free.
+
+    Where one of the lines that are `drawn` uses the cell, the mark stands beside it, above if the point is above the
+    nearest of them.
+    """
     area, hues = inner.cells, inner.colours
     rows, columns = area.shape
-    free = -1
-    for x, y in zip(*line, strict=True):
-        share = (x - x_range[0]) / (x_range[1] - x_range[0])
-        column = min(int(share * columns), columns - 1) if 0 <= share <= 1 else -1
-        if column < free or not y_range[0] <= y <= y_range[1]:
+    x, y = line
+    shown = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
+    x, y = x[shown], y[shown]
+    at = np.minimum((x - x_range[0]) / (x_range[1] - x_range[0]) * columns, columns - 1).astype(np.int64)
+    level = rows - 1 - np.minimum((y - y_range[0]) / (y_range[1] - y_range[0]) * rows, rows - 1).astype(np.int64)
+    taken = area[level, at] != " "
+    used = np.zeros(columns + 3, dtype=np.bool_)
+    for k in np.argsort(taken, kind="stable"):
+        column, home = int(at[k]), int(level[k])
+        if used[max(column - 3, 0) : column + 4].any():
             continue
-        free = column + 4
-        home = rows - 1 - min(int((y - y_range[0]) / (y_range[1] - y_range[0]) * rows), rows - 1)
-        taken = np.flatnonzero(area[:, column] != " ")
-        away = -1 if not len(taken) or home <= taken.mean() else 1  # off to the side on which the value lies
-        for row in (home, home + away, home - away, home + 2 * away, home - 2 * away):
+        there = [value for a, b in drawn if math.isfinite(value := float(np.interp(x[k], a, b)))]
+        nearest = min(there, key=lambda v: abs(v - y[k]), default=y[k])
+        away = -1 if y[k] >= nearest else 1
+        for row in (home, home + away, home + 2 * away):
             if 0 <= row < rows and area[row, column] == " ":
-                area[row, column], hues[row, column] = (curve.mark or dot)[0], curve.colour
+                area[row, column], hues[row, column] = curve.mark[0], curve.colour
+                used[column] = True
                 break
 
 

@@ -13,11 +13,12 @@ from textual.widgets import Static
 
 from mmrl.plots.charts import heading
 from mmrl.plots.colours import place_of
-from mmrl.plots.numbers import compact
+from mmrl.plots.numbers import compact, decimals
 from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
 from mmrl.runs.book_recording import BookRecording, read_recording
 
+from ..themes import MARKS
 from .chart import Chart, charset
 from .charted import Reading
 from .episode import SavedEpisodes, column, times
@@ -92,11 +93,13 @@ class BookView(SavedEpisodes):
         )
         for selector, title, names in parts:
             shown = names if len(self.time) else ()
+            several = len(names) > 1
+            marks = MARKS if several and self.app.no_color else [""] * 3
             series = [
-                Series(self.time, self.values[name], hue=place_of(name), label=name if len(names) > 1 else "")
-                for name in shown
+                Series(self.time, self.values[name], hue=place_of(name), label=name if several else "", mark=mark)
+                for name, mark in zip(shown, marks, strict=False)
             ]
-            self.query_one(selector, Chart).show(Content(series, title, "time", [], self.fault))
+            self.query_one(selector, Chart).show(Content(series, title, self.time_axis, [], self.fault))
         self._show_step()
 
     def _show_step(self) -> None:
@@ -119,8 +122,14 @@ class BookView(SavedEpisodes):
         if self.view.cursor is None or not len(self.time):
             return self.fault
         at = int(np.argmin(np.abs(self.time - self.view.cursor)))
-        now = [f"{name} {compact(float(self.values[name][at]), 6)}" for name in READ if name in self.values]
+        now = [f"{name} {self._figure(name, float(self.values[name][at]))}" for name in READ if name in self.values]
         return "  ".join([f"t {self.time[at]:g}", *now])
+
+    def _figure(self, name: str, value: float) -> str:
+        """A price as in the ladder, everything else in six digits."""
+        if self.replay is None or name not in ("ask", "mid", "bid"):
+            return compact(value, 6)
+        return f"{value:.{decimals(float(self.replay.tick[0])) + 2 * (name == 'mid')}f}"
 
     def changed(self) -> None:
         if self.view.cursor is None:  # the pointer has left the charts

@@ -168,7 +168,7 @@ class Chart(Widget, can_focus=True):
                 raw = y
                 curves.append(Curve(x, y, low, high, s.hue, BAND + s.hue, s.label, s.mark, points=s.points))
             inside = slice(int(a) - part.start, int(b) - part.start + 1)
-            seen += [values[inside] for values in (raw, y, *(() if log else (low, high))) if values is not None]
+            seen += [values[inside] for values in (raw, y, low, high) if values is not None]
         y_range = raster.limits([_logarithms(values) if log else values for values in seen])
         title = content.title + (" · linear" if view.log and not log and content.series else "")
         if y_range is None or width < MIN_WIDTH or height < MIN_HEIGHT:
@@ -225,7 +225,7 @@ class Chart(Widget, can_focus=True):
                 continue
             at = int(np.argmin(np.abs(s.x - self.view.cursor)))
             middle = float(s.raw[at] if s.raw is not None else s.y[at])
-            text = f"{s.label} {compact(middle)}".strip()
+            text = f"{s.label} {compact(middle, self.content.digits)}".strip()
             if s.interval and s.high is not None and math.isfinite(s.high[at]) and math.isfinite(middle):
                 text += f" ± {compact(abs(float(s.high[at]) - middle), 2)}"
             elif s.low is not None and s.high is not None and math.isfinite(s.low[at]):

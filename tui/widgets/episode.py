@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from textual.binding import Binding
 from textual.containers import Container
 
 from mmrl.plots.colours import place_of
+from mmrl.plots.episodes import time_axis
+from mmrl.plots.pictures import time_unit
 from mmrl.plots.pixels import Floats
 from mmrl.plots.text import printable
 from mmrl.runs import episodes
@@ -60,6 +63,11 @@ class SavedEpisodes(Charted, can_focus=True):
         self.arrays: Arrays = {}
         self._kept: dict[int, Arrays] = {}
         self.fault = NONE
+
+    @cached_property
+    def time_axis(self) -> str:
+        """Name of the time axis, with its unit where the run says it."""
+        return time_axis(time_unit(self.folder))
 
     def scrubber(self) -> Scrubber:
         """The scrubber that chooses the epoch."""
@@ -149,7 +157,7 @@ class EpisodeView(SavedEpisodes):
                 label, mark = (name, MARKS[number]) if len(names) > 1 else ("", "")
                 hue = place_of("other" if name == "alive" else name)
                 series.append(Series(x, y, low, high, None, hue, label, mark))
-            chart.show(Content(series, title, "time", [], self.fault))
+            chart.show(Content(series, title, self.time_axis, [], self.fault, digits=6 if len(names) > 1 else 4))
         if self.maximised is not None and self.maximised not in self.charts():
             self.maximise(None)
         self.changed()

@@ -109,7 +109,7 @@ class Ladder(Static):
             line(row)
         inventory = f"inventory {int(replay.inventory[at])}"
         middle = f" mid {float(replay.mid[at]):.{places + 2}f}  spread {replay.ask[at] - replay.bid[at]:.{places}f} "
-        room = 2 * side + wide + 2
+        room = min(2 * side + wide + 2, self.size.width - 1)
         rule = "-" if ascii_only else "─"
         text.append(f"{middle} {inventory} ".center(room, rule) + "\n", style=colours["accent"])
         for row in bids:

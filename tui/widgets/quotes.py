@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 
 from mmrl.plots.colours import place_of
+from mmrl.plots.numbers import compact
 from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
 
+from ..themes import MARKS
 from .chart import Chart
 from .charted import UNUSED, Reading
 from .episode import Arrays, SavedEpisodes, column, times
@@ -19,7 +23,16 @@ from .view import Content, Series
 
 SURFACE = "distance from the mid, without noise"
 SEEN = "seen in one trajectory: median distance at each inventory, 10 % to 90 % as a band"
-BOOK = "distance from the mid and size, without noise, with the book in its usual state"
+BOOK = "bid and ask: distance from the mid and size, without noise, with the book in its usual state"
+
+
+FURTHER = re.compile(r"quotes_(?:bid|ask)_(\d+)_distance")
+"""Further orders of a side, which the best one is followed by."""
+
+
+def _array(side: str, rank: str, kind: str) -> str:
+    """The name of a surface: `quotes_bid` and `quotes_bid_size` of the best order, `quotes_bid_2_size` of another."""
+    return f"quotes_{side}_{rank}_{kind}" if rank else f"quotes_{side}" + ("_size" if kind == "size" else "")
 
 
 def surface(arrays: Arrays, name: str) -> Floats | None:
@@ -66,23 +79,30 @@ class QuotesView(SavedEpisodes):
         return super().figures() or self.fault or self.note
 
     def readings(self) -> list[str]:
-        """The figures of the charts, those of a row after its name: bid 0 T: learned 0.71  optimum 0.7"""
-        found, before = [], ""
+        """The figures at the cursor, those of all times together: bid learned 0.756 0.765 0.739  optimum 0.743 ..."""
+        cursor = self.view.cursor or 0.0
+        found: dict[str, list[str]] = {}
+        times: dict[str, None] = {}
         for chart in self.charts():
             name, _, when = chart.content.title.removesuffix(" (currency)").partition(" ")
-            if text := chart.reading():
-                found.append(f"{when}: {text}" if name == before else f"{name} {when}: {text}")
-                before = name
-        return found
+            for s in chart.content.series:
+                at = int(np.argmin(np.abs(s.x - cursor)))
+                found.setdefault(f"{name} {s.name}".strip(), []).append(compact(float(s.y[at])))
+                times[when] = None
+        moments = ", ".join(when.removesuffix(" T") for when in times)
+        tail = [f"at {moments} T"] if len(times) > 1 else []
+        return [*(f"{name} {' '.join(values)}" for name, values in found.items()), *tail]
 
     def _surfaces(self) -> str:
         """Above the bid's distances (on the book: both), below the ask's (the sizes); a column for each time."""
         sizes = surface(self.arrays, "quotes_bid_size") is not None
         rows: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]
         if sizes:
-            rows = (
-                ("distance", (("quotes_bid", "bid", "bid"), ("quotes_ask", "ask", "ask"))),
-                ("shares", (("quotes_bid_size", "bid", "bid"), ("quotes_ask_size", "ask", "ask"))),
+            further = sorted({key.split("_")[2] for key in self.arrays if FURTHER.fullmatch(key)})
+            orders = [(side, rank) for rank in ("", *further) for side in ("bid", "ask")]
+            rows = tuple(
+                (title, tuple((_array(side, rank, kind), side, f"{side} {rank}".strip()) for side, rank in orders))
+                for title, kind in (("distance", "distance"), ("shares", "size"))
             )
         else:
             rows = tuple(
@@ -90,13 +110,14 @@ class QuotesView(SavedEpisodes):
                 for side in ("bid", "ask")
             )
         charts = list(self.query(Chart))
+        sign = "o" if charts[0].characters is ASCII else "◇"
         moments = np.asarray(self.arrays["quotes_time"], np.float64)
         inventory = np.asarray(self.arrays["quotes_inventory"], np.float64)
         furthest = 0.0
         for row, (title, names) in enumerate(rows):
             for place in range(3):
                 series = []
-                for name, thing, label in names if place < len(moments) else ():
+                for number, (name, thing, label) in enumerate(names) if place < len(moments) else ():
                     found = surface(self.arrays, name)
                     if found is None:
                         continue
@@ -105,16 +126,26 @@ class QuotesView(SavedEpisodes):
                         mine = surface(self.arrays, name.replace("optimum", "quotes"))
                         if mine is not None and np.isfinite(found[place] - mine[place]).any():
                             furthest = max(furthest, float(np.nanmax(np.abs(found[place] - mine[place]))))
-                    mark = ("o" if charts[0].characters is ASCII else "◇") if best else ""
+                    short, _, rank = label.partition(" ")
+                    mark = sign if best else rank or (MARKS[number] if self.app.no_color else "")
+                    shown = short if self.app.size.width >= 100 else ""  # else the line below says it
                     series.append(
-                        Series(inventory, found[place], hue=place_of(thing), label=label, mark=mark, points=best)
+                        Series(
+                            inventory,
+                            found[place],
+                            hue=place_of(thing),
+                            label=shown,
+                            mark=mark,
+                            points=best,
+                            name=label,
+                        )
                     )
                 when = f" {moments[place]:g} T" if place < len(moments) else ""
                 charts[3 * row + place].show(Content(series, title + when, "inventory", [], "no quotes"))
         if sizes:
             return BOOK
         best_known = surface(self.arrays, "optimum_bid") is not None
-        return f"{SURFACE}; ◇ the optimum, at most {furthest:.3g} away" if best_known else SURFACE
+        return f"{SURFACE}; line: learned, {sign}: optimum, at most {furthest:.3g} away" if best_known else SURFACE
 
     def _seen(self) -> str:
         """What an older file shows: distances of the replayed trajectory by inventory."""

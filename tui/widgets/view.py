@@ -78,6 +78,7 @@ class Series:
     mark: str = ""
     interval: bool = False
     points: bool = False
+    name: str = ""  # at the cursor, where the chart has no room for a label
 
 
 @dataclass
@@ -89,3 +90,4 @@ class Content:
     across: str = "epoch"
     marks: list[tuple[float, str]] = field(default_factory=list)
     empty: str = "waiting for the first point"
+    digits: int = 4  # of the figures at the cursor
