@@ -15,7 +15,9 @@ from mmrl.settings.fields import field
 from tests.tui.conftest import check_snapshot, drive, episode, press, screen_text, select
 from tests.tui.test_book import replay
 from tests.tui.test_quotes import surfaces
-from tests.tui.test_screens import SHOWN, SIZES
+
+SIZES = [(80, 24), (120, 36), (200, 60)]
+SHOWN = [("market", "name"), ("market", "nt"), ("training", "ne"), ("training", "lr"), ("policy", "kind")]
 
 
 def several_orders() -> BookRecording:
@@ -44,7 +46,8 @@ def furnished(results: Path) -> Path:
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_screen(furnished: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [field(f"{group}.{name}") for group, name in SHOWN]
-    monkeypatch.setattr("tui.screens.compare.fields", lambda *market: shown)  # a new setting changes no snapshot
+    for module in ("tui.screens.compare", "tui.widgets.config_and_log"):  # a new setting changes no snapshot
+        monkeypatch.setattr(f"{module}.fields", lambda *market: shown)
     suffix = f"{size[0]}x{size[1]}"
 
     def check(name: str, app: Any, colours: bool = False) -> None:
@@ -53,7 +56,7 @@ def test_every_screen(furnished: Path, size: tuple[int, int], monkeypatch: pytes
             check_snapshot(f"{name}-{suffix}", app.export_screenshot(title="mmrl"), "svg")
 
     async def script(app: Any, pilot: Any) -> None:
-        check_snapshot(f"runs-{suffix}", app.export_screenshot(title="mmrl"), "svg")
+        check("runs", app, colours=True)
         select(app, furnished / "alpha")
         await press(app, pilot, "space")
         select(app, furnished / "beta")
@@ -65,20 +68,25 @@ def test_every_screen(furnished: Path, size: tuple[int, int], monkeypatch: pytes
         check("compare-final", app)
         await press(app, pilot, "escape")
         select(app, furnished / "alpha")
-        await press(app, pilot, "enter", "s", "s", "less_than_sign")
-        check("charts-cursor", app, colours=True)
-        await press(app, pilot, "0", "m", "tab")
+        await press(app, pilot, "enter")
+        assert ("newest" in screen_text(app)) == (size[0] == 200)  # the panel of values beside the charts
+        await press(app, pilot, "s", "s")
+        check("charts", app, colours=True)
+        await press(app, pilot, "less_than_sign", "m", "tab")
         check("charts-one", app)
         await press(app, pilot, "escape", "v")
         check("dialog-metric", app)
         await press(app, pilot, "escape", "x")
         check("dialog-expand", app)
         await press(app, pilot, "escape", "2")
-        check_snapshot(f"episode-{suffix}", app.export_screenshot(title="mmrl"), "svg")
+        check("episode", app, colours=True)
         await press(app, pilot, "3", "right", "right")
-        check("book-recorded", app, colours=True)
+        check("book", app, colours=True)
         await press(app, pilot, "4", "full_stop")
-        check("quotes-optimum", app, colours=True)
+        check("quotes", app, colours=True)
+        for key, tab in (("5", "config"), ("6", "log")):
+            await press(app, pilot, key)
+            check(tab, app)
         await press(app, pilot, "question_mark")
         check("help", app)
         await press(app, pilot, "escape", "escape", "delete")
