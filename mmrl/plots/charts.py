@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from mmrl.plots import raster
 from mmrl.plots.axes import EPOCHS, MIN_HEIGHT
 from mmrl.plots.colours import RUNS, THINGS, of_run, thing_of
 from mmrl.plots.lines import Line, chart, curves, grid, layout, legend
-from mmrl.plots.numbers import compact
+from mmrl.plots.numbers import compact, percent
 from mmrl.plots.picture import ASCII, BRAILLE, Charset, Picture, below, beside, blank
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import Ema
@@ -24,6 +25,8 @@ PANELS = ("reward", "inventory", "spread")
 """Metrics that are shown of every run unless told otherwise."""
 SPARSE = ("optimality",)
 """Metrics known now and then, shown where known: what lies between two grades is no gap in the run."""
+SHARES = ("optimality",)
+"""Metrics that are shares, drawn and written in per cent."""
 DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "half", "std")))
 """What the usual panels take from the record of an epoch."""
 UNITS = {
@@ -111,7 +114,19 @@ def metric_line(records: Sequence[Record], metric: str, colour: int | None = Non
         return Line(epochs, average, low, high, hue, middle)
     values = series(records, metric)
     known = np.isfinite(values) if metric in SPARSE else slice(None)
-    return Line(epochs[known], values[known], colour=hue)
+    return Line(epochs[known], shown_values(metric, values[known]), colour=hue)
+
+
+def shown_values(metric: str, values: Floats) -> Floats:
+    """Values as they are drawn: shares in per cent."""
+    return 100 * values if metric in SHARES else values
+
+
+def figure(metric: str, value: float, half: float = math.nan) -> str:
+    """A value ± half of its interval as text, the same wherever it stands: 0.412 ± 0.08, 99.42 %."""
+    if metric in SHARES:
+        return percent(value)
+    return compact(value) + (f" ± {compact(half, 2)}" if math.isfinite(half) else "")
 
 
 def half_widths(column: Callable[[str], Floats], metric: str) -> Floats:
@@ -136,7 +151,8 @@ def panels_of(records: Sequence[Record]) -> tuple[str, ...]:
 def heading(metric: str, unit: str | None = None) -> str:
     """Name and unit of a metric: reward_mean -> reward (currency)."""
     name = metric.removesuffix("_mean")
-    unit = UNITS.get(name, "") if unit is None else unit
+    if unit is None:
+        unit = "%" if name in SHARES else UNITS.get(name, "")
     name = name.replace("_", " ")
     return f"{name} ({unit})" if unit else name
 
@@ -160,8 +176,8 @@ def training_picture(
         side = []
         for number, wide, tall in row:
             line = metric_line(records, metrics[number], smooth=smooth)
-            title = _title(metrics[number], line, characters)
-            side.append(chart([line], title, wide, tall, EPOCHS, characters))
+            head = _title(metrics[number], line, characters)
+            side.append(chart([line], head, wide, tall, EPOCHS, characters))
         stacked.append(beside(side))
     return below(stacked)
 
@@ -172,10 +188,16 @@ def _title(metric: str, line: Line, characters: Charset) -> str:
     known = np.flatnonzero(np.isfinite(y))
     if not len(known):
         return heading(metric)
-    last = compact(float(y[known[-1]]))
-    half = np.asarray(line.high)[known[-1]] - y[known[-1]] if line.high is not None else np.nan
-    sign = "+-" if characters is ASCII else "±"
-    return f"{heading(metric)}  {last}" + (f" {sign} {compact(float(half), 2)}" if np.isfinite(half) else "")
+    half = float(np.asarray(line.high)[known[-1]] - y[known[-1]]) if line.high is not None else math.nan
+    text = title(metric, float(y[known[-1]]), half)
+    return text.replace("±", "+-") if characters is ASCII else text
+
+
+def title(metric: str, value: float, half: float = math.nan) -> str:
+    """The title of a chart: name, unit, and its newest value, as drawn, ± half of its interval."""
+    if metric in SHARES:
+        return f"{heading(metric, '')}  {figure(metric, value / 100)}"
+    return f"{heading(metric)}  {figure(metric, value, half)}"
 
 
 def training_figure(

@@ -46,7 +46,7 @@ def test_means_of_a_batch_are_smoothed_with_the_raw_values_behind() -> None:
         expected.append(mean / (1 - 0.8**n))
     np.testing.assert_allclose(np.asarray(smooth.y), expected)
     exact = metric_line(records, "optimality", smooth=0.8)
-    assert exact.raw is None and np.asarray(exact.y).tolist() == pytest.approx([0.55, 0.6, 0.65, 0.7, 0.75, 0.8])
+    assert exact.raw is None and np.asarray(exact.y).tolist() == pytest.approx([55, 60, 65, 70, 75, 80])
 
 
 def test_columns_smooth_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,6 +70,16 @@ def test_columns_smooth_only_what_is_new(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_title_shows_the_newest_value_not_the_smoothed_one() -> None:
     for smooth in (0.0, 0.9):
         assert "reward (currency)  80" in training_figure(rows(), ("reward",), 60, 12, smooth=smooth)
+
+
+def test_the_line_below_the_charts_says_the_same_as_their_titles() -> None:
+    progress = Progress()
+    for row in rows():
+        progress.add({**row, "value_mean": 1.0})
+    progress.records += rows()
+    text = "\n".join(Frame(progress).rows(200, 40, False))
+    for name, shown in (("reward (currency)", "80"), ("optimality", "80.00 %"), ("spread (currency)", "1.6")):
+        assert f"{name}  {shown}" in text and f"{name.split()[0]} {shown}" in text.splitlines()[-1]
 
 
 def frame(smooth: float) -> list[str]:

@@ -81,7 +81,7 @@ def test_optimality_is_drawn_of_runs_that_have_it(tmp_path: Path) -> None:
     assert "optimality" not in text([other])
     with (graded / "metrics.jsonl").open("w") as file:
         file.writelines(json.dumps({"epoch": k, "reward_mean": k, "optimality": 0.9}) + "\n" for k in (1, 2))
-    assert "optimality  0.9" in text([graded])
+    assert "optimality  90.00 %" in text([graded])
     assert text([graded, other]).count("optimality") == 1
     assert "optimality" not in text([graded], metrics=("reward",))
 

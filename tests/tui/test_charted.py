@@ -37,11 +37,10 @@ def alpha(results: Path) -> Path:
     return results
 
 
-async def open_view(app: Any, pilot: Any, key: str, kind: type[Charted]) -> Charted:
+async def open_view(app: Any, pilot: Any, key: str, kind: type[Charted]) -> Any:
     select(app, Path("results/alpha"))
     await press(app, pilot, "enter", key)
-    view: Charted = app.screen.query_one(kind)
-    return view
+    return app.screen.query_one(kind)
 
 
 @pytest.mark.parametrize(("key", "kind", "count"), VIEWS, ids=[kind.__name__ for _, kind, _ in VIEWS])
@@ -66,8 +65,8 @@ def test_every_view_zooms_reads_and_maximises(alpha: Path, key: str, kind: type[
         await press(app, pilot, "plus", "plus")
         left, right = view.view.window(full)
         assert 0 < right - left < 0.6 * (full[1] - full[0]) and left <= view.view.cursor <= right
-        at = "less_than_sign" if kind is TrainingCharts else "greater_than_sign"
-        await press(app, pilot, at, at, at)  # the cursor stays in sight
+        step = "less_than_sign" if kind is TrainingCharts else "greater_than_sign"
+        await press(app, pilot, step, step, step)  # the cursor stays in sight
         assert not left <= view.view.cursor <= right
         left, right = view.view.window(full)
         assert left <= view.view.cursor <= right

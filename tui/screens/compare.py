@@ -12,9 +12,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
 
-from mmrl.plots.charts import SPARSE, heading
+from mmrl.plots.charts import SPARSE, figure, heading, shown_values
 from mmrl.plots.colours import place_of_run
-from mmrl.plots.numbers import compact, percent
+from mmrl.plots.numbers import compact
 from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import LEVELS, Ema
@@ -129,6 +129,7 @@ class Compare(Base):
             if self.metric in SPARSE:  # a line from one known value to the next
                 known = np.isfinite(y)
                 x, y = x[known], y[known]
+            y = shown_values(self.metric, y)
             if self.smoothing:
                 key = (number, self.metric, self.smoothing)
                 raw, y = y, self._averages.setdefault(key, Ema(self.smoothing)).extended(y)
@@ -146,12 +147,11 @@ class Compare(Base):
             y, half = metrics.value_and_half(self.metric)
             known = np.flatnonzero(np.isfinite(y))
             at = int(known[-1]) if len(known) else 0
-            figure = compact(float(y[at]) if len(known) else math.nan)
-            if half is not None and len(known) and math.isfinite(half[at]):
-                figure += f" ± {compact(float(half[at]), 2)}"
-            name = shortened(printable(folder.name), max(self.app.size.width - len(figure) - 8, 12))
+            error = math.nan if half is None or not len(known) else float(half[at])
+            newest = figure(self.metric, float(y[at]) if len(known) else math.nan, error)
+            name = shortened(printable(folder.name), max(self.app.size.width - len(newest) - 8, 12))
             legend.append(f" {self._mark(number)} ", chart._style(place_of_run(number)))
-            legend.append(f"{name}  {figure}\n")
+            legend.append(f"{name}  {newest}\n")
         legend.rstrip()
         self.query_one("#legend", Static).update(legend)
 
@@ -194,12 +194,9 @@ class Compare(Base):
             cells.append(Text(compact(metrics.last("epoch"), 8), justify="right"))
             for name in FINAL:
                 y, half = metrics.value_and_half(name)
-                text = compact(float(y[-1]) if len(y) else math.nan)
-                if name == "optimality":
-                    text = percent(metrics.last(name))
-                if half is not None and len(half) and math.isfinite(half[-1]):
-                    text += f" ± {compact(float(half[-1]), 2)}"
-                cells.append(Text(text, justify="right"))
+                error = float(half[-1]) if half is not None and len(half) else math.nan
+                last = metrics.last(name) if name in SPARSE else float(y[-1]) if len(y) else math.nan
+                cells.append(Text(figure(name, last, error), justify="right"))
             table.add_row(*cells)
 
     def _redraw(self) -> None:

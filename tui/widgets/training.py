@@ -12,9 +12,8 @@ from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
-from mmrl.plots.charts import PANELS, SPARSE, heading
+from mmrl.plots.charts import PANELS, SPARSE, figure, heading, shown_values, title
 from mmrl.plots.colours import place_of, thing_of
-from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import LEVELS, Ema
 
@@ -99,14 +98,13 @@ class TrainingCharts(Charted):
         if name in SPARSE:
             known = np.isfinite(y)
             x, y = x[known], y[known]
+        y = shown_values(name, y)
         raw, empty = None, "waiting for the first point"
         good = np.flatnonzero(np.isfinite(y[-512:]))
-        title = heading(name)
+        head = heading(name)
         if len(good):
             at = int(good[-1]) - len(y[-512:])
-            title += f"  {compact(float(y[at]))}"
-            if half is not None and math.isfinite(half[at]):
-                title += f" ± {compact(float(half[at]), 2)}"
+            head = title(name, float(y[at]), math.nan if half is None else float(half[at]))
         elif self.metrics.count:
             empty = f"this run has no {name.replace('_', ' ')}"
         if self.smoothing:
@@ -116,7 +114,7 @@ class TrainingCharts(Charted):
         mark = MARKS[number] if self.app.no_color else ""
         hue = place_of(thing_of(name))
         series = [Series(x, y, low, high, raw, hue, mark=mark, interval=self.band == "error")] if len(x) else []
-        return Content(series, title, "epoch", list(self.metrics.events[-50:]), empty)
+        return Content(series, head, "epoch", list(self.metrics.events[-50:]), empty)
 
     def _band(self, name: str, y: Floats, half: Floats | None) -> tuple[Floats | None, Floats | None]:
         """Lower and upper edge of the chosen band, if the run has it."""
@@ -155,7 +153,7 @@ class TrainingCharts(Charted):
         rows = []
         for name in choices(self.metrics):
             mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
-            rows.append(f"{name.replace('_', ' ')[:20]:<21}{compact(self.metrics.last(mean)):>11}")
+            rows.append(f"{name.replace('_', ' ')[:20]:<21}{figure(name, self.metrics.last(mean)):>11}")
         panel.update("\n".join(["newest", *rows]), layout=False)
 
     def action_pan(self, by: float) -> None:
