@@ -105,7 +105,7 @@ def even_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[f
     """
     best: tuple[float, float, float, list[float]] | None = None
     need = (high - low) / rows
-    if rows < 5:
+    if rows < 6:
         return _few_ticks(low, high, rows)
     for cells in range(1, min(6, rows // 2) + 1):
         for mantissa in (1, 2, 5):
@@ -126,17 +126,20 @@ def even_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[f
 
 
 def _few_ticks(low: float, high: float, rows: int) -> tuple[float, float, list[float]]:
-    """The same for so few cells that each has a tick, which may then have two digits: 531.5, 533.0."""
+    """The same for few cells: their steps may have two digits, and need not pass through zero: 531.5, 533.0."""
     need = (high - low) / rows
-    power = math.floor(math.log10(need))
-    unit = float(f"5e{power - 1}")
-    for halves in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 30):
-        cell = halves * unit
-        bottom = math.floor(low / unit + 1e-9)
-        bottom -= bottom * unit > low
-        if (bottom + rows * halves) * unit >= high:
-            return bottom * unit, bottom * unit + rows * cell, [bottom * unit + k * cell for k in range(rows)]
-    return low, high, [low, high]
+    unit = float(f"5e{math.floor(math.log10(need)) - 1}")
+    every = 1 if rows < 4 else 2
+    best: tuple[float, float, float, list[float]] | None = None
+    for size in (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30, 40, 50):
+        cell, step = size * unit, size * unit * every
+        for grid, cost in ((step, 0.0), (unit, 0.5)):
+            number = math.floor(low / grid + 1e-9)
+            bottom = (number - (number * grid > low)) * grid
+            if bottom + rows * cell >= high and (best is None or cell / need + cost < best[0]):
+                ticks_at = [bottom + k * step for k in range(-(-rows // every))]
+                best = cell / need + cost, bottom, bottom + rows * cell, ticks_at
+    return (low, high, [low, high]) if best is None else best[1:]
 
 
 def fitting_ticks(

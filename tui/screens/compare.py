@@ -160,7 +160,8 @@ class Compare(Base):
         table = self.query_one("#diff", DataTable)
         table.add_column("SETTING", width=26)
         for number, folder in enumerate(self.folders):
-            table.add_column(Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True), width=22)
+            name = shortened(printable(folder.name), 20)
+            table.add_column(Text(f"{MARKS[number]} {name}", no_wrap=True), width=22)
         configs: list[Config | None] = []
         for folder in self.folders:
             try:
@@ -190,7 +191,7 @@ class Compare(Base):
         for name in FINAL:
             table.add_column(heading(name).upper(), width=20)
         for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
-            cells = [Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True)]
+            cells = [Text(f"{MARKS[number]} {shortened(printable(folder.name), 28)}", no_wrap=True)]
             cells.append(Text(compact(metrics.last("epoch"), 8), justify="right"))
             for name in FINAL:
                 y, half = metrics.value_and_half(name)
