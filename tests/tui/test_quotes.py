@@ -55,8 +55,8 @@ def test_learned_and_best_quotes_side_by_side(results: Path, size: tuple[int, in
         np.testing.assert_allclose(lines[1].y, best["optimum_ask"][1])
         assert lines[1].points and not lines[0].points
         text = screen_text(app)
-        assert "◇: optimum, at most 0.125 away" in text
-        assert text.count("─ learned") == text.count("◇ optimum") == (6 if size[0] >= 100 else 0)
+        assert "─ learned, ◇ optimum, at most 0.125 away" in " ".join(text.split())
+        assert text.count("─ learned") == text.count("◇ optimum") == (7 if size[0] >= 100 else 1)
         await press(app, pilot, "left")  # an episode without a surface: what the trajectory shows
         text = screen_text(app)
         assert "seen in one trajectory" in text and "bid distance (currency)" in text

@@ -144,8 +144,9 @@ class QuotesView(SavedEpisodes):
                 charts[3 * row + place].show(Content(series, title + when, "inventory", [], "no quotes"))
         if sizes:
             return BOOK
+        line = charts[0].characters.axes[3]
         best_known = surface(self.arrays, "optimum_bid") is not None
-        return f"{SURFACE}; line: learned, {sign}: optimum, at most {furthest:.3g} away" if best_known else SURFACE
+        return f"{SURFACE}; {line} learned, {sign} optimum, at most {furthest:.3g} away" if best_known else SURFACE
 
     def _seen(self) -> str:
         """What an older file shows: distances of the replayed trajectory by inventory."""
