@@ -17,6 +17,7 @@ from mmrl.plots.numbers import compact, percent
 from mmrl.plots.picture import ASCII, BRAILLE, Charset, Picture, below, beside, blank
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import Ema
+from mmrl.runs.metrics import unit_of
 from mmrl.statistics.intervals import LEAST, student_t
 
 Record = Mapping[str, Any]
@@ -29,20 +30,6 @@ SHARES = ("optimality",)
 """Metrics that are shares, drawn and written in per cent."""
 DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "half", "std")))
 """What the usual panels take from the record of an epoch."""
-UNITS = {
-    "reward": "currency",
-    "value": "currency",
-    "spread": "currency",
-    "inventory": "shares",
-    "inventory_abs": "shares",
-    "final_inventory": "shares",
-    "length": "steps",
-    "entropy": "nats",
-    "kl": "nats",
-    "seconds_rollout": "s",
-    "seconds_update": "s",
-    "wealth": "currency",
-}
 
 
 class Columns(Sequence[Record]):
@@ -152,7 +139,7 @@ def heading(metric: str, unit: str | None = None) -> str:
     """Name and unit of a metric: reward_mean -> reward (currency)."""
     name = metric.removesuffix("_mean")
     if unit is None:
-        unit = "%" if name in SHARES else UNITS.get(name, "")
+        unit = "%" if name in SHARES else unit_of(name)
     name = name.replace("_", " ")
     return f"{name} ({unit})" if unit else name
 

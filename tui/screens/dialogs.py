@@ -11,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 
@@ -72,8 +72,8 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
                 if blank.label:
                     yield Label(Text(blank.label))
                 yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
-                yield Label("", id=f"error-{blank.name}", classes="error")
-            yield Label("Enter: accept · Esc: cancel", classes="hint")
+                yield Label("", id=f"error-{blank.name}", classes="fault")
+            yield Label("Enter: apply · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         self.set_focus(self.query(Input).first())
@@ -100,18 +100,23 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
 
 
 class Choose(ModalScreen[Any]):
-    """A choice of one option; Enter accepts, Esc cancels."""
+    """A choice of one option, with a text about the highlighted one; Enter accepts, Esc cancels."""
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, choices: list[str], current: str = "") -> None:
+    def __init__(
+        self, question: str, choices: list[str], current: str = "", about: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
-        self.question, self.choices, self.current = question, choices, current
+        self.question, self.choices, self.current, self.about = question, choices, current, about
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog wide" if self.about else "dialog"):
             yield Label(Text(self.question), classes="question")
             yield OptionList(*[Option(Text(choice)) for choice in self.choices])
+            if self.about is not None:
+                yield Static(id="about", markup=False)
+            yield Label("Enter: accept · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
@@ -121,6 +126,11 @@ class Choose(ModalScreen[Any]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if self.about is not None:
+            self.query_one("#about", Static).update(self.about(self.choices[event.option_index]))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

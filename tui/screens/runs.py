@@ -41,7 +41,7 @@ class RunsScreen(RunActions):
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
-        Binding("x", "expand", "Expand", tooltip="Expand: train more epochs"),
+        Binding("x", "expand", "More epochs", tooltip="Train more epochs"),
         Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or plot_after while it trains"),
         Binding("R", "rename", "Rename", show=False),
         Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),

@@ -16,6 +16,7 @@ from mmrl.plots.charts import PANELS, SPARSE, figure, heading, shown_values, tit
 from mmrl.plots.colours import place_of, thing_of
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import LEVELS, Ema
+from mmrl.runs.metrics import drawable
 
 from ..settings import Settings
 from ..themes import MARKS
@@ -24,16 +25,12 @@ from .chart import Chart
 from .charted import Charted, Reading
 from .view import Content, Series, View
 
-HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
 
 
 def choices(metrics: Metrics) -> list[str]:
     """Metrics that a chart can show; the mean of a metric has its plain name."""
-    keys = metrics.keys()
-    means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
-    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "half", "q10", "q90")}
-    return [*means, *(key for key in keys if key not in parts and key not in HIDDEN)]
+    return drawable(metrics.keys())
 
 
 class TrainingCharts(Charted):
