@@ -22,7 +22,7 @@ $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
 
 quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market maker
 	$(BIN)/mmrl train --preset quickstart
-	@printf '\nNext:\n  %s\n  %s\n  %s\n' '$(BIN)/mmrl runs list' '$(BIN)/mmrl plot --good-results' '$(BIN)/mmrl train --help'
+	@printf '\nTo type mmrl alone: . $(BIN)/activate\nAll runs: $(BIN)/mmrl tui\n'
 
 test: $(VENV)/test.stamp       ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal

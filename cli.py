@@ -13,6 +13,7 @@ import typer
 
 from mmrl.commands import surroundings
 from mmrl.commands.help_page import App, Command, show_all
+from mmrl.commands.modes import refuse_idle
 from mmrl.commands.options import (
     complete_agent,
     complete_metric,
@@ -31,7 +32,7 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a market maker in a terminal and watch it learn.",
-    epilog="Try: mmrl train --preset quickstart",
+    epilog="Try: mmrl train --preset quickstart. Everywhere ± is half of a 95 % interval.",
     no_args_is_help=True,
 )
 
@@ -108,6 +109,7 @@ def mmrl_(
 @with_settings
 def train(
     settings: dict[str, Any],
+    ctx: typer.Context,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
     ] = None,
@@ -137,9 +139,7 @@ def train(
 ) -> None:
     from mmrl.commands import train as training
 
-    if smooth is not None:
-        modes = {"--plot": plot or good_results, "--dry-run": dry_run, "--detach": detach, "--json": json_}
-        training.check_smooth(smooth, [flag for flag, given in modes.items() if given])
+    refuse_idle(ctx)
     if plot or good_results:
         from mmrl.commands import plot as plotting
 
@@ -150,7 +150,7 @@ def train(
         settings, config, preset, load, expand, os.environ, market_file, force or dry_run
     )
     if dry_run:
-        training.show_settings(resolved, origins, json_)
+        training.show_settings(resolved, origins, json_, expand or 0)
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
@@ -173,6 +173,7 @@ def presets(
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
 def plot(
+    ctx: typer.Context,
     runs: Runs = None,
     good_results: Annotated[bool, typer.Option("--good-results", help="Draw every run in good-results.")] = False,
     what: Annotated[What, typer.Option(help="Curves over epochs, a sampled batch, or its order book.")] = "training",
@@ -190,21 +191,55 @@ def plot(
 ) -> None:
     from mmrl.commands import plot as plotting
 
+    refuse_idle(ctx)
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
 
 
 @runs_app.command("list", help="List the runs of a folder.")
-def list_runs(results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+def list_runs(
+    ctx: typer.Context,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="What to show, for example name,value,nb; +nb adds to what is shown. Any setting, or name, state, "
+            "epoch, value, optimality, market, lr, seed, speed, updated, algorithm, started, data, id, folder.",
+        ),
+    ] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
     from mmrl.commands import runs
 
-    runs.list_runs(results, json_)
+    refuse_idle(ctx)
+    runs.list_runs(results, json_, columns)
 
 
-@runs_app.command(help="Show the facts of a run.")
+@runs_app.command(help="Show a run: how it stands, its best, settings that differ, files, and what comes next.")
 def show(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    from mmrl.commands.show import show as tell
+
+    tell(run, results, json_)
+
+
+@runs_app.command(help="Show a run that trains in the background live in this terminal; Ctrl-C only leaves it.")
+def attach(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+    from mmrl.commands.attach import attach as watch
+
+    watch(run, results, json_)
+
+
+@runs_app.command(help="Print the log of a run that was trained in the background.")
+def log(
+    run: Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the training ends.")] = False,
+    results: Results = "results",
+    debug: Debug = False,
+) -> None:
     from mmrl.commands import runs
 
-    runs.show(run, results, json_)
+    runs.log(run, results, follow)
 
 
 @runs_app.command(help="Pause a run after the current epoch.")
@@ -261,7 +296,19 @@ def rename(
     runs.rename(run, new_name, results, json_)
 
 
-@runs_app.command(help="Move a run to the trash folder.")
+@runs_app.command(help="Take a run back from the trash folder; without RUN, list what is there.")
+def restore(
+    run: Annotated[str | None, typer.Argument(metavar="RUN")] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands import runs
+
+    runs.restore(run, results, json_)
+
+
+@runs_app.command(help="Move a run to the trash folder; mmrl runs restore takes it back.")
 def trash(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
@@ -275,9 +322,35 @@ def doctor(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    from mmrl.runs.doctor import report
+    from mmrl.commands.runs import doctor as examine
 
-    raise typer.Exit(report(run, results, json_))
+    raise typer.Exit(examine(run, results, json_))
+
+
+@app.command(
+    help="Print the quotes of a run by inventory and time, beside the optimum's where the market can be solved.",
+    epilog="Examples: mmrl quote RUN --inventory 3 --time 0.5 | mmrl quote RUN --table > quotes.csv",
+)
+def quote(
+    run: Run,
+    inventory: Annotated[int | None, typer.Option(metavar="Q", help="Shares held; default: 0.")] = None,
+    time: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="T", help="Share of the horizon that has passed; default: 0.")
+    ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="All inventories and times that are not given, as CSV; with --json as JSON.")
+    ] = False,
+    epoch: Annotated[
+        str,
+        typer.Option(metavar="best|last|N", help="Which policy of the run: its best by grade, its last, of epoch N."),
+    ] = "best",
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.quote import quote as tell
+
+    tell(run, inventory, time, table, epoch, results, json_)
 
 
 @app.command(
@@ -286,6 +359,7 @@ def doctor(
     "--agent avellaneda-stoikov --agent symmetric --trajectories 100000",
 )
 def evaluate(
+    ctx: typer.Context,
     runs: Runs = None,
     agent: Annotated[
         list[str] | None,
@@ -329,6 +403,7 @@ def evaluate(
 ) -> None:
     from mmrl.commands import evaluate as report
 
+    refuse_idle(ctx)
     report.evaluate(
         runs or [], agent or [], market, set_ or [], trajectories, seed, results, json_, stochastic, max_inventory,
         quotes, save, epoch,
@@ -340,6 +415,7 @@ def evaluate(
     epilog="Example: mmrl simulate --market order-flow --events 100000 --levels 10 -o tape",
 )
 def simulate(
+    ctx: typer.Context,
     output: Annotated[
         str,
         typer.Option(
@@ -390,6 +466,7 @@ def simulate(
 ) -> None:
     from mmrl.commands import simulate as simulation
 
+    refuse_idle(ctx)
     simulation.simulate(
         market, preset, set_ or [], agent, run, epoch, stochastic, events, time, seed, output, levels, force, results,
         json_,
@@ -402,6 +479,7 @@ def simulate(
     "mmrl train --market-file amzn.toml | mmrl calibrate --check es.toml es.dbn.zst --from 23:00",
 )
 def calibrate(
+    ctx: typer.Context,
     data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files of one day of one instrument.")],
     market: Annotated[
         str | None, typer.Option(help="Market to fit: book (default), order-flow or avellaneda-stoikov.")
@@ -439,9 +517,7 @@ def calibrate(
     from mmrl.commands import calibrate as calibration
     from mmrl.data.table import Options
 
-    calibration.refuse_contradictions(
-        check, {"--market": market, "--queue-sizes": queue_sizes, "--exponentials": exponentials, "-o": output}, seed
-    )
+    refuse_idle(ctx)
     events = calibration.load(data, format_, Options(tick, None, date, symbol), from_, to)
     if check is not None:
         calibration.check(events, check, seed or 0, json_)

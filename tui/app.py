@@ -12,7 +12,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
-from mmrl.runs.status import read_raw
+from mmrl.runs.status import read_raw, word
 
 from . import processes
 from .messages import PollRuns, StartTraining
@@ -23,7 +23,7 @@ from .screens.runs import RunsScreen
 from .screenshot import screenshot
 from .session import Session
 from .settings import load_settings
-from .themes import THEMES, word
+from .themes import THEMES
 
 INTERVAL = 0.5  # seconds between two polls of the run folders
 FULL_UPDATE = 20  # every so many polls all rows are compared, because ages grow without a change on disk

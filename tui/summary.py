@@ -13,7 +13,7 @@ from mmrl.runs.status import STATES, read_status
 from mmrl.runs.store import CONFIG, RunInfo, last_records
 from mmrl.statistics.intervals import recorded_half
 
-SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$', re.MULTILINE)
+SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$|^(seed|lr) = ([\d.e-]+)$', re.MULTILINE)
 
 
 def quick_summary(folder: Path) -> RunInfo | None:
@@ -23,10 +23,14 @@ def quick_summary(folder: Path) -> RunInfo | None:
     except (OSError, ValueError):
         return None
     settings, group = {}, ""
-    for table, name, value in SETTING.findall(text):
+    for table, name, value, number, digits in SETTING.findall(text):
         group = table or group
-        if name:
-            settings[f"{group}.{name}"] = value
+        if name or number:
+            settings[f"{group}.{name or number}"] = value or digits
+    try:
+        seed, lr = int(settings["run.seed"]), float(settings["training.lr"])
+    except (KeyError, ValueError):
+        return None
     status, [last] = read_status(folder), last_records(folder, "epoch")
     state = status.get("state")
     if state not in STATES or "market.name" not in settings or "training.algorithm" not in settings:
@@ -46,6 +50,8 @@ def quick_summary(folder: Path) -> RunInfo | None:
         steps_per_second=_number(last, "steps_per_second"),
         started=_number(status, "started"),
         updated=_number(status, "updated"),
+        seed=seed,
+        lr=lr,
     )
 
 

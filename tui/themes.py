@@ -81,10 +81,3 @@ SIGNS = {
     "vanished": ("?", "error"),
 }
 """State -> sign and the name of its colour in the theme; the word is always shown beside the sign."""
-
-WORDS = {"running": "training", "interrupted": "stopped"}
-
-
-def word(state: str) -> str:
-    """The word shown for a state."""
-    return WORDS.get(state, state)

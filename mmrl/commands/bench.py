@@ -10,9 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mmrl.plots.table import Column, room, table
 from mmrl.runs.machine import cpus
 from mmrl.runs.processes import environment, python
 
@@ -38,9 +39,13 @@ def bench(as_json: bool) -> None:
     if as_json:
         print(json.dumps(results))
         return
-    width = max(map(len, results))
-    for name, value in results.items():
-        print(f"{name:<{width}}  {value:>16,.3f}" if value < 1000 else f"{name:<{width}}  {value:>12,.0f}")
+    print("\n".join(report(results, room())))
+
+
+def report(results: Mapping[str, float], width: int) -> list[str]:
+    """A table of the figures."""
+    rows = [(name, f"{value:,.3f}" if value < 1000 else f"{value:,.0f}    ") for name, value in results.items()]
+    return table([Column("measured", "label"), Column("figure")], rows, width)
 
 
 def _peak_mb() -> float:

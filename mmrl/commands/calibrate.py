@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,7 +20,11 @@ from mmrl.data.events import Events
 from mmrl.data.recognise import read
 from mmrl.data.table import Options
 from mmrl.plots.lines import panels
+from mmrl.plots.numbers import HALF
+from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import charset, wants_colour
+from mmrl.plots.table import Column, pairs, room, table
+from mmrl.plots.text import wrapped
 from mmrl.runs.atomic import durable_write, naming
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
@@ -29,22 +32,15 @@ from mmrl.settings.market_file import MarketFile, market_toml, read_market_file
 from mmrl.settings.sources import resolve
 
 RESULTS = ("profile", "book", "toke_yoshida", "depth", "rates", "queues", "sizes", "volatility", "hawkes", "intraday")
-HEIGHT = 14
-"""Lines of a row of charts."""
+HEIGHT, WIDEST = 14, 200
+"""Of a row of charts: its lines, and its columns at most."""
+Z = 1.96
+"""Standard errors in half of a 95 % interval."""
 
 
 def load(data: Sequence[str], form: str, options: Options, start: str | None, end: str | None) -> Events:
     """The events of the files, from one time of the day to another."""
     return cut(read([Path(path) for path in data], form, options), start, end)
-
-
-def refuse_contradictions(check: str | None, fitting: dict[str, Any], seed: int | None) -> None:
-    """Raise ConfigError for options that have no effect beside others."""
-    if check is None and seed is not None:
-        raise ConfigError(f"--seed = {seed} has no effect without --check: drop it")
-    given = next((f"{name} {value}" for name, value in fitting.items() if value is not None), None)
-    if check is not None and given:
-        raise ConfigError(f"{given} has no effect with --check, which fits nothing new: drop it")
 
 
 def calibrate(events: Events, market: str, wanted: Wanted, output: str | None, force: bool, as_json: bool) -> None:
@@ -63,7 +59,7 @@ def calibrate(events: Events, market: str, wanted: Wanted, output: str | None, f
     if as_json:
         print(json.dumps(as_plain(found, fitted, about), allow_nan=False))
     else:
-        print("\n".join(report(found, fitted, about)))
+        print("\n".join(report(found, fitted, about, room())))
     if target:
         with naming(target):
             durable_write(target, text.encode())
@@ -103,20 +99,23 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def report(found: Study, fitted: Fitted, about: dict[str, Any]) -> Iterator[str]:
-    """Tables, then charts. ± is one standard error."""
+def report(found: Study, fitted: Fitted, about: dict[str, Any], width: int) -> Iterator[str]:
+    """Tables, then charts."""
     day, v = found.profile, found.volatility
     one_tick, median = _shown(day.at_one_tick.times(100)), f"median {day.median_spread:g}"
     best = f"{_shown(day.bid_depth)} bid, {_shown(day.ask_depth)} ask, median {day.median_depth:g}"
-    yield f"{', '.join(about['files'])} ({about['format']}), {about['date']} {about['from']} to {about['to']}"
-    yield (
+    date = f" {about['date']}" if about["date"] else ""
+    where = f"{', '.join(about['files'])} ({about['format']}),{date} {about['from']} to {about['to']}"
+    yield from wrapped(where, width)
+    yield from wrapped(
         f"{len(found.events)} events: {day.limit_orders} limit orders, {day.cancellations} cancellations, "
-        f"{day.market_orders} market orders; ± is one standard error, clustered by 5 minutes"
+        f"{day.market_orders} market orders; {HALF}, clustered by 5 minutes",
+        width,
     )
     for reason, count in found.events.notes.items():
-        yield f"  note: {count} {reason}"
+        yield from wrapped(f"note: {count} {reason}", width, "  ")
     yield ""
-    yield from _rows([
+    yield from pairs([
         ("tick", f"{day.tick_size:g}"),
         ("spread, ticks", f"{_shown(day.spread)}, {median}; {one_tick} % one tick"),
         ("size at the best, lots", best),
@@ -128,19 +127,25 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any]) -> Iterator[str]
             f"{found.depth.fit.figure} {found.depth.fit.value:.3f}")] if found.depth else []),
         *([("excitation", f"branching {_shown(found.hawkes.branching)}, KS {found.hawkes.residuals.distance:.3f}")]
           if found.hawkes else []),
-    ])  # fmt: skip
+    ], width)  # fmt: skip
     for law in (found.book, found.toke_yoshida):
         if law:
             yield ""
-            yield from _coefficients([("buys", law.buys), ("sells", law.sells), ("both", law.both)], found.unit)
+            yield from _coefficients([("buys", law.buys), ("sells", law.sells), ("both", law.both)], found.unit, width)
     if found.rates:
         yield ""
-        yield "distance from the opposite best, ticks: limit orders/min, cancellations/min of each unit there"
-        for i, (born, gone) in enumerate(zip(found.rates.limit, found.rates.cancel, strict=True), 1):
-            yield f"  {i:>3}  {_shown(born):>18}  {_shown(gone):>18}"
+        yield "limit orders and cancellations a minute of each unit there"
+        yield from table(
+            [Column("ticks from the opposite best", "label"), Column("limit orders"), Column("cancellations")],
+            [
+                (str(i), _shown(born), _shown(gone))
+                for i, (born, gone) in enumerate(zip(found.rates.limit, found.rates.cancel, strict=True), 1)
+            ],
+            width,
+        )
     for name, why in found.missing.items():
-        yield f"no estimate of {name}: {why}"
-    wide = min(shutil.get_terminal_size((100, 30)).columns, 200)
+        yield from wrapped(f"no estimate of {name}: {why}", width, "  ")
+    wide = min(width, terminal_size()[0], WIDEST)
     from mmrl.calibrate.pictures import panels_of
 
     drawn = panels_of(found)
@@ -149,25 +154,23 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any]) -> Iterator[str]
     yield ""
     yield "counted (line 1) and fitted (line 2):"
     yield panels(drawn, wide, rows * HEIGHT, wants_colour(sys.stdout), characters=charset(sys.stdout))
-    yield f"{fitted.settings['name']}: {fitted.method}"
+    yield from wrapped(f"{fitted.settings['name']}: {fitted.method}", width)
 
 
-def _coefficients(laws: list[tuple[str, Intensity]], unit: int) -> Iterator[str]:
+def _coefficients(laws: list[tuple[str, Intensity]], unit: int, width: int) -> Iterator[str]:
     form = FORMS[laws[0][1].form]
-    yield f"market orders/s, form {form.name}, q in {unit} lots: coefficients of {', '.join(form.terms)}"
-    for name, law in laws:
-        cells = "  ".join(_shown(b) for b in law.coefficients)
-        yield f"  {name:<6}{cells}   gain {law.gain:.0f}, KS {law.residuals.distance:.2f}"
-
-
-def _rows(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
-    width = max(len(name) for name, _ in rows) + 2
-    for name, text in rows:
-        yield f"{name:<{width}}{text}"
+    yield from wrapped(f"market orders/s, form {form.name}, q in {unit} lots: coefficients by their terms", width)
+    rows = [
+        (name, *map(_shown, law.coefficients), f"{law.gain:.0f}", f"{law.residuals.distance:.2f}") for name, law in laws
+    ]
+    heads = [Column(term) for term in (*form.terms, "gain", "KS")]
+    yield from table([Column("side", "label"), *heads], rows, width)
 
 
 def _shown(e: Estimate) -> str:
-    return f"{e.value:.4g} ± {e.error:.2g}" if math.isfinite(e.error) else f"{e.value:.4g}"
+    """A number ± half of its 95 % interval."""
+    half = e.half if e.blocks else Z * e.error  # without blocks the error is that of a theorem
+    return f"{e.value:.4g} ± {half:.2g}" if math.isfinite(half) else f"{e.value:.4g}"
 
 
 def check(events: Events, market: str, seed: int, as_json: bool) -> None:
@@ -177,20 +180,41 @@ def check(events: Events, market: str, seed: int, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"market": fitted.name, "sha256": fitted.sha256, "facts": [_plain(s) for s in scores]}))
         return
-    print(f"{fitted.name}, fitted to {fitted.origin}")
-    print(f"data: {clock(int(events.time_ns[0]))} to {clock(int(events.time_ns[-1]))}, {len(events)} events")
-    print(
-        "distance of the model, its 95 % interval, of the data's first half from the second, of a plain Poisson market"
+    print("\n".join(distances(scores, fitted, events, room())))
+
+
+def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width: int) -> Iterator[str]:
+    """A table of the facts, and how many of them the market meets."""
+    yield from wrapped(f"{fitted.name}, fitted to {fitted.origin}", width, "  ")
+    yield f"data: {clock(int(events.time_ns[0]))} to {clock(int(events.time_ns[-1]))}, {len(events)} events"
+    yield from wrapped(
+        "distance of the model, its 95 % interval, of the data's first half from the second, of a plain Poisson market",
+        width,
     )
-    print(f"{'fact':<41}{'L1':>7}{'interval':>17}{'floor':>8}{'Poisson':>9}{'Wasserstein':>13}{'floor':>9}")
-    for s in scores:
-        d, plain = s.distance, math.nan if s.poisson is None else s.poisson.l1
-        far = "" if math.isnan(d.wasserstein) else f"{d.wasserstein:>13.3g}{s.floor.wasserstein:>9.3g}"
-        span = f"{d.low:.3f} - {d.high:.3f}"
-        print(f"{s.fact:<41}{d.l1:>7.3f}{span:>17}{s.floor.l1:>8.3f}{plain:>9.3f}{far:<22}{'' if s.met else ' missed'}")
+    heads = ("L1", "interval", "floor", "Poisson", "Wasserstein", "its floor")
+    yield from table(
+        [Column("fact", "label"), *map(Column, heads), Column("met", "label")],
+        [
+            (
+                s.fact,
+                f"{s.distance.l1:.3f}",
+                f"{s.distance.low:.3f} - {s.distance.high:.3f}",
+                f"{s.floor.l1:.3f}",
+                "" if s.poisson is None else f"{s.poisson.l1:.3f}",
+                *(
+                    ("", "")
+                    if math.isnan(s.distance.wasserstein)
+                    else (f"{s.distance.wasserstein:.3g}", f"{s.floor.wasserstein:.3g}")
+                ),
+                "yes" if s.met else "missed",
+            )
+            for s in scores
+        ],
+        width,
+    )
     lacking = missed(scores)
-    print(f"{len(scores) - len(lacking)} of {len(scores)} facts within twice the floor")
-    print(f"missed: {', '.join(lacking) or 'none'}")
+    yield f"{len(scores) - len(lacking)} of {len(scores)} facts within twice the floor"
+    yield from wrapped(f"missed: {', '.join(lacking) or 'none'}", width)
 
 
 def _simulated(events: Events, fitted: MarketFile, seed: int) -> tuple[Events, Events]:

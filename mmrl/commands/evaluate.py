@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import spec_of
-from mmrl.plots.numbers import amount, percent
+from mmrl.plots.numbers import HALF, amount, percent
+from mmrl.plots.table import Column, room, table
+from mmrl.plots.text import printable, wrapped
 from mmrl.runs.memory import require_trajectory
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, field, fields
@@ -49,6 +50,8 @@ def evaluate(
         compare.refuse_other_market(folder, stored, config)
     for name in agents:
         check(name, config)
+    if max_inventory is not None and not spec_of(config).exact_optimum and not spec_of(config).exact_states:
+        raise ConfigError(f"--max-inventory has no effect: market {config.market.name} has no exact values: drop it")
     require_trajectory(config)
     compile_first(config, note)
     if quotes or save is not None:
@@ -59,7 +62,10 @@ def evaluate(
     ]
     entrants += [compare.named_agent(name, config) for name in agents]
     if quotes or save is not None:
-        surface.show(entrants, save)
+        if as_json:
+            print(json.dumps(curves(*surface.curves(entrants)), allow_nan=False))
+        else:
+            surface.show(entrants, save)
         return
     result = compare.compare(entrants, config, trajectories, seed, max_inventory)
     origins = {folder.name: _origin(folder) for folder in folders if _origin(folder)}
@@ -68,7 +74,23 @@ def evaluate(
     if as_json:
         print(json.dumps(result, allow_nan=False, default=list))
     else:
-        print_table(result)
+        print("\n".join(report(result, room())))
+
+
+def curves(inventory: Any, panels: Sequence[Any]) -> dict[str, Any]:
+    """Quotes over inventory at some shares of the horizon, ready for JSON; null where a side does not quote."""
+    return {
+        "inventory": inventory.tolist(),
+        "panels": [
+            {
+                "quote": panel.title,
+                "unit": panel.unit,
+                "time": panel.moment,
+                "by": {name: [x if math.isfinite(x) else None for x in y.tolist()] for name, y in panel.lines},
+            }
+            for panel in panels
+        ],
+    }
 
 
 def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]]:
@@ -135,40 +157,36 @@ def _law(config: Config) -> Any:
     return _without(config, "view", "action", "start").market
 
 
-def print_table(result: dict[str, Any]) -> None:
-    """Two tables, one row an agent: what it earns, and at what risk."""
-    from rich.console import Console
-    from rich.table import Table
-
-    wide = None if sys.stdout.isatty() else 150
-    console = Console(width=wide, no_color=bool(os.environ.get("NO_COLOR")) or None)
+def report(result: dict[str, Any], width: int) -> Iterator[str]:
+    """What was compared, then two tables, one row an agent: what it earns, and at what risk."""
     settings = " ".join(f"{key}={_short(value)}" for key, value in result["parameters"].items())
-    console.print(f"{result['market']}: {settings}", highlight=False)
+    yield from wrapped(f"{result['market']}: {settings}", width, "  ")
     for run, origin in result.get("fitted_to", {}).items():
-        console.print(f"market of {run}: fitted to {origin}", highlight=False, markup=False)
-    console.print(f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}", highlight=False)
+        yield from wrapped(printable(f"market of {run}: fitted to {origin}"), width, "  ")
+    yield f"{result['trajectories']:,} trajectories, evaluation seed {result['seed']}"
     if result["optimum_ce"] is not None:
-        console.print(f"exact optimum: {amount(result['optimum_ce'], digits=6)}", highlight=False)
+        yield f"exact optimum: {amount(result['optimum_ce'], digits=6)}"
     for k, arrival in dict.fromkeys(row["fill_curve"] for row in result["rows"] if row["fill_curve"]):
-        console.print(f"closed forms: fills at rate {arrival:.4g} exp(-{k:.4g} d) at distance d", highlight=False)
+        yield f"closed forms: fills at rate {arrival:.4g} exp(-{k:.4g} d) at distance d"
     for row in result["rows"]:
         if row["rule"]:
             rules = ", ".join(f"{axis} {_linear(*rule)}" for axis, rule in row["rule"].items())
-            console.print(f"{row['agent']}: {rules}", highlight=False)
+            yield from wrapped(f"{row['agent']}: {rules}", width, "  ")
+    who = [Column("agent", "label"), Column("epoch"), Column("plays", "label")]
     tables: tuple[tuple[str, list[tuple[str, Any]]], ...] = (
         (
-            "outcome (± half of the 95 % interval)",
+            f"outcome ({HALF})",
             [
-                ("spread", lambda r: _number(r["spread_mean"])),
                 ("value", lambda r: _number(r["value_mean"], r["value_ci"])),
-                ("std", lambda r: _number(r["value_std"])),
-                ("final q", lambda r: _number(r["inventory_mean"])),
-                ("std q", lambda r: _number(r["inventory_std"])),
-                ("fills", lambda r: _number(r["fills_mean"])),
+                ("value - first", lambda r: _number(r["difference"], r["difference_ci"])),
+                ("optimality", lambda r: percent(r["optimality"])),
                 ("exact CE", lambda r: _number(r["exact_ce"])),
                 ("CE", lambda r: _number(r["ce"], r["ce_ci"])),
-                ("optimality", lambda r: percent(r["optimality"])),
-                ("value - first", lambda r: _number(r["difference"], r["difference_ci"])),
+                ("std", lambda r: _number(r["value_std"])),
+                ("spread", lambda r: _number(r["spread_mean"])),
+                ("fills", lambda r: _number(r["fills_mean"])),
+                ("final q", lambda r: _number(r["inventory_mean"])),
+                ("std q", lambda r: _number(r["inventory_std"])),
             ],
         ),
         (
@@ -186,15 +204,17 @@ def print_table(result: dict[str, Any]) -> None:
         ),
     )
     for title, columns in tables:
-        table = Table(title=title, title_justify="left")
-        table.add_column("agent", overflow="fold")
-        for name, _ in columns:
-            table.add_column(name, justify="right")
-        for row in result["rows"]:
-            of = "" if row["epoch"] is None else f" @{row['epoch']}"
-            of += " sampled" if row["actions"] == "sampled" else ""
-            table.add_row(row["agent"] + of, *(cell(row) for _, cell in columns))
-        console.print(table)
+        rows = [
+            (
+                row["agent"],
+                "" if row["epoch"] is None else str(row["epoch"]),
+                row["actions"] or "",
+                *(cell(row) for _, cell in columns),
+            )
+            for row in result["rows"]
+        ]
+        yield ""
+        yield from table([*who, *(Column(name) for name, _ in columns)], rows, width, title)
 
 
 def _number(value: float | str | None, interval: Sequence[float] | None = None) -> str:

@@ -11,7 +11,7 @@ from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.runs.names import good_folder
-from mmrl.runs.store import find_run, find_runs
+from mmrl.runs.store import describe, find_run, find_runs
 from mmrl.settings.declare import ConfigError
 
 SUFFIXES = (".txt", ".svg", ".png", ".pdf")
@@ -32,20 +32,35 @@ def plot(
         raise ConfigError(f"--save {save}: the name must end in one of {', '.join(SUFFIXES)}")
     if save is not None and not Path(save).parent.is_dir():
         raise ConfigError(f"--save {save}: there is no folder {Path(save).parent}")
-    folders = chosen_folders(names, good_results, results)
+    groups = by_market(chosen_folders(names, good_results, results))
     if save is not None and Path(save).suffix.lower() != ".txt":
-        for path in figures.save_figure(folders, what, list(metrics), Path(save), width, height):
-            print(f"wrote {printable(path)}")
+        for market, folders in groups.items():
+            target = Path(save) if len(groups) == 1 else Path(save).with_stem(f"{Path(save).stem}-{market}")
+            for path in figures.save_figure(folders, what, list(metrics), target, width, height):
+                print(f"wrote {printable(path)}")
         return
     columns, lines = terminal_size()
     size = width or columns, height or max(lines - 2, 16)
+    shows = (*size, False) if save else (*size, wants_colour(sys.stdout), charset(sys.stdout))
+    parts = []
+    for market, folders in groups.items():
+        picture = pictures.drawing(folders, what, metrics, *shows)
+        parts.append(picture if len(groups) == 1 else f"market {printable(market)}\n{picture}\n")
+    text = "\n".join(parts)
     if save is not None:
-        Path(save).write_text(pictures.drawing(folders, what, metrics, *size, False) + "\n", encoding="utf-8")
+        Path(save).write_text(text + "\n", encoding="utf-8")
         print(f"wrote {printable(save)}")
         return
-    text = pictures.drawing(folders, what, metrics, *size, wants_colour(sys.stdout), charset(sys.stdout))
     encoding = sys.stdout.encoding or "utf-8"
     print(text.encode(encoding, "replace").decode(encoding))
+
+
+def by_market(folders: Sequence[Path]) -> dict[str, list[Path]]:
+    """Runs by their market: values of different markets have no common axis."""
+    groups: dict[str, list[Path]] = {}
+    for folder in folders:
+        groups.setdefault(describe(folder).market or "unknown", []).append(folder)
+    return groups
 
 
 def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> list[Path]:

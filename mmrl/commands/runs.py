@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mmrl.plots.numbers import amount, percent
+from mmrl.plots.table import Column, room, table
+from mmrl.plots.text import duration, printable, wrapped
 from mmrl.runs import control, store
+from mmrl.runs import trash as trashcan
+from mmrl.runs.atomic import open_plain
+from mmrl.runs.following import command
 from mmrl.runs.lock import is_locked
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.status import word
+from mmrl.settings.declare import ConfigError, suggestion
+from mmrl.settings.fields import field, shown, values_of
 from mmrl.settings.sources import set_values
 from mmrl.settings.upgrade import current
 
-COLUMNS = ("name", "state", "epoch", "market", "algorithm", "value", "optimality", "steps/s", "updated")
+LOG = "log.txt"
 WANTED = {"pause": "pause", "resume": "run", "stop": "stop"}
+COLUMNS: dict[str, tuple[Column, Callable[[store.RunInfo], str]]] = {
+    "name": (Column("name", "label"), lambda r: r.name),
+    "state": (Column("state", "text"), lambda r: word(r.state)),
+    "epoch": (Column("epoch"), lambda r: f"{r.epoch}/{r.target}"),
+    "value": (Column("value"), lambda r: "" if r.value_mean is None else amount(r.value_mean, r.value_half)),
+    "optimality": (Column("optimality"), lambda r: percent(r.optimality)),
+    "market": (Column("market", "label"), lambda r: r.market),
+    "lr": (Column("lr"), lambda r: "" if r.lr is None else f"{r.lr:g}"),
+    "seed": (Column("seed"), lambda r: "" if r.seed is None else str(r.seed)),
+    "speed": (Column("steps/s"), lambda r: "" if r.steps_per_second is None else f"{r.steps_per_second:,.0f}"),
+    "updated": (Column("updated"), lambda r: ago(r.updated)),
+    "algorithm": (Column("algorithm", "label"), lambda r: r.algorithm),
+    "started": (Column("started"), lambda r: moment(r.started)),
+    "data": (Column("market fitted to", "label"), lambda r: r.market_from),
+    "id": (Column("id", "label"), lambda r: r.id),
+    "folder": (Column("folder", "label"), lambda r: r.folder),
+}
+"""Of the list of runs; any setting can be one too."""
+USUAL = ("name", "state", "epoch", "value", "optimality", "market", "lr", "seed", "speed", "updated")
 
 
 def as_row(info: store.RunInfo) -> dict[str, Any]:
@@ -25,38 +54,59 @@ def as_row(info: store.RunInfo) -> dict[str, Any]:
     return {key: _plain(value) for key, value in vars(info).items()}
 
 
-def list_runs(results: str, as_json: bool) -> None:
+def list_runs(results: str, as_json: bool, columns: str | None = None) -> None:
     """Print the runs of a folder as a table, or as one JSON array."""
+    chosen = _chosen(columns)
     runs = store.find_runs(results)
     if as_json:
         print(json.dumps([as_row(info) for info in runs]))
-        return
-    if not runs:
-        print(f"no runs in {results}: start one with mmrl train --preset quickstart")
-        return
-    rows = [COLUMNS, *(_cells(as_row(info)) for info in runs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    elif not runs:
+        print(f"no runs in {results}: start one with {command(['train', '--preset', 'quickstart'], Path(results))}")
+    else:
+        print("\n".join(listed(runs, chosen, room())))
 
 
-def show(run: str, results: str, as_json: bool) -> None:
-    """Print all that is known of one run, one line a fact."""
-    row = as_row(store.find_run(run, results))
-    if as_json:
-        print(json.dumps(row))
-        return
-    for key, value in row.items():
-        if value is not None and value != "":
-            print(f"{key:<18}{_time(value) if key in ('started', 'updated') else value}")
+def listed(runs: Sequence[store.RunInfo], chosen: Sequence[str], width: int) -> list[str]:
+    """The table of some runs."""
+    heads = [COLUMNS[name][0] if name in COLUMNS else Column(name, "label") for name in chosen]
+    rows = [[COLUMNS[n][1](info) if n in COLUMNS else _setting(info, n) for n in chosen] for info in runs]
+    return table(heads, rows, width)
+
+
+def _chosen(columns: str | None) -> tuple[str, ...]:
+    """Names of the columns of a list: those given, or the usual ones and after a plus sign some more."""
+    if columns is None:
+        return USUAL
+    names = [name.strip() for name in columns.removeprefix("+").split(",") if name.strip()]
+    for name in names:
+        if name not in COLUMNS:
+            try:
+                field(name)
+            except ConfigError:
+                raise ConfigError(
+                    f"--columns {name}: there are {', '.join(COLUMNS)}, and all settings{suggestion(name, COLUMNS)}"
+                ) from None
+    return tuple(dict.fromkeys([*(USUAL if columns.startswith("+") else ("name",)), *names]))
+
+
+def _setting(info: store.RunInfo, name: str) -> str:
+    """The value of a setting of a run; empty where its market does not have it."""
+    try:
+        config = store.read_config(Path(info.folder)).config
+        spec = field(name, config.market.name)
+    except (ValueError, OSError):
+        return ""
+    values = values_of(config)
+    return shown(values[spec.key]) if spec.key in values else ""
 
 
 def steer(run: str, results: str, action: str, as_json: bool) -> None:
     """Ask the process that trains a run to pause, resume or stop at the end of its epoch."""
     info = store.find_run(run, results)
     if not is_locked(Path(info.folder)):
-        hint = f"go on with it by mmrl train --load {info.name}" if action == "resume" else "nothing to do"
-        raise ConfigError(f"run {info.name} is not being trained (it is {info.state}): {hint}")
+        again = command(["train", "--load", info.name], Path(results))
+        hint = f"go on with it by {again}" if action == "resume" else "nothing to do"
+        raise ConfigError(f"run {info.name} is not being trained (it is {word(info.state)}): {hint}")
     control.request(Path(info.folder), WANTED[action])
     _say(as_json, f"asked {info.name} to {action}", run=info.name, wanted=WANTED[action])
 
@@ -71,8 +121,8 @@ def change(run: str, pairs: Sequence[str], results: str, as_json: bool) -> None:
             raise ConfigError(f"{key} cannot be changed while training: what can is {', '.join(names)}")
         values[names[key]] = control.checked(names[key], value)
     if not is_locked(Path(info.folder)):
-        hint = f"mmrl train --load {info.name} takes them as options"
-        raise ConfigError(f"run {info.name} is not being trained (it is {info.state}): {hint}")
+        hint = f"{command(['train', '--load', info.name], Path(results))} takes them as options"
+        raise ConfigError(f"run {info.name} is not being trained (it is {word(info.state)}): {hint}")
     if values.get("ne", info.epoch + 1) <= info.epoch:
         raise ConfigError(f"training.ne = {values['ne']}: epoch {info.epoch} is reached already")
     control.request(Path(info.folder), control.read_control(Path(info.folder))["want"], **values)
@@ -97,10 +147,61 @@ def promote(run: str, results: str, as_json: bool) -> None:
 
 
 def trash(run: str, results: str, as_json: bool) -> None:
-    """Move a run to the trash folder, from which it can be taken back by hand."""
+    """Move a run to the trash folder, from which `restore` takes it back."""
     info = store.find_run(run, results)
     folder = store.trash(Path(info.folder))
-    _say(as_json, f"moved {info.name} to {folder}", run=info.name, folder=str(folder))
+    back = command(["runs", "restore", info.name], Path(info.folder).parent)
+    _say(as_json, f"moved {info.name} to {folder}; back: {back}", run=info.name, folder=str(folder))
+
+
+def restore(run: str | None, results: str, as_json: bool) -> None:
+    """Take a run back from the trash folder; without a name say which there are."""
+    if run is not None:
+        folder = trashcan.restore(run, results)
+        _say(as_json, f"restored {folder.name} to {folder}", run=folder.name, folder=str(folder))
+        return
+    there = trashcan.trashed(results)
+    if as_json:
+        print(json.dumps({name: str(folder) for name, folder in there.items()}))
+    else:
+        print("\n".join(there) or f"no runs in {Path(results) / store.TRASH}")
+
+
+def log(run: str, results: str, follow: bool) -> None:
+    """Print what a detached training has said, and with `follow` what it says until it ends."""
+    info = store.find_run(run, results)
+    path = Path(info.folder) / LOG
+    try:
+        file = os.fdopen(open_plain(path), encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise ConfigError(f"run {info.name} has no {LOG}: only a training in the background writes one") from None
+    with file, suppress(KeyboardInterrupt):
+        while True:
+            training = follow and is_locked(path.parent)
+            for line in file:
+                sys.stdout.write("".join(letter if letter.isprintable() or letter == "\n" else " " for letter in line))
+            sys.stdout.flush()
+            if not training:
+                return
+            time.sleep(0.2)
+
+
+def doctor(run: str | None, results: str, as_json: bool) -> int:
+    """Examine one run or all runs of a folder and print what is found; returns 1 if damage remains, else 0."""
+    from mmrl.runs.doctor import examine
+
+    infos = [store.find_run(run, results)] if run else store.find_runs(results)
+    found = {info.name: examine(Path(info.folder)) for info in infos}
+    if as_json:
+        rows = [{"run": name, "findings": [vars(one) for one in findings]} for name, findings in found.items()]
+        print(json.dumps(rows))
+    elif not found:
+        print(f"no runs in {results}")
+    for name, findings in {} if as_json else found.items():
+        print(f"{name}: {'intact' if not findings else ''}".rstrip())
+        for one in findings:
+            print("\n".join(wrapped(printable(f"{one.kind} {one.file}: {one.text}"), room(), "    ", "  ")))
+    return int(any(one.kind == "damaged" for findings in found.values() for one in findings))
 
 
 def _say(as_json: bool, text: str, **facts: Any) -> None:
@@ -115,23 +216,11 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    value, half, speed = row.get("value_mean"), row.get("value_half"), row.get("steps_per_second")
-    shown = "" if value is None else amount(value, half)
-    return (
-        str(row["name"]),
-        str(row["state"]),
-        f"{row['epoch']}/{row['target']}",
-        str(row["market"] or ""),
-        str(row["algorithm"] or ""),
-        shown,
-        "" if row.get("optimality") is None else percent(row["optimality"]),
-        "" if speed is None else f"{speed:,.0f}",
-        _time(row["updated"]),
-    )
+def moment(when: float | None) -> str:
+    """A unix time as date and time of day; empty where it is unknown."""
+    return "" if when is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(when))
 
 
-def _time(moment: Any) -> str:
-    if isinstance(moment, int | float):
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(moment))
-    return str(moment or "")
+def ago(when: float | None) -> str:
+    """How long ago a unix time was."""
+    return "" if when is None else f"{duration(time.time() - when)} ago"

@@ -15,6 +15,8 @@ from typing import Any
 from mmrl.commands.evaluate import playing_field
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.plots.numbers import compact
+from mmrl.plots.table import Column, room, table
+from mmrl.plots.text import wrapped
 from mmrl.runs.memory import require_trajectory
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, field
@@ -25,6 +27,7 @@ from mmrl.training.compiling import compiling
 from mmrl.training.signals import ASKED
 
 NOBODY = "none"
+FLOWS = ("limit_orders", "cancellations", "market_orders")
 SHOWN = 10
 """Distances, spreads and levels that the summary for readers has at most."""
 
@@ -56,10 +59,6 @@ def simulate(
         raise ConfigError("say how long the tape is: either --events N or --time T")
     if time is not None and not (math.isfinite(time) and time > 0):
         raise ConfigError(f"--time = {time:g} is not allowed: it must be a finite number > 0")
-    if run is None:
-        for flag, given in (("--epoch", epoch), ("--stochastic", stochastic)):
-            if given is not None:
-                raise ConfigError(f"{flag} says how a run plays: name one with --run, or drop it")
     config, name, quoter = _traders(market, preset, assignments, agent, run, epoch or "best", stochastic, results)
     require_trajectory(config)
     tape, spec = market_of(config).tape, spec_of(config)
@@ -79,7 +78,7 @@ def simulate(
     if as_json:
         print(json.dumps(found, allow_nan=False))
     else:
-        _print(found)
+        print("\n".join(report(found, room())))
 
 
 def _traders(
@@ -144,30 +143,44 @@ def _terminable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _print(found: dict[str, Any]) -> None:
-    """A few lines for readers."""
-    unit = found["time_unit"]
+def report(found: dict[str, Any], width: int) -> Iterator[str]:
+    """A few lines for readers, then what happened on each side of the book, and how the book stood."""
+    unit, spread, mid = found["time_unit"], found["spread"], found["mid"]
     maker = "" if found["agent"] == NOBODY else f" with {found['agent']}"
-    print(f"{found['market']}{maker}, seed {found['seed']}")
     length = f"{found['messages']:,} messages, {found['events']:,} events in {compact(found['elapsed'])} {unit}"
-    print(f"{length}, one every {_number(found['duration_mean'])} {unit}")
-    for what in ("limit_orders", "cancellations", "market_orders"):
-        for side in ("bid", "ask"):
-            row = found[what][side]
-            near = list(row.get("by_distance", {}).items())[:SHOWN]
-            at = "; at distance " + ", ".join(f"{ticks}: {_number(rate)}" for ticks, rate in near) if near else ""
-            rate = f"{_number(row['rate'])} per {unit} of {_number(row['mean_shares'])} shares"
-            print(f"{what.replace('_', ' ')}, {side}: {rate}{at}")
-    spread = found["spread"]
-    shares = ", ".join(
-        f"{ticks}: {100 * share:.1f} %" for ticks, share in list(spread["share_of_time"].items())[:SHOWN]
-    )
-    print(f"spread: mean {_number(spread['mean'])} ticks; {shares}")
-    for side, depth in found["depth"].items():
-        print(f"depth {side}, shares by level: {', '.join(map(_number, depth[:SHOWN]))}")
-    mid = found["mid"]
     up = "-" if mid["up"] is None else f"{100 * mid['up']:.1f} %"
-    print(f"mid: {_number(mid['rate'])} moves per {unit}, {up} of them up")
+    yield from wrapped(f"{found['market']}{maker}, seed {found['seed']}", width)
+    yield from wrapped(f"{length}, one every {_number(found['duration_mean'])} {unit}", width)
+    yield from wrapped(f"mid: {_number(mid['rate'])} moves per {unit}, {up} of them up", width)
+    sides = [(f"{what.replace('_', ' ')}, {side}", found[what][side]) for what in FLOWS for side in ("bid", "ask")]
+    near = list(dict.fromkeys(ticks for _, row in sides for ticks in list(row.get("by_distance", {}))[:SHOWN]))
+    near.sort(key=int)
+    rows = [
+        (
+            name,
+            _number(row["rate"]),
+            _number(row["mean_shares"]),
+            *(_number(row.get("by_distance", {}).get(ticks)) for ticks in near),
+        )
+        for name, row in sides
+    ]
+    heads = [Column(f"per {unit}"), Column("shares each"), *(Column(ticks) for ticks in near)]
+    yield ""
+    yield from wrapped(f"orders; by their distance from the opposite best, in ticks, per {unit}", width)
+    yield from table([Column("orders", "label"), *heads], rows, width)
+    share = list(spread["share_of_time"].items())[:SHOWN]
+    yield ""
+    yield from wrapped(f"spread: mean {_number(spread['mean'])} ticks; % of the time that it has so many ticks", width)
+    cells = ["% of time", *(f"{100 * part:.1f}" for _, part in share)]
+    yield from table([Column("ticks", "label"), *(Column(ticks) for ticks, _ in share)], [cells], width)
+    levels = range(min(len(found["depth"]["bid"]), SHOWN))
+    yield ""
+    yield "depth: mean shares by level"
+    yield from table(
+        [Column("level", "label"), *(Column(str(k + 1)) for k in levels)],
+        [(side, *(_number(found["depth"][side][k]) for k in levels)) for side in ("bid", "ask")],
+        width,
+    )
 
 
 def _number(value: float | None) -> str:

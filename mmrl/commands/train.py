@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmrl.runs.following import CALLED, called, command, lines, shown_path, steps
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, values_of
 from mmrl.settings.market_file import MarketFile, read_market_file
@@ -19,6 +21,8 @@ from mmrl.settings.upgrade import current
 
 LIKE_A_DISCOUNT = 0.9
 """A --gamma from here to 1 is what other libraries call the discount factor."""
+PATIENCE = 30.0
+"""Seconds that a process in the background has to begin its run."""
 
 
 def prepare(
@@ -83,15 +87,6 @@ def _settings(
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder, None
 
 
-def check_smooth(smooth: float, modes: Sequence[str]) -> None:
-    """Refuse --smooth where no live charts are drawn: in any of these modes, and without a terminal."""
-    from mmrl.display.choose import draws
-
-    why = f"{modes[0]} draws none" if modes else "" if draws() else "there is no terminal to draw them on"
-    if why:
-        raise ConfigError(f"--smooth {smooth:g}: it is for the live charts, and {why}: drop it")
-
-
 def train(
     config: Config,
     origins: dict[str, str],
@@ -117,7 +112,7 @@ def train(
 
 
 def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
-    """Start the same command as a process of its own session and return at once.
+    """Start the same command as a process of its own session and return when its run has begun.
 
     It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
     stays therefore says why a run could not begin.
@@ -128,22 +123,51 @@ def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     root = Path(config.run.results).resolve()
     root.mkdir(parents=True, exist_ok=True)
     log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    command = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
+    start = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
     with log.open("ab") as out:
         # A session of its own: closing the terminal must not end the training.
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            env=environment(**{VARIABLE: str(log)}),
+            start, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(**{VARIABLE: str(log), CALLED: shlex.join(called())}),
         )  # fmt: skip
+    folder = _begun(child, root, log)
+    facts = {"pid": child.pid, "results": str(root), "log": str(log)}
     if as_json:
-        print(json.dumps({"pid": child.pid, "results": str(root), "log": str(log)}))
+        print(json.dumps(facts if folder is None else {**facts, "run": folder.name, "folder": str(folder)}))
+    elif folder is None:
+        print(f"training in process {child.pid}; it has not named its run yet: {command(['runs', 'list'], root)}")
     else:
-        shown = config.run.results
-        print(f"training in process {child.pid}, output in log.txt of the run; see: mmrl runs list --results {shown}")
+        print(f"{shown_path(folder)}: training in process {child.pid}, its output is in log.txt there")
+        print("\n".join(lines(steps(folder, "running", 0))))
 
 
-def show_settings(config: Config, origins: Mapping[str, str], as_json: bool) -> None:
-    """Print all settings with their origins; nothing is created."""
+def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None:
+    """The folder of the run that a new process trains; None if it needs longer than `PATIENCE` to name it.
+
+    Raises ConfigError with its last line if it ends before.
+    """
+    from mmrl.runs.status import read_raw
+    from mmrl.runs.store import run_folders
+
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        ended = child.poll() is not None
+        for folder in () if log.exists() else run_folders(root):  # its output has moved into the run
+            if read_raw(folder).get("pid") == child.pid:
+                return folder
+        if ended:
+            said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+            raise ConfigError(said[-1].removeprefix("mmrl: ") if said else f"the process ended with {child.returncode}")
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.1)
+
+
+def show_settings(config: Config, origins: Mapping[str, str], as_json: bool, expand: int = 0) -> None:
+    """Print all settings with their origins, the target with what it is expanded by; nothing is created."""
+    if expand:
+        config = replaced(config, {"training.ne": config.training.ne + expand})
+        origins = {**origins, "training.ne": "flag"}
     if not as_json:
         print(dump_toml(config, origins), end="")
         return

@@ -22,6 +22,9 @@ READERS: dict[str, Callable[[Sequence[Path], Options], Events]] = {
     "hftbacktest": hftbacktest.read,
 }
 
+SEVERAL_SYMBOLS = ("binance", "databento")
+"""Formats whose files may hold several instruments."""
+
 
 def read(paths: Sequence[str | Path], format: str = AUTO, options: Options = Options()) -> Events:
     """The events of one day of one instrument.
@@ -38,7 +41,10 @@ def read(paths: Sequence[str | Path], format: str = AUTO, options: Options = Opt
     if len(found) > 1:
         kinds = ", ".join(f"{path.name} is {kind}" for kind, path in found.items())
         raise refuse(files[0], None, f"files of several formats are not read together: {kinds}")
-    return READERS[next(iter(found))](files, options)
+    chosen = next(iter(found))
+    if options.symbol is not None and chosen not in SEVERAL_SYMBOLS:
+        raise refuse(files[0], None, f"symbol={options.symbol}: a {chosen} file holds one instrument: drop it")
+    return READERS[chosen](files, options)
 
 
 def recognised(path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mmrl.plots.numbers import compact, percent
 from mmrl.plots.text import duration, printable
+from mmrl.runs.status import word
 from mmrl.settings.model import Config
 from mmrl.statistics.intervals import recorded_half
 
@@ -140,7 +141,7 @@ class Progress:
 
     def outcome(self, summary: Mapping[str, Any]) -> str:
         """One line about the whole run, with its folder or name first."""
-        state = summary.get("state", "ended")
+        state = word(str(summary.get("state", "ended")))
         where = summary.get("folder") or summary.get("run") or self.name
         text = f"{where}: {state} after epoch {summary.get('epochs', self.epoch)}"
         text += f" in {duration(self.clock() - self.started)}"

@@ -29,6 +29,9 @@ LABELS = {
 }
 HUES = tuple(hue.light for hue in RUNS)
 """Of what has no colour of its own: runs and agents."""
+Cells = tuple[int | None, int | None]
+CELLS = 10.0, 6.0
+"""Columns and lines of a terminal in an inch of a figure."""
 STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -68,7 +71,7 @@ def save_figure(
             picture = pictures.drawing(folders, what, metrics, *size, True)
             path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
-            training_plot(runs, metrics or pictures.default_metrics(runs), path)
+            training_plot(runs, metrics or pictures.default_metrics(runs), path, (width, height))
         return [path]
     written = []
     for folder in folders:
@@ -82,7 +85,7 @@ def save_figure(
             target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")
         else:
             unit = pictures.time_unit(folder)
-            episode_plot(arrays, folder.name, target, book_only=what != "episode", unit=unit)
+            episode_plot(arrays, folder.name, target, what != "episode", unit, (width, height))
         written.append(target)
     return written
 
@@ -93,13 +96,22 @@ def write(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=200, metadata={stamp: None} if stamp else None)
 
 
-def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> None:
+def _sized(figure: Any, size: Cells) -> None:
+    """Give a figure the size of so many terminal cells where they are named."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(size[0] / CELLS[0] if size[0] else width, size[1] / CELLS[1] if size[1] else height)
+
+
+def training_plot(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path, size: Cells = (None, None)
+) -> None:
     """Training curves [epochs] of one or more runs, a panel for each metric, with 95 % intervals as bands."""
     rc_context, Figure = matplotlib()
     with rc_context(STYLE):
         columns = min(len(metrics), 3)
         rows = -(-len(metrics) // columns)
         figure = Figure(figsize=(max(3.4 * columns, 5.2), 2.9 * rows), layout="constrained")
+        _sized(figure, size)
         axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
         for axis, metric in zip(axes, metrics, strict=False):
             for number, (name, records) in enumerate(runs.items()):
@@ -112,13 +124,21 @@ def training_plot(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequ
         for axis in axes[len(metrics) :]:
             axis.set_visible(False)
         if len(runs) > 1:
-            legend_above(figure, *axes[0].get_legend_handles_labels())
+            handles, labels = axes[0].get_legend_handles_labels()
+            legend_above(figure, handles, labels, grow=not size[1])
         elif runs:
             figure.suptitle(f"{_plain(next(iter(runs)))}: mean and its 95 % interval", fontsize=10)
         write(figure, path)
 
 
-def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: bool = False, unit: str = "") -> None:
+def episode_plot(
+    arrays: Mapping[str, Any],
+    title: str,
+    path: Path,
+    book_only: bool = False,
+    unit: str = "",
+    size: Cells = (None, None),
+) -> None:
     """Wealth, inventory, value and order book over time: mean, 5 % to 95 % band, one trajectory in grey."""
     names = {"wealth": "wealth $W_t$ (currency)", "inventory": "inventory $I_t$ (shares)"}
     names["value"] = "value $W_t + I_t S_t$ (currency)"
@@ -127,6 +147,7 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         shown = ("inventory",) if book_only else tuple(names)
         rows, columns = (2, 1) if book_only else (2, 2)
         figure = Figure(figsize=(7.6, 5.4), layout="constrained")
+        _sized(figure, size)
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
         panels, book = (axes[1:], axes[0]) if book_only else (axes[:-1], axes[-1])
         for axis, name in zip(panels, shown, strict=False):
@@ -150,12 +171,12 @@ def episode_plot(arrays: Mapping[str, Any], title: str, path: Path, book_only: b
         write(figure, path)
 
 
-def legend_above(figure: Any, handles: Sequence[Any], names: Sequence[str]) -> None:
-    """A legend above all panels that is nowhere wider than the page, which grows for its rows."""
+def legend_above(figure: Any, handles: Sequence[Any], names: Sequence[str], grow: bool = True) -> None:
+    """A legend above all panels that is nowhere wider than the page, which may grow for its rows."""
     # about 16 letters an inch, and room for the sample of each line
     fitting = int(figure.get_figwidth() * 16 / (max(map(len, names)) + 9))
     across = min(max(fitting, 1), len(names))
-    figure.set_figheight(figure.get_figheight() + 0.2 * -(-len(names) // across))
+    figure.set_figheight(figure.get_figheight() + (0.2 * -(-len(names) // across) if grow else 0))
     figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
 
 

@@ -10,6 +10,9 @@ from itertools import pairwise
 SUFFIXES = ((1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e5, 1e3, "k"))
 """From which size on a number is written in which unit."""
 
+HALF = "± is half of a 95 % interval"
+"""What the sign means wherever mmrl prints or draws it."""
+
 
 def ticks(low: float, high: float, count: int) -> list[float]:
     """About `count` round numbers (1, 2, 5 times a power of ten) within low..high."""

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,22 +174,3 @@ def _status(folder: Path, free: bool, finished: bool, found: list[Finding]) -> N
         kept = _keep_copy(folder, "status.json")
         write_status(folder, state)
         found.append(Finding("repaired", "status.json", f"{error}: rewritten as {state}, the old one kept as {kept}"))
-
-
-def report(run: str | None, results: str, as_json: bool, say: Callable[[str], None] = print) -> int:
-    """Examine one run or all runs of a folder and print the findings; returns 1 if damage remains, else 0."""
-    infos = [store.find_run(run, results)] if run else store.find_runs(results)
-    rows, damaged = [], False
-    for info in infos:
-        findings = examine(Path(info.folder))
-        damaged = damaged or any(one.kind == "damaged" for one in findings)
-        rows.append({"run": info.name, "findings": [vars(one) for one in findings]})
-        if not as_json:
-            say(f"{info.name}: {'intact' if not findings else ''}".rstrip())
-            for one in findings:
-                say("".join(c if c.isprintable() else " " for c in f"  {one.kind} {one.file}: {one.text}"))
-    if as_json:
-        say(json.dumps(rows))
-    elif not infos:
-        say(f"no runs in {results}")
-    return int(damaged)

@@ -15,8 +15,15 @@ from mmrl.runs.lock import is_locked
 
 UNFINISHED = ("starting", "running", "pausing", "paused", "stopping")
 STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed")
+WORDS = {"running": "training", "interrupted": "stopped"}
+"""States that are called otherwise where people read them; files and JSON have the state itself."""
 ACKNOWLEDGED = "obeyed"
 """Key of the id of the request in control.json that the trainer has carried out."""
+
+
+def word(state: str) -> str:
+    """The word shown for a state, by every command and view."""
+    return WORDS.get(state, state)
 
 
 def write_status(folder: Path, state: str, **facts: Any) -> None:

@@ -35,6 +35,11 @@ MARKET_SHA, MARKET_FROM = "market_sha256", "market_from"
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes
 
 
+SHOWN = 5
+"""Names that a message lists at most."""
+TRASH = ".trash"
+
+
 class RunNotFound(LookupError):
     """There is no run of that name."""
 
@@ -60,6 +65,8 @@ class RunInfo:
     updated: float | None
     market_from: str = ""
     """What data the market was fitted to; empty for a market by hand."""
+    seed: int | None = None
+    lr: float | None = None
 
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
@@ -181,7 +188,10 @@ def read_config(folder: Path) -> StoredConfig:
 
 
 def find_run(name: str, results: str | Path) -> RunInfo:
-    """A run by its name in `results`, or by the path of its folder. Raises RunNotFound."""
+    """A run by its name in `results`, the beginning of it if no other begins so, or the path of its folder.
+
+    Raises RunNotFound.
+    """
     if valid_name(name):
         folder = run_folder(results, name)
     elif os.sep in name:
@@ -193,28 +203,45 @@ def find_run(name: str, results: str | Path) -> RunInfo:
     else:
         folder = run_folder(results, name)
     if not (folder / CONFIG).is_file():
-        raise RunNotFound(f"no run {name} in {results}: see mmrl runs list --results {results}")
+        folder = _begun_by(name, results)
     return describe(folder)
+
+
+def _begun_by(name: str, results: str | Path) -> Path:
+    """The folder of the one run whose name begins with `name`."""
+    found = [folder for folder in run_folders(results) if valid_name(name) and folder.name.startswith(name)]
+    if len(found) > 1:
+        names = ", ".join(folder.name for folder in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        raise RunNotFound(f"{len(found)} runs in {results} begin with {name}: {names}: type more of the name")
+    if not found:
+        raise RunNotFound(f"no run {name} in {results}: see mmrl runs list --results {results}")
+    return found[0]
 
 
 def find_runs(results: str | Path) -> list[RunInfo]:
     """All runs of a folder by name; other entries are skipped, a broken run is listed as such."""
+    return [describe(folder) for folder in run_folders(results)]
+
+
+def run_folders(results: str | Path) -> list[Path]:
+    """The folders of runs in a folder, by name."""
     root = Path(results)
     if not root.is_dir():
         return []
     folders = [f for f in sorted(root.iterdir()) if valid_name(f.name) and not f.is_symlink()]
-    return [describe(folder) for folder in folders if (folder / CONFIG).is_file()]
+    return [folder for folder in folders if (folder / CONFIG).is_file()]
 
 
 def describe(folder: Path) -> RunInfo:
     """The facts of a run, from its files."""
     market = algorithm = identity = origin = ""
-    target = 0
+    target, seed, lr = 0, None, None
     try:
         stored = read_config(folder)
         market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
         origin = str(stored.meta.get(MARKET_FROM, ""))
+        seed, lr = stored.config.run.seed, stored.config.training.lr
     except (ValueError, OSError):
         pass  # listed as broken
     status, (last, graded) = read_status(folder), last_records(folder, "epoch", "optimality")
@@ -235,6 +262,8 @@ def describe(folder: Path) -> RunInfo:
         started=_moment(status, "started"),
         updated=_moment(status, "updated"),
         market_from=origin,
+        seed=seed,
+        lr=lr,
     )
 
 
@@ -343,7 +372,7 @@ def expand_held(lock: RunLock, epochs: int) -> Path:
 def trash(folder: Path) -> Path:
     """Move a run that is not in training into the .trash folder of its results folder. Raises RunBusy."""
     with RunLock(folder):
-        place = inner_folder(folder.parent, ".trash")
+        place = inner_folder(folder.parent, TRASH)
         target = place / f"{folder.name}.{time.time_ns()}"
         folder.rename(target)
         sync_folder(place)

@@ -29,7 +29,15 @@ from mmrl.settings.registry import default_market, markets, packages, settings_c
 from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade, within_bounds
 
 RESULTS = "run.results"
-NO_SETTINGS = ("MMRL_DETACHED_LOG", "MMRL_CHARS", "MMRL_DATA", "MMRL_FAULTS", "MMRL_KILLS", "MMRL_BENCHMARK_REPORTS")
+NO_SETTINGS = (
+    "MMRL_DETACHED_LOG",
+    "MMRL_CALLED_AS",
+    "MMRL_CHARS",
+    "MMRL_DATA",
+    "MMRL_FAULTS",
+    "MMRL_KILLS",
+    "MMRL_BENCHMARK_REPORTS",
+)
 """Variables that mean something else: to the program, to its tests and benchmarks."""
 META = ("origins", "meta", ERRORS, SOURCE)
 """Tables of a run's config.toml or of a market file that are about the settings and are not settings."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mmrl.evaluate.grade import Grade, Grader
+from mmrl.runs.following import lines, shown_path, steps
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
@@ -332,15 +331,18 @@ class TrainingProcess:
         """Write the final status and show the summary, which must appear even if the status cannot be written."""
         with suppress(OSError):
             self._status(state, error=error)
-        self.view.finish({"run": self.folder.name, "state": state, "epochs": getattr(self, "epoch", 0)})
-        if state == "interrupted":
-            self.view.note(f"go on with: {_command_to_go_on(self.folder, self.config.run.results)}")
+        where, epoch = shown_path(self.folder), getattr(self, "epoch", 0)
+        self.view.finish({"run": self.folder.name, "folder": where, "state": state, "epochs": epoch})
+        for line in what_next(self.folder, self.config, state, epoch):
+            self.view.note(line)
 
 
-def _command_to_go_on(folder: Path, results: str) -> str:
-    """What to type to resume a run; the folder of runs is named unless it is the one that is looked into anyway."""
-    elsewhere = results != "results" or "MMRL_RESULTS" in os.environ
-    return shlex.join(["mmrl", "train", "--load", folder.name, *(["--results", results] if elsewhere else [])])
+def what_next(folder: Path, config: Config, state: str, epoch: int) -> list[str]:
+    """Lines that say how to go on with a run, to look at it and to evaluate it."""
+    from mmrl.markets.contract import spec_of
+
+    agent = next(iter(spec_of(config).usual_agents), "")
+    return lines(steps(folder, state, epoch, agent=agent, target=config.training.ne, lr=config.training.lr))
 
 
 def _judged_by(config: Config) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from mmrl.settings.declare import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
-from mmrl.training.loop import TrainingProcess, View
+from mmrl.training.loop import TrainingProcess, View, what_next
 from mmrl.training.reproducible import pinned
 from mmrl.training.resume import check_resume
 from mmrl.training.signals import Interruption
@@ -56,6 +56,8 @@ def train(
         def before_exit() -> None:
             write_status(lock.folder, "interrupted")
             view.__exit__(None, None, None)
+            for line in what_next(lock.folder, config, "interrupted", store.describe(lock.folder).epoch):
+                view.note(line)
 
         def on_first() -> None:
             view.note("stopping after this epoch; press Ctrl-C again to stop at once")
@@ -63,6 +65,10 @@ def train(
         with Interruption(on_first, before_exit).installed() as interruption, view:
             if resumed:
                 view.note(f"resuming {lock.folder.name}")
+                if store.describe(lock.folder).epoch >= config.training.ne:
+                    view.note(
+                        f"{lock.folder.name} is already at its target of {config.training.ne} epochs: add --expand N"
+                    )
                 stored = store.read_config(lock.folder)
                 if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
                     store.write_config(lock.folder, config, origins, stored.meta)

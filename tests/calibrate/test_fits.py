@@ -18,7 +18,7 @@ from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.sizes import sizes
 from mmrl.calibrate.source import clock, moment, source
 from mmrl.calibrate.study import study
-from mmrl.commands.calibrate import as_plain, calibrate, refuse_contradictions
+from mmrl.commands.calibrate import as_plain, calibrate
 from mmrl.data.events import ASK, LIMIT, TRADE, Events
 from mmrl.markets.book import dynamics as law
 from mmrl.settings.build import build
@@ -108,10 +108,6 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
             calibrate(tape, market, wanted, str(out), False, True)
     with pytest.raises(ConfigError, match="no folder"):
         calibrate(tape, "book", Wanted(), str(tmp_path / "absent" / "m.toml"), False, True)
-    with pytest.raises(ConfigError, match="-o x has no effect with --check"):
-        refuse_contradictions("m.toml", {"--market": None, "-o": "x"}, None)
-    with pytest.raises(ConfigError, match="--seed = 3 has no effect"):
-        refuse_contradictions(None, {}, 3)
     assert list(tmp_path.iterdir()) == []
     assert fittable() == ["avellaneda-stoikov", "book", "order-flow"]
 

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
-from mmrl.commands.train import check_smooth
+from cli import app
 from mmrl.display.frame import Frame
 from mmrl.display.live import LiveView
 from mmrl.display.progress import Progress
@@ -110,17 +111,14 @@ def test_what_is_printed_at_the_end_is_smoothed_alike() -> None:
 
 
 @pytest.mark.parametrize("flag", ["--json", "--detach", "--dry-run", "--plot"])
-def test_where_no_charts_are_drawn_smoothing_is_refused(flag: str) -> None:
-    with pytest.raises(ConfigError, match=f"--smooth 0.5: .*{flag} draws none: drop it"):
-        check_smooth(0.5, [flag])
+def test_where_no_charts_are_drawn_smoothing_is_refused(flag: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["train", "--smooth", "0.5", flag, "--results", str(tmp_path / "r")])
+    assert isinstance(done.exception, ConfigError) and flag in str(done.exception)
+    assert "--smooth has no effect" in str(done.exception) and not (tmp_path / "r").exists()
 
 
 def test_without_a_terminal_smoothing_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
-    from typer.testing import CliRunner
-
-    from cli import app
-
     done = CliRunner().invoke(app, ["train", "--smooth", "0.5", "--results", str(tmp_path / "r")])
-    assert isinstance(done.exception, ConfigError) and "there is no terminal" in str(done.exception)
+    assert isinstance(done.exception, ConfigError) and "without a terminal" in str(done.exception)
     assert not (tmp_path / "r").exists()
     assert CliRunner().invoke(app, ["train", "--smooth", "1.5"]).exit_code == 2

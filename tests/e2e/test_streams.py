@@ -66,7 +66,7 @@ def test_a_reader_that_leaves_interrupts_a_training(view: str, tmp_path: Path) -
     status = read_status(tmp_path / "results" / "run")
     assert (status["state"], status["error"]) == ("interrupted", None)
     assert "Broken pipe" not in done.stderr
-    assert "go on with: mmrl train --load run\n" in done.stderr
+    assert f"  go on     {MMRL} train --load run\n" in done.stderr
     assert sh("MMRL train --load run -ne 10000 --json | head -1", tmp_path).returncode == 128 + signal.SIGPIPE
 
 

@@ -194,7 +194,7 @@ def test_files(
 MUTANTS = {
     "pickles_loaded": ("episode of objects", ["plot", "run", "--what", "episode"], "code of the file run"),
     "no_size_limit": ("metrics of 1 GB", ["plot", "run"], "300 MB"),
-    "any_state": ("escapes in status", ["runs", "list"], "escapes on the terminal"),
+    "any_state": ("escapes in status", ["runs", "pause", "run"], "escapes on the terminal"),
     "links_followed": ("link as lock", ["train", "--load", "run"], "a file elsewhere written"),
 }
 

@@ -81,7 +81,7 @@ def test_refused_with_figure_and_remedy_and_nothing_is_created(
         assert "B of memory is needed, there is 1.2 GB: " + remedy in said.err and "--force" in said.err
     assert not (tmp_path / "r").exists()
     with pytest.raises(SystemExit) as ended:
-        main(["train", "--results", str(tmp_path / "r"), *arguments, "--dry-run", "--json", "--force"])
+        main(["train", "--results", str(tmp_path / "r"), *arguments, "--dry-run", "--json"])
     assert not ended.value.code and json.loads(capsys.readouterr().out)["config"]
 
 

@@ -20,10 +20,10 @@ from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.runs.control import read_request
 from mmrl.runs.metrics import described
-from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
+from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status, word
 
 from ..session import Session
-from ..themes import SIGNS, word
+from ..themes import SIGNS
 from ..watch import Metrics
 from ..widgets.book import BookView
 from ..widgets.cells import bar

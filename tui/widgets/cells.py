@@ -12,9 +12,10 @@ from rich.text import Text
 from mmrl.markets.contract import usual_spec
 from mmrl.plots.numbers import compact, percent
 from mmrl.plots.text import printable
+from mmrl.runs.status import word
 
 from ..run_index import Entry
-from ..themes import SIGNS, word
+from ..themes import SIGNS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 

@@ -1,0 +1,44 @@
+"""Every line of README that can be typed in a clone is understood, finds its runs, and needs nothing that is absent."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import cli
+from mmrl.runs.store import find_run
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND: Any = typer.main.get_command(cli.app)
+LINES = [
+    shlex.split(line, comments=True)[1:]
+    for block in re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("mmrl ")
+]
+
+
+@pytest.mark.parametrize("words", LINES, ids=" ".join)
+def test_a_line_of_readme(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command, rest = COMMAND, words
+    while hasattr(command, "commands"):
+        command, rest = command.commands[rest[0]], rest[1:]
+    context = command.make_context(command.name, list(rest), resilient_parsing="--help" in rest)
+    named = context.params.get("runs") or context.params.get("run") or ()
+    for run in [named] if isinstance(named, str) else named:
+        find_run(run, "results")
+    made = {f"tape_{what}_10.csv" for what in ("message", "orderbook")}
+    assert set(context.params.get("data") or ()) <= made  # of the line above
+    assert not str(context.params.get("save") or "").endswith((".png", ".pdf")), "matplotlib is an extra"
+
+
+def test_there_are_lines_and_data_are_made_before_they_are_read() -> None:
+    commands = [words[0] for words in LINES]
+    assert len(LINES) > 12 and commands.index("simulate") < commands.index("calibrate")
+    assert commands.index("calibrate") < next(k for k, words in enumerate(LINES) if "--market-file" in words)

@@ -1,0 +1,194 @@
+"""Every table of every command at 60, 80 and 120 columns: it fits, and each number of --json is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from cli import main
+from mmrl.calibrate.fits import Wanted, fit
+from mmrl.calibrate.realism import Distance, Score
+from mmrl.calibrate.source import source
+from mmrl.calibrate.study import study
+from mmrl.commands import bench, calibrate, evaluate, runs, show, simulate
+from mmrl.commands.quote import Quotes, _for_readers, _json
+from mmrl.evaluate.metrics import UNRELIABLE
+from mmrl.markets.contract import spec_of
+from mmrl.runs import store
+from mmrl.settings.market_file import MarketFile
+from mmrl.settings.model import Config
+from tests.calibrate.tapes import order_flow
+
+GOOD = Path(__file__).resolve().parents[2] / "good-results"
+WIDTHS = (60, 80, 120)
+NUMBER = re.compile(r"(?<![\w.])(-?\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?)( %|[kMGT]\b)?")
+SCALES = {"": 1.0, " %": 0.01, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+LONG = "avellaneda-stoikov_400-100-4950_gaus-ppo-clip-norm-adv_W-I-T"
+
+
+def printed(text: str) -> list[tuple[float, float]]:
+    """The numbers in a text, each with half of its last digit."""
+    found = []
+    for digits, unit in NUMBER.findall(text):
+        scale, plain = SCALES[unit], digits.replace(",", "")
+        mantissa, _, exponent = plain.partition("e")
+        places = len(mantissa.partition(".")[2])
+        found.append((float(plain) * scale, 0.5 * 10.0 ** (int(exponent or 0) - places) * scale * (1 + 1e-6)))
+    return found
+
+
+def numbers(data: Any, but: Iterable[str] = ()) -> Iterator[float]:
+    """All numbers in JSON, apart from those of some keys; of a pair that is an interval half of its length."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            if key.endswith("_ci") and value is not None:
+                yield (value[1] - value[0]) / 2
+            elif key not in but:
+                yield from numbers(value, but)
+    elif isinstance(data, list):
+        for value in data:
+            yield from numbers(value, but)
+    elif isinstance(data, int | float) and not isinstance(data, bool):
+        yield float(data)
+
+
+def holds(lines: Iterable[str], width: int, data: Any, but: Iterable[str] = ()) -> None:
+    """The lines fit, but for single words, and each number is printed to the digits that are shown of it."""
+    lines = [part for line in lines for part in line.split("\n")]
+    wide = [line for line in lines if cell_len(line) > width and " " in line.strip()]
+    assert not wide, (width, wide)
+    shown = printed("\n".join(lines))
+    for number in numbers(data, but):
+        near = [half for value, half in shown if abs(value - number) <= half]
+        assert near, (width, number, "\n".join(lines))
+
+
+def compared(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    with pytest.raises(SystemExit):
+        main([
+            "evaluate", "--market", "avellaneda-stoikov", "--set", "nt=20", "--agent", "avellaneda-stoikov",
+            "--agent", "symmetric", "--agent", "fixed:0.7", "--trajectories", "40", "--json",
+        ])  # fmt: skip
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    for row in found["rows"]:
+        row["fill_curve"] = row["fill_curve"] and tuple(row["fill_curve"])
+    return found
+
+
+def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
+    result = compared(capsys)
+    learned = {**result["rows"][0], "agent": LONG, "epoch": 398, "actions": "sampled", "ce": UNRELIABLE, "ce_ci": None}
+    rich = {**learned, "agent": LONG + "_1", "value_mean": -36_864.25, "value_ci": [-40_040.0, -33_688.5]}
+    rich |= {"difference": -1_234_567.0, "difference_ci": [-1_300_000.0, -1_169_134.0], "pnl_fees": 0.0123}
+    learned["pnl_fees"] = 1.5
+    wild = {**result, "rows": [learned, rich], "split": {"pnl_fees": "fees"}}
+    for each in (result, wild):
+        for width in WIDTHS:
+            text = list(evaluate.report(each, width))
+            holds(text, width, each, but=("ce_effective_samples",))
+            assert ("fees" in "\n".join(text)) == (each is wild)
+    assert "optimality" not in "\n".join(evaluate.report({**wild, "rows": [{**learned, "optimality": None}]}, 80))
+
+
+def test_lists_of_runs() -> None:
+    infos = store.find_runs(GOOD)
+    long = replace(infos[0], name=LONG, value_mean=-36_864.25, value_half=3_175.8, epoch=123_456, target=1_000_000)
+    times = ("started", "updated")
+    for width in WIDTHS:
+        for some in (infos, [*infos, long, replace(long, name=LONG + "_1", optimality=None)]):
+            rows = [runs.as_row(info) for info in some]
+            holds(runs.listed(some, runs.USUAL, width), width, rows, times)
+            holds(runs.listed(some, tuple(runs.COLUMNS), width), width, rows, times)
+        cells = runs.listed(infos, ("name", "nb", "reward.utility"), width)
+        config = store.read_config(Path(infos[0].folder)).config
+        assert cells[0].split() == ["name", "nb", "reward.utility"]
+        assert cells[1].split()[1:] == [str(config.training.nb), config.reward.utility]
+
+
+def test_a_run() -> None:
+    for info in store.find_runs(GOOD):
+        for width in WIDTHS:
+            lines = list(show.about(info, width))
+            lines = lines[: lines.index("next")]  # a command is never broken
+            holds(lines, width, runs.as_row(info), ("started", "updated"))
+
+
+def test_bench() -> None:
+    figures = {"cores": 2.0, "book_epoch_seconds": 1.04, "avellaneda_stoikov_rollout_compiled_steps_per_second": 9.8e6}
+    figures["avellaneda_stoikov_rollout_compiled_events_per_second"] = 123_456_789.0
+    for width in WIDTHS:
+        holds(bench.report(figures, width), width, figures)
+
+
+def test_simulate() -> None:
+    near = {str(ticks): 12.25 / ticks for ticks in (1, 2, 3, 5, 8, 13, 21, 34)}
+    flow = {"bid": {"rate": 1234.5, "mean_shares": 3.25, "by_distance": near}}
+    flow["ask"] = {"rate": 0.00123, "mean_shares": None, "by_distance": {"-1": 0.5, "1": 2.5}}
+    found: dict[str, Any] = {
+        "market": "order-flow", "agent": LONG, "seed": 7, "time_unit": "minute", "messages": 100_000, "events": 98_765,
+        "elapsed": 4321.5, "duration_mean": 0.0437, "limit_orders": flow, "cancellations": flow,
+        "market_orders": {side: {"rate": 1.5, "mean_shares": 2.0} for side in ("bid", "ask")},
+        "spread": {"mean": 1.25, "share_of_time": {str(k): 0.5**k for k in range(1, 10)}},
+        "depth": {"bid": [10.0 + k / 8 for k in range(10)], "ask": [1e6 + k for k in range(10)]},
+        "mid": {"rate": 3.25, "up": 0.5125},
+    }  # fmt: skip
+    for width in WIDTHS:
+        text = list(simulate.report(found, width))
+        shares = {key: found[key] for key in found if key not in ("depth", "spread")}
+        holds(text, width, shares)
+        holds([line.replace("ticks;", "") for line in text], width, found["depth"]["bid"])
+        for share in found["spread"]["share_of_time"].values():
+            assert f"{100 * share:.1f}" in "\n".join(text)
+
+
+def test_calibrate() -> None:
+    tape, _ = order_flow(1, 3_000)
+    found = study(tape)
+    fitted = fit("order-flow", found, Wanted(queue_sizes=0, exponentials=0))
+    about = source(found, fitted)
+    whole = list(calibrate.report(found, fitted, about, 400))
+    figures = [value for value, _ in printed("\n".join(whole[: whole.index("counted (line 1) and fitted (line 2):")]))]
+    assert len(figures) > 40
+    for width in WIDTHS:
+        lines = list(calibrate.report(found, fitted, about, width))
+        holds(lines[: lines.index("counted (line 1) and fitted (line 2):")], width, figures)
+        assert "± is half of a 95 % interval" in " ".join(lines)
+
+
+def test_what_follows_the_sign_is_half_of_the_interval() -> None:
+    """Of 50 blocks: Student's t of 49 degrees of freedom is 2.0096."""
+    estimate = study(order_flow(1, 3_000)[0]).sizes.limit.mean
+    known = replace(estimate, value=3.0, error=0.1, blocks=50)
+    assert calibrate._shown(known) == "3 ± 0.2"
+    assert calibrate._shown(replace(known, error=1.0)) == "3 ± 2"
+    assert calibrate._shown(replace(known, error=0.5, blocks=0)) == "3 ± 0.98"
+    assert calibrate._shown(replace(known, blocks=9)) == "3"
+
+
+def test_check() -> None:
+    tape, _ = order_flow(1, 300)
+    far, near = Distance(0.123, 0.1, 0.15, 12.3), Distance(0.2, 0.19, 0.21, float("nan"))
+    scores = [
+        Score("times between events in seconds of the clock", (1.0,), (2.0,), far, near, near),
+        Score("spread", (1.0,), (2.0,), near, far, None),
+    ]
+    fitted = MarketFile("market.toml", "", "0" * 64, {"files": ["a.csv"]})
+    for width in WIDTHS:
+        lines = list(calibrate.distances(scores, fitted, tape, width))
+        holds(lines, width, [[0.123, 0.1, 0.15, 12.3, 0.2], [0.2, 0.19, 0.21, 0.123]])
+
+
+def test_quote() -> None:
+    spec = spec_of(Config())
+    policy = np.array([[[1234567.0 + k for k in range(len(spec.axes))]]])
+    found = Quotes(LONG, 398, np.array([0.5]), np.array([-3]), spec.axes, policy, policy * 0.5)
+    for width in WIDTHS:
+        holds(_for_readers(found, spec, width), width, json.loads(_json(found, next(found.rows()))))
