@@ -122,7 +122,7 @@ class Charted(Vertical):
         if not len(x):
             return
         if self.view.cursor is None:
-            at = len(x) - 1 if self.view.follow else 0
+            at = len(x) - 1 if self.view.follow else len(x) // 2
         else:
             at = min(max(int(np.argmin(np.abs(x - self.view.cursor))) + by, 0), len(x) - 1)
         self.view.cursor = float(x[at])
