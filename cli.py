@@ -31,8 +31,8 @@ app = App(
     add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Train a market maker in a terminal and watch it learn.",
-    epilog="Try: mmrl train --preset quickstart. Everywhere ± is half of a 95 % interval.",
+    help="Train a market maker in a terminal and watch it learn.\n\nEverywhere ± is half of a 95 % interval.",
+    epilog="Try: mmrl train --preset quickstart",
     no_args_is_help=True,
 )
 

@@ -19,10 +19,10 @@ from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
 
-LIKE_A_DISCOUNT = 0.9
-"""A --gamma from here to 1 is what other libraries call the discount factor."""
 PATIENCE = 30.0
 """Seconds that a process in the background has to begin its run."""
+LIKE_A_DISCOUNT = 0.9
+"""A --gamma from here to 1 is what other libraries call the discount factor."""
 
 
 def prepare(

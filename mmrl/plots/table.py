@@ -58,11 +58,13 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int, 
 def pairs(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     """Lines of names and what they stand for, which wraps at blanks."""
     named = max((cell_len(name) for name, _ in rows), default=0)
-    return [
-        line
-        for name, text in rows
-        for line in wrapped(printable(text), width, " " * (named + len(GAP)), f"{name:<{named}}{GAP}")
-    ]
+    lines: list[str] = []
+    for name, text in rows:
+        first = f"{name:<{named}}{GAP}"
+        found = wrapped(printable(text), width, " " * len(first), first)
+        # a first word that is too wide to stand beside the name stands below it
+        lines += found if found and found[0].startswith(first) else [name, *found]
+    return lines
 
 
 def _least(column: Column, cells: Sequence[str], full: int, width: int) -> int:

@@ -25,7 +25,7 @@ from mmrl.settings.fields import fields
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
 COMMAND: Any = typer.main.get_command(cli.app)
-SILENT = ("--debug", "--help", "--version")
+SILENT = ("--debug", "--help", "--help-all", "--version")
 """What shows the traceback of an error, and what ends a command."""
 RUN = ("quickstart", "--results", "runs")
 GAME = ("avellaneda-stoikov-ppo", "--results", "runs")

@@ -42,3 +42,15 @@ def test_there_are_lines_and_data_are_made_before_they_are_read() -> None:
     commands = [words[0] for words in LINES]
     assert len(LINES) > 12 and commands.index("simulate") < commands.index("calibrate")
     assert commands.index("calibrate") < next(k for k, words in enumerate(LINES) if "--market-file" in words)
+
+
+@pytest.mark.slow
+def test_the_tape_that_is_made_can_be_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in [words for words in LINES if words[0] in ("simulate", "calibrate")]:
+        with pytest.raises(SystemExit) as ended:
+            cli.main(words)
+        assert not ended.value.code, words
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*next(words for words in LINES if "--market-file" in words), "--dry-run"])
+    assert not ended.value.code

@@ -8,15 +8,18 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cli import main
-from mmrl.commands import attach
+from mmrl.commands import attach, runs, show
 from mmrl.runs import store
 from mmrl.runs.lock import RunLock, is_locked
+from mmrl.runs.status import STATES
 from mmrl.settings.sources import replaced
+from tui.widgets.cells import state_text
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
 Run = Callable[..., tuple[int, str, str]]
@@ -170,3 +173,13 @@ def test_a_run_is_shown_with_its_best_and_what_differs_from_its_preset(mmrl: Run
     (tmp_path / "results" / "quick_2" / "config.toml").write_text("x")
     code, out, _ = mmrl("runs", "show", "quick_2")
     assert code == 0 and "fault" in out and out.rstrip().endswith("mmrl runs doctor quick_2")
+
+
+def test_states_are_called_as_the_terminal_ui_calls_them(mmrl: Run) -> None:
+    info = store.find_runs("results")[0]
+    for state in STATES:
+        [_, line] = runs.listed([replace(info, state=state)], ("name", "state"), 80)
+        assert state_text(state, {}).plain.split()[1] == line.split()[1]
+        facts = "\n".join(show.about(replace(info, state=state), 80))
+        assert f"state    {line.split()[1]}, epoch" in facts
+    assert mmrl("runs", "pause", "quick_1")[2].startswith("mmrl: run quick_1 is not being trained (it is finished)")

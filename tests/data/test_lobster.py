@@ -43,6 +43,11 @@ def test_rows_mean_what_the_format_says(tmp_path: Path) -> None:
     assert [source.format for source in found.sources] == ["lobster", "lobster"]
 
 
+def test_a_symbol_is_refused_where_a_file_has_one_instrument(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="symbol=X: a lobster file holds one instrument: drop it"):
+        read(lobster(tmp_path), options=Options(symbol="X"))
+
+
 def test_every_packing_reads_alike(tmp_path: Path) -> None:
     plain = lobster(tmp_path)
     packed = [path.with_name(path.name + ".gz") for path in plain]

@@ -77,3 +77,5 @@ def test_pairs_wrap_at_blanks_below_what_they_say() -> None:
         "long  three four",
         "      five",
     ]
+    assert pairs([("file", "/a/path/without/blanks is gone")], 24)[0] == "file"
+    assert "/a/path/without/blanks" in pairs([("file", "/a/path/without/blanks is gone")], 24)[1]
