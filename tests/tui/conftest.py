@@ -150,6 +150,8 @@ async def press(app: Any, pilot: Any, *keys: str) -> None:
     """Press keys, and let the screens take them in."""
     for key in keys:
         await pilot.press(key)
+        while app.typing:
+            await pilot.pause(0.001)
     await pilot.pause()
     if hasattr(app.screen, "tick"):
         app.screen.tick()

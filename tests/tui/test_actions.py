@@ -107,6 +107,12 @@ def test_the_palette_runs_what_it_names(results: Path) -> None:
         await pilot.press("down", "enter")
         for _ in range(100):
             await pilot.pause(0.05)
+            if "Copy alpha to good-results?" in screen_text(app):
+                break
+        assert not Path("good-results").exists()
+        await pilot.press("y")
+        for _ in range(100):
+            await pilot.pause(0.05)
             if Path("good-results/alpha/config.toml").is_file():
                 break
         assert Path("good-results/alpha/config.toml").is_file()
@@ -138,7 +144,7 @@ def test_what_cannot_be_written_is_told(results: Path, monkeypatch: pytest.Monke
         assert "Permission denied" in told[-1][0] and told[-1][1] == "error"
         assert read_control(folder)["want"] == "run"
         select(app, results / "alpha")
-        for keys in (("delete", "y"), ("R", "x", "enter"), ("g",)):
+        for keys in (("delete", "y"), ("R", "x", "enter"), ("P", "y")):
             before = len(told)
             await press(app, pilot, *keys)
             assert "Permission denied" in told[before][0] and told[before][1] == "error", keys

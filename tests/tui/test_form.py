@@ -86,23 +86,6 @@ def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.Monkey
     drive(results, script, (140, 36))
 
 
-def test_keys_typed_ahead_of_a_search_reach_its_field(results: Path) -> None:
-    async def script(app: Any, pilot: Any) -> None:
-        from textual import events
-
-        await press(app, pilot, "n", "ctrl+f", *"nb")
-        search = app.focused
-        await search.action_submit()  # Enter, and before the screen has heard of it:
-        search.post_message(events.Key("7", "7"))
-        await press(app, pilot)
-        assert app.screen.query_one("#search", Input).value == "nb"
-        assert app.focused.value == "1007" and "-nb 1007" in screen_text(app)
-        await press(app, pilot, "ctrl+f", "end", "x")
-        assert app.screen.query_one("#search", Input).value == "nbx"  # and the search takes keys again
-
-    drive(results, script)
-
-
 def test_another_market_shows_its_own_settings_with_its_defaults(results: Path) -> None:
     async def script(app: Any, pilot: Any) -> None:
         await press(app, pilot, "n", "ctrl+o", "end", "enter", "enter")

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets import Button, Input, Label, OptionList, SelectionList
 from textual.widgets.option_list import Option
 
 
 class Confirm(ModalScreen[bool]):
-    """A yes-no question: Enter or y means yes, Esc or n means no."""
+    """A yes-no question: Enter or y means yes; Esc, n or q means no."""
 
-    BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
+    BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
 
     def __init__(self, question: str, detail: str = "", yes: str = "Yes") -> None:
         super().__init__()
@@ -55,31 +56,41 @@ class Blank:
 
 
 class Ask(ModalScreen[Mapping[str, str] | None]):
-    """A few values with the errors below them; Enter accepts, Esc cancels."""
+    """A few values with the errors below them; Enter accepts, Esc cancels.
+
+    What was typed when it was cancelled goes into `kept`, by name, and is there again when it is asked with the same.
+    """
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, blanks: list[Blank], detail: str = "") -> None:
+    def __init__(self, question: str, blanks: list[Blank], kept: dict[str, str] | None = None) -> None:
         super().__init__()
-        self.question, self.blanks, self.detail = question, blanks, detail
+        self.question, self.blanks = question, blanks
+        self.kept = {} if kept is None else kept
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(Text(self.question), classes="question")
-            if self.detail:
-                yield Label(Text(self.detail), classes="detail")
             for blank in self.blanks:
                 if blank.label:
                     yield Label(Text(blank.label))
-                yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
+                yield Input(
+                    self.kept.get(blank.name, blank.value), id=f"ask-{blank.name}", compact=len(self.blanks) > 2
+                )
                 yield Label("", id=f"error-{blank.name}", classes="error")
-            yield Label("Enter: accept · Esc: cancel", classes="hint")
+            yield Label("Enter: apply · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         self.set_focus(self.query(Input).first())
 
     def action_cancel(self) -> None:
+        texts = self._texts()
+        self.kept.clear()
+        self.kept.update({b.name: texts[b.name] for b in self.blanks if texts[b.name] != b.value})
         self.dismiss(None)
+
+    def _texts(self) -> dict[str, str]:
+        return {b.name: self.query_one(f"#ask-{b.name}", Input).value for b in self.blanks}
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -96,13 +107,51 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         if not self._faults():
-            self.dismiss({b.name: self.query_one(f"#ask-{b.name}", Input).value for b in self.blanks})
+            self.kept.clear()
+            self.dismiss(self._texts())
+
+
+class ChooseSome(ModalScreen[list[str] | None]):
+    """A choice of several, in their order; space marks one, Enter accepts, Esc cancels."""
+
+    BINDINGS = [
+        Binding("enter", "accept", "Accept", priority=True),
+        Binding("escape,q", "cancel", "Cancel"),
+        Binding("backspace", "reset", "Usual ones"),
+    ]
+
+    def __init__(self, question: str, choices: Mapping[str, str], current: Collection[str]) -> None:
+        """`choices` are the texts by name."""
+        super().__init__()
+        self.question, self.choices, self.current = question, choices, current
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self.question), classes="question")
+            yield SelectionList(*((Text(text), name, name in self.current) for name, text in self.choices.items()))
+            yield Label("space: show or hide · Enter: apply · Backspace: the usual ones · Esc: cancel", classes="hint")
+
+    def action_accept(self) -> None:
+        chosen = self.query_one(SelectionList).selected
+        self.dismiss([name for name in self.choices if name in chosen])
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_reset(self) -> None:
+        self.dismiss([])
 
 
 class Choose(ModalScreen[Any]):
-    """A choice of one option; Enter accepts, Esc cancels."""
+    """A choice of one option; Enter accepts, Esc or q cancels."""
 
-    BINDINGS = [("escape", "cancel", "Cancel")]
+    BINDINGS = [
+        ("escape,q", "cancel", "Cancel"),
+        ("j", "move('down')", "Down"),
+        ("k", "move('up')", "Up"),
+        ("g", "move('first')", "First"),
+        ("G", "move('last')", "Last"),
+    ]
 
     def __init__(self, question: str, choices: list[str], current: str = "") -> None:
         super().__init__()
@@ -121,6 +170,15 @@ class Choose(ModalScreen[Any]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    def action_move(self, where: str) -> None:
+        options = self.query_one(OptionList)
+        {
+            "down": options.action_cursor_down,
+            "up": options.action_cursor_up,
+            "first": options.action_first,
+            "last": options.action_last,
+        }[where]()
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

@@ -19,6 +19,7 @@ from mmrl.runs.book_recording import BookRecording, read_recording
 
 from .chart import Chart, charset
 from .episode import SavedEpisodes, column, times
+from .keybar import SPEED, STEP
 from .ladder import STEPS, Ladder
 from .scrubber import Scrubber
 from .view import Content, Series, View
@@ -34,14 +35,14 @@ class BookView(SavedEpisodes):
     SPEEDS: ClassVar = (1, 2, 5, 10, 30, 100)
     BINDINGS = [
         Binding("space", "play", "Play/pause"),
-        Binding("left", "step(-1)", "Step back", show=False),
-        Binding("right", "step(1)", "Step", show=False),
+        Binding("left", "step(-1)", "Step back", group=STEP),
+        Binding("right", "step(1)", "Step", group=STEP),
         Binding("less_than_sign", "step(-20)", "20 steps back", show=False, key_display="<"),
         Binding("greater_than_sign", "step(20)", "20 steps forward", show=False, key_display=">"),
         Binding("n", "trade(1)", "Next trade", tooltip="Go to the maker's next trade"),
         Binding("N", "trade(-1)", "Previous trade", show=False, tooltip="Go to the maker's previous trade"),
-        Binding("plus,equals_sign", "speed(1)", "Faster", show=False),
-        Binding("minus", "speed(-1)", "Slower", show=False),
+        Binding("plus,equals_sign", "speed(1)", "Faster", group=SPEED),
+        Binding("minus", "speed(-1)", "Slower", group=SPEED),
         Binding("z", "group(1)", "Price step", tooltip="Larger price step between the rows of the book"),
         Binding("Z", "group(-1)", "Finer", show=False, tooltip="Smaller price step, down to every level of the book"),
         Binding("0", "step(-1000000)", "Go to the start", show=False),

@@ -17,6 +17,7 @@ from mmrl.runs import episodes
 
 from ..themes import MARKS
 from .chart import Chart
+from .keybar import EPOCH, ZOOM
 from .scrubber import Scrubber
 from .view import Content, Series, View
 
@@ -45,8 +46,8 @@ class SavedEpisodes(Vertical, can_focus=True):
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier or later epoch"),
-        Binding("right_square_bracket", "epoch(1)", "Earlier or later epoch", show=False, key_display="[ ]"),
+        Binding("left_curly_bracket", "epoch(-1)", "Earlier epoch", group=EPOCH, key_display="{"),
+        Binding("right_curly_bracket", "epoch(1)", "Later epoch", group=EPOCH, key_display="}"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
@@ -108,7 +109,12 @@ class SavedEpisodes(Vertical, can_focus=True):
             chart.redraw()
 
     def action_epoch(self, by: int) -> None:
-        self.scrubber().move(by)
+        slider = self.scrubber()
+        before = slider.at
+        slider.move(by)
+        if slider.at == before and abs(by) == 1:
+            text = f"no {'earlier' if by < 0 else 'later'} epoch was saved" if slider.places else NONE
+            self.notify(text, severity="warning", timeout=6, markup=False)
 
 
 class EpisodeView(SavedEpisodes):
@@ -119,8 +125,8 @@ class EpisodeView(SavedEpisodes):
     BINDINGS = [
         Binding("left", "epoch(-1)", "Earlier epoch", show=False),
         Binding("right", "epoch(1)", "Later epoch", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", group=ZOOM),
+        Binding("minus", "zoom(1.43)", "Zoom out", group=ZOOM),
         Binding("0", "reset", "Reset", show=False),
     ]
     PARTS: ClassVar = (

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Label, Select
 
 from mmrl.settings.fields import FieldSpec
-
-
-class Search(Input):
-    """The search for settings; what is typed ahead after Enter waits for the field that it leads to."""
-
-    ahead: str | None = None
-
-    async def action_submit(self) -> None:
-        self.ahead = ""
-        await super().action_submit()
-
-    def on_key(self, event: events.Key) -> None:
-        """Keep what is not meant for the search any more."""
-        if self.ahead is not None and event.is_printable and event.character:
-            self.ahead += event.character
-            event.stop()
-            event.prevent_default()
-
-    def hand_over(self, field: Input | None) -> None:
-        """Give what was typed ahead to the field that has the focus now."""
-        ahead, self.ahead = self.ahead, None
-        if field is not None and ahead:
-            field.insert_text_at_cursor(ahead)
 
 
 class FieldRow(Vertical):
@@ -57,7 +35,7 @@ class FieldRow(Vertical):
                 value = self.text if self.text in choices else choices[0]
                 yield Select([(choice, choice) for choice in choices], value=value, allow_blank=False, compact=True)
             else:
-                yield Input(self.text, compact=True, select_on_focus=False)
+                yield Input(self.text, compact=True)
             yield Label("", classes="field-note")
         yield Label(self._help(), classes="field-help")
         yield Label("", classes="error")
@@ -66,6 +44,10 @@ class FieldRow(Vertical):
         spec = self.spec
         extra = [f"default {spec.shown_default}"] + ([spec.range] if spec.range else [])
         return Text(f"{spec.help} ({', '.join(extra)})")
+
+    def entry(self) -> Widget:
+        """What takes the keys: the input or the list of choices."""
+        return self.query("Input, Select").first(Widget)
 
     def judge(self, error: str | None, inactive: str | None, changed: bool) -> None:
         """Show what is wrong, whether the field matters, whether it was changed."""

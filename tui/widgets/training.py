@@ -22,6 +22,7 @@ from ..smoothing import LEVELS, Ema
 from ..themes import MARKS
 from ..watch import Metrics
 from .chart import Chart
+from .keybar import CURSOR, PAN, ZOOM
 from .view import Content, Series, View
 
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
@@ -41,22 +42,24 @@ class TrainingCharts(Vertical):
 
     HELP_TITLE = "Charts"
     BINDINGS = [
-        Binding("left", "pan(-0.2)", "Pan left", show=False),
-        Binding("right", "pan(0.2)", "Pan right", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
-        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
-        Binding("0", "reset", "Reset", show=False, tooltip="Everything, linear, no cursor"),
+        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
-        Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
-        Binding("b", "band", "Band", show=False, tooltip="Band: 95 % interval, 10 % to 90 % of the trajectories, none"),
-        Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
-        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
-        Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
-        Binding("full_stop", "cursor(1)", "Cursor right", show=False, key_display="."),
+        Binding("m", "maximise", "Maximise", tooltip="One chart on the whole screen, and back"),
+        Binding("left", "pan(-0.2)", "Pan left", group=PAN),
+        Binding("right", "pan(0.2)", "Pan right", group=PAN),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", group=ZOOM),
+        Binding("minus", "zoom(1.43)", "Zoom out", group=ZOOM),
+        Binding("comma", "cursor(-1)", "Cursor left", group=CURSOR, key_display=","),
+        Binding("full_stop", "cursor(1)", "Cursor right", group=CURSOR, key_display="."),
         Binding("less_than_sign", "cursor(-10)", "Cursor far left", show=False, key_display="<"),
         Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
+        Binding("home", "cursor(-1000000000)", "Cursor on the first epoch", show=False),
+        Binding("end", "cursor(1000000000)", "Cursor on the newest epoch", show=False),
+        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
+        Binding("0", "reset", "Reset", show=False, tooltip="Everything, linear, no cursor"),
+        Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
+        Binding("b", "band", "Band", show=False, tooltip="Band: 95 % interval, 10 % to 90 % of the trajectories, none"),
     ]
 
     class MetricRequested(Message):
@@ -73,6 +76,7 @@ class TrainingCharts(Vertical):
         self.smoothing = min(LEVELS, key=lambda level: abs(level - settings.smoothing))
         self.band = settings.band if settings.band in BANDS else "error"
         self.view = View()
+        self.active = True  # whether more epochs may come
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
         self._facts_due, self._facts_version = 0.0, -1
@@ -95,7 +99,7 @@ class TrainingCharts(Vertical):
 
     def update(self, force: bool = False) -> None:
         """Draw the charts again if something changed."""
-        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
+        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme, self.active)
         if force or state != self._drawn:
             self._drawn = state
             for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
@@ -122,8 +126,17 @@ class TrainingCharts(Vertical):
             if half is not None and math.isfinite(half[-1]):
                 title += f" ± {compact(float(half[-1]), 2)}"
         mark = MARKS[number] if self.app.no_color else ""
-        series = [Series(x, y, low, high, raw, number, mark=mark)] if len(x) else []
-        return Content(series, title, "epoch", list(self.metrics.events[-50:]))
+        any_point = bool(np.isfinite(y).any())
+        series = [Series(x, y, low, high, raw, number, mark=mark)] if any_point else []
+        return Content(series, title, "epoch", list(self.metrics.events[-50:]), self._why_empty(name))
+
+    def _why_empty(self, name: str) -> str:
+        """What a chart without a point says."""
+        if not self.metrics.count:
+            return "waiting for the first epoch" if self.active else "it ended before its first epoch"
+        if self.active and name in (*PANELS, *SPARSE):
+            return "waiting for the first point"
+        return f"this run has no {name.replace('_', ' ')}: v chooses another"
 
     def _band(self, name: str, y: Floats, half: Floats | None) -> tuple[Floats | None, Floats | None]:
         """Lower and upper edge of the chosen band, if the run has it."""
@@ -240,11 +253,13 @@ class TrainingCharts(Vertical):
         self._big(focused if isinstance(focused, Chart) else self.charts()[0])
 
     def _big(self, chart: Chart) -> None:
+        """Show one chart on the whole screen, with the focus, or all of them again."""
         box = self.query_one("#charts-grid")
         one = not box.has_class("-one")
         box.set_class(one, "-one")
         for each in self.charts():
             each.set_class(one and each is chart, "-big")
+        self.screen.set_focus(chart)
 
     def action_metric(self) -> None:
         self.post_message(self.MetricRequested(choices(self.metrics) or ["value"]))
