@@ -144,6 +144,7 @@ class MmrlApp(InOrder):
 
     @on(StartTraining)
     def _start_training(self, message: StartTraining) -> None:
+        self._toast("starting a process that trains ...")  # it takes seconds
         self._launch(message, self.screen)
 
     @work(thread=True, group="launch", exit_on_error=False)

@@ -67,19 +67,20 @@ def two(tmp_path: Path) -> None:
     make_run(Path("results"), "beta", epochs=3, state="interrupted", age=7_200, episodes=())
 
 
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("gap", [0.0, 0.07, 0.15])
+@pytest.mark.usefixtures("two", "short_form")
+@pytest.mark.parametrize(
+    "gap", [0.0, pytest.param(0.07, marks=pytest.mark.slow), pytest.param(0.15, marks=pytest.mark.slow)]
+)
 def test_a_search_its_first_field_and_a_value(gap: float) -> None:
-    seed = ("n", "ctrl+f", *"seed", "enter", "ctrl+u", "3")
-    found = asyncio.run(typed(FORM, [gap] * 9))
-    assert found["search"] == "lr" and found["draft"] == {"training.lr": 9.0}
-    assert asyncio.run(typed(seed, [gap] * 9))["draft"] == {"run.seed": 3}
+    seed = ("ctrl+f", *"seed", "enter", "ctrl+u", "3")
+    found = asyncio.run(typed((*FORM, *seed), [gap] * 20))
+    assert found["search"] == "seed" and found["draft"] == {"training.lr": 9.0, "run.seed": 3}
 
 
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize("seed", [*range(2), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))])
+@pytest.mark.usefixtures("two", "short_form")
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 15))])
 def test_any_keys_at_any_speed(seed: int) -> None:
     chance = random.Random(seed)
-    keys = [*STARTS[seed % len(STARTS)], *(chance.choice(CHOICES) for _ in range(10))]
+    keys = [*STARTS[seed % len(STARTS)], *(chance.choice(CHOICES) for _ in range(8))]
     gaps = [chance.choice((0, 0, 0.02, 0.2 * chance.random())) for _ in keys]
     assert asyncio.run(typed(keys, gaps)) == asyncio.run(typed(keys, None)), (keys, gaps)

@@ -77,7 +77,7 @@ class Base(Screen[None]):
 
     async def action_edge(self, key: str) -> None:
         """Do what Home or End does where the focus is."""
-        bound = self.active_bindings.get(key)
+        bound = self.active_bindings.get(f"ctrl+{key}") or self.active_bindings.get(key)
         if bound is not None:
             await self.app.run_action(bound.binding.action, bound.node)
 

@@ -30,7 +30,7 @@ from ..watch import Metrics
 from ..widgets.chart import Chart
 from ..widgets.keybar import PAN, ZOOM, KeyBar
 from ..widgets.training import choices
-from ..widgets.view import Content, Series, View
+from ..widgets.view import WHOLE, Content, Series, View
 from .base import Base
 from .dialogs import Choose
 
@@ -210,10 +210,14 @@ class Compare(Base):
         self._redraw()
 
     def action_pan(self, by: float) -> None:
+        if self.view.span is None:
+            self.toast(WHOLE, "warning")
         self.view.pan(self.query_one(Chart).full(), by)
         self._redraw()
 
     def action_zoom(self, factor: float) -> None:
+        if self.view.span is None and factor > 1:
+            self.toast(WHOLE, "warning")
         self.view.zoom(self.query_one(Chart).full(), factor, self.view.cursor)
         self._redraw()
 

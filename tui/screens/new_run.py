@@ -49,7 +49,7 @@ class NewRun(Base):
         Binding("ctrl+y", "copy", "Copy command", priority=True),
         Binding("escape", "leave", "Back", tooltip="Back; the changes are kept"),
         Binding("q", "close", "Back", show=False, tooltip="Back to the list; the changes are kept"),
-        Binding("f1", "help", "Help", show=False),
+        Binding("f1", "help", "Help"),
     ]
 
     def __init__(self, session: Session, source: Path | None = None) -> None:

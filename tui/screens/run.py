@@ -116,7 +116,9 @@ class RunScreen(RunActions):
             return
         tab = self.query_one("#tabs", TabbedContent).active
         if tab == "charts":
-            self.query_one(TrainingCharts).update()
+            charts = self.query_one(TrainingCharts)
+            charts.active = self.info.state in UNFINISHED
+            charts.update()
         elif tab == "log":
             self.query_one(LogTail).poll()
         else:

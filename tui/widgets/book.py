@@ -128,6 +128,9 @@ class BookView(SavedEpisodes):
         self._show_step()
 
     def action_play(self) -> None:
+        if not self.clock().places:
+            self.say(self.fault)
+            return
         self.playing = not self.playing
         if self.playing and self.clock().at >= len(self.clock().places) - 1:
             self.clock().go(0)
@@ -135,7 +138,10 @@ class BookView(SavedEpisodes):
 
     def action_step(self, by: int) -> None:
         self.playing = False
+        before = self.clock().at
         self.clock().move(by)
+        if self.clock().at == before and abs(by) == 1:
+            self.say("this is the last step" if by > 0 and self.time.size else self.fault or "this is the first step")
         self._show_step()
 
     def action_trade(self, by: int) -> None:
@@ -146,6 +152,8 @@ class BookView(SavedEpisodes):
             places = np.flatnonzero(np.diff(self.values.get("inventory", np.empty(0)))) + 1
         at = self.clock().at
         found = places[places > at][:1] if by > 0 else places[places < at][-1:]
+        if not len(found):
+            self.say("the maker trades no more" if by > 0 else "the maker has not traded before")
         self.action_step(int(found[0]) - at if len(found) else 0)
 
     def action_speed(self, by: int) -> None:
@@ -153,5 +161,8 @@ class BookView(SavedEpisodes):
         self._show_step()
 
     def action_group(self, by: int) -> None:
+        if self.replay is None:
+            self.say("no book was recorded, only the maker's quotes")
+            return
         self.grouping = min(max(self.grouping + by, 0), len(STEPS) - 1)
         self._show_step()

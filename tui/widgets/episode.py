@@ -113,8 +113,11 @@ class SavedEpisodes(Vertical, can_focus=True):
         before = slider.at
         slider.move(by)
         if slider.at == before and abs(by) == 1:
-            text = f"no {'earlier' if by < 0 else 'later'} epoch was saved" if slider.places else NONE
-            self.notify(text, severity="warning", timeout=6, markup=False)
+            self.say(f"no {'earlier' if by < 0 else 'later'} epoch was saved" if slider.places else NONE)
+
+    def say(self, text: str) -> None:
+        """Why a key does nothing."""
+        self.notify(text, severity="warning", timeout=6, markup=False)
 
 
 class EpisodeView(SavedEpisodes):

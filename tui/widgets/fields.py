@@ -26,6 +26,7 @@ class FieldRow(Vertical):
     def __init__(self, spec: FieldSpec, text: str) -> None:
         super().__init__(classes="field")
         self.spec, self.text = spec, text
+        self._judged: tuple[str | None, str | None, bool] = None, None, False
 
     def compose(self) -> ComposeResult:
         choices = self.spec.choices or (("true", "false") if self.spec.kind == "bool" else ())
@@ -51,6 +52,9 @@ class FieldRow(Vertical):
 
     def judge(self, error: str | None, inactive: str | None, changed: bool) -> None:
         """Show what is wrong, whether the field matters, whether it was changed."""
+        if (error, inactive, changed) == self._judged:
+            return  # each label that is written anew lays out the whole form
+        self._judged = error, inactive, changed
         label = self.query_one(".error", Label)
         label.update(Text(error or ""))
         label.display = bool(error)

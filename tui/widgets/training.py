@@ -23,7 +23,7 @@ from ..themes import MARKS
 from ..watch import Metrics
 from .chart import Chart
 from .keybar import CURSOR, PAN, ZOOM
-from .view import Content, Series, View
+from .view import WHOLE, Content, Series, View
 
 HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
@@ -201,10 +201,14 @@ class TrainingCharts(Vertical):
         self._big(event.chart)
 
     def action_pan(self, by: float) -> None:
+        if self.view.span is None:
+            self._say(WHOLE)
         self.view.pan(self.charts()[0].full(), by)
         self._changed()
 
     def action_zoom(self, factor: float) -> None:
+        if self.view.span is None and factor > 1:
+            self._say(WHOLE)
         self.view.zoom(self.charts()[0].full(), factor, self.view.cursor)
         self._changed()
 
@@ -225,8 +229,14 @@ class TrainingCharts(Vertical):
         self.view.log = not self.view.log
         self._changed()
 
+    def _say(self, text: str) -> None:
+        """Why a key does nothing."""
+        self.notify(text, severity="warning", timeout=6, markup=False)
+
     def action_smooth(self, by: int) -> None:
         at = LEVELS.index(self.smoothing) + by
+        if not 0 <= at < len(LEVELS):
+            self._say("no smoothing is less than none" if by < 0 else "this is the strongest smoothing")
         self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
         self.settings.change(smoothing=self.smoothing)
         self.update()
@@ -239,12 +249,16 @@ class TrainingCharts(Vertical):
 
     def action_cursor(self, by: int) -> None:
         if not self.metrics.count:
+            self._say("there is no epoch yet")
             return
         x = self.metrics.column("epoch")
         if self.view.cursor is None:
             at = len(x) - 1
         else:
-            at = min(max(int(np.argmin(np.abs(x - self.view.cursor))) + by, 0), len(x) - 1)
+            before = int(np.argmin(np.abs(x - self.view.cursor)))
+            at = min(max(before + by, 0), len(x) - 1)
+            if at == before:
+                self._say("the cursor is on the newest epoch" if by > 0 else "the cursor is on the first epoch")
         self.view.cursor = float(x[at])
         self._changed()
 
