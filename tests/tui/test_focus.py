@@ -52,6 +52,7 @@ STATIONS = ("runs", "charts")
 SLOW_STATIONS = ("episode", "book", "quotes", "config", "log", "compare", "new")
 
 
+@pytest.mark.usefixtures("short_form")
 @pytest.mark.parametrize("stations", [STATIONS, pytest.param(SLOW_STATIONS, marks=pytest.mark.slow)])
 def test_every_key_in_the_bar_does_something_or_says_why(
     results: Path, stations: tuple[str, ...], monkeypatch: pytest.MonkeyPatch

@@ -29,15 +29,21 @@ def described(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for node in owners(screen):
         rows: dict[str, list[str]] = {}
-        for _, binding in node._bindings:
+        own = {binding.key for binding in Binding.make_bindings(type(node).__dict__.get("BINDINGS", []))}
+        for _, binding in sorted(node._bindings, key=lambda found: found[1].key not in own):
             if binding.description and not binding.system and not binding.action.startswith("app."):
                 if binding.action.startswith("screen."):
                     continue
-                rows.setdefault(binding.tooltip or binding.description, []).append(shown_key(screen, binding))
+                rows.setdefault(meaning(binding), []).append(shown_key(screen, binding))
         if rows:
             title = getattr(node, "HELP_TITLE", "This part")
             groups.append((title, [(" ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
     return groups
+
+
+def meaning(binding: Binding) -> str:
+    """What a key does, in a line; keys that belong together share it."""
+    return binding.group.description if binding.group else binding.tooltip or binding.description
 
 
 def shown_key(screen: Screen, binding: Binding) -> str:

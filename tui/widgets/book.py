@@ -164,5 +164,7 @@ class BookView(SavedEpisodes):
         if self.replay is None:
             self.say("no book was recorded, only the maker's quotes")
             return
+        if not 0 <= self.grouping + by < len(STEPS):
+            self.say("every level of the book is shown" if by < 0 else "this is the largest price step")
         self.grouping = min(max(self.grouping + by, 0), len(STEPS) - 1)
         self._show_step()

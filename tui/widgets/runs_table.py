@@ -35,7 +35,7 @@ class Column:
     middle: bool = False
 
 
-class RunsTable(ScrollView, can_focus=True):
+class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Rows with a cursor, one for each key; `cells` gives the texts of a row when it is drawn.
 
     The cursor belongs to a key, not to a row. `now` gives the present key of something that may have been renamed.
@@ -49,6 +49,7 @@ class RunsTable(ScrollView, can_focus=True):
     RunsTable > .hover { background: $panel; }
     """
     COMPONENT_CLASSES = {"head", "row", "cursor", "hover"}
+    HELP_TITLE = "List"
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
         Binding("down", "move(1)", "Down", show=False),
