@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -143,7 +143,7 @@ def drive(results: Path, script: Script, size: tuple[int, int] = (120, 36)) -> N
         app = MmrlApp(results)
         async with app.run_test(size=size) as pilot:
             await settled(app, pilot)
-            app.screen.tick()  # the preview waits a moment otherwise
+            cast(Any, app.screen).tick()  # the preview waits a moment otherwise
             await pilot.pause()
             await script(app, pilot)
 

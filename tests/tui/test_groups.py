@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tui.conftest import drive, make_run, press, screen_text
-from tui.widgets.runs_table import HEADER
+from tui.run_order import HEADER
 
 
 def names(app: Any) -> list[str]:

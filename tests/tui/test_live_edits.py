@@ -75,7 +75,7 @@ def test_the_dialog_fits_a_small_terminal(results: Path) -> None:
             await press(app, pilot, "j")
         await press(app, pilot, "e")
         text = screen_text(app)
-        for part in ("Learning rate", "entropy bonus", "Target", "episodes", "Enter: accept"):
+        for part in ("Learning rate", "entropy bonus", "Target", "episodes", "Enter: apply"):
             assert part in text, text
 
     with RunLock(folder):

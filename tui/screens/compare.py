@@ -9,7 +9,7 @@ import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import ActiveBinding, Binding
 from textual.widget import Widget
 from textual.widgets import DataTable, Static, TabbedContent, TabPane
 from textual.widgets._tabbed_content import ContentTabs
@@ -90,6 +90,11 @@ class Compare(Base):
         self.set_interval(RATE, self.tick)
         self.query_one(ContentTabs).can_focus = False
         self.set_focus(self.home())
+
+    def offers(self, active: ActiveBinding) -> bool:
+        of_chart = ("metric", "axis", "smooth", "pan", "zoom", "reset", "log")
+        name = active.binding.action.partition("(")[0]
+        return name not in of_chart or self.query_one("#tabs", TabbedContent).active == "curves"
 
     def home(self) -> Widget | None:
         kinds: dict[str, type[Widget]] = {"curves": Chart, "differences": DataTable, "final": DataTable}

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList, SelectionList
+from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 
@@ -112,28 +112,38 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
 
 
 class ChooseSome(ModalScreen[list[str] | None]):
-    """A choice of several, in their order; space marks one, Enter accepts, Esc cancels."""
+    """A choice of several; space takes one or leaves it out, Enter accepts, Esc cancels."""
 
     BINDINGS = [
         Binding("enter", "accept", "Accept", priority=True),
+        Binding("space", "take", "Take or leave out", priority=True),
         Binding("escape,q", "cancel", "Cancel"),
-        Binding("backspace", "reset", "Usual ones"),
+        Binding("backspace", "reset", "The usual ones"),
     ]
 
     def __init__(self, question: str, choices: Mapping[str, str], current: Collection[str]) -> None:
         """`choices` are the texts by name."""
         super().__init__()
-        self.question, self.choices, self.current = question, choices, current
+        self.question, self.choices, self.taken = question, choices, set(current)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(Text(self.question), classes="question")
-            yield SelectionList(*((Text(text), name, name in self.current) for name, text in self.choices.items()))
-            yield Label("space: show or hide · Enter: apply · Backspace: the usual ones · Esc: cancel", classes="hint")
+            yield OptionList(*(Option(self._line(name), id=name) for name in self.choices))
+            yield Label("space: show or hide · Enter: apply\nBackspace: the usual ones · Esc: cancel", classes="hint")
+
+    def _line(self, name: str) -> Text:
+        return Text(f"[{'x' if name in self.taken else ' '}] {self.choices[name]}")
+
+    def action_take(self) -> None:
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            name = list(self.choices)[options.highlighted]
+            self.taken ^= {name}
+            options.replace_option_prompt_at_index(options.highlighted, self._line(name))
 
     def action_accept(self) -> None:
-        chosen = self.query_one(SelectionList).selected
-        self.dismiss([name for name in self.choices if name in chosen])
+        self.dismiss([name for name in self.choices if name in self.taken])
 
     def action_cancel(self) -> None:
         self.dismiss(None)

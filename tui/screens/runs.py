@@ -38,6 +38,7 @@ class RunsScreen(RunActions):
     HELP_TITLE = "Runs"
     BINDINGS = [
         Binding("enter", "open", "Open", priority=False),
+        Binding("escape", "clear", "Show all"),
         Binding("n", "new", "New"),
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
@@ -60,7 +61,6 @@ class RunsScreen(RunActions):
         Binding("C", "columns", "Columns", show=False, tooltip="Choose the columns"),
         Binding("Y", "copy_path", "Copy path", show=False),
         Binding("l", "log", "Log", show=False, tooltip="Open the log"),
-        Binding("escape", "clear", "Clear filter", show=False),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
         Binding("q", "quit", "Quit", tooltip="Quit, after a question; training goes on"),
@@ -193,6 +193,8 @@ class RunsScreen(RunActions):
             return len(self._shown_marks()) > 1
         if name == "undo":
             return bool(self.session.trashed)
+        if name == "clear":
+            return self.query_one("#filter").has_class("-shown") or self.state_filter != "all"
         return super().offers(active)
 
     @on(RunsTable.Highlighted)

@@ -10,6 +10,7 @@ from textual import events
 from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 PAN, ZOOM, CURSOR = Binding.Group("Pan"), Binding.Group("Zoom"), Binding.Group("Cursor")
 STEP, EPOCH, SPEED = Binding.Group("Step"), Binding.Group("Epoch"), Binding.Group("Speed")
@@ -69,12 +70,15 @@ class KeyBar(Widget):
             binding = active.binding
             if not binding.show or not self.offers(active):
                 continue
+            printed = self.app.get_key_display(binding)
+            if len(printed) == 1 and isinstance(self.screen.focused, Input) and not binding.priority:
+                continue  # it is typed
             name = binding.action.removeprefix("app.").partition("(")[0]
             label = binding.group.description if binding.group else binding.description
             side = right if name in ENDS else left
             hint = side.setdefault(label, Hint(label))
             if binding.group or not hint.keys:  # of several keys for the same, one is enough
-                hint.keys.setdefault(binding.action, (binding.key, self.app.get_key_display(binding)))
+                hint.keys.setdefault(binding.action, (binding.key, printed))
         return list(left.values()), list(right.values())
 
     def render(self) -> Text:
