@@ -23,6 +23,7 @@ from mmrl.runs.control import read_request
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
 
 from ..run_index import place_of
+from ..run_order import ordered
 from ..session import Session
 from ..themes import SIGNS, word
 from ..watch import Metrics
@@ -249,7 +250,9 @@ class RunScreen(RunActions):
 
     def action_run(self, by: int) -> None:
         """Show the next or previous run of the list, in the same tab."""
-        order, here = self.session.order, str(self.folder)
+        runs, here = self.session.runs, str(self.folder)
+        listed = self.session.order or ordered(runs, self.session.settings, "all", "")
+        order = [key for key in map(runs.now, listed) if key in runs.entries]
         at = order.index(here) + by if here in order else 0
         if not 0 <= at < len(order):
             self.toast("this is the last run of the list" if by > 0 else "this is the first run of the list", "warning")

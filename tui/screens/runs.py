@@ -125,8 +125,7 @@ class RunsScreen(RunActions):
         if not self.query("#nothing"):
             return  # the screen is not composed yet
         runs, entries = self.session.runs, self.session.runs.entries
-        in_trash = {str(folder) for _, folder in self.session.trashed}  # may come back, with its mark
-        self.marked = [key for key in map(runs.now, self.marked) if key in entries or key in in_trash]
+        self.marked = [runs.now(key) for key in self.marked]  # one in the trash may come back, with its mark
         if self.session.chosen is not None:
             self.table.wanted, self.session.chosen = self.session.chosen, None
         order = ordered(runs, self.session.settings, self.state_filter, self.query_one("#filter", Input).value.strip())
@@ -194,8 +193,12 @@ class RunsScreen(RunActions):
         if name == "undo":
             return bool(self.session.trashed)
         if name == "clear":
-            return self.query_one("#filter").has_class("-shown") or self.state_filter != "all"
+            return self._narrowed()
         return super().offers(active)
+
+    def _narrowed(self) -> bool:
+        """Whether a filter hides runs, or is about to."""
+        return self.query_one("#filter").has_class("-shown") or self.state_filter != "all"
 
     @on(RunsTable.Highlighted)
     def _highlighted(self) -> None:
@@ -206,6 +209,7 @@ class RunsScreen(RunActions):
         key = self.table.current
         self.query_one(Preview).point(self.session.runs.entries.get(key) if key else None, changed)
         offered = [self.refusal(action) is None for action in REFUSALS]
+        offered += [self._narrowed(), bool(self.session.trashed), key is not None]
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()

@@ -50,6 +50,7 @@ class Preview(Horizontal):
         self.settings = settings
         self.entry: Entry | None = None
         self._metrics: dict[str, Metrics] = {}
+        self._averages: dict[tuple[str, float], Ema] = {}
         self._differences: dict[tuple[str, tuple[int, ...]], list[str]] = {}
         self._due: Timer | None = None
 
@@ -82,8 +83,8 @@ class Preview(Horizontal):
         self._metrics[entry.key] = metrics  # the newest last
         while len(self._metrics) > KEPT:
             self._metrics.pop(next(iter(self._metrics)))
-        metrics.poll()
-        if metrics.behind:  # a long history is drawn piece by piece, between the keys
+            self._averages.clear()
+        if metrics.poll():  # there may be more: a long history is drawn piece by piece, between the keys
             self._due = self.set_timer(0.02, self.show)
         self.query_one(Chart).show(self._content(entry, metrics))
         self.query_one(Static).update(self._facts(entry, metrics), layout=False)
@@ -93,7 +94,8 @@ class Preview(Horizontal):
         low, high = (None, None) if half is None else (y - half, y + half)
         raw = None
         if self.settings.smoothing:
-            raw, y = y, Ema(self.settings.smoothing).extended(y)
+            key = entry.key, self.settings.smoothing
+            raw, y = y, self._averages.setdefault(key, Ema(self.settings.smoothing)).extended(y)
         known = metrics.count and np.isfinite(y).any()
         if metrics.count:
             empty = f"this run has no {METRIC}"
