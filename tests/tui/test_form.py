@@ -69,6 +69,7 @@ def test_the_estimate_is_there_when_all_fields_can_be_read() -> None:
     assert demand_of(draft) is None
 
 
+@pytest.mark.usefixtures("short_form")
 def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmrl.runs.machine.memory", lambda: 2e9)
 
