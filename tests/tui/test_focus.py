@@ -79,7 +79,7 @@ def test_every_key_in_the_bar_does_something_or_says_why(
                         await go(app, pilot, station)
                     while len(app.screen_stack) > len(before[2]):
                         app.pop_screen()
-        assert pressed > 15
+        assert pressed > 10
 
     drive(results, script, (80, 24))
 

@@ -71,9 +71,12 @@ def test_the_cursor_and_the_marks_stay_on_their_runs(results: Path) -> None:
 
 def test_a_run_that_is_expanded_under_another_name_keeps_the_cursor(results: Path) -> None:
     generated = "MC_40-100-1000_gaus-ppo-clip-norm-adv_W"
-    make_run(results, generated, settings={"run.seed": 1})
+    make_run(results, generated, settings={"run.seed": 1}, episodes=())
+    make_run(results, "MC_2", episodes=())  # between its names
 
     async def script(app: Any, pilot: Any) -> None:
+        app.session.settings.change(sort="name")
+        app.screen.runs_changed(set(), set())
         select(app, results / generated)
         await pilot.pause()
         new = store.expanded(results / generated, 60)
