@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -11,13 +12,22 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mmrl.commands import surroundings
-from mmrl.commands.options import complete_agent, complete_preset, complete_run, misread_flag, with_settings
+from mmrl.commands.help_page import App, Command, show_all
+from mmrl.commands.options import (
+    complete_agent,
+    complete_metric,
+    complete_preset,
+    complete_run,
+    misplaced,
+    misread_flag,
+    with_settings,
+)
+from mmrl.plots.output import say
 from mmrl.settings.files import expanded
 
-app = typer.Typer(
+app = App(
     name="mmrl",
     add_completion=True,
-    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a market maker in a terminal and watch it learn.",
@@ -25,7 +35,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-runs_app = typer.Typer(help="List, control and organise runs.", no_args_is_help=True)
+runs_app = App(help="List, control and organise runs.", no_args_is_help=True)
 app.add_typer(runs_app, name="runs")
 
 # Help is given by `help=`: python -OO drops docstrings.
@@ -63,6 +73,16 @@ Results = Annotated[
 ]
 
 
+class Train(Command):
+    """`mmrl train`, whose help shows the options of daily use first."""
+
+    daily = (
+        *("--preset", "--market", "--market-file", "--config", "--set", "--load", "--expand", "--name", "--results"),
+        *("-nt", "-nb", "-ne", "-lr", "--entropy", "--utility", "--inventory-penalty", "--seed", "--threads"),
+        *("--detach", "--dry-run"),
+    )
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         import mmrl
@@ -82,13 +102,16 @@ def mmrl_(
 
 
 @app.command(
+    cls=Train,
     help="Train a market maker and watch it learn.",
     epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni",
 )
 @with_settings
 def train(
     settings: dict[str, Any],
-    preset: Annotated[str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
+    ] = None,
     config: Annotated[str | None, typer.Option(metavar="FILE", help="Read settings from a TOML file.")] = None,
     market_file: Annotated[
         str | None, typer.Option("--market-file", metavar="FILE", help="Trade in a market that mmrl calibrate fitted.")
@@ -102,9 +125,12 @@ def train(
     good_results: Annotated[bool, typer.Option("--good-results", help="With --plot: draw good-results.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Train though more memory is needed than there is.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Train even if it needs more memory than there is.")] = False,
     json_: Json = False,
     debug: Debug = False,
+    help_all: Annotated[
+        bool, typer.Option("--help-all", help="Show all options.", callback=show_all, is_eager=True)
+    ] = False,
 ) -> None:
     from mmrl.commands import train as training
 
@@ -125,12 +151,31 @@ def train(
         raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted))
 
 
+@app.command(
+    help="Show what the presets are for, or what one of them sets.",
+    epilog="Examples: mmrl presets | mmrl presets quickstart",
+)
+def presets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_preset)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands import presets as shown
+
+    shown.show(name, json_)
+
+
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
 def plot(
     runs: Runs = None,
     good_results: Annotated[bool, typer.Option("--good-results", help="Draw every run in good-results.")] = False,
     what: Annotated[What, typer.Option(help="Curves over epochs, a sampled batch, or its order book.")] = "training",
-    metric: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Metric to draw; may be repeated.")] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Metric to draw (docs/metrics.md); may be repeated.", autocompletion=complete_metric
+        ),
+    ] = None,
     save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
     width: Annotated[int | None, typer.Option(min=20, max=1000, help="Width; default: that of the terminal.")] = None,
     height: Annotated[int | None, typer.Option(min=8, max=1000, help="Height; default: that of the terminal.")] = None,
@@ -299,7 +344,9 @@ def simulate(
         ),
     ],
     market: Annotated[str | None, typer.Option(help="Market to simulate; default: that of the run.")] = None,
-    preset: Annotated[str | None, typer.Option(help="Start from a preset.", autocompletion=complete_preset)] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
+    ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
     agent: Annotated[
         str,
@@ -400,7 +447,7 @@ def calibrate(
 @app.command(help="Watch, control, start and compare runs in the terminal.")
 def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
-        print("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", file=sys.stderr)
+        say("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", sys.stderr)
         raise typer.Exit(2)
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl
 
@@ -427,7 +474,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _report(error.__cause__ if isinstance(error.__cause__, EOFError) else error, given)
     fault = surroundings.flush()
     if fault:
-        print(f"mmrl: standard output cannot be written: {fault}", file=sys.stderr)
+        say(f"mmrl: standard output cannot be written: {fault}", sys.stderr)
     sys.exit(code if isinstance(code, int) and code else 1 if fault else 0)
 
 
@@ -441,17 +488,19 @@ def _report(error: Exception, given: Sequence[str]) -> int:
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
-    print(f"mmrl: {line}", file=sys.stderr)
+    say(f"mmrl: {line}", sys.stderr)
     return code or 1
 
 
 def _usage(error: Any, given: Sequence[str]) -> str:
     """What is wrong with the command line."""
-    word = getattr(error, "option_name", "")
-    if type(error).__name__ == "NoSuchOption" and word.startswith("-") and not word.startswith("--"):
+    if type(error).__name__ == "NoSuchOption":
         known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
-        return misread_flag(word, given, known)
-    return _of_value(error, given) or str(error.format_message())
+        return misread_flag(error.option_name, given, known)
+    message = str(error.format_message())
+    extra = re.search(r"unexpected extra argument.*\((.+)\)$", message)
+    found = misplaced(error.ctx, extra.group(1)) if extra else _of_value(error, given)
+    return found or message
 
 
 def _of_value(error: Any, given: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ files there may be, what may be imported."""
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -24,6 +25,8 @@ AGENTS = "mmrl/agents/__init__.py"
 MOST_PARAMETERS = 8
 MANY_ALLOWED = ("mmrl/commands/", "mmrl/kernels/")
 """Commands take their options as parameters, and the loop of the kernels takes a market's functions."""
+NOT_PLAIN = ("standing", "take over", "taken over", "takes over", "lies behind", "is no more", "reckons", "Expand")
+"""Words that a reader stumbles over; there are plainer ones: paused, apply, is below, no longer exists, More epochs."""
 LIGHT = (
     "cli",
     *sorted(f"mmrl.settings.{path.stem}" for path in (ROOT / "mmrl" / "settings").glob("[a-z]*.py")),
@@ -96,6 +99,22 @@ def test_nobody_outside_a_market_decides_by_its_name() -> None:
     for path in outside_the_markets():
         if place(path) != AGENTS:
             found += [f"{place(path)}:{line}" for line in decided_by_name(ast.parse(path.read_text()))]
+    assert found == []
+
+
+def texts_of(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Texts that a program may show: its strings, without docstrings."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.lineno, node.value
+
+
+def test_what_people_read_is_in_plain_words() -> None:
+    found = []
+    for path in SOURCES:
+        for line, text in texts_of(ast.parse(path.read_text())):
+            found += [f"{place(path)}:{line} {word}" for word in NOT_PLAIN if re.search(rf"\b{word}\b", text)]
     assert found == []
 
 

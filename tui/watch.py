@@ -64,6 +64,7 @@ class Metrics:
     count: int = 0
     version: int = 0
     events: list[tuple[float, str]] = field(default_factory=list)
+    warnings: list[tuple[float, str]] = field(default_factory=list)
     _columns: dict[str, Floats] = field(default_factory=dict)
     _halves: dict[str, Floats] = field(default_factory=dict)  # of the 95 % intervals, computed so far
     _waiting: list[bytes] = field(default_factory=list)
@@ -78,6 +79,7 @@ class Metrics:
             if reset:
                 self.count, self._columns, self._halves = 0, {}, {}
                 self.events.clear()
+                self.warnings.clear()
                 self.version += 1
         else:
             reset = False
@@ -131,6 +133,10 @@ class Metrics:
         if isinstance(record.get("event"), dict):
             text = ", ".join(f"{LABELS.get(k, k)} {v}" for k, v in list(record["event"].items())[:4])
             self.events.append((float(record["epoch"]), printable(text)[:80]))
+
+        if isinstance(record.get("warnings"), dict):
+            epoch = float(record["epoch"])
+            self.warnings += [(epoch, printable(text)[:400]) for text in list(record["warnings"].values())[:8]]
 
     def quantiles(self, metric: str) -> tuple[Floats, Floats] | None:
         """10 % and 90 % quantiles over the trajectories, if the run has them."""

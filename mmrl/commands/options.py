@@ -1,4 +1,4 @@
-"""Command options made from the declarations of the settings; the only module of mmrl that knows Typer."""
+"""Command options made from the declarations of the settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from mmrl.runs.metrics import METRICS
 from mmrl.runs.names import good_folder
 from mmrl.settings.declare import ConfigError, brief, suggestion
-from mmrl.settings.fields import FieldSpec, field, fields, parse_text
+from mmrl.settings.fields import FieldSpec, elsewhere, field, fields, parse_text
 from mmrl.settings.files import expanded
 from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import old_flags, old_key
@@ -20,6 +21,8 @@ from mmrl.settings.upgrade import old_flags, old_key
 OLD = "old"
 """Begins the names of parameters that stand for flags of an earlier version."""
 METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
+LONGEST_METAVAR = 16
+"""Letters of choices that stand beside a flag; more of them stand in the text."""
 
 
 def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,6 +86,11 @@ def complete_agent(incomplete: str) -> list[str]:
     return [name for name in AGENTS if name.startswith(incomplete)]
 
 
+def complete_metric(incomplete: str) -> list[tuple[str, str]]:
+    """Metrics that can be drawn whose names begin with what is typed, each with its sentence."""
+    return [(m.name, m.described) for m in METRICS if m.drawn and m.name.startswith(incomplete)]
+
+
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Runs whose names begin with what is typed, in the folder that the rest of the line names."""
     given = ctx.params.get("results") or ctx.params.get("run_results") or os.environ.get("MMRL_RESULTS") or "results"
@@ -98,15 +106,31 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
 def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:
     """What is wrong with an unknown flag, for words that were typed: Click names only a letter of -nb4, a list of -n.
 
-    `word` is the flag that Click names. Empty where a word is as Click says.
+    `word` is the flag that Click names. A name that other libraries use leads to the one here.
     """
     flags = sorted(known, key=len, reverse=True)
+    if word.startswith("--"):
+        foreign = elsewhere(word, "long_flag") if field("lr").long_flag in flags else ""
+        return f"{word} is no option{foreign or suggestion(word, flags)}"
     typed = [w for w in given if w.startswith("-") and not w.startswith("--") and w.partition("=")[0] not in flags]
     wrong = next((w for w in typed if w.startswith(word[:2])), word)
     joined = next((flag for flag in flags if len(flag) > 2 and flag[1] != "-" and wrong.startswith(flag)), "")
     if joined:
         return f"{wrong} is no option: write {joined} {wrong.removeprefix(joined).lstrip('=')}"
     return f"{wrong} is no option{suggestion(wrong, flags)}"
+
+
+def misplaced(ctx: typer.Context, words: str) -> str:
+    """What words may be that a command with settings has no place for: a preset, a run; empty where it is neither."""
+    word = words.split()[0]
+    if "load" not in ctx.params:
+        return ""
+    if word in presets():
+        return f"{word} is a preset: write --preset {word}"
+    if word in complete_run(ctx, word):
+        return f"{word} is a run: write --load {word} to go on with it"
+    close = suggestion(word, presets())
+    return f"there is no preset {word}" + close.replace("'", "'--preset ", 1) if close else ""
 
 
 def _switch(name: str) -> str:
@@ -140,13 +164,14 @@ def _old_parameter(flag: str) -> inspect.Parameter:
 def _annotation(spec: FieldSpec) -> Any:
     common: dict[str, Any] = {"rich_help_panel": spec.panel, "show_default": False}
     about = f"default: {spec.shown_default}"
+    metavar = METAVARS.get(spec.kind, "|".join(spec.choices))
+    if len(metavar) > LONGEST_METAVAR:
+        metavar, about = "NAME", f"{spec.allowed}; {about}"
     if spec.range:
         about += f"; {spec.range}"
-    # Parentheses, since brackets would be read as markup.
     help = f"{spec.help}. ({about})"
     if spec.kind == "bool":
         return Annotated[bool, typer.Option(*spec.flags, help=f"{spec.help}. (default: off)", metavar="", **common)]
-    metavar = "|".join(spec.choices) if spec.choices else METAVARS[spec.kind]
     if spec.choices:
         common["autocompletion"] = _completer(spec.choices)
     return Annotated[str | None, typer.Option(*spec.flags, help=help, metavar=metavar, **common)]

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+from contextlib import suppress
 
-from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere
+from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, say
 from mmrl.settings.declare import ConfigError
 
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
+
+
+class _Notes(logging.Handler):
+    """Shows what the program notes on standard error, as it is at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            say(record.getMessage(), sys.stderr)
 
 
 def prepare() -> None:
@@ -27,6 +37,9 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    notes = logging.getLogger("mmrl")
+    if not notes.handlers:
+        notes.addHandler(_Notes())
     for variable, most in (("COLUMNS", MOST_COLUMNS), ("LINES", MOST_LINES)):
         if len(os.environ.get(variable, "")) > len(str(most)):
             os.environ[variable] = str(most)

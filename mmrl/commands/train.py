@@ -17,6 +17,9 @@ from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
 
+LIKE_A_DISCOUNT = 0.9
+"""A --gamma from here to 1 is what other libraries call the discount factor."""
+
 
 def prepare(
     settings: Mapping[str, Any],
@@ -33,6 +36,8 @@ def prepare(
     More memory than there is is refused unless `force`.
     """
     config, origins, folder, fitted = _settings(settings, config_file, preset, load, expand, environ, market_file)
+    if "market.gamma" in settings and LIKE_A_DISCOUNT <= config.market.gamma < 1:
+        note(f"--gamma {config.market.gamma:g} is a risk aversion; the discount factor is --discount")
     if not force:
         from mmrl.runs import memory  # loads numpy, which a dry run need not
 

@@ -58,9 +58,7 @@ def read(paths: Sequence[Path], options: Options) -> Events:
         raise refuse(path, None, "no message in the file")
     times = np.array([message.time for message in messages])
     late = times < np.maximum.accumulate(times)
-    notes.add_each(
-        "lines told after later ones, put in the order of time", [messages[k].line for k in np.flatnonzero(late)]
-    )
+    notes.add_each("lines after later ones, put in the order of time", [messages[k].line for k in np.flatnonzero(late)])
     messages = [messages[k] for k in np.argsort(times, kind="stable")]
     prices, sizes = (np.array([level[k] for m in messages for level in m.levels], np.int64) for k in (1, 2))
     tick = inferred(prices) if options.tick is None else units_of(options.tick, SCALE, "tick")

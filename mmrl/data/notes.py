@@ -10,12 +10,12 @@ FIRST = 5
 """Places that are kept of each note."""
 CROSSED = "crossed books (bid >= ask)"
 BACKWARDS = "times before the one above, raised to it"
-SILENCES = "silences longer than 5 minutes"
+SILENCES = "pauses longer than 5 minutes"
 TRUNCATED = "truncated last lines, left out"
 COMPARED = "rebuilt best prices compared with the file's own"
 AGREE = "rebuilt best prices that agree with the file's own"
 OPENING = "orders or levels of the book at the start"
-MIRRORED = "rows that repeat a trade told in another row"
+MIRRORED = "rows that repeat the trade of another row"
 
 
 class DataError(ValueError):

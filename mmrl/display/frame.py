@@ -10,12 +10,14 @@ from rich.cells import set_cell_size
 from mmrl.display.progress import Progress
 from mmrl.plots.charts import Columns, panels_of, training_picture
 from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.text import wrapped
 
 SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
+LEAST, TOLD = 16, 4  # lines of a screen that shows a lasting note, and those of the note
 
 
 class Frame:
-    """The whole screen: charts above two lines of text, exactly as large as the terminal."""
+    """The whole screen: charts above a lasting note and two lines of text, exactly as large as the terminal."""
 
     def __init__(
         self,
@@ -32,8 +34,11 @@ class Frame:
     def rows(self, width: int, height: int, colour: bool) -> list[str]:
         """Every line of the screen, with escapes if there is colour."""
         text = [self.progress.head(), self.progress.line(width)][: max(height, 0)]
-        if height > 2:
-            self._refresh(width, height - 2, colour)
+        if height > LEAST:
+            told = [line for text in self.progress.lasting[-1:] for line in wrapped(text, max(width, 1))]
+            text = [*told[:TOLD], *text]
+        if height > len(text):
+            self._refresh(width, height - len(text), colour)
         else:
             self._charts = []
         return [*self._charts, *(set_cell_size(line, width) for line in text)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mmrl.display.base import BaseView, emit
+from mmrl.plots.output import say
 from mmrl.plots.text import printable
 
 
@@ -41,9 +42,9 @@ class JsonView(BaseView):
         self.progress.add(record)
         self._write(record)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, lasting: bool = False) -> None:
         """Say something that is not data."""
-        emit(printable(text), self.err)
+        say(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the last object."""

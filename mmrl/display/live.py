@@ -18,7 +18,7 @@ from rich.console import Console
 from mmrl.display.base import BaseView, emit
 from mmrl.display.frame import Frame
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
-from mmrl.plots.output import MOST_COLUMNS, MOST_LINES
+from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, say
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
@@ -156,11 +156,11 @@ class LiveView(BaseView):
         """Store the record; the thread draws it."""
         self.progress.add(record)
 
-    def note(self, text: str) -> None:
-        """Show a text above the progress line until the next one."""
-        self.progress.say(text)
+    def note(self, text: str, lasting: bool = False) -> None:
+        """Show a text above the progress line until the next one; one that is `lasting` to the end and after it."""
+        self.progress.say(text, lasting)
         if not self.live:
-            emit(printable(text), sys.stderr)
+            say(printable(text), sys.stderr)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Close the charts, print them once more and the outcome of the run."""
@@ -172,7 +172,9 @@ class LiveView(BaseView):
             records = self.progress.records
             picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
             emit(picture, self._file)
-        emit(self.progress.outcome(summary), self.out)
+            for text in self.progress.lasting:
+                say(text, self._file)
+        say(self.progress.outcome(summary), self.out)
 
     def close(self) -> None:
         """Stop drawing, restore the terminal and print the output that was kept."""
@@ -187,5 +189,6 @@ class LiveView(BaseView):
             signal.signal(signal.SIGTSTP, self._stop_handler)
         with self._screen, contextlib.suppress(OSError, ValueError):
             self._leave()
-            self._write("".join(self._kept))
+            for line in "".join(self._kept).splitlines():
+                say(line, self._file)
         self._kept.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mmrl.display.base import BaseView, emit
+from mmrl.plots.output import say
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
 
@@ -35,10 +36,10 @@ class PlainView(BaseView):
             self._next = now + self.every
             emit(self.progress.line(), self.out)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, lasting: bool = False) -> None:
         """Write one line."""
-        emit(printable(text), self.err)
+        say(printable(text), self.err)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the outcome of the run."""
-        emit(self.progress.outcome(summary), self.out)
+        say(self.progress.outcome(summary), self.out)

@@ -31,6 +31,7 @@ class Progress:
         self.last: Mapping[str, Any] = {}
         self.name, self.market, self.note = "", "", ""
         self.noted = 0.0
+        self.lasting: list[str] = []
         self.target, self.epoch = 0, 0
         self.best, self.best_epoch = math.nan, 0
         self.grade = math.nan  # of the best policy, where policies are graded
@@ -77,9 +78,12 @@ class Progress:
         if self.history:
             self.records.append({key: record[key] for key in self.history if key in record})
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, lasting: bool = False) -> None:
         """Show a note until the first epoch, and at least for some seconds."""
-        self.note, self.noted = printable(text), self.clock()
+        if lasting:
+            self.lasting.append(printable(text))
+        else:
+            self.note, self.noted = printable(text), self.clock()
 
     def left(self) -> float:
         """Seconds until the target at the speed of the last epochs; NaN while unknown."""

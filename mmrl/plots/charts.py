@@ -12,6 +12,7 @@ from mmrl.plots.lines import BLUE, COLOURS, GREY, Line, grid, layout
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import MIN_HEIGHT, Charset
+from mmrl.runs.metrics import unit_of
 from mmrl.statistics.intervals import LEAST, student_t
 
 Record = Mapping[str, Any]
@@ -22,20 +23,6 @@ SPARSE = ("optimality",)
 """Metrics known now and then, shown where known: what lies between two grades is no gap in the run."""
 DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "half", "std")))
 """What the usual panels take from the record of an epoch."""
-UNITS = {
-    "reward": "currency",
-    "value": "currency",
-    "spread": "currency",
-    "inventory": "shares",
-    "inventory_abs": "shares",
-    "final_inventory": "shares",
-    "length": "steps",
-    "entropy": "nats",
-    "kl": "nats",
-    "seconds_rollout": "s",
-    "seconds_update": "s",
-    "wealth": "currency",
-}
 
 
 class Columns(Sequence[Record]):
@@ -117,7 +104,7 @@ def panels_of(records: Sequence[Record]) -> tuple[str, ...]:
 def heading(metric: str, unit: str | None = None) -> str:
     """Name and unit of a metric: reward_mean -> reward (currency)."""
     name = metric.removesuffix("_mean")
-    unit = UNITS.get(name, "") if unit is None else unit
+    unit = unit_of(name) if unit is None else unit
     name = name.replace("_", " ")
     return f"{name} ({unit})" if unit else name
 

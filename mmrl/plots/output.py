@@ -10,6 +10,8 @@ import stat
 from contextlib import suppress
 from typing import TextIO
 
+from mmrl.plots.text import wrapped
+
 MOST_COLUMNS, MOST_LINES = 1000, 1000
 """A terminal that says it is larger is wrong, and pictures of that size would take all memory."""
 
@@ -36,6 +38,25 @@ def write(text: str, stream: TextIO) -> None:
         lead_nowhere(stream)
         if hasattr(signal, "SIGPIPE"):
             signal.raise_signal(signal.SIGPIPE)
+
+
+def say(text: str, stream: TextIO) -> None:
+    """Write a message now; on a terminal its lines end between words. A line that begins with a blank is left whole:
+    a command to copy, a table."""
+    columns = terminal_size()[0] if _is_terminal(stream) else 0
+    lines = []
+    for line in text.split("\n"):
+        whole = not columns or len(line) <= columns or line.startswith(" ")
+        lines += [line] if whole else wrapped(line, columns, "  ")
+    write("\n".join(lines) + "\n", stream)
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal itself, not something that stands in for one."""
+    try:
+        return os.isatty(stream.fileno())
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _reader_left(error: OSError, stream: TextIO) -> bool:

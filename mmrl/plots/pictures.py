@@ -15,7 +15,8 @@ from mmrl.runs.atomic import read_plain
 from mmrl.runs.book_recording import read_recording
 from mmrl.runs.episodes import latest_episode
 from mmrl.runs.history import read_metrics
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.metrics import drawable
+from mmrl.settings.declare import ConfigError, choose
 
 
 def time_unit(folder: Path) -> str:
@@ -37,8 +38,10 @@ def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, lis
     rows = [row for records in runs.values() for row in records]
     unknown = [name for name in metrics if not any(name in row or f"{name}_mean" in row for row in rows)]
     if rows and unknown:
-        known = ", ".join(key for key in rows[-1] if key not in ("epoch", "wall"))
-        raise ConfigError(f"unknown metric '{unknown[0]}': there are {known}")
+        known = drawable(dict.fromkeys(key for row in rows for key in row))
+        raise ConfigError(
+            f"unknown metric '{unknown[0]}': there are {choose(unknown[0], known).removeprefix('one of ')}"
+        )
     return runs
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Charset
+if TYPE_CHECKING:
+    from mmrl.plots.raster import Charset
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -17,6 +18,8 @@ def wants_colour(stream: TextIO) -> bool:
 
 def charset(stream: TextIO) -> Charset:
     """The characters that a stream can show: braille, blocks on the Linux console, else ASCII."""
+    from mmrl.plots.raster import ASCII, BLOCK, BRAILLE  # loads numpy, which a help page need not
+
     encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
     if not encoding.startswith("utf"):
         return ASCII

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from mmrl.settings.aliases import meant, missing
 from mmrl.settings.declare import ConfigError, When, brief, suggestion
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import GROUPS, Config
@@ -55,6 +56,11 @@ class FieldSpec:
     def option_name(self) -> str:
         """Name that is unique without its group: the first long flag without its dashes."""
         return self.flags[-1 if not self.flags[0].startswith("--") else 0].lstrip("-").replace("-", "_")
+
+    @property
+    def long_flag(self) -> str:
+        """Its flag with two dashes."""
+        return next(flag for flag in self.flags if flag.startswith("--"))
 
     @property
     def variable(self) -> str:
@@ -118,7 +124,20 @@ def unknown_key(key: str, market: str = "") -> str:
             f"{key} has no effect: the market is {market}, only {' and '.join(owners)} "
             f"{'have' if len(owners) > 1 else 'has'} it: drop it, or use --market {owners[0]}"
         )
-    return f"unknown key '{key}'" + (suggestion(key, _names()) or ": `mmrl train --help` lists them")
+    remedy = elsewhere(key, "name") or suggestion(key, _names()) or ": `mmrl train --help-all` lists them"
+    return f"unknown key '{key}'{remedy}"
+
+
+def elsewhere(name: str, shape: str) -> str:
+    """The end of a message on a name that other libraries use: what to use here, as `shape` says; else empty.
+
+    `shape` is a property of `FieldSpec`: name, long_flag or variable.
+    """
+    key, differs = meant(name)
+    if key in _names():
+        return f": use {getattr(_names()[key], shape)}" + (f" ({differs})" if differs else "")
+    reason = missing(name)
+    return f": {reason}" if reason else ""
 
 
 def _number(bound: float) -> str:
@@ -215,7 +234,7 @@ def field(name: str, market: str = "") -> FieldSpec:
             return found
     dropped = next((key for key in DROPPED if name in (key, key.partition(".")[2])), None)
     if dropped:
-        raise ConfigError(f"{dropped} is no more, {DROPPED[dropped]}: drop it")
+        raise ConfigError(f"{dropped} no longer exists, {DROPPED[dropped]}: drop it")
     renamed = new_key(name)
     if renamed:
         return field(renamed, market)

@@ -14,6 +14,7 @@ from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError, brief, choose, note, suggestion
 from mmrl.settings.fields import (
     NAME,
+    elsewhere,
     field,
     fields,
     parse_text,
@@ -182,15 +183,16 @@ def presets() -> list[str]:
 
 def read_preset(name: str) -> dict[str, Any]:
     """Values of a preset by dotted key."""
-    return _flat(parsed(_preset_text(name), f"preset {name}"), f"preset {name}")
+    return _flat(parsed(preset_text(name), f"preset {name}"), f"preset {name}")
 
 
 def fitted_preset(name: str) -> MarketFile | None:
     """The market file that a preset is, None where it was not fitted to data."""
-    return market_file(f"preset {name}", _preset_text(name))
+    return market_file(f"preset {name}", preset_text(name))
 
 
-def _preset_text(name: str) -> str:
+def preset_text(name: str) -> str:
+    """The file of a preset; raises ConfigError for an unknown name."""
     files = _preset_files()
     if name not in files:
         raise ConfigError(f"unknown preset '{name}': there are {choose(name, sorted(files)).removeprefix('one of ')}")
@@ -213,7 +215,8 @@ def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     known |= {spec.variable: spec.key for spec in fields()}
     for variable in environ:
         if variable.startswith("MMRL_") and variable not in known and variable not in NO_SETTINGS:
-            remedy = suggestion(variable, known) or ": unset it"
+            foreign = elsewhere(variable.removeprefix("MMRL_"), "variable")
+            remedy = foreign or suggestion(variable, known) or ": unset it"
             raise ConfigError(f"unknown variable {variable}{remedy}")
     for variable, key in known.items():
         if environ.get(variable, "") != "":

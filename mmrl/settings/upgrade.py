@@ -91,7 +91,7 @@ def upgrade(values: Mapping[str, Any], market: str) -> tuple[dict[str, Any], str
     """
     if market not in markets():
         return dict(values), ""
-    told = [f"{key} is no more, {DROPPED[key]}" for key, value in values.items() if key in DROPPED and value]
+    told = [f"{key} no longer exists, {DROPPED[key]}" for key, value in values.items() if key in DROPPED and value]
     values = {key: value for key, value in values.items() if key not in DROPPED}
     own = {**RENAMED, **settings_class(market).renamed()}
     others = {old for name in markets() for old in settings_class(name).renamed()}

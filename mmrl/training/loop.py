@@ -17,6 +17,7 @@ from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.compiling import compiling
+from mmrl.training.diagnostics import RECORDED, Diagnostics
 from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
 
@@ -37,8 +38,8 @@ class View(Protocol):
     def epoch(self, record: dict[str, Any]) -> None:
         """Called after every epoch."""
 
-    def note(self, text: str) -> None:
-        """Show one line of text."""
+    def note(self, text: str, lasting: bool = False) -> None:
+        """Show one line of text, to the end if it is `lasting`."""
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Called once at the end, whatever ended the run."""
@@ -59,6 +60,7 @@ class TrainingProcess:
         self.target = config.training.ne
         self.grader = Grader(config)
         self.attempts = Attempts(view.note)
+        self.diagnostics = Diagnostics()
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
         self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
         self.acknowledged = ""  # id of the last request that was carried out
@@ -115,6 +117,7 @@ class TrainingProcess:
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best, self.best_epoch = _best_of(state["best"], self.config)
+            self.diagnostics = Diagnostics(state.get(RECORDED))
             # a history too large to draw does not stop a resume
             self._show("past epochs", lambda: self.view.past(read_metrics(history.path)))
             self._compare_versions(_versions(trainer))
@@ -159,12 +162,13 @@ class TrainingProcess:
         if better:
             self.best, self.best_epoch = grade, epoch.number
         self._tell_negative(epoch)
+        self._warn(epoch, record)
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             arrays = self.attempts.get(
                 "episode", lambda: episode_arrays(self.config, epoch, trainer, self.grader.optimum), None
             )
         state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.config)}
-        state["settings"] = self.recorded
+        state |= {"settings": self.recorded, RECORDED: self.diagnostics.state()}
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
     def _tell_negative(self, epoch: Any) -> None:
@@ -173,6 +177,15 @@ class TrainingProcess:
         if not self.negative and len(mid) and mid.min() < 0:
             self.negative = True
             self.view.note(f"epoch {epoch.number}: the mid price fell below zero, to {mid.min():.4g}")
+
+    def _warn(self, epoch: Any, record: dict[str, Any]) -> None:
+        """Say at once, and record, what keeps the run from learning."""
+        look = partial(self.diagnostics.look, self.config, epoch.batch, record)
+        lines = self.attempts.get("diagnostics", look, {})
+        for line in lines.values():
+            self.view.note(f"epoch {epoch.number}: {line}", lasting=True)
+        if lines:
+            record[RECORDED] = lines
 
     def _graded(self, trainer: Any) -> Grade | None:
         """The grade of the policy; None where there is none, and then the epoch cannot be the best."""
@@ -241,7 +254,9 @@ class TrainingProcess:
         from mmrl.settings.sources import replaced
 
         if values.get("ne", self.epoch) < self.epoch:
-            self.view.note(f"target {values['ne']} lies behind: epoch {self.epoch} is reached, and the last one")
+            self.view.note(
+                f"target {values['ne']} is below epoch {self.epoch}, which is trained already: training ends here"
+            )
         if "ne" in values:
             values = {**values, "ne": max(values["ne"], self.epoch, 1)}
         changed = {name: v for name, v in values.items() if v != value_of(self.config, field(LIVE[name]))}

@@ -50,7 +50,7 @@ def test_streams_are_rebuilt_into_the_book(tmp_path: Path) -> None:
     assert (found.tick, found.lot, found.date) == (0.5, 0.5, "2024-01-02")
     assert (found.time_ns // 1_000_000).tolist() == [10, 10, 20, 22, 40]
     assert found.notes == {
-        "lines told after later ones, put in the order of time": 1,
+        "lines after later ones, put in the order of time": 1,
         "trades outside the book (NA), left out": 1,
         "changes from before the snapshot, left out": 1,
         OPENING: 2,

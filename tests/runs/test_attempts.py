@@ -24,7 +24,7 @@ class Noting(PlainView):
         super().__init__()
         self.notes: list[str] = []
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, lasting: bool = False) -> None:
         self.notes.append(text)
 
 

@@ -1,16 +1,19 @@
-"""The page of settings is the one that the declarations give."""
+"""The pages of settings and metrics are those that the declarations give."""
 
 from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_the_page_of_settings_is_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("settings_page", DOCS / "settings.py")
+@pytest.mark.parametrize("page", ["settings", "metrics"])
+def test_a_generated_page_is_up_to_date(page: str) -> None:
+    spec = importlib.util.spec_from_file_location(f"{page}_page", DOCS / f"{page}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (DOCS / "settings.md").read_text(encoding="utf-8") == module.page(), "run: python docs/settings.py"
+    assert (DOCS / f"{page}.md").read_text(encoding="utf-8") == module.page(), f"run: python docs/{page}.py"

@@ -84,7 +84,7 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(market: st
         ({"intensity": (1.0, 2.0)}, "a list of 6 numbers"),
         ({"size_grid": ()}, "a list of 1 to 256 whole numbers"),
         ({"learning_rat": 1}, "unknown key 'learning_rat'"),
-        ({"lambda": 1}, "did you mean 'lambd'"),
+        ({"lambda": 1}, "unknown key 'lambda': use lambd"),
         ({"td": True, "noadv": True}, "drop --td or --noadv"),
         ({"immediate": "none", "final": "none"}, "nothing to learn"),
         ({"always_final": True, "final": "none"}, "needs a final reward"),

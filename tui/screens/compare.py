@@ -20,6 +20,7 @@ from mmrl.plots.pixels import Floats
 from mmrl.plots.raster import ASCII
 from mmrl.plots.text import printable
 from mmrl.runs import store
+from mmrl.runs.metrics import described
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
 
@@ -250,7 +251,7 @@ class Compare(Base):
                 self.tick()
 
         names = list(dict.fromkeys(name for metrics in self.metrics for name in choices(metrics)))
-        self.app.push_screen(Choose("Metric", names or ["value"], self.metric), chosen)
+        self.app.push_screen(Choose("Metric", names or ["value"], self.metric, described), chosen)
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tabs", TabbedContent).active = name

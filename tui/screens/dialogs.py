@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
 
@@ -63,21 +63,25 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, blanks: list[Blank], kept: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, question: str, blanks: list[Blank], detail: str = "", kept: dict[str, str] | None = None
+    ) -> None:
         super().__init__()
-        self.question, self.blanks = question, blanks
+        self.question, self.blanks, self.detail = question, blanks, detail
         self.kept = {} if kept is None else kept
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
             yield Label(Text(self.question), classes="question")
+            if self.detail:
+                yield Label(Text(self.detail), classes="detail")
             for blank in self.blanks:
                 if blank.label:
                     yield Label(Text(blank.label))
                 yield Input(
                     self.kept.get(blank.name, blank.value), id=f"ask-{blank.name}", compact=len(self.blanks) > 2
                 )
-                yield Label("", id=f"error-{blank.name}", classes="error")
+                yield Label("", id=f"error-{blank.name}", classes="fault")
             yield Label("Enter: apply · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
@@ -153,7 +157,7 @@ class ChooseSome(ModalScreen[list[str] | None]):
 
 
 class Choose(ModalScreen[Any]):
-    """A choice of one option; Enter accepts, Esc or q cancels."""
+    """A choice of one option, with a text about the highlighted one; Enter accepts, Esc or q cancels."""
 
     BINDINGS = [
         ("escape,q", "cancel", "Cancel"),
@@ -163,14 +167,19 @@ class Choose(ModalScreen[Any]):
         ("G", "move('last')", "Last"),
     ]
 
-    def __init__(self, question: str, choices: list[str], current: str = "") -> None:
+    def __init__(
+        self, question: str, choices: list[str], current: str = "", about: Callable[[str], str] | None = None
+    ) -> None:
         super().__init__()
-        self.question, self.choices, self.current = question, choices, current
+        self.question, self.choices, self.current, self.about = question, choices, current, about
 
     def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
+        with Vertical(classes="dialog wide" if self.about else "dialog"):
             yield Label(Text(self.question), classes="question")
             yield OptionList(*[Option(Text(choice)) for choice in self.choices])
+            if self.about is not None:
+                yield Static(id="about", markup=False)
+            yield Label("Enter: accept · Esc: cancel", classes="hint")
 
     def on_mount(self) -> None:
         options = self.query_one(OptionList)
@@ -189,6 +198,11 @@ class Choose(ModalScreen[Any]):
             "first": options.action_first,
             "last": options.action_last,
         }[where]()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if self.about is not None:
+            self.query_one("#about", Static).update(self.about(self.choices[event.option_index]))
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:

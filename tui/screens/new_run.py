@@ -21,7 +21,8 @@ from mmrl.plots.text import duration
 from mmrl.runs import machine, memory, store
 from mmrl.settings.fields import NAME, FieldSpec
 from mmrl.settings.model import GROUPS
-from mmrl.settings.sources import StoredConfig, presets
+from mmrl.settings.preset_about import about, all_about
+from mmrl.settings.sources import StoredConfig
 
 from .. import processes
 from ..form import Draft, demand_of
@@ -34,6 +35,8 @@ from .dialogs import Choose
 
 NO_PRESET = "(defaults)"
 SEARCH_PAUSE = 0.08  # seconds after the last letter
+OF_ANOTHER_MARKET = 0.3  # what a find counts whose market is not chosen
+IN_WORDS = 380  # letters about a preset, which fit below the choices in the smallest terminal
 
 
 class NewRun(Base):
@@ -62,6 +65,7 @@ class NewRun(Base):
 
     def compose(self) -> ComposeResult:
         yield Static(id="form-head", classes="bar", markup=False)
+        yield Static(id="preset-about", markup=False)
         yield Input(placeholder="search settings by name or meaning", id="search", compact=True)
         with Horizontal(id="form"):
             yield OptionList(id="groups")
@@ -122,7 +126,8 @@ class NewRun(Base):
                 exact = (
                     8.0 * (spec.name == whole) + 4.0 * spec.name.startswith(whole) + 2.0 * (whole in spec.help.lower())
                 )
-                return exact + matcher.match(spec.key)
+                usable = not spec.markets or self.draft.market in spec.markets
+                return (exact + matcher.match(spec.key)) * (1.0 if usable else OF_ANOTHER_MARKET)
 
             rated = [(rate(spec), spec) for spec in self.draft.specs]
             matches = sorted((pair for pair in rated if pair[0] > 0), key=lambda pair: -pair[0])
@@ -131,7 +136,7 @@ class NewRun(Base):
             specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
         within = [node for node in self.focused.ancestors if isinstance(node, FieldRow)] if self.focused else []
-        rows = [FieldRow(spec, self.draft.texts[spec.key]) for spec in specs]
+        rows = [FieldRow(spec, self.draft.texts[spec.key], found=bool(wanted)) for spec in specs]
         with self.app.batch_update():
             await box.remove_children()
             if rows:
@@ -154,6 +159,7 @@ class NewRun(Base):
         command = processes.shown(self.draft.arguments(), self.session.runs.results)
         self.query_one("#command", Static).update(f"$ {command}")
         source = self.draft.preset or (f"copy of {self.source.name}" if self.source else NO_PRESET)
+        self.query_one("#preset-about", Static).update(about(self.draft.preset).text if self.draft.preset else "")
         self.query_one("#form-head", Static).update(f"New run  ·  from {source}  ·  {len(changed)} changed")
         text = self._estimate()
         if errors:
@@ -232,7 +238,8 @@ class NewRun(Base):
                 self.draft.start_from("" if name == NO_PRESET else name)
                 await self._show()
 
-        self.app.push_screen(Choose("Start from", [*presets(), NO_PRESET], self.draft.preset), chosen)
+        names = [*(preset.name for preset in all_about()), NO_PRESET]
+        self.app.push_screen(Choose("Start from", names, self.draft.preset, in_words), chosen)
 
     def action_start(self, watch: bool) -> None:
         errors = self.draft.errors()
@@ -283,3 +290,16 @@ class NewRun(Base):
 
     def home(self) -> Widget | None:
         return self.query_one("#groups", OptionList)
+
+
+def in_words(preset: str) -> str:
+    """What a preset is for and what it sets."""
+    if preset == NO_PRESET:
+        return "Every setting at its default."
+    found = about(preset)
+    text = f"{found.brief}\nMarket {found.market}, sets "
+    values = [f"{key.partition('.')[2]} {value}" for key, value in found.sets.items() if len(value) < 24]
+    while len(text) + len(", ".join(values)) > IN_WORDS:
+        values.pop()
+    more = len(found.sets) - len(values)
+    return text + ", ".join(values) + (f" and {more} more." if more else ".")

@@ -20,6 +20,7 @@ from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import store
 from mmrl.runs.control import read_request
+from mmrl.runs.metrics import described
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status
 
 from ..run_index import place_of
@@ -84,6 +85,7 @@ class RunScreen(RunActions):
 
     def compose(self) -> ComposeResult:
         yield Static(id="head", classes="bar", markup=False)
+        yield Static(id="warning", markup=False)
         with TabbedContent(initial=self.first_tab, id="tabs"):
             with TabPane("1 Charts", id="charts"):
                 yield TrainingCharts(self.metrics, self.session.settings)
@@ -113,6 +115,7 @@ class RunScreen(RunActions):
         if self.metrics.poll() and self.metrics.behind:
             self.set_timer(0.02, self.tick)
         self._show_news(events, epochs)
+        self._show_warning()
         if self.app.screen is not self:
             return
         tab = self.query_one("#tabs", TabbedContent).active
@@ -149,6 +152,15 @@ class RunScreen(RunActions):
             self._best, self._next_best = (value, epoch, False), time.monotonic() + BEST_INTERVAL
             self.toast(f"{self.info.name}: new best policy at epoch {epoch:.0f}, grade {compact(value)}")
         self._loaded = self._loaded or (not self.metrics.behind and len(values) < FEW)
+
+    def _show_warning(self) -> None:
+        """Show what training noticed last that keeps the run from learning."""
+        line, told = self.query_one("#warning", Static), self.metrics.warnings
+        if line.display != bool(told):
+            line.display = bool(told)
+        if told:
+            epoch, text = told[-1]
+            line.update(f"! epoch {epoch:.0f}: {text}")
 
     def update_state(self) -> None:
         """Read the state of the run; switch to the new folder if it was renamed."""
@@ -299,7 +311,7 @@ class RunScreen(RunActions):
     @on(TrainingCharts.MetricRequested)
     def _choose_metric(self, event: TrainingCharts.MetricRequested) -> None:
         charts = self.query_one(TrainingCharts)
-        self.app.push_screen(Choose("Fourth chart", event.names, charts.metric), charts.show_metric)
+        self.app.push_screen(Choose("Fourth chart", event.names, charts.metric, described), charts.show_metric)
 
 
 def _duration(seconds: float) -> str:

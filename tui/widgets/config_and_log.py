@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.text import Text
+from textual.binding import Binding
 from textual.widgets import DataTable, Log
 
 from mmrl.plots.text import printable
 from mmrl.runs import store
-from mmrl.settings.fields import fields, shown, value_of
+from mmrl.settings.fields import NAME, fields, shown, value_of
 
 from ..watch import Tail
 
@@ -17,11 +18,17 @@ LINES = 5_000
 
 
 class ConfigTable(DataTable):
-    """Every setting with its origin; those that differ from the default are highlighted."""
+    """Every setting with its origin, those of its market first; what differs from the default is highlighted."""
+
+    HELP_TITLE = "Config"
+    BINDINGS = [
+        Binding("c", "changed_only", "Changed only", tooltip="Only what differs from the default, or everything")
+    ]
 
     def __init__(self, folder: Path) -> None:
         super().__init__(cursor_type="row", id="config-table")
         self.folder = folder
+        self.changed_only = False
 
     def on_mount(self) -> None:
         for name, width in (("SETTING", 26), ("VALUE", 22), ("DEFAULT", 22), ("ORIGIN", 20), ("MEANING", 60)):
@@ -42,6 +49,8 @@ class ConfigTable(DataTable):
         for spec in fields(stored.config.market.name):
             value = value_of(stored.config, spec)
             differs = value != spec.default
+            if self.changed_only and not differs and spec.key != NAME:
+                continue
             style = f"bold {self.app.theme_variables['warning']}" if differs else ""
             cells = [
                 Text(f"{'*' if differs else ' '} {spec.key}", style=style),
@@ -51,6 +60,11 @@ class ConfigTable(DataTable):
                 Text(spec.help),
             ]
             self.add_row(*cells)
+
+    def action_changed_only(self) -> None:
+        """Show only the settings that differ from their defaults, or all again."""
+        self.changed_only = not self.changed_only
+        self.load()
 
 
 class LogTail(Log):

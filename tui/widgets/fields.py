@@ -23,9 +23,10 @@ class FieldRow(Vertical):
             super().__init__()
             self.key, self.text = key, text
 
-    def __init__(self, spec: FieldSpec, text: str) -> None:
+    def __init__(self, spec: FieldSpec, text: str, found: bool = False) -> None:
+        """`found` by a search, a field says which group it is of."""
         super().__init__(classes="field")
-        self.spec, self.text = spec, text
+        self.spec, self.text, self.found = spec, text, found
         self._judged: tuple[str | None, str | None, bool] = None, None, False
 
     def compose(self) -> ComposeResult:
@@ -39,12 +40,13 @@ class FieldRow(Vertical):
                 yield Input(self.text, compact=True)
             yield Label("", classes="field-note")
         yield Label(self._help(), classes="field-help")
-        yield Label("", classes="error")
+        yield Label("", classes="fault")
 
     def _help(self) -> Text:
         spec = self.spec
         extra = [f"default {spec.shown_default}"] + ([spec.range] if spec.range else [])
-        return Text(f"{spec.help} ({', '.join(extra)})")
+        text = Text(f"{spec.panel} · " if self.found else "", style="bold")
+        return text.append(f"{spec.help} ({', '.join(extra)})", style="not bold")
 
     def entry(self) -> Widget:
         """What takes the keys: the input or the list of choices."""
@@ -55,7 +57,7 @@ class FieldRow(Vertical):
         if (error, inactive, changed) == self._judged:
             return  # each label that is written anew lays out the whole form
         self._judged = error, inactive, changed
-        label = self.query_one(".error", Label)
+        label = self.query_one(".fault", Label)
         label.update(Text(error or ""))
         label.display = bool(error)
         self.set_class(inactive is not None, "-inactive")

@@ -16,6 +16,7 @@ from textual.widgets import Static
 from mmrl.plots.charts import PANELS, SPARSE, heading
 from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
+from mmrl.runs.metrics import drawable
 
 from ..settings import Settings
 from ..smoothing import LEVELS, Ema
@@ -25,16 +26,12 @@ from .chart import Chart
 from .keybar import CURSOR, PAN, ZOOM
 from .view import WHOLE, Content, Series, View
 
-HIDDEN = ("epoch", "wall", "trajectories", "passes", "steps")
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
 
 
 def choices(metrics: Metrics) -> list[str]:
     """Metrics that a chart can show; the mean of a metric has its plain name."""
-    keys = metrics.keys()
-    means = [key.removesuffix("_mean") for key in keys if key.endswith("_mean")]
-    parts = {f"{name}_{end}" for name in means for end in ("mean", "std", "se", "half", "q10", "q90")}
-    return [*means, *(key for key in keys if key not in parts and key not in HIDDEN)]
+    return drawable(metrics.keys())
 
 
 class TrainingCharts(Vertical):

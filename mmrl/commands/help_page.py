@@ -1,0 +1,175 @@
+"""The help page of a command: options in two columns, broken at blanks only, those of daily use first.
+
+Typer's own page cuts a list of choices in the middle of a word, and shows all options at once.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from mmrl.commands.options import LONGEST_METAVAR, METAVARS
+from mmrl.plots.output import terminal_size
+from mmrl.plots.streams import wants_colour
+from mmrl.plots.text import wrapped
+
+NARROWEST, WIDEST = 40, 100
+FLAGS = 24
+"""Columns of the flags; longer ones have a line of their own."""
+OWN = "Options"
+
+Row = tuple[str, str]
+
+
+class Paged:
+    """A command whose help is such a page."""
+
+    daily: ClassVar[Sequence[str]] = ()
+    """Flags of daily use: all that --help shows, with the rest behind --help-all. Empty: it shows all."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page for the terminal."""
+        columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
+        formatter.write(page(self, ctx, columns, colour=wants_colour(sys.stdout)) + "\n")
+
+
+class Command(Paged, TyperCommand):
+    """A command."""
+
+
+class Group(Paged, TyperGroup):
+    """A command that has commands."""
+
+
+class App(typer.Typer):
+    """A program, all of whose commands have such pages."""
+
+    def __init__(self, **about: Any) -> None:
+        super().__init__(cls=Group, rich_markup_mode=None, **about)
+
+    def command(self, name: str | None = None, *, cls: Any = None, **about: Any) -> Any:
+        """Add a command."""
+        return super().command(name, cls=cls or Command, **about)
+
+
+def show_all(ctx: Any, wanted: bool) -> None:
+    """The callback of --help-all."""
+    if wanted and not ctx.resilient_parsing:
+        columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
+        typer.echo(page(ctx.command, ctx, columns, True, wants_colour(sys.stdout)))
+        raise typer.Exit
+
+
+def page(command: Any, ctx: Any, columns: int, everything: bool = False, colour: bool = False) -> str:
+    """The text of a command's page, at most so many columns wide."""
+    lines = [_bold("Usage:", colour) + " " + _usage(command, ctx), ""]
+    for paragraph in (command.help or "").split("\n\n"):
+        lines += [*wrapped(paragraph, columns), ""]
+    for title, rows in _sections(command, ctx, everything):
+        lines.append(_bold(title, colour))
+        for name, text in rows:
+            lines += two_columns(name, text, columns, colour)
+        lines.append("")
+    hidden = 0 if everything else _left_out(command, ctx)
+    if hidden:
+        lines += [*wrapped(f"{ctx.command_path} --help-all lists the other {hidden} options.", columns), ""]
+    if command.epilog:
+        title, examples = _examples(command.epilog)
+        lines.append(_bold(title, colour))
+        for example in examples:
+            lines += _shell(example, columns)
+    return "\n".join(lines).rstrip()
+
+
+def _usage(command: Any, ctx: Any) -> str:
+    words = [ctx.command_path, "[OPTIONS]"]
+    for argument in _of_kind(command, ctx, "argument"):
+        name = argument.metavar or argument.name.upper()
+        words.append(name if argument.required else f"[{name}]")
+    return " ".join([*words, *(["COMMAND"] if hasattr(command, "commands") else [])])
+
+
+def _of_kind(command: Any, ctx: Any, kind: str) -> list[Any]:
+    return [p for p in command.get_params(ctx) if p.param_type_name == kind and not getattr(p, "hidden", False)]
+
+
+def _daily(command: Any, option: Any) -> bool:
+    shown = (*command.daily, "--help", "--help-all")
+    return not command.daily or any(flag in shown for flag in option.opts)
+
+
+def _left_out(command: Any, ctx: Any) -> int:
+    return sum(not _daily(command, option) for option in _of_kind(command, ctx, "option"))
+
+
+def _sections(command: Any, ctx: Any, everything: bool) -> Iterator[tuple[str, list[Row]]]:
+    """Titles with what stands below them: arguments, commands, options of daily use, the others by their panel."""
+    arguments = [(a.metavar or a.name, a.help) for a in _of_kind(command, ctx, "argument") if a.help]
+    if arguments:
+        yield "Arguments", arguments
+    if hasattr(command, "commands"):
+        found = [command.get_command(ctx, name) for name in command.list_commands(ctx)]
+        yield "Commands", [(each.name, (each.help or "").split("\n\n")[0]) for each in found if not each.hidden]
+    options = _of_kind(command, ctx, "option")
+    first = [option for option in options if _daily(command, option)]
+    if command.daily:
+        order = [*command.daily, "--help", "--help-all"]
+        first.sort(key=lambda option: min(order.index(flag) for flag in option.opts if flag in order))
+    panels: dict[str, list[Row]] = {OWN: [_row(option, ctx) for option in first]}
+    for option in options if everything else ():
+        if option not in first:
+            panels.setdefault(option.rich_help_panel or "More options", []).append(_row(option, ctx))
+    yield from panels.items()
+
+
+def _row(option: Any, ctx: Any) -> Row:
+    """The flags of an option with its value, and what it does."""
+    name, text = option.get_help_record(ctx)
+    text = re.sub(r"\s+\[([^\[\]]*)\]$", lambda found: f" ({_range(found.group(1))})", text)
+    flags, _, kind = name.partition(" <")
+    if not kind:
+        return name, text
+    kind = kind.rstrip(">").removesuffix(" range")
+    if kind in METAVARS:
+        return f"{flags} {METAVARS[kind]}", text
+    choices = kind.split("|")
+    if len(kind) <= LONGEST_METAVAR:
+        return f"{flags} {kind}", text
+    return f"{flags} NAME", f"{text} One of {', '.join(choices)}."
+
+
+def _range(extra: str) -> str:
+    """Click's `1<=x<=9` in the form of the settings: >= 1, <= 9."""
+    extra = re.sub(r"([\d.e+-]+)<=x<=([\d.e+-]+)", r">= \1, <= \2", extra)
+    return re.sub(r"x(>=|<=|<|>)([\d.e+-]+)", r"\1 \2", extra)
+
+
+def two_columns(name: str, text: str, columns: int, colour: bool) -> list[str]:
+    """A name and its text beside it, or below where the name is long."""
+    indent = " " * (FLAGS + 2)
+    lines = wrapped(text, columns, indent, indent)
+    if len(name) > FLAGS - 2 or not lines:
+        above = [_bold(line, colour) for line in wrapped(name, columns, "      ", "  ")]
+        return [*above, *lines]
+    return ["  " + _bold(name, colour) + lines[0][len(name) + 2 :], *lines[1:]]
+
+
+def _examples(epilog: str) -> tuple[str, list[str]]:
+    """Title and lines of an epilog such as "Examples: mmrl a | mmrl b"."""
+    title, _, rest = epilog.partition(": ")
+    return title, rest.split(" | ")
+
+
+def _shell(example: str, columns: int) -> list[str]:
+    """A command that can be copied whole: where it is too long its lines end as a shell goes on."""
+    lines = wrapped(example, columns - 2, "      ", "  ")
+    return [line + (" \\" if at < len(lines) - 1 else "") for at, line in enumerate(lines)]
+
+
+def _bold(text: str, colour: bool) -> str:
+    return f"\x1b[1m{text}\x1b[22m" if colour else text
