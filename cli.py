@@ -62,6 +62,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 What = Literal["training", "episode", "book"]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
+RunToShow = Annotated[str, typer.Argument(metavar="[RUN]", help="Show this run.", autocompletion=complete_run)]
 Results = Annotated[
     str,
     typer.Option(
@@ -527,11 +528,11 @@ def calibrate(
 
 
 @app.command(help="Watch, control, start and compare runs in the terminal.")
-def tui(results: Results = "results", debug: Debug = False) -> None:
+def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
         say("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", sys.stderr)
         raise typer.Exit(2)
-    import_module("mmrl.tui.app" if __package__ else "tui.app").run(results)  # installed, it stands under mmrl
+    import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl
 
 
 @app.command(help="Measure the steps per second of every available engine and device.")

@@ -43,6 +43,7 @@ def furnished(results: Path) -> Path:
     return results
 
 
+@pytest.mark.usefixtures("short_form")
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_every_screen(furnished: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [field(f"{group}.{name}") for group, name in SHOWN]

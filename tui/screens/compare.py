@@ -9,8 +9,10 @@ import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+from textual.binding import ActiveBinding, Binding
+from textual.widget import Widget
+from textual.widgets import DataTable, Static, TabbedContent, TabPane
+from textual.widgets._tabbed_content import ContentTabs
 
 from mmrl.plots.charts import SPARSE, figure, heading, shown_values
 from mmrl.plots.colours import place_of_run
@@ -28,8 +30,9 @@ from ..session import Session
 from ..themes import ASCII_MARKS, MARKS
 from ..watch import Metrics
 from ..widgets.chart import Chart
+from ..widgets.keybar import PAN, ZOOM, KeyBar
 from ..widgets.training import choices
-from ..widgets.view import Content, Series, View
+from ..widgets.view import WHOLE, Content, Series, View
 from .base import Base
 from .dialogs import Choose
 
@@ -43,15 +46,16 @@ class Compare(Base):
 
     HELP_TITLE = "Compare"
     BINDINGS = [
-        Binding("escape,q", "leave", "Back"),
+        Binding("escape", "leave", "Back", show=False),
+        Binding("q", "leave", "Back"),
         Binding("v", "metric", "Metric", tooltip="Choose the metric"),
         Binding("a", "axis", "Axis", tooltip="By epoch, by steps, by wall time"),
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
-        Binding("left", "pan(-0.2)", "Pan left", show=False),
-        Binding("right", "pan(0.2)", "Pan right", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("left", "pan(-0.2)", "Pan left", group=PAN),
+        Binding("right", "pan(0.2)", "Pan right", group=PAN),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", group=ZOOM),
+        Binding("minus", "zoom(1.43)", "Zoom out", group=ZOOM),
         Binding("0", "reset", "Reset", show=False),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
         Binding("1", "tab('curves')", "Curves", show=False),
@@ -78,7 +82,7 @@ class Compare(Base):
                 yield DataTable(id="diff", cursor_type="row")
             with TabPane("3 Final values", id="final"):
                 yield DataTable(id="final-table", cursor_type="row")
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.offers)
         yield from self.too_small()
 
     def on_mount(self) -> None:
@@ -86,7 +90,22 @@ class Compare(Base):
         self._differences()
         self.tick()
         self.set_interval(RATE, self.tick)
-        self.set_focus(self.query_one(Chart))
+        self.query_one(ContentTabs).can_focus = False
+        self.set_focus(self.home())
+
+    def offers(self, active: ActiveBinding) -> bool:
+        of_chart = ("metric", "axis", "smooth", "pan", "zoom", "reset", "log")
+        name = active.binding.action.partition("(")[0]
+        return name not in of_chart or self.query_one("#tabs", TabbedContent).active == "curves"
+
+    def home(self) -> Widget | None:
+        kinds: dict[str, type[Widget]] = {"curves": Chart, "differences": DataTable, "final": DataTable}
+        tabs = self.query_one("#tabs", TabbedContent)
+        return tabs.get_pane(tabs.active or "curves").query(kinds[tabs.active or "curves"]).first()
+
+    @on(TabbedContent.TabActivated)
+    def _activated(self) -> None:
+        self.set_focus(self.home())
 
     def tick(self) -> None:
         """Read new epochs and draw them."""
@@ -210,10 +229,14 @@ class Compare(Base):
         self._redraw()
 
     def action_pan(self, by: float) -> None:
+        if self.view.span is None:
+            self.toast(WHOLE, "warning")
         self.view.pan(self.query_one(Chart).full(), by)
         self._redraw()
 
     def action_zoom(self, factor: float) -> None:
+        if self.view.span is None and factor > 1:
+            self.toast(WHOLE, "warning")
         self.view.zoom(self.query_one(Chart).full(), factor, self.view.cursor)
         self._redraw()
 
@@ -248,6 +271,7 @@ class Compare(Base):
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tabs", TabbedContent).active = name
+        self.set_focus(self.home())
 
     def action_leave(self) -> None:
         self.app.pop_screen()

@@ -22,6 +22,7 @@ from ..themes import MARKS
 from .chart import Chart, charset
 from .charted import Reading
 from .episode import SavedEpisodes, column, times
+from .keybar import SPEED, STEP
 from .ladder import STEPS, Ladder
 from .scrubber import Scrubber
 from .view import Content, Series
@@ -39,16 +40,16 @@ class BookView(SavedEpisodes):
     SPEEDS: ClassVar = (1, 2, 5, 10, 30, 100)
     BINDINGS = [
         Binding("space", "play", "Play/pause"),
-        Binding("left", "step(-1)", "Step back", show=False),
-        Binding("right", "step(1)", "Step", show=False),
+        Binding("left", "step(-1)", "Step back", group=STEP),
+        Binding("right", "step(1)", "Step", group=STEP),
         Binding("comma", "step(-1)", "Step back", show=False, key_display=","),
         Binding("full_stop", "step(1)", "Step", show=False, key_display="."),
         Binding("less_than_sign", "step(-20)", "20 steps back", show=False, key_display="<"),
         Binding("greater_than_sign", "step(20)", "20 steps forward", show=False, key_display=">"),
         Binding("n", "trade(1)", "Next trade", tooltip="Go to the maker's next trade"),
         Binding("N", "trade(-1)", "Previous trade", show=False, tooltip="Go to the maker's previous trade"),
-        Binding("up", "speed(1)", "Faster", show=False),
-        Binding("down", "speed(-1)", "Slower", show=False),
+        Binding("up", "speed(1)", "Faster", group=SPEED),
+        Binding("down", "speed(-1)", "Slower", group=SPEED),
         Binding("z", "group(1)", "Price step", tooltip="Larger price step between the rows of the book"),
         Binding("Z", "group(-1)", "Finer", show=False, tooltip="Smaller price step, down to every level of the book"),
         Binding("0", "reset", "Go to the start", show=False, tooltip="All of the trajectory, from its start"),
@@ -155,6 +156,9 @@ class BookView(SavedEpisodes):
         self._show_step()
 
     def action_play(self) -> None:
+        if not self.clock().places:
+            self.say(self.fault)
+            return
         self.playing = not self.playing
         if self.playing and self.clock().at >= len(self.clock().places) - 1:
             self.clock().go(0)
@@ -162,7 +166,10 @@ class BookView(SavedEpisodes):
 
     def action_step(self, by: int) -> None:
         self.playing = False
+        before = self.clock().at
         self.clock().move(by)
+        if self.clock().at == before and abs(by) == 1:
+            self.say("this is the last step" if by > 0 and self.time.size else self.fault or "this is the first step")
         self._show_step()
 
     def action_trade(self, by: int) -> None:
@@ -173,6 +180,8 @@ class BookView(SavedEpisodes):
             places = np.flatnonzero(np.diff(self.values.get("inventory", np.empty(0)))) + 1
         at = self.clock().at
         found = places[places > at][:1] if by > 0 else places[places < at][-1:]
+        if not len(found):
+            self.say("the maker trades no more" if by > 0 else "the maker has not traded before")
         self.action_step(int(found[0]) - at if len(found) else 0)
 
     def action_cursor(self, by: int) -> None:
@@ -187,5 +196,10 @@ class BookView(SavedEpisodes):
         self._show_step()
 
     def action_group(self, by: int) -> None:
+        if self.replay is None:
+            self.say("no book was recorded, only the maker's quotes")
+            return
+        if not 0 <= self.grouping + by < len(STEPS):
+            self.say("every level of the book is shown" if by < 0 else "this is the largest price step")
         self.grouping = min(max(self.grouping + by, 0), len(STEPS) - 1)
         self._show_step()

@@ -15,7 +15,8 @@ from mmrl.plots.numbers import compact
 from mmrl.plots.pixels import Floats
 
 from .chart import Chart
-from .view import View
+from .keybar import CURSOR, ZOOM
+from .view import WHOLE, View
 
 ONE, BIG, UNUSED = "-one", "-big", "-unused"
 
@@ -41,14 +42,14 @@ class Charted(Vertical):
 
     ACROSS: ClassVar[str] = "epoch"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("m", "maximise", "Maximise", tooltip="One chart on the whole screen, and back"),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", group=ZOOM),
+        Binding("minus", "zoom(1.43)", "Zoom out", group=ZOOM),
         Binding("0", "reset", "Reset", show=False, tooltip="Everything, linear, no cursor"),
-        Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
         Binding("tab", "next_chart(1)", "Next chart", show=False, tooltip="Next chart, where one is maximised"),
         Binding("shift+tab", "next_chart(-1)", "Previous chart", show=False),
-        Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
-        Binding("full_stop", "cursor(1)", "Cursor right", show=False, key_display="."),
+        Binding("comma", "cursor(-1)", "Cursor left", group=CURSOR, key_display=","),
+        Binding("full_stop", "cursor(1)", "Cursor right", group=CURSOR, key_display="."),
         Binding("less_than_sign", "cursor(-10)", "Cursor far left", show=False, key_display="<"),
         Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
     ]
@@ -96,8 +97,8 @@ class Charted(Vertical):
         self.query_one(".charts").set_class(chart is not None, ONE)
         for each in self.query(Chart):
             each.set_class(each is chart, BIG)
-        if chart is not None and isinstance(self.app.focused, Chart):
-            chart.focus()
+        if isinstance(self.app.focused, Chart):
+            self.screen.set_focus(chart or self.app.focused)
 
     @on(Chart.Moved)
     def _moved(self, event: Chart.Moved) -> None:
@@ -109,7 +110,13 @@ class Charted(Vertical):
         event.stop()
         self.maximise(None if self.maximised else event.chart)
 
+    def say(self, text: str) -> None:
+        """Why a key does nothing."""
+        self.notify(text, severity="warning", timeout=6, markup=False)
+
     def action_zoom(self, factor: float) -> None:
+        if self.view.span is None and factor > 1:
+            self.say(WHOLE)
         self.view.zoom(self.full(), factor, self.view.cursor)
         self.changed()
 
@@ -120,11 +127,15 @@ class Charted(Vertical):
     def action_cursor(self, by: int) -> None:
         x = self.points()
         if not len(x):
+            self.say("there is nothing to read yet")
             return
         if self.view.cursor is None:
             at = len(x) - 1 if self.view.follow else len(x) // 2
         else:
-            at = min(max(int(np.argmin(np.abs(x - self.view.cursor))) + by, 0), len(x) - 1)
+            before = int(np.argmin(np.abs(x - self.view.cursor)))
+            at = min(max(before + by, 0), len(x) - 1)
+            if at == before:
+                self.say("the cursor is on the last point" if by > 0 else "the cursor is on the first point")
         self.view.cursor = float(x[at])
         self.view.reveal(self.full(), self.view.cursor)
         self.changed()

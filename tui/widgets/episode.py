@@ -22,6 +22,7 @@ from mmrl.runs import episodes
 from ..themes import MARKS
 from .chart import Chart
 from .charted import UNUSED, Charted, Reading
+from .keybar import EPOCH
 from .scrubber import Scrubber
 from .view import Content, Series, View
 
@@ -50,8 +51,8 @@ class SavedEpisodes(Charted, can_focus=True):
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier or later epoch"),
-        Binding("right_square_bracket", "epoch(1)", "Earlier or later epoch", show=False, key_display="[ ]"),
+        Binding("left_curly_bracket", "epoch(-1)", "Earlier epoch", group=EPOCH, key_display="{"),
+        Binding("right_curly_bracket", "epoch(1)", "Later epoch", group=EPOCH, key_display="}"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
@@ -113,7 +114,11 @@ class SavedEpisodes(Charted, can_focus=True):
             self._load()
 
     def action_epoch(self, by: int) -> None:
-        self.scrubber().move(by)
+        slider = self.scrubber()
+        before = slider.at
+        slider.move(by)
+        if slider.at == before and abs(by) == 1:
+            self.say(f"no {'earlier' if by < 0 else 'later'} epoch was saved" if slider.places else NONE)
 
 
 class EpisodeView(SavedEpisodes):

@@ -23,7 +23,8 @@ from ..themes import MARKS
 from ..watch import Metrics
 from .chart import Chart
 from .charted import Charted, Reading
-from .view import Content, Series, View
+from .keybar import PAN
+from .view import WHOLE, Content, Series, View
 
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
 
@@ -38,14 +39,16 @@ class TrainingCharts(Charted):
 
     HELP_TITLE = "Charts"
     BINDINGS = [
-        Binding("left", "pan(-0.2)", "Pan left", show=False),
-        Binding("right", "pan(0.2)", "Pan right", show=False),
-        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
+        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
+        Binding("left", "pan(-0.2)", "Pan left", group=PAN),
+        Binding("right", "pan(0.2)", "Pan right", group=PAN),
+        Binding("home", "cursor(-1000000000)", "Cursor on the first epoch", show=False),
+        Binding("end", "cursor(1000000000)", "Cursor on the newest epoch", show=False),
+        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
         Binding("b", "band", "Band", show=False, tooltip="Band: 95 % interval, 10 % to 90 % of the trajectories, none"),
-        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
     ]
 
     class MetricRequested(Message):
@@ -62,6 +65,7 @@ class TrainingCharts(Charted):
         self.smoothing = min(LEVELS, key=lambda level: abs(level - settings.smoothing))
         self.band = settings.band if settings.band in BANDS else "error"
         self.view = View()
+        self.active = True  # whether more epochs may come
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
         self._facts_due, self._facts_version = 0.0, -1
@@ -80,7 +84,7 @@ class TrainingCharts(Charted):
 
     def update(self, force: bool = False) -> None:
         """Draw the charts again if something changed."""
-        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
+        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme, self.active)
         if force or state != self._drawn:
             self._drawn = state
             for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
@@ -96,22 +100,29 @@ class TrainingCharts(Charted):
             known = np.isfinite(y)
             x, y = x[known], y[known]
         y = shown_values(name, y)
-        raw, empty = None, "waiting for the first point"
+        raw = None
         good = np.flatnonzero(np.isfinite(y[-512:]))
         head = heading(name)
         if len(good):
             at = int(good[-1]) - len(y[-512:])
             head = title(name, float(y[at]), math.nan if half is None else float(half[at]))
-        elif self.metrics.count:
-            empty = f"this run has no {name.replace('_', ' ')}"
         if self.smoothing:
             raw = y
             average = self._averages.setdefault((name, self.smoothing), Ema(self.smoothing))
             y = average.extended(y)
         mark = MARKS[number] if self.app.no_color else ""
         hue = place_of(thing_of(name))
-        series = [Series(x, y, low, high, raw, hue, mark=mark, interval=self.band == "error")] if len(x) else []
-        return Content(series, head, "epoch", list(self.metrics.events[-50:]), empty)
+        any_point = bool(np.isfinite(y).any())
+        series = [Series(x, y, low, high, raw, hue, mark=mark, interval=self.band == "error")] if any_point else []
+        return Content(series, head, "epoch", list(self.metrics.events[-50:]), self._why_empty(name))
+
+    def _why_empty(self, name: str) -> str:
+        """What a chart without a point says."""
+        if not self.metrics.count:
+            return "waiting for the first epoch" if self.active else "it ended before its first epoch"
+        if self.active and name in (*PANELS, *SPARSE):
+            return "waiting for the first point"
+        return f"this run has no {name.replace('_', ' ')}: v chooses another"
 
     def _band(self, name: str, y: Floats, half: Floats | None) -> tuple[Floats | None, Floats | None]:
         """Lower and upper edge of the chosen band, if the run has it."""
@@ -154,6 +165,8 @@ class TrainingCharts(Charted):
         panel.update("\n".join(["newest", *rows]), layout=False)
 
     def action_pan(self, by: float) -> None:
+        if self.view.span is None:
+            self.say(WHOLE)
         self.view.pan(self.full(), by)
         self.changed()
 
@@ -177,6 +190,8 @@ class TrainingCharts(Charted):
 
     def action_smooth(self, by: int) -> None:
         at = LEVELS.index(self.smoothing) + by
+        if not 0 <= at < len(LEVELS):
+            self.say("no smoothing is less than none" if by < 0 else "this is the strongest smoothing")
         self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
         self.settings.change(smoothing=self.smoothing)
         self.update()

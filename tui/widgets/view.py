@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from mmrl.plots.pixels import Floats
 
+WHOLE = "the whole axis is shown: + zooms in"
+"""Said where there is nothing to pan to or to zoom out of."""
+
 
 @dataclass
 class View:
