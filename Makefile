@@ -27,9 +27,10 @@ quickstart: $(VENV)/run.stamp  ## install into .venv and train a first market ma
 test: $(VENV)/test.stamp       ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures, and 10^6 events of order-flow; takes long
+faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures, and the tests too long for every run
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py \
 	    tests/markets/order_flow/test_reference.py
+	MMRL_FAULTS=complete $(BIN)/python -m pytest -m nightly tests/learn tests/e2e
 
 check: lint types imports test ## everything that must be green
 

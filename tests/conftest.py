@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
     from mmrl.rollout.weights import PolicyWeights
     from mmrl.settings.model import Config
 
+COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
 COUNTS = ("step", "inventory", "bought", "sold")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes too long for every run of the tests, unless all is asked for."""
+    if COMPLETE:
+        return
+    long = [item for item in items if item.get_closest_marker("nightly")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("nightly")]
 
 
 def book_of(config: Config) -> BookSettings:

@@ -67,17 +67,25 @@ def actions(
         if column is not None:
             raw[..., column] = values
     outputs = weights.forward(weights.normalise(raw)).astype(np.float64)
-    gaussian = config.policy.kind == "gaussian"
-    if gaussian:
-        parts = [axis.centre + axis.scale * outputs[..., k] for k, axis in enumerate(spec.axes)]
-    else:
+    if config.policy.kind == "categorical":
         ends = np.cumsum([len(axis.grid) for axis in spec.axes])[:-1]
-        choices = [part.argmax(-1) for part in np.split(outputs, ends, axis=-1)]
-        parts = [np.array(axis.grid)[choice] for axis, choice in zip(spec.axes, choices, strict=True)]
-    skews = [axis.skew if gaussian else axis.grid_skew for axis in spec.axes]
-    held = inventory * spec.fade(time_left)[:, None]
-    parts = [part + skew * held if skew else part for part, skew in zip(parts, skews, strict=True)]
-    return np.stack([axis.as_taken(part) for axis, part in zip(spec.axes, parts, strict=True)], axis=-1)
+        outputs = np.stack([part.argmax(-1) for part in np.split(outputs, ends, axis=-1)], axis=-1)
+    return in_market_units(config, outputs, inventory * spec.fade(time_left)[:, None])
+
+
+def in_market_units(config: Config, action: np.ndarray, held: np.ndarray) -> npt.NDArray[np.float64]:
+    """Actions [..., A] of a policy as its market takes them; a categorical policy's are places in the grids.
+
+    `held` [...] are the shares held, which the skew counts.
+    """
+    parts = []
+    for k, axis in enumerate(spec_of(config).axes):
+        if config.policy.kind == "gaussian":
+            part, skew = axis.centre + axis.scale * action[..., k], axis.skew
+        else:
+            part, skew = np.array(axis.grid)[action[..., k].astype(np.int64)], axis.grid_skew
+        parts.append(axis.as_taken(part + skew * held if skew else part))
+    return np.stack(parts, axis=-1)
 
 
 def quote_table(config: Config, weights: PolicyWeights, most: int = MAX_INVENTORY) -> npt.NDArray[np.float64]:

@@ -8,8 +8,11 @@ Pol et al., MDP homomorphic networks, NeurIPS 2020).
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.returns import LearningBatch
@@ -30,9 +33,20 @@ def is_mirrored(config: Config) -> bool:
 
 
 def other_side(spec: Spec) -> list[int]:
-    """For each axis the one of the same kind on the other side [A]."""
-    places = {(axis.kind, axis.side): k for k, axis in enumerate(spec.axes)}
-    return [places[axis.kind, "ask" if axis.side == "bid" else "bid"] for axis in spec.axes]
+    """For each axis its counterpart on the other side [A]."""
+    places = {(axis.kind, axis.side, axis.rank): k for k, axis in enumerate(spec.axes)}
+    return [places[axis.kind, "ask" if axis.side == "bid" else "bid", axis.rank] for axis in spec.axes]
+
+
+def seen_from_the_other_side(observation: Tensor, spec: Spec, normaliser: RunningNormaliser) -> Tensor:
+    """Normalised observations [rows, columns] as the maker with -q shares and the sides exchanged sees them."""
+    places = {column.name: k for k, column in enumerate(spec.columns)}
+    source = [places[column.twin or column.name] for column in spec.columns]
+    sign = np.array([-1.0 if column.signed else 1.0 for column in spec.columns])
+    mean, std = normaliser.mean, normaliser.std
+    scale, shift = sign * std[source] / std, (sign * mean[source] - mean) / std
+    as_tensor = partial(torch.as_tensor, dtype=observation.dtype, device=observation.device)
+    return observation[:, source] * as_tensor(scale) + as_tensor(shift)
 
 
 def with_mirror_image(batch: LearningBatch, config: Config, normaliser: RunningNormaliser) -> LearningBatch:
@@ -43,13 +57,11 @@ def with_mirror_image(batch: LearningBatch, config: Config, normaliser: RunningN
     """
     if not is_mirrored(config):
         return batch
-    spec, observation = spec_of(config), batch.observation.clone()
-    held = spec.column_of("inventory")
-    if held is not None:
-        observation[:, held] = -observation[:, held] - 2.0 * float(normaliser.mean[held] / normaliser.std[held])
+    spec = spec_of(config)
+    image = seen_from_the_other_side(batch.observation, spec, normaliser)
     return replace(
         batch,
-        observation=torch.cat([batch.observation, observation]),
+        observation=torch.cat([batch.observation, image]),
         action=torch.cat([batch.action, batch.action[:, other_side(spec)]]),
         log_prob=torch.cat([batch.log_prob] * 2),
         advantage=torch.cat([batch.advantage] * 2),

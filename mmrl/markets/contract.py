@@ -32,6 +32,10 @@ class Column:
     name: str
     unit: str = ""
     role: str = ""
+    signed: bool = False
+    """Whether it changes its sign where the sides are exchanged."""
+    twin: str = ""
+    """Name of the column that shows the same of the other side."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,7 @@ class Spec:
     """Law of the mid's moves, of standard deviation `volatility` by the square root of time, where nothing else depends
     on them; "two-point": up or down by it in every step."""
     mirrored: bool = False
-    """Whether both sides follow one law: with -q for q and the sides exchanged the market is the same. Of its columns
-    only the inventory then changes."""
+    """Whether both sides follow one law: with -q for q and the sides exchanged the market is the same."""
     exact_optimum: bool = False
     """Whether `optimum.py` solves it; its policies see nothing but inventory and time left."""
     exact_states: bool = False

@@ -17,6 +17,7 @@ from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.compiling import compiling
 from mmrl.training.diagnostics import RECORDED, Diagnostics
+from mmrl.training.failures import is_out_of_memory, reason
 from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
 
@@ -77,9 +78,12 @@ class TrainingProcess:
             self._abort("diverged", str(error))
             return EXIT_DIVERGED
         except (NoLiveSteps, OSError, MemoryError) as error:
-            self._abort("failed", str(error))
+            self._abort("failed", reason(error, self.folder))
             return EXIT_FAILED
         except BaseException as error:
+            if isinstance(error, RuntimeError) and is_out_of_memory(error):  # torch's, which is no MemoryError
+                self._abort("failed", reason(error, self.folder))
+                return EXIT_FAILED
             with suppress(OSError):
                 self._end("interrupted" if isinstance(error, SystemExit) else "failed", repr(error))
             raise

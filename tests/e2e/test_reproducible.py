@@ -28,6 +28,7 @@ def digest(place: Path, name: str, *arguments: str, **environment: str) -> str:
     return hashlib.sha256((place / name / "checkpoints" / "000002.safetensors").read_bytes()).hexdigest()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_bits_follow_the_cpu_unless_they_are_fixed(tmp_path: Path) -> None:
     assert digest(tmp_path, "here") != digest(tmp_path, "older", **OLDER)

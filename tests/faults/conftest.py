@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.conftest import COMPLETE
 from tests.faults.harness import TINY, Nursery
 
-COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
-CHECKS = 23
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the slow ones out unless all are asked for."""
-    if COMPLETE:
-        return
-    slow = [item for item in items if item.get_closest_marker("slow_fault")]
-    if slow:
-        config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if not item.get_closest_marker("slow_fault")]
+CHECKS = 26
 
 
 @pytest.fixture(scope="session")

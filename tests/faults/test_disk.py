@@ -73,7 +73,7 @@ def test_where_not_even_that_can_be_said(nursery: Nursery, tmp_path: Path) -> No
     assert child.wait() == 0 and newest(tmp_path / "run") == 3, child.text()
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_careless_writes_on_a_full_disk_are_caught(
     nursery: Nursery, small: Path, tmp_path: Path, caught: Callable[..., None]
 ) -> None:

@@ -22,7 +22,7 @@ CASES = {
 
 @pytest.mark.parametrize(
     "case",
-    ["nan_weight", *(pytest.param(case, marks=pytest.mark.slow_fault) for case in CASES if case != "nan_weight")],
+    ["nan_weight", *(pytest.param(case, marks=pytest.mark.nightly) for case in CASES if case != "nan_weight")],
 )
 def test_stopped_before_the_step(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], case: str) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
@@ -45,7 +45,7 @@ def test_a_rate_out_of_bounds_is_refused(nursery: Nursery, tmp_path: Path, figur
     figure(12, "a learning rate of 10^6: refused before anything is made, exit 2", "yes", "yes")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_an_unchecked_weight_is_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     arguments = [*TINY, "-ne", "6", "--results", str(tmp_path), "--name", "run", "--json"]
     child = nursery.mmrl(tmp_path, "train", *arguments, mutant="nan_weight_unchecked")

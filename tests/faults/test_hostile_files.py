@@ -178,7 +178,7 @@ def harm(
 
 
 @pytest.mark.parametrize(
-    "what", [pytest.param(what, marks=[] if what in SHORT else [pytest.mark.slow_fault]) for what in FILES]
+    "what", [pytest.param(what, marks=[] if what in SHORT else [pytest.mark.nightly]) for what in FILES]
 )
 def test_files(
     nursery: Nursery, good: Path, tmp_path: Path, figure: Callable[..., None], what: str, complete: bool
@@ -201,7 +201,7 @@ MUTANTS = {
 
 @pytest.mark.parametrize(
     "mutant",
-    ["any_state", *(pytest.param(name, marks=pytest.mark.slow_fault) for name in MUTANTS if name != "any_state")],
+    ["any_state", *(pytest.param(name, marks=pytest.mark.nightly) for name in MUTANTS if name != "any_state")],
 )
 def test_trust_is_caught(
     nursery: Nursery, good: Path, tmp_path: Path, caught: Callable[..., None], mutant: str

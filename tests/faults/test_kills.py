@@ -67,7 +67,7 @@ def pace(run: Path) -> float:
     return min(steps[len(steps) // 2], 0.2) if steps else 0.06
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_killed_at_random_with_a_naive_save(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     """The mutant: without durable writes some kill of these leaves a torn run."""
     rng, run, torn, landed = random.Random(2), tmp_path / "run", 0, 0

@@ -65,7 +65,7 @@ def test_no_growth(
            f"{files}, {still}; {left}", "equal; 0")  # fmt: skip
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_a_leak_is_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     first, last, files, still, left = grown(nursery, tmp_path / "mutant", 300, "leaking")
     growth = 100 * (last / first - 1)

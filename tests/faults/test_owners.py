@@ -102,7 +102,7 @@ def test_a_worker_does_not_keep_the_lock_of_its_dead_trainer(
         caught(13, "a worker that keeps the lock's descriptor: the run stays locked")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "both",
     [
@@ -126,7 +126,7 @@ def test_of_two_at_once_one_wins(nursery: Nursery, tmp_path: Path, both: list[st
     assert winner.wait() == 130
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     "act", ["rename run new", "trash run", "promote run", pytest.param("rename run Run", id="rename to other case")]
 )
@@ -151,7 +151,7 @@ def test_of_two_at_once_one_moves_it(nursery: Nursery, tmp_path: Path, figure: C
            f"{rounds}/{rounds}", "all")  # fmt: skip
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_two_started_at_once_get_names_of_their_own(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None]
 ) -> None:
@@ -169,7 +169,7 @@ def ids(results: Path) -> set[str]:
     return {info.id for info in store.find_runs(results)}
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_ids_by_the_second_clash(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     for mutant, expected in (("", 2), ("ids_by_the_second", 1)):
         place = tmp_path / f"place{mutant}"
@@ -196,7 +196,7 @@ def test_killed_before_its_first_status_it_has_crashed_and_goes_on(nursery: Nurs
 
 @pytest.mark.parametrize(
     "state",
-    ["crashed", *(pytest.param(state, marks=pytest.mark.slow_fault) for state in ("finished", "interrupted"))],
+    ["crashed", *(pytest.param(state, marks=pytest.mark.nightly) for state in ("finished", "interrupted"))],
 )
 def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: str) -> None:
     from mmrl.runs import store
@@ -227,7 +227,7 @@ def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: 
     watcher.close()
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_a_clock_set_back(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]) -> None:
     child = nursery.mmrl(
         tmp_path, "train", *TINY, "-ne", "3", "--results", str(tmp_path), "--name", "run", mutant="clock_set_back"
@@ -246,7 +246,7 @@ def test_where_nothing_can_be_written(nursery: Nursery, tmp_path: Path, figure: 
     figure(21, "results folder that cannot be written: exit 1, one line naming it", "2/2", "2/2")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_a_bare_environment(tmp_path: Path, figure: Callable[..., None]) -> None:
     import subprocess
     import sys

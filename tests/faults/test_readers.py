@@ -42,7 +42,7 @@ def test_readers_while_it_is_written(
     figure(14, "CPU ms of one look: list, screen, plot of all", looks, "-")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.parametrize("mutant", ["naive_save", "rewritten_metrics"])
 def test_writers_that_disturb_readers_are_caught(
     nursery: Nursery, tmp_path: Path, caught: Callable[..., None], mutant: str
@@ -101,7 +101,7 @@ def slowdown(trainer: Child, run: Path, pairs: int, seconds: float, loud: Path |
     return found
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_training_is_hardly_slower(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]
 ) -> None:

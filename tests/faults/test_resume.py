@@ -32,7 +32,7 @@ def gone_on(nursery: Nursery, place: Path, *stops: int, **task: Any) -> Path:
     return place / "run"
 
 
-MATRIX = [pytest.param(algorithm, engine, marks=[] if (algorithm, engine) in SHORT else [pytest.mark.slow_fault])
+MATRIX = [pytest.param(algorithm, engine, marks=[] if (algorithm, engine) in SHORT else [pytest.mark.nightly])
           for algorithm in ALGORITHMS for engine in ("compiled", "tensor")]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_resume_is_exact(
     caught(8, f"{algorithm} on {engine} resumed without its random state: differs")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.parametrize("mutant", ["no_optimiser_state", "no_normaliser_state", "no_value_function"])
 def test_every_part_of_the_state_is_needed(
     nursery: Nursery, good: Path, tmp_path: Path, caught: Callable[..., None], mutant: str
@@ -114,7 +114,7 @@ def test_another_thread_count_is_said(
     figure(9, "resumed with another thread count: said in one line", "yes", "yes")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_another_thread_count_not_said_is_caught(
     nursery: Nursery, good: Path, tmp_path: Path, caught: Callable[..., None]
 ) -> None:
@@ -125,7 +125,7 @@ def test_another_thread_count_not_said_is_caught(
 SEEDED = "import sys, cli; from tests.faults.mutants import switch_on; switch_on(sys.argv[1]); cli.main(sys.argv[2:])"
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_hash_seeds(tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]) -> None:
     import subprocess
     import sys

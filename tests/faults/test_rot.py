@@ -163,7 +163,7 @@ def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # but for the manifest, which is little else than checksums, and episodes, where each array has a CRC as well
-SEALED = [pytest.param(name, marks=() if name == METRICS else (pytest.mark.slow_fault,))
+SEALED = [pytest.param(name, marks=() if name == METRICS else (pytest.mark.nightly,))
           for name in FILES if name not in ("manifest.json", FILES[-1])]  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def test_without_checksums_damage_passes(
     caught(11, f"no SHA-256 of {what}: {silent} of {number} flipped bits silently accepted")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("checkpoints") or name == METRICS])
 def test_without_checksums_cuts_pass(
     run: Path, tmp_path: Path, caught: Callable[..., None], monkeypatch: pytest.MonkeyPatch, name: str

@@ -115,7 +115,7 @@ def test_a_naive_save_is_caught(nursery: Nursery, base: Path, tmp_path: Path, ca
     caught(2, f"files written in place: {len(points) - points.count(None)} of {len(points)} points torn")
 
 
-@pytest.mark.parametrize("error", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.slow_fault)])
+@pytest.mark.parametrize("error", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.nightly)])
 def test_an_error_at_every_call(
     nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], error: str, complete: bool
 ) -> None:
@@ -139,7 +139,7 @@ def test_an_error_at_every_call(
     figure(3, f"{error} at every system call of a save: points, torn or falsely saved", f"{points}, 0", "0")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_swallowed_errors_are_caught(nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]) -> None:
     false = [
         code == 0 and (torn(folder) is not None or state_of(folder) != NEW)
@@ -187,7 +187,7 @@ def test_synced_then_renamed_then_the_folder_synced(
     caught(5, "no fsync: the order is rename alone")
 
 
-@pytest.mark.parametrize("run_in_memory", [False, pytest.param(True, marks=pytest.mark.slow_fault)])
+@pytest.mark.parametrize("run_in_memory", [False, pytest.param(True, marks=pytest.mark.nightly)])
 def test_a_temporary_folder_on_another_disk(
     nursery: Nursery,
     base: Path,

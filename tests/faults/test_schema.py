@@ -60,7 +60,7 @@ def test_runs_of_the_future_and_unknown_keys(nursery: Nursery, tmp_path: Path, f
     figure(18, "a run of the future, an unknown key: refused, both versions or the key named", "2/2", "2/2")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_any_schema_and_any_key_are_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     assert of_the_future(nursery, tmp_path / "mutant", "any_schema").code == 0
     caught(18, "schema not compared: the run of the future was gone on with")

@@ -52,7 +52,7 @@ def orderly(run: Path) -> bool:
     return status["state"] == "interrupted" and status["epoch"] == newest(run) == len(records(run))
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 def test_signals_left_to_the_system_are_caught(nursery: Nursery, tmp_path: Path, caught: Callable[..., None]) -> None:
     start = [*TINY, "-ne", "1000000", "--name", "run", "-pa", "0"]
     child, _ = signalled(nursery, tmp_path, start, signal.SIGTERM, random.Random(1), mutant="deaf")

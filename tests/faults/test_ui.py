@@ -61,7 +61,7 @@ def stress(results: Path, place: Path, seed: int, monkeypatch: pytest.MonkeyPatc
     return spans
 
 
-@pytest.mark.slow_fault  # tests/tui tries some in every run of the tests
+@pytest.mark.nightly  # tests/tui tries some in every run of the tests
 def test_random_keys(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Callable[..., None]
 ) -> None:
@@ -71,7 +71,7 @@ def test_random_keys(
     figure(19, "CPU ms without a frame after a key: 95th percentile, most", f"{longest:.0f}, {most:.0f}", "< 100, -")
 
 
-@pytest.mark.slow_fault
+@pytest.mark.nightly
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_trusting_screen_is_caught(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caught: Callable[..., None]
@@ -148,7 +148,7 @@ class Screen:
         os.close(self.slave)
 
 
-@pytest.mark.slow_fault  # tests/tui kills it once in every run of the tests
+@pytest.mark.nightly  # tests/tui kills it once in every run of the tests
 def test_killed_beside_a_training_process(
     nursery: Nursery, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]
 ) -> None:

@@ -42,6 +42,7 @@ def test_ppo_on_avellaneda_stoikov_beats_the_closed_forms() -> None:
     assert after is not None and after > 0.98
 
 
+@pytest.mark.nightly
 @pytest.mark.learning
 def test_entropic_utility_raises_the_exact_value_where_mean_variance_lowers_it() -> None:
     """With strong risk aversion the fills have a risk of their own, which mean-variance leaves out."""

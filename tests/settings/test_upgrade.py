@@ -88,7 +88,7 @@ def toml(values: Iterable[tuple[str, Any]]) -> str:
             {"market.nt": "flag", "policy.layer_size": "flag", "run.plot_after": "flag"},
         ),
         (
-            "good-results/avellaneda-stoikov-ppo",
+            "tests/data/runs/avellaneda-stoikov-ppo",
             AvellanedaStoikov,
             {
                 "market.nt": 200, "market.midprice": 100.0, "market.sigma": 2.0, "market.start_inventory": 10,
@@ -99,7 +99,7 @@ def toml(values: Iterable[tuple[str, Any]]) -> str:
             {"market.skew": "preset avellaneda-stoikov", "market.k": "preset avellaneda-stoikov"},
         ),
         (
-            "good-results/quickstart",
+            "tests/data/runs/quickstart",
             Book,
             {"market.nt": 500, "market.delta_centre": 1.5, "training.ne": 200, "reward.max_dw": 3000.0},
             {"market.name": "preset quickstart", "training.minibatches": "preset quickstart"},

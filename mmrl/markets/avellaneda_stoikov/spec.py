@@ -38,7 +38,7 @@ def spec(settings: Settings) -> Spec:
         short="a-s",
         prefix="AS_",
         time_unit="T",
-        columns=(Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")),
+        columns=(Column("inventory", "shares", "inventory", signed=True), Column("time left", "T", "time left")),
         axes=tuple(
             Axis(
                 f"{side} distance",

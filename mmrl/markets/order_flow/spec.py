@@ -42,6 +42,7 @@ def spec(settings: Settings) -> Spec:
         parameters=("nt", "tick", "levels", "decide_by", "actions", "distance_from", "position_limit", "gamma"),
         tabs=(*TABS[:2], "book", *TABS[2:]),
         heuristic=True,
+        mirrored=True,
         split=(
             Part("fees", "fees", "spread"),
             *(Part(f"adverse_{n}", f"adverse {n}", "inventory") for n in AFTER),
@@ -55,19 +56,21 @@ def spec(settings: Settings) -> Spec:
 
 
 def _columns(s: Settings) -> tuple[Column, ...]:
-    columns = [Column("imbalance of the best queues", "1: bids only"), Column("spread", "ticks")]
-    for side in SIDES:
-        columns += [Column(f"{side} queue" + (f", {i} behind the best" if i else ""), "shares") for i in range(s.depth)]
+    columns = [Column("imbalance of the best queues", "1: bids only", signed=True), Column("spread", "ticks")]
+    for side, other in ("bid", "ask"), ("ask", "bid"):
+        for i in range(s.depth):
+            behind = f" queue, {i} behind the best" if i else " queue"
+            columns.append(Column(side + behind, "shares", twin=other + behind))
     for horizon in s.horizons:
-        columns.append(Column(f"bought less sold over {horizon:g} min", "shares"))
-        columns.append(Column(f"moves of the mid over {horizon:g} min", "ticks"))
-    for side in SIDES:
+        columns.append(Column(f"bought less sold over {horizon:g} min", "shares", signed=True))
+        columns.append(Column(f"moves of the mid over {horizon:g} min", "ticks", signed=True))
+    for side, other in ("bid", "ask"), ("ask", "bid"):
         for k in range(s.quotes):
-            order = f"own {side}" + (f" {k + 1}" if s.quotes > 1 else "")
-            columns.append(Column(order, "shares"))
-            columns.append(Column(f"{order} behind the best", "ticks"))
-            columns.append(Column(f"shares ahead of {order}", "shares"))
-    columns += [Column("inventory", "shares", "inventory"), Column("time left", "T", "time left")]
+            order, twin = (f"own {name}" + (f" {k + 1}" if s.quotes > 1 else "") for name in (side, other))
+            columns.append(Column(order, "shares", twin=twin))
+            columns.append(Column(f"{order} behind the best", "ticks", twin=f"{twin} behind the best"))
+            columns.append(Column(f"shares ahead of {order}", "shares", twin=f"shares ahead of {twin}"))
+    columns += [Column("inventory", "shares", "inventory", signed=True), Column("time left", "T", "time left")]
     return tuple(columns)
 
 
@@ -75,9 +78,11 @@ def _quote(s: Settings, side: str, k: int) -> tuple[Axis, Axis]:
     order, out = side + (f" {k + 1}" if k else ""), k * s.quote_step
     sizes = tuple(float(n) for n in s.size_grid)
     grid = tuple((x + out) * s.tick for x in s.delta_grid) if s.depletion == "next-price" else (0.0,)
+    lean = -s.size_skew if side == "bid" else s.size_skew
     size = Axis(
-        f"{order} size", "size", side, "shares", s.size_centre, s.size_scale, grid=sizes, low=0.0, whole=True, rank=k
-    )
+        f"{order} size", "size", side, "shares", s.size_centre, s.size_scale, lean, grid=sizes, grid_skew=lean, low=0.0,
+        whole=True, rank=k,
+    )  # fmt: skip
     distance = Axis(
         f"{order} distance", "distance", side, "currency", (s.delta_centre + out) * s.tick, s.delta_scale * s.tick,
         grid=grid, rank=k,

@@ -101,7 +101,7 @@ def random_quote(rng: np.random.Generator, last: tuple[float, ...], axes: int) -
     return tuple(quote)
 
 
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow_fault) for seed in range(2, 11))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(2, 11))])
 @pytest.mark.parametrize("case", CASES)
 def test_equal_message_by_message(case: str, seed: int) -> None:
     settings = settings_of(**{"decide_by": "events", "nt": DECISIONS, **CASES[case]})

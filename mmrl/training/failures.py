@@ -1,0 +1,23 @@
+"""Why a training could not go on, in a line for the user."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+REFUSED = ("can't allocate memory", "out of memory")
+"""What torch says in a RuntimeError where memory is refused, of a CPU and of an accelerator."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine refused memory."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(x in str(error) for x in REFUSED))
+
+
+def reason(error: Exception, folder: Path) -> str:
+    """What happened and, where it helps, what to do; `folder` is the run's."""
+    if is_out_of_memory(error):
+        return "the machine refused memory: go on when there is more, or lower training.nb or market.nt"
+    if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ESTALE) and not folder.exists():
+        return f"{folder} was moved or removed while it was trained: what was saved is where it was moved to"
+    return str(error)
