@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
-from mmrl.runs.find import by_prefix
+from mmrl.runs.find import anywhere
 from mmrl.runs.status import read_raw, word
 
 from . import processes
@@ -225,5 +225,5 @@ class MmrlApp(InOrder):
 
 def run(results: str = "results", name: str = "") -> None:
     """Open the application until it is quit, on a run if one is named. Raises RunNotFound."""
-    folder = Path(by_prefix(name, results).folder) if name else None
+    folder = Path(anywhere(name, results).folder) if name else None
     MmrlApp(results, folder).run()

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from mmrl.runs.find import by_prefix
+from mmrl.runs.find import anywhere
 from mmrl.runs.store import RunNotFound
 from mmrl.settings.sources import read_preset
 from tests.tui.conftest import drive, make_run, press, record, screen_text, select
 from tui.app import MmrlApp
-from tui.widgets.cells import middle
 from tui.widgets.preview import differences
 
 
@@ -64,14 +63,14 @@ def test_the_palette_finds_runs_and_ctrl_z_suspends(results: Path, monkeypatch: 
 def test_a_run_is_opened_by_the_beginning_of_its_name(results: Path) -> None:
     make_run(results, "alps", episodes=())
     make_run(Path("good-results"), "shipped", episodes=())
-    assert by_prefix("alph", results).name == "alpha" and by_prefix("b", results).name == "beta"
-    assert by_prefix("ship", results).folder == str(Path("good-results").resolve() / "shipped")
+    assert anywhere("alph", results).name == "alpha" and anywhere("b", results).name == "beta"
+    assert anywhere("ship", results).folder == str(Path("good-results").resolve() / "shipped")
     make_run(results, "bet", episodes=())
-    assert by_prefix("bet", results).name == "bet"  # a whole name is no beginning of another
-    with pytest.raises(RunNotFound, match=r"al is the beginning of 2 runs in results: alpha, alps"):
-        by_prefix("al", results)
+    assert anywhere("bet", results).name == "bet"  # a whole name is no beginning of another
+    with pytest.raises(RunNotFound, match=r"2 runs in results begin with al: alpha, alps"):
+        anywhere("al", results)
     with pytest.raises(RunNotFound, match="no run nothing"):
-        by_prefix("nothing", results)
+        anywhere("nothing", results)
 
 
 def test_the_columns_are_chosen_and_sorted_by(results: Path) -> None:
@@ -140,7 +139,3 @@ def test_a_metric_that_a_run_has_not_is_named(results: Path) -> None:
         assert screen_text(app).count("it ended before its first epoch") == 4
 
     drive(results, script)
-
-
-def test_a_name_is_cut_in_its_middle() -> None:
-    assert middle("short", 5) == "short" and middle("abcdefghij", 5) == "ab…ij" and middle("abcdefghij", 6) == "ab…hij"

@@ -75,14 +75,6 @@ def short_name(market: str) -> str:
     return printable(market) if spec is None else spec.short
 
 
-def middle(text: str, width: int) -> str:
-    """A text cut in its middle to a width: names of runs differ at both ends."""
-    if len(text) <= width or width < 3:
-        return text
-    head = (width - 1) // 2
-    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
-
-
 def row(
     entry: Entry, marked: int | None, colours: dict[str, str], wide: bool, settings: Iterable[str] = ()
 ) -> dict[str, Text]:

@@ -18,7 +18,7 @@ from mmrl.plots.charts import heading
 from mmrl.plots.colours import place_of, thing_of
 from mmrl.plots.numbers import compact, percent
 from mmrl.plots.smoothing import Ema
-from mmrl.plots.text import printable
+from mmrl.plots.text import printable, shortened
 from mmrl.runs import store
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import field, shown, value_of
@@ -27,7 +27,7 @@ from mmrl.settings.sources import read_preset
 from ..run_index import Entry
 from ..settings import Settings
 from ..watch import Metrics
-from .cells import middle, short_name, state_text, value_text
+from .cells import short_name, state_text, value_text
 from .chart import Chart
 from .columns import HIDDEN_SETTINGS
 from .view import Content, Series, View
@@ -110,7 +110,7 @@ class Preview(Horizontal):
         width, height = self.query_one(Static).content_size
         info, colours = entry.info, self.app.theme_variables
         text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(middle(printable(info.name), width), "bold")
+        text.append(shortened(printable(info.name), width), "bold")
         text.append("\n").append(state_text(info.state, colours)).append(f" {info.epoch}/{info.target or '?'}")
         seed = entry.setting("run.seed")
         text.append(f" · seed {printable(seed)}" if seed else "")

@@ -16,9 +16,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from mmrl.plots.picture import ASCII
+from mmrl.plots.text import shortened
 
 from ..run_order import HEADER
-from .cells import middle
 from .chart import charset
 
 Cells = dict[str, Text]
@@ -210,7 +210,7 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
         for column, text in zip(self.columns, texts, strict=True):
             text = text.copy()  # the caller may use the original again
             if column.middle and text.cell_len > column.width:
-                text = Text(middle(text.plain, column.width), style=text.style)
+                text = Text(shortened(text.plain, column.width), style=text.style)
             text.truncate(column.width, overflow="ellipsis")
             blank = Segment(" " * (column.width - text.cell_len), style)
             inner = list(Segment.apply_style(text.render(self.app.console), style))
