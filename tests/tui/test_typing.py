@@ -45,6 +45,7 @@ async def typed(keys: Sequence[str], gaps: Sequence[float] | None) -> dict[str, 
         while app.typing:
             await pilot.pause(0.001)
         await pilot.pause(0.12)  # the search
+        await pilot.pause(0)  # and what it shows
         return facts(app)
 
 

@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 PAN, ZOOM, CURSOR = Binding.Group("Pan"), Binding.Group("Zoom"), Binding.Group("Cursor")
 STEP, EPOCH, SPEED = Binding.Group("Step"), Binding.Group("Epoch"), Binding.Group("Speed")
-RUN = Binding.Group("Run")
+RUN = Binding.Group("Next run")
 ENDS = ("help", "leave", "quit")  # actions whose keys stand at the right end
 GAP = 2
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.text import Text
@@ -20,16 +18,14 @@ from mmrl.plots.numbers import compact, percent
 from mmrl.plots.smoothing import Ema
 from mmrl.plots.text import printable, shortened
 from mmrl.runs import store
-from mmrl.settings.declare import ConfigError
-from mmrl.settings.fields import field, shown, value_of
-from mmrl.settings.sources import read_preset
+from mmrl.settings.departures import departures
+from mmrl.settings.fields import shown
 
 from ..run_index import Entry
 from ..settings import Settings
 from ..watch import Metrics
 from .cells import short_name, state_text, value_text
 from .chart import Chart
-from .columns import HIDDEN_SETTINGS
 from .view import Content, Series, View
 
 PAUSE = 0.06  # seconds on a run before its files are read: a cursor that passes by reads nothing
@@ -157,27 +153,14 @@ def _best(metrics: Metrics) -> str:
 def differences(folder: Path) -> list[str]:
     """A line with the preset, or what stands for it, and one for each setting that differs from it."""
     stored = store.read_config(folder)
-    market = stored.config.market.name
-    named = [origin.removeprefix("preset ") for origin in stored.origins.values() if origin.startswith("preset ")]
-    preset = next(iter(named), "")
-    usual = _preset(preset) if preset else {}
+    preset, found = departures(stored)
     lines = [f"preset {printable(preset)}" if preset else "no preset"]
     origin = stored.meta.get(store.MARKET_FROM)
     if origin:
         lines.append(f"market fitted to {printable(origin)}")
-    for key, source in stored.origins.items():
-        if key in HIDDEN_SETTINGS or source.startswith(("preset ", "market file ")):
-            continue
-        spec = field(key, market)
-        value, before = value_of(stored.config, spec), usual.get(key, spec.default)
-        if value != before:
-            lines.append(f"{spec.name} {printable(shown(value))}, not {printable(shown(before))}")
+    for setting in found:
+        if not setting.origin.startswith("market file "):
+            name = setting.key.partition(".")[2]
+            usual = "" if setting.usual is None else f", not {shown(setting.usual)}"
+            lines.append(printable(f"{name} {shown(setting.value)}{usual}"))
     return lines
-
-
-@lru_cache(32)
-def _preset(name: str) -> dict[str, Any]:
-    try:
-        return {key: tuple(v) if isinstance(v, list) else v for key, v in read_preset(name).items()}
-    except ConfigError:  # of a package that is not installed here
-        return {}
