@@ -62,6 +62,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 What = Literal["training", "episode", "book"]
 Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
+RunToShow = Annotated[str, typer.Argument(metavar="[RUN]", help="Show this run.", autocompletion=complete_run)]
 Results = Annotated[
     str,
     typer.Option(
@@ -127,6 +128,10 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even if it needs more memory than there is.")] = False,
+    smooth: Annotated[
+        float | None,
+        typer.Option(min=0, max=0.99, metavar="W", help="Smooth the live charts: weight of the past, 0 to 0.99."),
+    ] = None,
     json_: Json = False,
     debug: Debug = False,
     help_all: Annotated[
@@ -150,7 +155,7 @@ def train(
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth))
 
 
 @app.command(
@@ -523,11 +528,11 @@ def calibrate(
 
 
 @app.command(help="Watch, control, start and compare runs in the terminal.")
-def tui(results: Results = "results", debug: Debug = False) -> None:
+def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False) -> None:
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
         say("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", sys.stderr)
         raise typer.Exit(2)
-    import_module("mmrl.tui.app" if __package__ else "tui.app").run(results)  # installed, it stands under mmrl
+    import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl
 
 
 @app.command(help="Measure the steps per second of every available engine and device.")

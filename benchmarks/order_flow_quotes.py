@@ -17,7 +17,8 @@ from mmrl.agents.learned import in_market_units
 from mmrl.evaluate.compare import run_agent
 from mmrl.markets.contract import Spec, spec_of
 from mmrl.markets.order_flow.settings import Settings
-from mmrl.plots.lines import BLUE, ORANGE, Line, chart
+from mmrl.plots.colours import THINGS
+from mmrl.plots.lines import Line, panels
 from mmrl.plots.svg import terminal_svg
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
@@ -91,11 +92,12 @@ def _panels(name: str, spec: Spec, taken: np.ndarray, tick: float, x: np.ndarray
     kept = [k for k, within in enumerate(bins) if within.sum() >= 200]
     middle = 0.5 * (edges[1:] + edges[:-1])[kept]
     rows = np.array([_quotes(spec, taken[bins[k]], tick) for k in kept]).T
-    left = [Line(middle, rows[0], colour=BLUE), Line(middle, rows[2], colour=ORANGE)]
-    right = [Line(middle, rows[1], colour=BLUE), Line(middle, rows[3], colour=ORANGE)]
-    one = chart(left, "share of decisions with a bid (blue), an ask (orange)", 60, 11, across=name)
-    two = chart(right, "ticks behind the best: bid (blue), ask (orange)", 60, 11, across=name)
-    return "\n".join(a + b for a, b in zip(one.split("\n"), two.split("\n"), strict=True))
+    drawn = []
+    for title, places in (("share of decisions with a quote", (0, 2)), ("ticks behind the best", (1, 3))):
+        sides = zip(SIDES, places, strict=True)
+        lines = [Line(middle, rows[place], colour=THINGS[side].number, label=side) for side, place in sides]
+        drawn.append((title, lines))
+    return panels(drawn, 120, 11, True, across=name)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def tui(tab: str = "charts", keys: tuple[str, ...] = (), width: int = 120, heigh
                 await pilot.pause(0.2)
             return app.export_screenshot(title="mmrl tui")
 
-    return asyncio.run(shoot()) + "\n"
+    return asyncio.run(shoot())
 
 
 def book() -> str:

@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, cast
 
 from textual import on, work
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.screen import Screen
 
+from mmrl.runs.find import anywhere
 from mmrl.runs.status import read_raw, word
 
 from . import processes
+from .in_order import InOrder
 from .messages import PollRuns, StartTraining
-from .run_index import RunIndex
+from .run_index import Entry, RunIndex
 from .screens.base import Base
 from .screens.help import owners
 from .screens.runs import RunsScreen
+from .screenshot import screenshot
 from .session import Session
 from .settings import load_settings
 from .themes import THEMES
 
 INTERVAL = 0.5  # seconds between two polls of the run folders
+LOOKS = 20  # for a run that was just started, INTERVAL apart
 FULL_UPDATE = 20  # every so many polls all rows are compared, because ages grow without a change on disk
 
 
-class MmrlApp(App[None]):
+class FindRun(Provider):
+    """The palette's way to a run."""
+
+    async def discover(self) -> Hits:
+        for entry in list(self._runs())[:10]:
+            yield DiscoveryHit(entry.info.name, self._opens(entry), help=self._help(entry))
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for entry in self._runs():
+            score = matcher.match(entry.info.name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(entry.info.name), self._opens(entry), help=self._help(entry))
+
+    def _runs(self) -> Iterable[Entry]:
+        """All runs, the newest first."""
+        entries = cast(MmrlApp, self.app).session.runs.entries.values()
+        return sorted(entries, key=lambda entry: -(entry.info.updated or 0))
+
+    def _opens(self, entry: Entry) -> Callable[[], None]:
+        return lambda: cast(MmrlApp, self.app).open_run(Path(entry.key))
+
+    def _help(self, entry: Entry) -> str:
+        return f"run, {word(entry.info.state)}"
+
+
+class MmrlApp(InOrder):
     """Watch and control training runs; quitting leaves them training."""
 
     CSS_PATH = "app.tcss"
@@ -36,13 +67,18 @@ class MmrlApp(App[None]):
     HELP_TITLE = "Everywhere"
     ENABLE_COMMAND_PALETTE = True
     BINDINGS = [
-        Binding("ctrl+q", "quit", "Quit; training goes on", show=False),
+        Binding("ctrl+q", "quit", "Quit", priority=True, tooltip="Quit; training goes on"),
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, priority=True, tooltip="Suspend; fg comes back"),
         Binding("f12", "screenshot_svg", "Screenshot (SVG)", show=False),
         Binding("f10", "next_theme", "Next theme", show=False),
     ]
 
-    def __init__(self, results: str | Path = "results") -> None:
+    COMMANDS = InOrder.COMMANDS | {FindRun}
+
+    def __init__(self, results: str | Path = "results", run: Path | None = None) -> None:
+        """`run` is shown at once, above the list."""
         super().__init__()
+        self.first_run = run
         self.session = Session(RunIndex(results), load_settings())
         self._states: dict[str, str] = {}
         self._updates, self._poll_scheduled, self._partial, self._updated = 0, False, True, 0.0
@@ -54,6 +90,8 @@ class MmrlApp(App[None]):
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda theme: self.session.settings.change(theme=theme.name))
         self.push_screen(RunsScreen(self.session))
+        if self.first_run is not None:
+            self.open_run(self.first_run)
         self.set_interval(INTERVAL, self.poll_runs)
 
     @on(PollRuns)
@@ -107,6 +145,7 @@ class MmrlApp(App[None]):
 
     @on(StartTraining)
     def _start_training(self, message: StartTraining) -> None:
+        self._toast("starting a process that trains ...")  # it takes seconds
         self._launch(message, self.screen)
 
     @work(thread=True, group="launch", exit_on_error=False)
@@ -117,21 +156,38 @@ class MmrlApp(App[None]):
         except Exception as error:
             self.call_from_thread(self._toast, str(error), "error")
             return
-        self.call_from_thread(self._launched, started, screen if message.open_run else None)
+        self.call_from_thread(message.started)
+        self.call_from_thread(self._launched, started.get("pid"), screen if message.open_run else None, LOOKS)
 
-    def _launched(self, started: dict[str, Any], screen: Screen | None) -> None:
-        """Show the new run, unless the user has left the `screen` on which it was started."""
-        self._toast(f"training in process {started.get('pid', '?')}")
+    def _launched(self, pid: object, screen: Screen | None, looks: int) -> None:
+        """Name the new run and put the cursor on it; show it, unless the user has left the `screen` it was started on.
+
+        A long list may take some `looks` until the run is in it.
+        """
         self.poll_runs()
-        if screen is None or self.screen is not screen:
-            return
+        for entry in self.session.runs.entries.values():
+            if entry.active and read_raw(Path(entry.key)).get("pid") == pid:
+                self._toast(f"training {entry.info.name} in process {pid}")
+                self.session.chosen = entry.key
+                self._update_screens(set(), set())
+                if screen is not None and self.screen is screen:
+                    self.open_run(Path(entry.key))
+                return
+        if looks > 1:
+            self.set_timer(INTERVAL, lambda: self._launched(pid, screen, looks - 1))
+        else:
+            self._toast(f"training in process {pid}")
+
+    def open_run(self, folder: Path) -> None:
+        """Show a run; the cursor of the list goes to it."""
         from .screens.run import RunScreen
 
-        for entry in self.session.runs.entries.values():
-            folder = Path(entry.info.folder)
-            if read_raw(folder).get("pid") == started.get("pid"):
-                self.push_screen(RunScreen(self.session, folder))
-                break
+        self.session.chosen = str(folder)
+        shown = RunScreen(self.session, folder)
+        if isinstance(self.screen, RunScreen):
+            self.switch_screen(shown)
+        else:
+            self.push_screen(shown)
 
     def _toast(self, text: str, severity: Literal["information", "error"] = "information") -> None:
         self.notify(text, severity=severity, markup=False, timeout=6)
@@ -140,6 +196,10 @@ class MmrlApp(App[None]):
         names = [theme.name for theme in THEMES]
         at = names.index(self.theme) if self.theme in names else -1
         self.theme = names[(at + 1) % len(names)]
+
+    def export_screenshot(self, *, title: str | None = None, simplify: bool = False) -> str:
+        """The screen as SVG, for F12, the palette and the docs."""
+        return screenshot(self, title or self.TITLE or "mmrl")
 
     def action_screenshot_svg(self) -> None:
         try:
@@ -163,6 +223,7 @@ class MmrlApp(App[None]):
                     )
 
 
-def run(results: str = "results") -> None:
-    """Open the application until it is quit."""
-    MmrlApp(results).run()
+def run(results: str = "results", name: str = "") -> None:
+    """Open the application until it is quit, on a run if one is named. Raises RunNotFound."""
+    folder = Path(anywhere(name, results).folder) if name else None
+    MmrlApp(results, folder).run()

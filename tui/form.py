@@ -40,6 +40,12 @@ class Draft:
         for key, value in (values or {}).items():
             if key in self.texts:
                 self.texts[key] = as_text(value)
+        self._first = dict(self.texts)
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything was typed since it was started from a preset or a run."""
+        return self.texts != self._first
 
     def start_from_run(self, config: Config) -> None:
         """Take the settings of a run, but not its name."""

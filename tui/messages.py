@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,12 @@ class PollRuns(Message):
 
 @dataclass
 class StartTraining(Message):
-    """Start `mmrl train` in the background; `open_run` shows the run once its folder is there."""
+    """Start `mmrl train` in the background; `open_run` shows the run once its folder is there.
+
+    `started` is called when the process trains, not when it ended at once.
+    """
 
     arguments: list[str]
     results: Path
     open_run: bool = False
+    started: Callable[[], object] = lambda: None

@@ -12,7 +12,7 @@ from mmrl.runs.lock import is_locked
 from mmrl.runs.names import good_folder, valid_name
 from mmrl.runs.status import UNFINISHED
 
-from .summary import quick_summary
+from .summary import quick_summary, settings_texts
 from .trend import trend
 
 FILES = ("config.toml", "status.json", "metrics.jsonl")
@@ -29,8 +29,11 @@ class Entry:
     good: bool
     stamp: tuple[int, ...] = ()
     locked: bool = False
+    place: tuple[int, int] = (0, 0)  # device and inode of the folder, which a rename keeps
     _trend: list[float] = field(default_factory=list)
     _trend_of: tuple[int, ...] = ()
+    _settings: dict[str, str] = field(default_factory=dict)
+    _settings_of: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -53,6 +56,12 @@ class Entry:
                 self._trend = []
         return self._trend
 
+    def setting(self, key: str) -> str:
+        """A setting as it stands in config.toml, read when it is shown; empty if there is none."""
+        if self._settings_of != self.stamp[:2]:
+            self._settings_of, self._settings = self.stamp[:2], settings_texts(Path(self.info.folder))
+        return self._settings.get(key, "")
+
 
 class RunIndex:
     """The runs of `results` and of `good-results` beside it.
@@ -69,6 +78,16 @@ class RunIndex:
         self._rounds = 0
         self._unchecked: dict[str, None] = {}
         self._listed: dict[Path, tuple[int, list[str]]] = {}
+        self._gone: dict[tuple[int, int], tuple[str, str]] = {}  # place of what is not listed any more: key and id
+        self._renamed: dict[str, str] = {}
+
+    def now(self, key: str) -> str:
+        """The present key of a run, whose folder may have been renamed since."""
+        for _ in range(len(self._renamed)):
+            if key in self.entries or key not in self._renamed:
+                break
+            key = self._renamed[key]
+        return key
 
     def poll(self, budget: float = 0.03) -> tuple[set[str], set[str]]:
         """Read what changed for at most `budget` seconds; returns the keys of changed and of removed runs."""
@@ -80,7 +99,8 @@ class RunIndex:
                 found.setdefault(key, good)
         gone = set(self.entries) - set(found)
         for key in gone:
-            del self.entries[key]
+            lost = self.entries.pop(key)
+            self._gone[lost.place] = key, lost.info.id
         changed: set[str] = set()
         self._rounds += 1
         self.loading = False
@@ -144,9 +164,15 @@ class RunIndex:
         folder = Path(key)
         info = quick_summary(folder)
         if old is None:
-            if info is not None:
+            place = place_of(folder)
+            before, identity = self._gone.pop(place, ("", ""))
+            if identity:  # the same folder, or a new one with the inode of one that was deleted
+                info = _described(folder)
+                if info.id == identity and before not in self.entries:
+                    self._renamed[before] = key
+            elif info is not None:
                 self._unchecked[key] = None
-            self.entries[key] = Entry(info or _described(folder), good, stamp, locked)
+            self.entries[key] = Entry(info or _described(folder), good, stamp, locked, place)
             return True
         known = old.info
         if info is not None and stamp[:2] == old.stamp[:2] and known.id:  # its settings are checked already
@@ -156,6 +182,15 @@ class RunIndex:
             info = _described(folder)
         old.info, old.stamp, old.locked = info, stamp, locked
         return True
+
+
+def place_of(folder: Path) -> tuple[int, int]:
+    """Device and inode of a folder, which a rename keeps; zeros if there is none."""
+    try:
+        facts = folder.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_dev, facts.st_ino
 
 
 def _described(folder: Path) -> store.RunInfo:

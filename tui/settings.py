@@ -21,6 +21,9 @@ class Settings:
     sort: str = "updated"
     reverse: bool = False
     grouped: bool = True
+    preview: bool = True
+    columns: str = ""
+    """Names of the columns of the list of runs, between blanks; empty: those that suit the width."""
 
     def change(self, **values: Any) -> None:
         """Set some values and save all of them for the next start."""

@@ -13,6 +13,7 @@ from mmrl.runs.status import STATES, read_status
 from mmrl.runs.store import CONFIG, RunInfo, last_records
 from mmrl.statistics.intervals import recorded_half
 
+LINE = re.compile(r'^\[(\w+)\]$|^"?([\w.]+)"? = (.*)$', re.MULTILINE)
 SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$|^(seed|lr) = ([\d.e-]+)$', re.MULTILINE)
 
 
@@ -53,6 +54,20 @@ def quick_summary(folder: Path) -> RunInfo | None:
         seed=seed,
         lr=lr,
     )
+
+
+def settings_texts(folder: Path) -> dict[str, str]:
+    """All settings in config.toml as they stand there, by key, without checking them; empty if it cannot be read."""
+    try:
+        text = read_plain(folder / CONFIG, 1_000_000).decode("utf-8")
+    except (OSError, ValueError):
+        return {}
+    found, group = {}, ""
+    for table, name, value in LINE.findall(text):
+        group = table or group
+        if name:
+            found[f"{group}.{name}"] = value.strip('"')
+    return found
 
 
 def _number(facts: Mapping[str, Any], key: str) -> float | None:

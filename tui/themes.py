@@ -1,11 +1,11 @@
-"""Themes, and colours of series that colour-blind users can distinguish, each with its own mark."""
+"""Themes, the colours of things in them (mmrl/plots/colours.py), marks of curves, signs and words of states."""
 
 from __future__ import annotations
 
 from textual.theme import Theme
 
-SERIES_DARK = ("#56B4E9", "#E69F00", "#00B98A", "#CC79A7", "#F0E442", "#D55E00", "#9AA5FF", "#BBBBBB")
-SERIES_LIGHT = ("#0072B2", "#B87500", "#007A5A", "#A2487A", "#8A7A00", "#B84A00", "#4B4FC4", "#555555")
+from mmrl.plots.colours import HUES, THINGS
+
 MARKS = ("●", "▲", "■", "◆", "○", "△", "□", "◇")
 ASCII_MARKS = ("o", "x", "+", "*", "#", "@", "%", "=")
 
@@ -53,6 +53,18 @@ THEMES = (
         dark=True,
     ),
 )
+
+
+def series_colour(place: int, dark: bool) -> str:
+    """The colour at a place of `HUES` on a dark or a light theme."""
+    hue = HUES[place % len(HUES)]
+    return hue.dark if dark else hue.light
+
+
+def thing_colour(thing: str, dark: bool) -> str:
+    """The colour of a thing, such as bid or optimum, on a dark or a light theme."""
+    return THINGS[thing].dark if dark else THINGS[thing].light
+
 
 SIGNS = {
     "starting": ("…", "secondary"),

@@ -46,6 +46,12 @@ def _without(*flags: str) -> Callable[[Given], bool]:
     return lambda given: not any(flag in given for flag in flags)
 
 
+def _terminal() -> bool:
+    from mmrl.display.choose import draws  # loads what draws, which other commands need not
+
+    return draws()
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "train": (
         Rule(
@@ -53,7 +59,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
             _with("--plot", "--good-results"),
             used=("--plot", "--good-results", "--load", "--results"),
         ),
-        Rule("with --dry-run, which only prints the settings", _with("--dry-run"), idle=("--detach", "--force")),
+        Rule(
+            "with --dry-run, which only prints the settings",
+            _with("--dry-run"),
+            idle=("--detach", "--force", "--smooth"),
+        ),
+        Rule("with --json or --detach, which draw no charts", _with("--json", "--detach"), idle=("--smooth",)),
+        Rule("without a terminal, where no charts are drawn", lambda given: not _terminal(), idle=("--smooth",)),
     ),
     "plot": (
         Rule(

@@ -14,15 +14,11 @@ from mmrl.runs import store
 from mmrl.runs.following import lines, shown_path, steps
 from mmrl.runs.history import read_metrics
 from mmrl.runs.status import read_raw, word
-from mmrl.settings.declare import ConfigError
-from mmrl.settings.fields import shown, values_of
+from mmrl.settings.departures import departures
+from mmrl.settings.fields import shown
 from mmrl.settings.model import Config
-from mmrl.settings.sources import StoredConfig, resolve
+from mmrl.settings.sources import StoredConfig
 from mmrl.statistics.intervals import recorded_half
-
-PRESET = "preset "
-UNTOLD = ("run.name", "run.results", "market.name")
-"""Settings that say where a run is, and what is said above."""
 
 
 def show(run: str, results: str, as_json: bool) -> None:
@@ -96,18 +92,9 @@ def _best(folder: Path) -> str:
 
 def _settings(stored: StoredConfig, width: int) -> Iterator[str]:
     """The settings that differ from those of the preset that the run began with, or from the defaults."""
-    preset = next((o.removeprefix(PRESET) for o in stored.origins.values() if o.startswith(PRESET)), "")
-    market = stored.config.market.name
-    try:
-        usual = values_of(resolve({}, None, preset)[0] if preset else resolve({"market.name": market})[0])
-    except ConfigError:  # a preset that is no more
-        preset, usual = "", {}
-    rows = [
-        (key, shown(value), shown(usual[key]) if key in usual else "", stored.origins.get(key, ""))
-        for key, value in values_of(stored.config).items()
-        if key not in UNTOLD and (key not in usual or value != usual[key])
-    ]
-    base = f"preset {preset}" if preset else f"the defaults of {market}"
+    preset, found = departures(stored)
+    rows = [(d.key, shown(d.value), "" if d.usual is None else shown(d.usual), d.origin) for d in found]
+    base = f"preset {preset}" if preset else f"the defaults of {stored.config.market.name}"
     if not rows:
         yield f"settings: those of {base}"
         return

@@ -95,6 +95,7 @@ def train(
     as_json: bool,
     force: bool = False,
     fitted: MarketFile | None = None,
+    smooth: float | None = None,
 ) -> int:
     """Train in this process with the view that suits the output; returns the exit code."""
     from mmrl.training.reproducible import pin
@@ -102,10 +103,11 @@ def train(
     if config.run.reproducible:
         pin()
     from mmrl.display.choose import open_view
+    from mmrl.plots.smoothing import USUAL
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    view = open_view(as_json)
+    view = open_view(as_json, USUAL if smooth is None else smooth)
     return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
 
 

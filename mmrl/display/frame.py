@@ -9,7 +9,8 @@ from rich.cells import set_cell_size
 
 from mmrl.display.progress import Progress
 from mmrl.plots.charts import Columns, panels_of, training_picture
-from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.picture import BRAILLE, Charset
+from mmrl.plots.smoothing import USUAL
 from mmrl.plots.text import wrapped
 
 SHARE = 0.006  # of one core that drawing charts may take; a slow machine redraws less often
@@ -24,8 +25,9 @@ class Frame:
         progress: Progress,
         characters: Charset = BRAILLE,
         clock: Callable[[], float] = time.thread_time,
+        smooth: float = USUAL,
     ) -> None:
-        self.progress, self.characters, self._clock = progress, characters, clock
+        self.progress, self.characters, self._clock, self.smooth = progress, characters, clock, smooth
         self._columns = Columns(progress.records)
         self._drawn: tuple[int, int, int] = (-1, 0, 0)
         self._charts: list[str] = []
@@ -55,6 +57,7 @@ class Frame:
             self._columns = Columns(records)
         self._columns.grow()
         shown = panels_of(self._columns)
-        self._charts = training_picture(self._columns, shown, width, height, self.characters).lines(colour)
+        picture = training_picture(self._columns, shown, width, height, self.characters, self.smooth)
+        self._charts = picture.lines(colour)
         self._drawn = state
         self._ready = now + (self._clock() - begun) / SHARE

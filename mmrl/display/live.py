@@ -19,6 +19,7 @@ from mmrl.display.base import BaseView, emit
 from mmrl.display.frame import Frame
 from mmrl.plots.charts import DRAWN, panels_of, training_figure
 from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, say
+from mmrl.plots.smoothing import USUAL
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.settings.model import Config
@@ -53,14 +54,20 @@ class LiveView(BaseView):
     never waits for the terminal. Other output appears when the charts are closed.
     """
 
-    def __init__(self, console: Console | None = None, rate: float = RATE, out: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        rate: float = RATE,
+        out: TextIO | None = None,
+        smooth: float = USUAL,
+    ) -> None:
         super().__init__(history=DRAWN)
         self.console = console or Console(stderr=True, no_color=not wants_colour(sys.stderr), highlight=False)
         self.out = out or sys.stdout
         self._rate, self._end = rate, threading.Event()
         self._file: TextIO = self.console.file  # type: ignore[assignment]
         self._colour = self.console.color_system is not None and not self.console.no_color
-        self._frame = Frame(self.progress, charset(self._file))
+        self._frame = Frame(self.progress, charset(self._file), smooth=smooth)
         self._shown: list[str] = []
         self._size = (0, 0)
         self._kept: list[str] = []
@@ -168,9 +175,10 @@ class LiveView(BaseView):
         self.close()
         if shown and self.progress.records:
             width, height = self._measured()
-            tall = max(min(height - 4, 20), 5)
-            records = self.progress.records
-            picture = training_figure(records, panels_of(records), width, tall, self._colour, self._frame.characters)
+            size = width, max(min(height - 4, 20), 5)
+            records, frame = self.progress.records, self._frame
+            metrics = panels_of(records)
+            picture = training_figure(records, metrics, *size, self._colour, frame.characters, frame.smooth)
             emit(picture, self._file)
             for text in self.progress.lasting:
                 say(text, self._file)

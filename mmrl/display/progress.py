@@ -119,7 +119,7 @@ class Progress:
         if math.isfinite(self.optimality):
             parts.append(f"optimality {percent(self.optimality)}")
         wide = [*parts, f"reward {compact(_number(last.get('reward_mean')))}"]
-        wide.append(f"spread {compact(_number(last.get('spread_mean')), 3)}")
+        wide.append(f"spread {compact(_number(last.get('spread_mean')))}")
         text = ""
         for part in wide:
             longer = f"{text}  {part}" if text else part

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,11 @@ from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
 from mmrl.settings.declare import ConfigError
 
+if TYPE_CHECKING:
+    from mmrl.plots.lines import Line
+
 SHOWN = 10  # inventories a side
+OPTIMUM = "optimum"  # the agent whose quotes are drawn as marks
 SUFFIXES = (".svg", ".png", ".pdf", ".txt")
 
 
@@ -99,31 +103,50 @@ def show(entrants: Sequence[Entrant], save: str | None) -> None:
 
 
 def drawing(q: np.ndarray, drawn: Sequence[Panel], width: int, height: int, colour: bool) -> str:
-    """A row of panels for each time, a curve for each entrant, and a legend."""
+    """A row of panels for each time, a curve for each entrant, marks for the optimum, and a legend."""
+    from dataclasses import replace
+
     from mmrl.plots import lines
 
+    looks = [_look(name, n) for n, (name, _) in enumerate(drawn[0].lines)]
     cells = [
         (
             f"{panel.title}, t = {panel.moment:g} T",
-            [lines.Line(q, y, colour=lines.COLOURS[n % len(lines.COLOURS)]) for n, (_, y) in enumerate(panel.lines)],
+            [replace(look, x=q, y=y) for look, (_, y) in zip(looks, panel.lines, strict=True)],
         )
         for panel in drawn
     ]
-    legend = [
-        f"\x1b[38;5;{lines.COLOURS[n % len(lines.COLOURS)]}m{name}\x1b[0m" if colour else name
-        for n, (name, _) in enumerate(drawn[0].lines)
+    letters = [look.mark or ("──" if colour else "abcdefghijklmnopqrstuvwxyz"[n % 26]) for n, look in enumerate(looks)]
+    if not colour:
+        cells = [
+            (title, [replace(line, mark=letter) for line, letter in zip(shown, letters, strict=True)])
+            for title, shown in cells
+        ]
+    named = [
+        (letter, name, look.colour) for letter, look, (name, _) in zip(letters, looks, drawn[0].lines, strict=True)
     ]
     blocks = [
         lines.panels(cells[k : k + 2], width, max(height * 2 // len(cells), 10), colour, across="inventory")
         for k in range(0, len(cells), 2)
     ]
-    return "\n".join(["  ".join(legend), *blocks])
+    return "\n".join([*lines.legend(named, width, colour), *blocks])
+
+
+def _look(name: str, number: int) -> Line:
+    """How an entrant is drawn: the optimum as marks in its own colour, everybody else as a line."""
+    from mmrl.plots.colours import THINGS, of_run
+    from mmrl.plots.lines import Line
+
+    if name == OPTIMUM:
+        return Line((), (), colour=THINGS[OPTIMUM].number, mark="◇", points=True)
+    return Line((), (), colour=of_run(number).number)
 
 
 def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
     from importlib.util import find_spec
 
     from mmrl.plots import figures
+    from mmrl.plots.colours import THINGS
 
     if find_spec("matplotlib") is None and path.suffix.lower() == ".svg":
         from mmrl.plots.svg import terminal_svg
@@ -138,13 +161,15 @@ def _write(q: np.ndarray, drawn: Sequence[Panel], path: Path) -> None:
         for number, panel in enumerate(drawn):
             column, row = divmod(number, rows)
             for n, (name, y) in enumerate(panel.lines):
-                axes[row, column].plot(q, y, color=figures.HUES[n % len(figures.HUES)], lw=1.2, label=name)
+                look: dict[str, Any] = {"color": figures.HUES[n % len(figures.HUES)], "lw": 1.2}
+                if name == OPTIMUM:
+                    look = {"color": THINGS[OPTIMUM].light, "lw": 0, "marker": "D", "ms": 3}
+                axes[row, column].plot(q, y, label=name, **look)
             if row == 0:
                 axes[row, column].set(title=f"t = {panel.moment:g} T")
             if row == rows - 1:
                 axes[row, column].set(xlabel="inventory (shares)")
             if column == 0:
                 axes[row, column].set(ylabel=f"{panel.title} ({panel.unit})")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+        figures.legend_above(figure, *axes[0, 0].get_legend_handles_labels())
         figures.write(figure, path)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mmrl.plots import raster
-from mmrl.plots.lines import BLUE, COLOURS, GREY, Line, grid, layout
-from mmrl.plots.numbers import compact
+from mmrl.plots.axes import EPOCHS, MIN_HEIGHT
+from mmrl.plots.colours import RUNS, THINGS, of_run, thing_of
+from mmrl.plots.lines import Line, chart, curves, grid, layout, legend
+from mmrl.plots.numbers import compact, percent
+from mmrl.plots.picture import ASCII, BRAILLE, Charset, Picture, below, beside, blank
 from mmrl.plots.pixels import Floats
-from mmrl.plots.raster import MIN_HEIGHT, Charset
+from mmrl.plots.smoothing import Ema
 from mmrl.runs.metrics import unit_of
 from mmrl.statistics.intervals import LEAST, student_t
 
@@ -21,6 +26,8 @@ PANELS = ("reward", "inventory", "spread")
 """Metrics that are shown of every run unless told otherwise."""
 SPARSE = ("optimality",)
 """Metrics known now and then, shown where known: what lies between two grades is no gap in the run."""
+SHARES = ("optimality",)
+"""Metrics that are shares, drawn and written in per cent."""
 DRAWN = ("epoch", "trajectories", *SPARSE, *(f"{name}_{part}" for name in PANELS for part in ("mean", "half", "std")))
 """What the usual panels take from the record of an epoch."""
 
@@ -32,6 +39,7 @@ class Columns(Sequence[Record]):
         self.records = records
         self._count = len(records)
         self._kept: dict[str, tuple[int, Floats]] = {}
+        self._averages: dict[tuple[str, float], Ema] = {}
 
     def grow(self) -> int:
         """Take in the records that were appended; returns how many there are now."""
@@ -54,6 +62,10 @@ class Columns(Sequence[Record]):
             self._kept[key] = self._count, values
         return values[: self._count]
 
+    def smoothed(self, key: str, weight: float) -> Floats:
+        """The moving average of a column [epochs]; what was averaged before is not read again."""
+        return self._averages.setdefault((key, weight), Ema(weight)).extended(self.column(key))
+
 
 def series(records: Sequence[Record], key: str) -> Floats:
     """One column of epoch records [epochs]; what is missing, null or no number becomes NaN."""
@@ -67,19 +79,41 @@ def series(records: Sequence[Record], key: str) -> Floats:
     return values
 
 
-def metric_line(records: Sequence[Record], metric: str, colour: int = BLUE) -> Line:
-    """The curve of a metric over epochs; reward, value, inventory and spread carry a band, the 95 % interval."""
+def metric_line(records: Sequence[Record], metric: str, colour: int | None = None, smooth: float = 0.0) -> Line:
+    """The curve of a metric over epochs, in its own colour unless told otherwise.
+
+    Reward, value, inventory and spread carry a band, the 95 % interval. Means over a batch are noisy: `smooth` is the
+    weight of the past in their moving average, and the raw values are behind it.
+    """
     epochs = series(records, "epoch")
     metric = metric.removesuffix("_mean")
+    hue = THINGS[thing_of(metric)].number if colour is None else colour
     if any(f"{metric}_mean" in record for record in records):
         middle = series(records, f"{metric}_mean")
         half = half_widths(lambda key: series(records, key), metric)
-        if np.isfinite(half).any():
-            return Line(epochs, middle, middle - half, middle + half, colour)
-        return Line(epochs, middle, colour=colour)
+        low, high = (middle - half, middle + half) if np.isfinite(half).any() else (None, None)
+        if not smooth:
+            return Line(epochs, middle, low, high, hue)
+        if isinstance(records, Columns):
+            average = records.smoothed(f"{metric}_mean", smooth)
+        else:
+            average = Ema(smooth).extended(middle)
+        return Line(epochs, average, low, high, hue, middle)
     values = series(records, metric)
     known = np.isfinite(values) if metric in SPARSE else slice(None)
-    return Line(epochs[known], values[known], colour=colour)
+    return Line(epochs[known], shown_values(metric, values[known]), colour=hue)
+
+
+def shown_values(metric: str, values: Floats) -> Floats:
+    """Values as they are drawn: shares in per cent."""
+    return 100 * values if metric in SHARES else values
+
+
+def figure(metric: str, value: float, half: float = math.nan) -> str:
+    """A value ± half of its interval as text, the same wherever it stands: 0.412 ± 0.08, 99.42 %."""
+    if metric in SHARES:
+        return percent(value)
+    return compact(value) + (f" ± {compact(half, 2)}" if math.isfinite(half) else "")
 
 
 def half_widths(column: Callable[[str], Floats], metric: str) -> Floats:
@@ -104,7 +138,8 @@ def panels_of(records: Sequence[Record]) -> tuple[str, ...]:
 def heading(metric: str, unit: str | None = None) -> str:
     """Name and unit of a metric: reward_mean -> reward (currency)."""
     name = metric.removesuffix("_mean")
-    unit = unit_of(name) if unit is None else unit
+    if unit is None:
+        unit = "%" if name in SHARES else unit_of(name)
     name = name.replace("_", " ")
     return f"{name} ({unit})" if unit else name
 
@@ -114,11 +149,12 @@ def training_picture(
     metrics: Sequence[str],
     width: int,
     height: int,
-    characters: Charset = raster.BRAILLE,
-) -> raster.Picture:
+    characters: Charset = BRAILLE,
+    smooth: float = 0.0,
+) -> Picture:
     """Training curves over epochs on a grid of exactly width x height cells, a panel for each metric."""
     if not metrics or width < 1 or height < 1:
-        return raster.blank(max(width, 0), max(height, 0), "nothing to draw")
+        return blank(max(width, 0), max(height, 0), "nothing to draw")
     columns, rows = grid(len(metrics), width, height)
     if rows * MIN_HEIGHT > height:  # the first metrics that have room rather than all of them without a chart
         metrics = metrics[: columns * max(height // MIN_HEIGHT, 1)]
@@ -126,26 +162,29 @@ def training_picture(
     for row in layout(len(metrics), width, height):
         side = []
         for number, wide, tall in row:
-            line = metric_line(records, metrics[number], COLOURS[number % len(COLOURS)])
-            title = _title(metrics[number], line, wide, characters)
-            curve = raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY)
-            side.append(raster.chart([curve], title, wide, tall, "epoch", characters))
-        stacked.append(raster.beside(side))
-    return raster.below(stacked)
+            line = metric_line(records, metrics[number], smooth=smooth)
+            head = _title(metrics[number], line, characters)
+            side.append(chart([line], head, wide, tall, EPOCHS, characters))
+        stacked.append(beside(side))
+    return below(stacked)
 
 
-def _title(metric: str, line: Line, width: int, characters: Charset) -> str:
-    """Name, unit and last value ± half of its interval; without the unit where all of it is too wide."""
-    last = ""
-    y = np.asarray(line.y)
-    finite = y[np.isfinite(y)]
-    if len(finite):
-        half = np.asarray(line.high)[-1] - y[-1] if line.high is not None else np.nan
-        last = f"  {compact(float(finite[-1]))}"
-        sign = "+-" if characters is raster.ASCII else "±"
-        last += f" {sign} {compact(float(half), 2)}" if np.isfinite(half) else ""
-    title = heading(metric) + last
-    return title if len(title) <= width - 2 else heading(metric, "") + last
+def _title(metric: str, line: Line, characters: Charset) -> str:
+    """Name, unit and last value ± half of its interval, never smoothed."""
+    y = np.asarray(line.y if line.raw is None else line.raw)
+    known = np.flatnonzero(np.isfinite(y))
+    if not len(known):
+        return heading(metric)
+    half = float(np.asarray(line.high)[known[-1]] - y[known[-1]]) if line.high is not None else math.nan
+    text = title(metric, float(y[known[-1]]), half)
+    return text.replace("±", "+-") if characters is ASCII else text
+
+
+def title(metric: str, value: float, half: float = math.nan) -> str:
+    """The title of a chart: name, unit, and its newest value, as drawn, ± half of its interval."""
+    if metric in SHARES:
+        return f"{heading(metric, '')}  {figure(metric, value / 100)}"
+    return f"{heading(metric)}  {figure(metric, value, half)}"
 
 
 def training_figure(
@@ -154,10 +193,11 @@ def training_figure(
     width: int = 80,
     height: int = 24,
     colour: bool = True,
-    characters: Charset = raster.BRAILLE,
+    characters: Charset = BRAILLE,
+    smooth: float = 0.0,
 ) -> str:
     """Training curves over epochs, a panel for each metric ("reward", "value", or any key of a record)."""
-    return "\n".join(training_picture(records, metrics, width, height, characters).lines(colour))
+    return "\n".join(training_picture(records, metrics, width, height, characters, smooth).lines(colour))
 
 
 def comparison_figure(
@@ -166,30 +206,29 @@ def comparison_figure(
     width: int = 80,
     height: int = 24,
     colour: bool = True,
-    characters: Charset = raster.BRAILLE,
+    characters: Charset = BRAILLE,
 ) -> str:
-    """Training curves of several runs in the same panels, with a line for each run's name, colour and letter."""
+    """Training curves of several runs in the same panels, below a legend; each run has its colour and tint."""
     letters = "abcdefghijklmnopqrstuvwxyz"
-    hues = {name: COLOURS[at % len(COLOURS)] for at, name in enumerate(runs)}
+    hues = {name: of_run(at).number for at, name in enumerate(runs)}
     # letters on the curves where colours cannot tell them apart
     signs = {
-        name: letters[at % len(letters)] if not colour or len(runs) > len(COLOURS) else ""
-        for at, name in enumerate(runs)
+        name: letters[at % len(letters)] if not colour or len(runs) > len(RUNS) else "" for at, name in enumerate(runs)
     }
-    key = []
-    for name, records in runs.items():
-        text = f" {signs[name] or characters.axes[3] * 2} {name}" + ("" if records else ": no epoch is finished yet")
-        text = text[:width].ljust(width)
-        key.append(f"\x1b[38;5;{hues[name]}m{text}\x1b[39m" if colour else text)
+    named = [
+        (signs[name] or characters.axes[3] * 2, name + ("" if records else ": no epoch is finished yet"), hues[name])
+        for name, records in runs.items()
+    ]
+    key = legend(named, width, colour)
     rest = max(height - len(key), MIN_HEIGHT)
     stacked = []
     for row in layout(len(metrics), width, rest):
         side = []
         for number, wide, tall in row:
-            curves = []
+            drawn: list[raster.Curve] = []
             for name, records in runs.items():
                 line = metric_line(records, metrics[number], hues[name])
-                curves.append(raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY, mark=signs[name]))
-            side.append(raster.chart(curves, heading(metrics[number]), wide, tall, "epoch", characters))
-        stacked.append(raster.beside(side))
-    return "\n".join([*key, *raster.below(stacked).lines(colour)])
+                drawn += curves(replace(line, mark=signs[name]))
+            side.append(raster.chart(drawn, heading(metrics[number]), wide, tall, EPOCHS, characters))
+        stacked.append(beside(side))
+    return "\n".join([*key, *below(stacked).lines(colour)])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mmrl.plots.lines import BLUE, COLOURS, GREY, ORANGE, PURPLE, Line, panels
-from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.colours import THINGS
+from mmrl.plots.lines import Line, panels
+from mmrl.plots.picture import BRAILLE, Charset
 
-QUOTES = (("bid", BLUE), ("ask", ORANGE), ("mid", GREY))
+QUOTES = ("ask", "mid", "bid")
+PRICES = "prices (currency)"
 
 
 def episode_figure(
@@ -25,10 +28,9 @@ def episode_figure(
     """Wealth, inventory, value and order book over time: a batch (mean, 5 % to 95 % band) or a replay."""
     names = {"wealth": "wealth W (currency)", "inventory": "inventory I (shares)", "value": "value W + I·S (currency)"}
     drawn: list[tuple[str, Sequence[Line]]] = []
-    for number, (name, title) in enumerate(names.items()):
-        drawn.append((title, [episode_line(arrays, name, COLOURS[number], replay, band=True)]))
-    quotes = [episode_line(arrays, name, hue, replay) for name, hue in QUOTES]
-    drawn.append(("prices (currency): ask, mid, bid", quotes))
+    for name, title in names.items():
+        drawn.append((title, [episode_line(arrays, name, replay, band=True)]))
+    drawn.append((PRICES, quote_lines(arrays, replay)))
     return panels(drawn, width, height, colour, time_axis(unit), characters)
 
 
@@ -41,9 +43,8 @@ def book_figure(
     characters: Charset = BRAILLE,
 ) -> str:
     """The order book of one replayed trajectory over time: quotes with midprice, and inventory."""
-    quotes = [episode_line(arrays, name, hue, replay=True) for name, hue in QUOTES]
-    inventory = episode_line(arrays, "inventory", PURPLE, replay=True)
-    drawn = [("prices (currency): ask, mid, bid", quotes), ("inventory I (shares)", [inventory])]
+    inventory = episode_line(arrays, "inventory", replay=True)
+    drawn = [(PRICES, quote_lines(arrays, replay=True)), ("inventory I (shares)", [inventory])]
     return panels(drawn, width, height, colour, time_axis(unit), characters)
 
 
@@ -52,10 +53,14 @@ def time_axis(unit: str) -> str:
     return f"time ({unit})" if unit else "time"
 
 
-def episode_line(
-    arrays: Mapping[str, ArrayLike], name: str, colour: int, replay: bool = False, band: bool = False
-) -> Line:
-    """One quantity of an episode over time [T]: the mean over trajectories, or the replayed one."""
+def quote_lines(arrays: Mapping[str, ArrayLike], replay: bool) -> list[Line]:
+    """Ask, mid and bid over time, with their names."""
+    return [replace(episode_line(arrays, name, replay), label=name) for name in QUOTES]
+
+
+def episode_line(arrays: Mapping[str, ArrayLike], name: str, replay: bool = False, band: bool = False) -> Line:
+    """One quantity of an episode over time [T], in its colour: the mean over trajectories, or the replayed one."""
+    colour = THINGS[name].number
     key = f"replay_{name}" if replay else f"{name}_mean"
     nothing = np.zeros(0)
     y = np.asarray(arrays.get(key, nothing), dtype=np.float64)

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from mmrl.plots import charts, episodes, pictures
-from mmrl.plots.lines import BLUE, GREY, Line
+from mmrl.plots.colours import RUNS, THINGS, thing_of
+from mmrl.plots.lines import Line
 from mmrl.plots.svg import terminal_svg
-from mmrl.plots.text import printable
+from mmrl.plots.text import printable, shortened
 from mmrl.runs.episodes import latest_episode
 from mmrl.settings.declare import ConfigError
 
@@ -26,10 +27,11 @@ LABELS = {
     "spread": "quoted spread (currency)",
     "value": "final value $W_T + I_T S_T$ (currency)",
 }
+HUES = tuple(hue.light for hue in RUNS)
+"""Of what has no colour of its own: runs and agents."""
 Cells = tuple[int | None, int | None]
 CELLS = 10.0, 6.0
 """Columns and lines of a terminal in an inch of a figure."""
-HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 STYLE: dict[str, Any] = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -103,7 +105,7 @@ def _sized(figure: Any, size: Cells) -> None:
 def training_plot(
     runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path, size: Cells = (None, None)
 ) -> None:
-    """Training curves [epochs] of one or more runs, a panel for each metric, with their 95 % intervals."""
+    """Training curves [epochs] of one or more runs, a panel for each metric, with 95 % intervals as bands."""
     rc_context, Figure = matplotlib()
     with rc_context(STYLE):
         columns = min(len(metrics), 3)
@@ -114,20 +116,16 @@ def training_plot(
         for axis, metric in zip(axes, metrics, strict=False):
             for number, (name, records) in enumerate(runs.items()):
                 line = charts.metric_line(records, metric)
-                _curve(axis, line, HUES[number % len(HUES)], _plain(name))
+                own = THINGS[thing_of(metric)].light if len(runs) == 1 else HUES[number % len(HUES)]
+                _curve(axis, line, own, _plain(name))
             key = metric.removesuffix("_mean")
             axis.set(xlabel="epoch", ylabel=LABELS.get(key, charts.heading(key)))
             axis.xaxis.get_major_locator().set_params(integer=True)
         for axis in axes[len(metrics) :]:
             axis.set_visible(False)
         if len(runs) > 1:
-            handles, names = axes[0].get_legend_handles_labels()
-            # about 16 letters an inch, and room for the sample of each line
-            fitting = int(figure.get_figwidth() * 16 / (max(map(len, names)) + 9))
-            across = min(max(fitting, 1), len(names))
-            tall = 0.2 * -(-len(names) // across)
-            figure.set_figheight(figure.get_figheight() + (0 if size[1] else tall))
-            figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
+            handles, labels = axes[0].get_legend_handles_labels()
+            legend_above(figure, handles, labels, grow=not size[1])
         elif runs:
             figure.suptitle(f"{_plain(next(iter(runs)))}: mean and its 95 % interval", fontsize=10)
         write(figure, path)
@@ -152,15 +150,16 @@ def episode_plot(
         _sized(figure, size)
         axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
         panels, book = (axes[1:], axes[0]) if book_only else (axes[:-1], axes[-1])
-        for axis, name, hue in zip(panels, shown, HUES, strict=False):
-            _curve(axis, episodes.episode_line(arrays, name, BLUE, band=True), hue, "mean, 5–95 % of the batch")
-            replay = episodes.episode_line(arrays, name, GREY, replay=True)
+        for axis, name in zip(panels, shown, strict=False):
+            mean = episodes.episode_line(arrays, name, band=True)
+            _curve(axis, mean, THINGS[name].light, "mean, 5–95 % of the batch")
+            replay = episodes.episode_line(arrays, name, replay=True)
             axis.plot(replay.x, replay.y, color="0.4", lw=0.7, label="one trajectory")
             axis.set(ylabel=names[name])
             axis.legend(fontsize=7)
-        for name, hue in (("ask", HUES[1]), ("mid", "0.3"), ("bid", HUES[0])):
-            line = episodes.episode_line(arrays, name, BLUE, replay=True)
-            book.plot(line.x, line.y, color=hue, lw=0.8, drawstyle="steps-post", label=name)
+        for name in episodes.QUOTES:
+            line = episodes.episode_line(arrays, name, replay=True)
+            book.plot(line.x, line.y, color=THINGS[name].light, lw=0.8, drawstyle="steps-post", label=name)
         book.set(ylabel="prices (currency)")
         book.ticklabel_format(axis="y", useOffset=False)
         # above the axes, since quotes of a whole trajectory leave no free corner
@@ -170,6 +169,15 @@ def episode_plot(
             axis.set(xlabel=episodes.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
         write(figure, path)
+
+
+def legend_above(figure: Any, handles: Sequence[Any], names: Sequence[str], grow: bool = True) -> None:
+    """A legend above all panels that is nowhere wider than the page, which may grow for its rows."""
+    # about 16 letters an inch, and room for the sample of each line
+    fitting = int(figure.get_figwidth() * 16 / (max(map(len, names)) + 9))
+    across = min(max(fitting, 1), len(names))
+    figure.set_figheight(figure.get_figheight() + (0.2 * -(-len(names) // across) if grow else 0))
+    figure.legend(handles, names, loc="outside upper center", ncols=across, fontsize=8)
 
 
 def _curve(axis: Any, line: Line, hue: str, label: str) -> None:
@@ -182,8 +190,7 @@ def _curve(axis: Any, line: Line, hue: str, label: str) -> None:
 
 def _plain(name: str) -> str:
     """A run's name as it stands, shortened in its middle: a dollar sign would start a formula."""
-    name = name if len(name) <= 64 else f"{name[:40]}…{name[-23:]}"
-    return printable(name).replace("$", r"\$")
+    return printable(shortened(name, 64)).replace("$", r"\$")
 
 
 def matplotlib() -> tuple[Any, Any]:

@@ -1,69 +1,39 @@
-"""Lines and their colours, and panels of lines drawn by plotext as text of exactly width x height cells.
-
-plotext, which only this module knows, paints a white canvas, escapes even into pipes, fails on infinities and slows
-down with every point; here the canvas is clear, colour is the caller's choice, only finite runs are drawn, and each
-pixel column gets at most its two extremes. plotext keeps one global figure, hence the lock.
-"""
+"""Lines with their bands, and panels of them as text of exactly width x height cells."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from mmrl.plots import raster
-from mmrl.plots.numbers import labels, ticks
-from mmrl.plots.pixels import HUGE, Floats
-from mmrl.plots.raster import MIN_HEIGHT, MIN_WIDTH, Charset
+from mmrl.plots.axes import MIN_HEIGHT, Axis, axis
+from mmrl.plots.colours import HUES, THINGS, of_run
+from mmrl.plots.picture import BRAILLE, Charset, Picture, below, beside, blank
+from mmrl.plots.text import shortened
 
-# Okabe-Ito hues in the 256-colour cube, readable on dark and on light; the band is grey.
-BLUE, ORANGE, GREEN, PURPLE, GREY = 32, 214, 36, 175, 244
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
-
-_lock = threading.Lock()
+BLUE, ORANGE = of_run(0).number, of_run(1).number
+"""What was counted and what was fitted, and whatever else has no colour of its own."""
+_TINTS = {hue.number: hue.tint for hue in HUES}
 
 
 @dataclass(frozen=True)
 class Line:
-    """One curve y(x) [points], with an optional band low..high [points] around it."""
+    """One curve y(x) [points], an optional band low..high [points] around it, the raw values behind a smoothed curve.
+
+    `points`: marks instead of a line.
+    """
 
     x: ArrayLike
     y: ArrayLike
     low: ArrayLike | None = None
     high: ArrayLike | None = None
     colour: int = BLUE
-
-
-def decimate(x: Floats, y: Floats, columns: int) -> tuple[Floats, Floats]:
-    """At most two points (smallest and largest y, in order of x) for each of `columns` bins of sorted x."""
-    if len(x) <= 2 * columns:
-        return x, y
-    span = x[-1] - x[0]
-    bins = np.minimum(((x - x[0]) / (span or 1.0) * columns).astype(np.int64), columns - 1)
-    order = np.lexsort((y, bins))
-    edges = np.flatnonzero(np.diff(bins[order]))
-    keep = np.unique(np.concatenate([order[np.r_[0, edges + 1]], order[np.r_[edges, len(order) - 1]]]))
-    return x[keep], y[keep]
-
-
-def finite_runs(x: ArrayLike, y: ArrayLike) -> list[tuple[Floats, Floats]]:
-    """The stretches of a curve without NaN or infinity, so that a gap is drawn as a gap."""
-    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    good = (np.abs(xs) < HUGE) & (np.abs(ys) < HUGE)
-    cuts = np.flatnonzero(np.diff(good.astype(np.int8))) + 1
-    pieces = zip(np.split(xs, cuts), np.split(ys, cuts), np.split(good, cuts), strict=True)
-    return [(px, py) for px, py, ok in pieces if len(ok) and ok[0]]
-
-
-def blank(text: str, width: int, height: int) -> str:
-    """A block of width x height cells with a text in the middle."""
-    rows = [" " * width] * height
-    if height > 0:
-        rows[height // 2] = text[:width].center(width)
-    return "\n".join(rows)
+    raw: ArrayLike | None = None
+    label: str = ""
+    mark: str = ""
+    points: bool = False
 
 
 def chart(
@@ -71,64 +41,28 @@ def chart(
     title: str,
     width: int,
     height: int,
-    colour: bool = True,
-    across: str = "",
-    characters: Charset = raster.BRAILLE,
-) -> str:
+    across: Axis = Axis(),
+    characters: Charset = BRAILLE,
+) -> Picture:
     """One chart of exactly width x height cells; without any finite point it says so."""
-    if characters is not raster.BRAILLE:  # plotext draws with braille and boxes only
-        curves = [raster.Curve(line.x, line.y, line.low, line.high, line.colour, GREY) for line in lines]
-        return "\n".join(raster.chart(curves, title, width, height, across, characters).lines(colour))
-    runs: list[tuple[Floats, Floats, int, bool]] = []
-    for line in lines:
-        for bound in (line.low, line.high):
-            if bound is not None:
-                runs += [(x, y, GREY, True) for x, y in finite_runs(line.x, bound)]
-    for line in lines:
-        runs += [(x, y, line.colour, False) for x, y in finite_runs(line.x, line.y)]
-    if width < MIN_WIDTH or height < MIN_HEIGHT:
-        return blank(title, width, height)
-    if not any(not band for *_, band in runs):
-        return blank(f"{title}: waiting for the first point", width, height)
-    return _draw(runs, title[: width - 2], width, height, colour, across)
+    return raster.chart([curve for line in lines for curve in curves(line)], title, width, height, across, characters)
 
 
-def _draw(
-    runs: list[tuple[Floats, Floats, int, bool]], title: str, width: int, height: int, colour: bool, across: str
-) -> str:
-    import plotext  # 0.1 s that `mmrl --help` need not pay
+def curves(line: Line) -> list[raster.Curve]:
+    """A line as curves: its raw values as dots behind it, its band in a tint of its colour."""
+    tint = tint_of(line.colour)
+    band = line.low, line.high
+    if line.raw is None:
+        return [raster.Curve(line.x, line.y, *band, line.colour, tint, line.label, line.mark, points=line.points)]
+    return [
+        raster.Curve(line.x, line.raw, *band, tint, tint, sparse=True),
+        raster.Curve(line.x, line.y, colour=line.colour, label=line.label, mark=line.mark),
+    ]
 
-    left, right = min(r[0].min() for r in runs), max(r[0].max() for r in runs)
-    low, high = min(r[1].min() for r in runs), max(r[1].max() for r in runs)
-    if not high > low:  # a constant still wants an axis around it
-        low, high = low - max(abs(low) * 0.01, 1e-9), high + max(abs(high) * 0.01, 1e-9)
-    if not right > left:
-        left, right = left - 0.5, right + 0.5
-    with _lock:
-        plotext.clear_figure()
-        plotext.theme("clear")
-        plotext.limit_size(False, False)
-        plotext.plot_size(width, height)
-        plotext.title(title)
-        if across and height >= 9:
-            plotext.xlabel(across)
-        plotext.xlim(left, right)
-        plotext.ylim(low, high)
-        across_at = [p for p in ticks(left, right, max(width // 12, 2)) if left <= p <= right]
-        upward = [p for p in ticks(low, high, max((height - 2) // 3, 3)) if low <= p <= high] or [low, high]
-        plotext.xticks(across_at, labels(across_at))
-        plotext.yticks(upward, labels(upward))
-        for x, y, hue, band in runs:
-            # one colour cannot tell a band from its line: without colour its edges are sparse dots
-            sparse = band and not colour
-            px, py = decimate(x, y, width // 2 if sparse else width)
-            draw = plotext.scatter if sparse or len(px) == 1 else plotext.plot
-            draw(px.tolist(), py.tolist(), marker="·" if sparse else "braille", color=hue)
-        text: str = plotext.build()
-        if not colour:
-            text = plotext.uncolorize(text)
-    rows = text.rstrip("\n").split("\n")
-    return "\n".join((rows + [" " * width] * height)[:height])
+
+def tint_of(number: int) -> int:
+    """What stands behind a line of this colour."""
+    return _TINTS.get(number, THINGS["mid"].tint)
 
 
 def grid(count: int, width: int, height: int) -> tuple[int, int]:
@@ -162,16 +96,32 @@ def panels(
     height: int,
     colour: bool,
     across: str = "",
-    characters: Charset = raster.BRAILLE,
+    characters: Charset = BRAILLE,
 ) -> str:
     """Titled charts on a grid of exactly width x height cells."""
     if not drawn or width < 1 or height < 1:
-        return blank("nothing to draw", max(width, 0), max(height, 0))
-    blocks: list[str] = []
+        return "\n".join(blank(max(width, 0), max(height, 0), "nothing to draw").lines(colour))
+    stacked = []
     for row in layout(len(drawn), width, height):
         parts = []
         for number, wide, tall in row:
             title, lines = drawn[number]
-            parts.append(chart(lines, title, wide, tall, colour, across, characters).split("\n"))
-        blocks += ["".join(pieces) for pieces in zip(*parts, strict=True)]
-    return "\n".join(blocks)
+            if not colour and len(lines) > 1:  # letters tell apart what colours cannot
+                lines = [replace(line, mark=line.mark or line.label[:1]) for line in lines]
+            parts.append(chart(lines, title, wide, tall, axis(across), characters))
+        stacked.append(beside(parts))
+    return "\n".join(below(stacked).lines(colour))
+
+
+def legend(named: Sequence[tuple[str, str, int]], width: int, colour: bool) -> list[str]:
+    """Lines with a sign, a name and a colour for each curve, as many in a line as have room; long names shorten."""
+    rows: list[list[str]] = []
+    free = 0
+    for sign, name, hue in named:
+        text = f" {sign} {shortened(name, width - len(sign) - 3)} "
+        if len(text) > free:
+            rows.append([])
+            free = width
+        free -= len(text)
+        rows[-1].append(f"\x1b[38;5;{hue}m{text}\x1b[39m" if colour else text)
+    return ["".join(row) for row in rows]

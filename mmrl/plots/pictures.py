@@ -9,7 +9,7 @@ from typing import Any
 
 from mmrl.markets.contract import usual_spec
 from mmrl.plots import charts, episodes
-from mmrl.plots.raster import BRAILLE, Charset
+from mmrl.plots.picture import BRAILLE, Charset
 from mmrl.plots.text import printable
 from mmrl.runs.atomic import read_plain
 from mmrl.runs.book_recording import read_recording

@@ -1,53 +1,26 @@
-"""Curves as characters: a chart with axes, whose cells are braille (2 x 4 pixels), blocks (2 x 2) or ASCII (1 x 2).
-
-A picture is two arrays of the same shape, characters and colours, so that any terminal program can show it.
-"""
+"""Curves as characters: a chart with axes, whose cells are braille (2 x 4 pixels), blocks (2 x 2) or ASCII (1 x 2)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from mmrl.plots.numbers import labels, ticks
+from mmrl.plots.axes import MIN_HEIGHT, MIN_WIDTH, Axis, draw_axes, draw_heading, fitted, upward_axis
+from mmrl.plots.picture import BRAILLE, PLAIN, Charset, Picture, blank, write
 from mmrl.plots.pixels import Floats, bits, off_scale, ordered, pixels, spans
-
-Row = list[tuple[str, int]]  # stretches of one colour from left to right
-PLAIN = -1  # the terminal's own colour
-MIN_WIDTH, MIN_HEIGHT = 16, 5
-
-
-@dataclass(frozen=True)
-class Charset:
-    """Which characters draw: `table[bits]` is the cell whose pixels weigh `weights` [rows, columns]."""
-
-    weights: NDArray[np.int64]
-    table: NDArray[np.str_]
-    up: str
-    down: str
-    dot: str
-    axes: tuple[str, ...]  # vertical, vertical with tick, corner, horizontal, horizontal with tick
-
-
-BRAILLE = Charset(
-    np.array([[1, 8], [2, 16], [4, 32], [64, 128]]),
-    np.array([" "] + [chr(0x2800 + bits) for bits in range(1, 256)]),
-    "▲",
-    "▼",
-    "●",
-    tuple("│┤└─┬"),
-)
-BLOCK = Charset(np.array([[1, 2], [4, 8]]), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", tuple("│┤└─┬"))
-ASCII = Charset(np.array([[1], [2]]), np.array(list(" '.:")), "^", "v", "*", tuple("|++-+"))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """y(x) [points], an optional band low..high [points], colours of both (0..255), a name, a mark on the line."""
+    """y(x) [points], an optional band low..high [points], colours of both (0..255), a name, a mark on the line.
+
+    `sparse`: dots instead of a line, for what stands behind another curve. `points`: only the mark at each point, in
+    the nearest cell that no other curve uses.
+    """
 
     x: ArrayLike
     y: ArrayLike
@@ -57,67 +30,8 @@ class Curve:
     shade: int = PLAIN
     label: str = ""
     mark: str = ""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Characters and their colours [height, width]; colour -1 is the terminal's own."""
-
-    cells: NDArray[np.str_]
-    colours: NDArray[np.int16]
-
-    def runs(self) -> list[Row]:
-        """Every row as stretches of one colour; blanks take the colour of their left neighbour."""
-        height, width = self.cells.shape
-        if not width:
-            return [[] for _ in range(height)]
-        hues = np.where(self.cells == " ", np.int16(-2), self.colours)
-        at = np.maximum.accumulate(np.where(hues != -2, np.arange(width), 0), axis=1)
-        hues = np.take_along_axis(hues, at, axis=1)
-        np.copyto(hues, np.int16(PLAIN), where=hues == -2)
-        rows = np.ascontiguousarray(self.cells).view(f"<U{width}")[:, 0].tolist()
-        changed = hues[:, 1:] != hues[:, :-1]
-        result = []
-        for text, row, cuts in zip(rows, hues, changed, strict=True):
-            edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
-            text = text.ljust(width)
-            result.append([(text[a:b], int(row[a])) for a, b in pairwise(edges)])
-        return result
-
-    def lines(self, colour: bool = True) -> list[str]:
-        """Every row as text, with escapes for 256 colours if wanted."""
-        if not colour:
-            return ["".join(text for text, _ in row) for row in self.runs()]
-        result = []
-        for row in self.runs():
-            parts = [text if hue < 0 else f"\x1b[38;5;{hue}m{text}\x1b[39m" for text, hue in row]
-            result.append("".join(parts))
-        return result
-
-
-def blank(width: int, height: int, text: str = "") -> Picture:
-    """An empty picture with a text in the middle."""
-    cells = np.full((height, width), " ", dtype="<U1")
-    if height and text:
-        write(cells, height // 2, 0, text[:width].center(width))
-    return Picture(cells, np.full((height, width), PLAIN, dtype=np.int16))
-
-
-def write(cells: NDArray[np.str_], row: int, column: int, text: str) -> None:
-    """Put a text into a row of cells; what does not fit is cut off."""
-    room = cells.shape[1] - column
-    if text and room > 0:
-        cells[row, column : column + len(text)] = list(text[:room])
-
-
-def beside(pictures: Sequence[Picture]) -> Picture:
-    """Pictures of equal height from left to right."""
-    return Picture(np.hstack([p.cells for p in pictures]), np.hstack([p.colours for p in pictures]))
-
-
-def below(pictures: Sequence[Picture]) -> Picture:
-    """Pictures of equal width from top to bottom."""
-    return Picture(np.vstack([p.cells for p in pictures]), np.vstack([p.colours for p in pictures]))
+    sparse: bool = False
+    points: bool = False
 
 
 def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] | None:
@@ -134,10 +48,16 @@ def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] 
     if not ends:
         return None
     low, high = min(least for least, _ in ends), max(most for _, most in ends)
-    if not high - low > 1e-13 * max(abs(low), abs(high)):  # a constant still wants an axis around it
+    if not high - low > max(1e-13 * max(abs(low), abs(high)), 1e-290):  # a constant still wants an axis around it
         room = max(abs(low) * (1e-9 if room > 1e-9 else 0.01), room)
         return low - room, high + room
     return low, high
+
+
+def signed(values: Sequence[ArrayLike]) -> bool:
+    """Whether any finite value is below zero, or none above it: a logarithmic axis cannot show these."""
+    found = [v[np.isfinite(v)] for v in (np.asarray(value, dtype=np.float64) for value in values)]
+    return any((v < 0).any() for v in found) or not any((v > 0).any() for v in found)
 
 
 def chart(
@@ -145,39 +65,42 @@ def chart(
     title: str,
     width: int,
     height: int,
-    across: str = "",
+    across: Axis = Axis(),
     charset: Charset = BRAILLE,
-    y_range: tuple[float, float] | None = None,
-    x_range: tuple[float, float] | None = None,
+    upward: Axis = Axis(),
 ) -> Picture:
-    """Curves with title, axes, 1-2-5 ticks and the name of the x axis, exactly width x height cells.
+    """Curves with title, legend, axes with even ticks and the name of the x axis, exactly width x height cells.
 
     Without any finite point the picture says so. Where curves share a cell their pixels are merged and the
-    last curve gives the colour.
+    last curve gives the colour. A logarithmic axis is refused where a curve is `signed`: it is linear then.
     """
     if width < MIN_WIDTH or height < MIN_HEIGHT:
         return blank(width, height, title)
+    if upward.log:
+        upward = replace(upward, log=not signed([curve.y for curve in curves]))
+    if upward.log:
+        curves = [_logarithmic(curve) for curve in curves]
     lines = [ordered(curve.x, curve.y) for curve in curves]
     bands = []
     for curve in curves:
         if curve.low is not None and curve.high is not None:
             bands.append((ordered(curve.x, curve.low), ordered(curve.x, curve.high), curve.shade))
     heights = [y for _, y in lines]
-    x_range = x_range or limits([x[np.isfinite(y)] for x, y in lines], 0.5)
-    y_range = y_range or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
+    x_range = across.limits or limits([x[np.isfinite(y)] for x, y in lines], 0.5)
+    y_range = upward.limits or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
     if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
         picture = blank(width, height, "waiting for the first point" if width > 28 else "waiting")
-        write(picture.cells, 0, 1, title[: width - 2])
+        write(picture.cells, 0, 1, fitted(title, width - 2))
         return picture
     picture = blank(width, height)
-    cells, colours = picture.cells, picture.colours
-    rows = height - 3
-    upward = _places(y_range, max(rows // 3, 2), rows + 1) or list(y_range)
-    names = labels(upward)
+    named = [(c.mark or charset.axes[3], c.label, c.colour) for c in curves if c.label]
+    top = draw_heading(picture, fitted(title, width - 2), named)
+    cells, colours = picture.cells[top - 1 :], picture.colours[top - 1 :]
+    rows = cells.shape[0] - 3
+    y_range, upward_at, names = upward_axis(y_range, rows, upward.log)
     margin = min(max(map(len, names)), width // 3)
     columns = width - margin - 2  # the last column keeps neighbouring charts apart
-    _axes(cells, x_range, y_range, upward, names, margin, across, charset)
-    _heading(cells, colours, title, [c for c in curves if c.label], charset.axes[3])
+    draw_axes(cells, (y_range, upward_at, names), margin, x_range, across, charset)
 
     tall, wide = charset.weights.shape
     area = cells[1 : 1 + rows, margin + 1 : -1]
@@ -195,78 +118,77 @@ def chart(
     for curve, (x, y) in zip(curves, lines, strict=True):
         low, high = spans(x, y, *x_range, size)
         seen.append((np.fmin.reduce(low.reshape(-1, wide), axis=1), np.fmax.reduce(high.reshape(-1, wide), axis=1)))
-        found = bits(pixels(low, high, *y_range, rows * tall), charset.weights)
+        if curve.points:
+            continue
+        lit = pixels(low, high, *y_range, rows * tall)
+        found = bits(lit & dither if curve.sparse else lit, charset.weights)
         pattern |= found
         hues[found > 0] = curve.colour
     area[:] = charset.table[pattern]
+    inner = Picture(area, hues)
     for curve, (x, y), extent in zip(curves, lines, seen, strict=True):
-        _marks(Picture(area, hues), curve, x, y, extent, x_range, y_range, charset)
+        if not curve.points:
+            _marks(inner, curve, (x, y), extent, x_range, y_range, charset)
+    drawn = [line for curve, line in zip(curves, lines, strict=True) if not curve.points and len(line[0])]
+    for curve, line in zip(curves, lines, strict=True):
+        if curve.points:
+            _points(inner, replace(curve, mark=curve.mark or charset.dot), line, drawn, x_range, y_range)
     return picture
 
 
-def _places(limits: tuple[float, float], fewest: int, most: int) -> list[float]:
-    """Ticks within an axis, about `fewest` of them; more finely spaced as long as there is only one."""
-    found: list[float] = []
-    for count in range(fewest, max(most, fewest) + 1):
-        found = [p for p in ticks(*limits, count) if limits[0] <= p <= limits[1]]
-        if len(found) > 1:
-            break
-    return found
+def _logarithmic(curve: Curve) -> Curve:
+    """The logarithms of a curve; a band that reaches zero ends at the smallest value of the curve."""
+    y = np.asarray(curve.y, dtype=np.float64)
+    least = y[np.isfinite(y) & (y > 0)].min()
+    with np.errstate(all="ignore"):
+        logarithms = np.where(y > 0, np.log10(y), np.nan)
+        edges = [
+            None if edge is None else np.log10(np.fmax(np.asarray(edge, dtype=np.float64), least / 2))
+            for edge in (curve.low, curve.high)
+        ]
+    return replace(curve, y=logarithms, low=edges[0], high=edges[1])
 
 
-def _axes(
-    cells: NDArray[np.str_],
+def _points(
+    inner: Picture,
+    curve: Curve,
+    line: tuple[Floats, Floats],
+    drawn: Sequence[tuple[Floats, Floats]],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
-    upward: Sequence[float],
-    names: Sequence[str],
-    margin: int,
-    across: str,
-    charset: Charset,
 ) -> None:
-    """Both axes with ticks; labels that would run into each other are left out."""
-    bar, bar_tick, corner, line, line_tick = charset.axes
-    rows, columns = cells.shape[0] - 3, cells.shape[1] - margin - 2
-    cells[1 : 1 + rows, margin] = bar
-    for place, name in zip(upward, names, strict=True):
-        level = min(int((place - y_range[0]) / (y_range[1] - y_range[0]) * rows), rows - 1)
-        write(cells, rows - level, 0, name[:margin].rjust(margin))
-        cells[rows - level, margin] = bar_tick
-    cells[rows + 1, margin] = corner
-    cells[rows + 1, margin + 1 : -1] = line
-    places = _places(x_range, max(columns // 12, 2), columns // 6)
-    free = 0
-    for place, name in zip(places, labels(places), strict=True):
-        column = margin + 1 + min(int((place - x_range[0]) / (x_range[1] - x_range[0]) * columns), columns - 1)
-        cells[rows + 1, column] = line_tick
-        start = min(max(column - len(name) // 2, 0), cells.shape[1] - len(name))
-        if start >= free:
-            write(cells, rows + 2, start, name)
-            free = start + len(name) + 1
-    if across and len(across) + 4 <= columns:
-        write(cells, rows + 1, cells.shape[1] - len(across) - 2, f" {across} ")
+    """Marks at the points of a curve, at least four columns apart, of which those go first whose cell is free.
 
-
-def _heading(
-    cells: NDArray[np.str_], colours: NDArray[np.int16], title: str, named: Sequence[Curve], line: str
-) -> None:
-    """Title and legend, above the curves."""
-    width = cells.shape[1]
-    room = width - sum(len(curve.label) + 4 for curve in named)
-    write(cells, 0, 1, title[: max(room, width // 2) - 1])
-    column = 1 + len(title[: max(room, width // 2) - 1])
-    for curve in named:
-        text = f"  {curve.mark or line} {curve.label}"
-        colours[0, column : column + len(text)] = curve.colour
-        write(cells, 0, column, text)
-        column += len(text)
+    Where one of the lines that are `drawn` uses the cell, the mark stands beside it, above if the point is above the
+    nearest of them.
+    """
+    area, hues = inner.cells, inner.colours
+    rows, columns = area.shape
+    x, y = line
+    shown = (x >= x_range[0]) & (x <= x_range[1]) & (y >= y_range[0]) & (y <= y_range[1])
+    x, y = x[shown], y[shown]
+    at = np.minimum((x - x_range[0]) / (x_range[1] - x_range[0]) * columns, columns - 1).astype(np.int64)
+    level = rows - 1 - np.minimum((y - y_range[0]) / (y_range[1] - y_range[0]) * rows, rows - 1).astype(np.int64)
+    taken = area[level, at] != " "
+    used = np.zeros(columns + 3, dtype=np.bool_)
+    for k in np.argsort(taken, kind="stable"):
+        column, home = int(at[k]), int(level[k])
+        if used[max(column - 3, 0) : column + 4].any():
+            continue
+        there = [value for a, b in drawn if math.isfinite(value := float(np.interp(x[k], a, b)))]
+        nearest = min(there, key=lambda v: abs(v - y[k]), default=y[k])
+        away = -1 if y[k] >= nearest else 1
+        for row in (home, home + away, home + 2 * away):
+            if 0 <= row < rows and area[row, column] == " ":
+                area[row, column], hues[row, column] = curve.mark[0], curve.colour
+                used[column] = True
+                break
 
 
 def _marks(
     inner: Picture,
     curve: Curve,
-    x: Floats,
-    y: Floats,
+    line: tuple[Floats, Floats],
     extent: tuple[Floats, Floats],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
@@ -278,7 +200,7 @@ def _marks(
     """
     area, hues = inner.cells, inner.colours
     rows, columns = area.shape
-    low, high = extent
+    (x, y), (low, high) = line, extent
     with np.errstate(invalid="ignore"):
         beyond_up, beyond_down = low > y_range[1], high < y_range[0]
     above, under = off_scale(x, y, *x_range, columns) if np.isinf(y).any() else (False, False)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from mmrl.plots.raster import Charset
+    from mmrl.plots.picture import Charset
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -18,7 +18,7 @@ def wants_colour(stream: TextIO) -> bool:
 
 def charset(stream: TextIO) -> Charset:
     """The characters that a stream can show: braille, blocks on the Linux console, else ASCII."""
-    from mmrl.plots.raster import ASCII, BLOCK, BRAILLE  # loads numpy, which a help page need not
+    from mmrl.plots.picture import ASCII, BLOCK, BRAILLE  # loads numpy, which a help page need not
 
     encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "").replace("_", "")
     if not encoding.startswith("utf"):

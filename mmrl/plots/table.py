@@ -14,7 +14,7 @@ from typing import Literal
 from rich.cells import cell_len
 
 from mmrl.plots.output import MOST_COLUMNS, terminal_size
-from mmrl.plots.text import printable, wrapped
+from mmrl.plots.text import printable, shortened, wrapped
 
 NOTHING = ("", "-")
 GAP = "  "
@@ -65,14 +65,6 @@ def pairs(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
         # a first word that is too wide to stand beside the name stands below it
         lines += found if found and found[0].startswith(first) else [name, *found]
     return lines
-
-
-def shortened(label: str, width: int) -> str:
-    """A label of at most `width` letters, with an ellipsis in its middle where it is longer."""
-    if len(label) <= width:
-        return label
-    end = (width - 1) // 2
-    return f"{label[: width - 1 - end]}…{label[len(label) - end :]}"
 
 
 def _least(column: Column, cells: Sequence[str], full: int, width: int) -> int:

@@ -23,6 +23,16 @@ def printable(text: object) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in str(text))
 
 
+def shortened(label: str, width: int) -> str:
+    """A label of at most `width` letters, with an ellipsis in its middle where it is longer."""
+    if len(label) <= width:
+        return label
+    if width < 2:
+        return label[: max(width, 0)]
+    end = (width - 1) // 2
+    return f"{label[: width - 1 - end]}…{label[len(label) - end :]}"
+
+
 def wrapped(text: str, width: int, indent: str = "", first: str = "") -> list[str]:
     """Lines of at most `width` letters; the first begins with `first`, the others with `indent`.
 

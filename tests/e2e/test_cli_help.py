@@ -160,7 +160,7 @@ def test_heavy_modules_stay_out(line: str, tmp_path: Path) -> None:
         "sys.argv = ['mmrl'] + sys.argv[1:]\n"
         "import cli\n"
         "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numba', 'numpy', 'textual', 'plotext', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numba', 'numpy', 'textual', 'matplotlib'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mmrl.plots import charts, episodes, lines, numbers, streams
+from mmrl.plots import charts, episodes, numbers, streams
 
 SIZES = [(80, 24), (200, 60), (80, 21), (37, 11), (20, 5), (10, 3)]
 
@@ -61,14 +61,9 @@ def test_bad_numbers_leave_a_gap(bad: float | None) -> None:
     for row in rows[10:20]:
         row["reward_mean"] = bad
     assert_fits(charts.training_figure(rows, width=80, height=24, colour=False), 80, 24)
-    assert [len(x) for x, _ in lines.finite_runs(*_xy(rows))] == [10, 10]
     for row in rows:
         row["reward_mean"] = bad
     assert "waiting for the first point" in charts.training_figure(rows, ["reward"], 80, 24, False)
-
-
-def _xy(rows: list[dict]) -> tuple[np.ndarray, np.ndarray]:
-    return charts.series(rows, "epoch"), charts.series(rows, "reward_mean")
 
 
 def test_escapes_only_with_colour() -> None:
@@ -88,17 +83,6 @@ def test_wants_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     assert streams.wants_colour(Terminal())  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
     assert not streams.wants_colour(Terminal())  # type: ignore[arg-type]
-
-
-def test_decimation_keeps_extremes() -> None:
-    x = np.arange(10_000.0)
-    y = np.sin(x)
-    y[1234], y[7777] = 50, -50
-    px, py = lines.decimate(x, y, 80)
-    assert len(px) <= 160
-    assert py.max() == 50
-    assert py.min() == -50
-    assert (np.diff(px) > 0).all()
 
 
 def test_metric_band_is_the_interval() -> None:

@@ -24,7 +24,7 @@ def records(graded: bool) -> list[dict[str, float]]:
 
 def test_the_line_leads_from_grade_to_grade() -> None:
     line = metric_line(records(True), "optimality")
-    assert np.asarray(line.x).tolist() == [10, 20, 30] and np.asarray(line.y) == pytest.approx([0.91, 0.92, 0.93])
+    assert np.asarray(line.x).tolist() == [10, 20, 30] and np.asarray(line.y) == pytest.approx([91, 92, 93])
     assert panels_of(Columns(records(False))) == PANELS == panels_of([])
     assert panels_of(Columns(records(True))) == (*PANELS, "optimality")
 
@@ -37,6 +37,6 @@ def test_live_view_with_and_without_grades(width: int, height: int) -> None:
         rows = Frame(progress).rows(width, height, False)
         text = "\n".join(rows)
         assert len(rows) == height and all(len(row) == width for row in rows)
-        assert ("optimality  0.93" in text) == graded
+        assert ("optimality  93.00 %" in text) == graded
         assert "reward" in text and "inventory" in text and "spread" in text
     assert "waiting" not in training_figure(records(True), panels_of(records(True)), width, height, False)

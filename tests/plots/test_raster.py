@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.plots import pixels, raster
+from mmrl.plots import picture, pixels, raster
+from mmrl.plots.axes import EPOCHS
 from mmrl.plots.numbers import ticks
 
 NUMBER = st.one_of(
@@ -19,7 +20,7 @@ NUMBER = st.one_of(
 )
 ANY = st.floats(allow_nan=True, allow_infinity=True)
 POINTS = st.lists(st.tuples(st.one_of(st.integers(-20, 20).map(float), st.floats(-20, 20)), NUMBER), max_size=40)
-CHARSETS = [raster.BRAILLE, raster.BLOCK, raster.ASCII]
+CHARSETS = [picture.BRAILLE, picture.BLOCK, picture.ASCII]
 
 
 def reference(points: list[tuple[float, float]], left: float, right: float, width: int) -> list[list[float]]:
@@ -85,7 +86,7 @@ def test_pixels_equal_the_reference(pairs: list, height: int) -> None:
 @pytest.mark.parametrize("charset", CHARSETS)
 @given(data=st.data())
 @settings(max_examples=50, deadline=None)
-def test_bits_equal_the_reference(charset: raster.Charset, data: st.DataObject) -> None:
+def test_bits_equal_the_reference(charset: picture.Charset, data: st.DataObject) -> None:
     tall, wide = charset.weights.shape
     rows, columns = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 6))
     flat = data.draw(
@@ -109,24 +110,24 @@ def test_bits_equal_the_reference(charset: raster.Charset, data: st.DataObject) 
     height=st.integers(0, 30),
 )
 @settings(max_examples=150, deadline=None)
-def test_any_numbers_fit(charset: raster.Charset, xs: list, ys: list, width: int, height: int) -> None:
+def test_any_numbers_fit(charset: picture.Charset, xs: list, ys: list, width: int, height: int) -> None:
     y = np.array(ys[: len(xs)], dtype=float)
     curve = raster.Curve(xs, y, y - 1, y + 1, 32, 244, "name", "a")
-    picture = raster.chart([curve], "title", width, height, "epoch", charset)
-    lines = picture.lines(colour=False)
+    drawn = raster.chart([curve], "title", width, height, EPOCHS, charset)
+    lines = drawn.lines(colour=False)
     assert len(lines) == height
     assert {len(line) for line in lines} <= {width}
-    if charset is raster.ASCII:
+    if charset is picture.ASCII:
         assert "".join(lines).isascii()
-    painted = picture.lines(colour=True)
+    painted = drawn.lines(colour=True)
     assert len(painted) == height
 
 
 def draw(
-    y: list[float], width: int = 40, height: int = 12, charset: raster.Charset = raster.BRAILLE, **more: object
+    y: list[float], width: int = 40, height: int = 12, charset: picture.Charset = picture.BRAILLE, **more: object
 ) -> str:
     curve = raster.Curve(np.arange(len(y)), y, **more)  # type: ignore[arg-type]
-    return "\n".join(raster.chart([curve], "t", width, height, "epoch", charset).lines(colour=False))
+    return "\n".join(raster.chart([curve], "t", width, height, EPOCHS, charset).lines(colour=False))
 
 
 def test_nan_breaks_and_infinity_is_marked() -> None:
@@ -147,7 +148,7 @@ def test_one_point_is_a_dot() -> None:
 def test_axes_and_title() -> None:
     rows = draw([0.0, 50.0, 100.0]).split("\n")
     assert rows[0].startswith(" t")
-    assert rows[-2].endswith(" epoch ")
+    assert " epoch " in rows[-2]
     assert "100" in rows[1] + rows[2]
     assert "0" in rows[-1]
 
@@ -156,21 +157,21 @@ def test_crossing_curves_share_cells_and_the_last_gives_the_colour() -> None:
     x = np.arange(9.0)
     curves = [raster.Curve(x, x, colour=1), raster.Curve(x, x, colour=2)]
     colours = set(raster.chart(curves, "t", 40, 12).colours.ravel().tolist())
-    assert colours == {raster.PLAIN, 2}
+    assert colours == {picture.PLAIN, 2}
 
 
 def test_band_is_visible_and_lighter_than_the_line() -> None:
     y = np.zeros(50)
     x = np.arange(50.0)
-    picture = raster.chart([raster.Curve(x, y, y - 1, y + 1, 1, 2)], "t", 40, 13)
-    shown = picture.cells != " "
-    assert (shown & (picture.colours == 2)).sum() > 5 * (shown & (picture.colours == 1)).sum()
+    drawn = raster.chart([raster.Curve(x, y, y - 1, y + 1, 1, 2)], "t", 40, 13)
+    shown = drawn.cells != " "
+    assert (shown & (drawn.colours == 2)).sum() > 5 * (shown & (drawn.colours == 1)).sum()
 
 
 def test_escapes_only_with_colour() -> None:
-    picture = raster.chart([raster.Curve([1, 2], [1, 2], colour=32)], "t", 40, 12)
-    assert "\x1b" not in "".join(picture.lines(colour=False))
-    assert "\x1b[38;5;32m" in "".join(picture.lines())
+    drawn = raster.chart([raster.Curve([1, 2], [1, 2], colour=32)], "t", 40, 12)
+    assert "\x1b" not in "".join(drawn.lines(colour=False))
+    assert "\x1b[38;5;32m" in "".join(drawn.lines())
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-2, 1e9), st.integers(1, 12))
@@ -188,7 +189,7 @@ def test_a_frame_is_cheap() -> None:
     best = math.inf
     for _ in range(30):
         begun = time.thread_time()
-        parts = [raster.chart([raster.Curve(x, y, y - 1, y + 1, 32, 244)], "t", 40, 34, "epoch") for _ in range(3)]
-        raster.beside(parts).lines()
+        parts = [raster.chart([raster.Curve(x, y, y - 1, y + 1, 32, 244)], "t", 40, 34, EPOCHS) for _ in range(3)]
+        picture.beside(parts).lines()
         best = min(best, time.thread_time() - begun)
     assert best < 0.008  # 4 ms are the aim; a loaded machine gets twice that

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
-from mmrl.plots.table import Column, pairs, shortened, table
+from mmrl.plots.table import Column, pairs, table
+from mmrl.plots.text import shortened
 
 AGENTS = ("", "avellaneda-stoikov", "avellaneda-stoikov-ppo_400-100", "avellaneda-stoikov-ppo_800-100")
 COLUMNS = [Column("agent", "label"), Column("value"), Column("nothing"), Column("why", "text"), Column("std")]

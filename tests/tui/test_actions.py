@@ -12,7 +12,7 @@ from textual.widgets import Input
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import drive, make_run, press, screen_text, select, settled
-from tui.screens.help import described, owners
+from tui.screens.help import described, meaning, owners
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
 SIZES = [(80, 24), (120, 36), (200, 60)] if COMPLETE else [(120, 36)]
@@ -67,7 +67,7 @@ def test_every_key_of_every_screen_reaches_its_action(
             for number, key, binding in plan:
                 name = binding.action.partition("(")[0]
                 label = binding.tooltip or binding.description
-                assert label in groups and label in palette, (station, key)
+                assert meaning(binding) in groups and label in palette, (station, key)
                 node = owners(app.screen)[number]
                 if node.check_action(name, ()) is not True:
                     continue
@@ -107,6 +107,12 @@ def test_the_palette_runs_what_it_names(results: Path) -> None:
         await pilot.press("down", "enter")
         for _ in range(100):
             await pilot.pause(0.05)
+            if "Copy alpha to good-results?" in screen_text(app):
+                break
+        assert not Path("good-results").exists()
+        await pilot.press("y")
+        for _ in range(100):
+            await pilot.pause(0.05)
             if Path("good-results/alpha/config.toml").is_file():
                 break
         assert Path("good-results/alpha/config.toml").is_file()
@@ -138,7 +144,7 @@ def test_what_cannot_be_written_is_told(results: Path, monkeypatch: pytest.Monke
         assert "Permission denied" in told[-1][0] and told[-1][1] == "error"
         assert read_control(folder)["want"] == "run"
         select(app, results / "alpha")
-        for keys in (("delete", "y"), ("R", "x", "enter"), ("g",)):
+        for keys in (("delete", "y"), ("R", "x", "enter"), ("P", "y")):
             before = len(told)
             await press(app, pilot, *keys)
             assert "Permission denied" in told[before][0] and told[before][1] == "error", keys

@@ -63,8 +63,8 @@ def test_optimality_is_a_line_through_its_grades(results: Path) -> None:
         await press(app, pilot)
         series = charts.charts()[3].content.series[0]
         assert series.x.tolist() == [10, 20, 30, 40]
-        np.testing.assert_allclose(series.y, [0.6, 0.7, 0.8, 0.9])
-        assert "optimality  0.9" in screen_text(app)
+        np.testing.assert_allclose(series.y, [60, 70, 80, 90])
+        assert "optimality  90.00 %" in screen_text(app)
         await press(app, pilot, "s", "s")  # smoothed from grade to grade
         smooth = charts.charts()[3].content.series[0]
         assert len(smooth.y) == len(smooth.x) == 4 and np.isfinite(smooth.y).all()

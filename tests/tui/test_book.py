@@ -83,11 +83,11 @@ def test_the_book_is_played_and_searched_for_trades(results: Path) -> None:
         await press(app, pilot, "space")
         await pilot.pause(0.6)
         assert "step 4/4" in screen_text(app) and "paused" in screen_text(app)  # stops at the end
-        await press(app, pilot, "left_square_bracket")  # an episode without a book
+        await press(app, pilot, "left_curly_bracket")  # an episode without a book
         text = screen_text(app)
         assert "epoch 20" in text and "/50" in text and "every level" not in text and "▓▓▓" in text
         for width, height in ((80, 24), (200, 60), (60, 20)):
-            await press(app, pilot, "right_square_bracket")
+            await press(app, pilot, "right_curly_bracket")
             await pilot.resize_terminal(width, height)
             await pilot.pause(0.1)
             assert "every level" in screen_text(app)

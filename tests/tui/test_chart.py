@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from textual.app import App, ComposeResult
 
-from mmrl.plots import raster
+from mmrl.plots import picture, raster
+from mmrl.plots.axes import Axis
 from tests.tui.conftest import screen_text
 from tui.widgets.chart import Chart, charset
 from tui.widgets.view import Content, Series
@@ -41,8 +42,8 @@ def drawn(y: list[float], width: int, height: int) -> list[str]:
     """The rows of the same curve, drawn without the widget."""
     x = np.arange(1.0, len(y) + 1)
     curve = raster.Curve(x, y, colour=0)
-    picture = raster.chart([curve], "title", width, height, "epoch", x_range=(1.0, float(len(y))))
-    return [text.rstrip() for text in picture.lines(colour=False)]
+    across = Axis("epoch", (1.0, float(len(y))), whole=True)
+    return [text.rstrip() for text in raster.chart([curve], "title", width, height, across).lines(colour=False)]
 
 
 def test_only_rows_that_change_are_painted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,11 +109,11 @@ def test_a_gap_stays_empty_and_nothing_is_waited_for() -> None:
 def test_characters_follow_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MMRL_CHARS", raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert charset() is raster.BRAILLE
+    assert charset() is picture.BRAILLE
     monkeypatch.setenv("TERM", "linux")
-    assert charset() is raster.BLOCK
+    assert charset() is picture.BLOCK
     monkeypatch.setenv("MMRL_CHARS", "ascii")
-    assert charset() is raster.ASCII
+    assert charset() is picture.ASCII
 
     async def script(app: Any, pilot: Any, chart: Chart) -> None:
         chart.show(content([0.0, 1.0, 0.5]))

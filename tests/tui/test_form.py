@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from textual.widgets import Input
 
-from tests.tui.conftest import drive, press, screen_text
+from mmrl.runs.control import read_control
+from mmrl.runs.lock import RunLock
+from tests.tui.conftest import drive, make_run, press, screen_text, select
 from tui.form import Draft, demand_of
+from tui.processes import NotStarted
 
 
 def unused(**texts: str) -> dict[str, str]:
@@ -66,6 +69,7 @@ def test_the_estimate_is_there_when_all_fields_can_be_read() -> None:
     assert demand_of(draft) is None
 
 
+@pytest.mark.usefixtures("short_form")
 def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmrl.runs.machine.memory", lambda: 2e9)
 
@@ -84,23 +88,6 @@ def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.Monkey
         assert "$ mmrl train" in screen_text(app)
 
     drive(results, script, (140, 36))
-
-
-def test_keys_typed_ahead_of_a_search_reach_its_field(results: Path) -> None:
-    async def script(app: Any, pilot: Any) -> None:
-        from textual import events
-
-        await press(app, pilot, "n", "ctrl+f", *"nb")
-        search = app.focused
-        await search.action_submit()  # Enter, and before the screen has heard of it:
-        search.post_message(events.Key("7", "7"))
-        await press(app, pilot)
-        assert app.screen.query_one("#search", Input).value == "nb"
-        assert app.focused.value == "1007" and "-nb 1007" in screen_text(app)
-        await press(app, pilot, "ctrl+f", "end", "x")
-        assert app.screen.query_one("#search", Input).value == "nbx"  # and the search takes keys again
-
-    drive(results, script)
 
 
 def test_another_market_shows_its_own_settings_with_its_defaults(results: Path) -> None:
@@ -126,3 +113,56 @@ def test_a_preset_of_another_market_is_left_with_its_market() -> None:
     draft.start_from("avellaneda-stoikov")
     draft.texts["market.gamma"] = "0.2"
     assert draft.arguments() == ["--preset", "avellaneda-stoikov", "--gamma", "0.2"]
+
+
+@pytest.mark.usefixtures("short_form")
+def test_the_form_keeps_what_was_typed_until_it_trains(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [NotStarted("the disk is full"), {"pid": 0}]
+
+    def start(arguments: list[str], root: Path) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("tui.processes.start", start)
+    changed = {"training.lr": 0.9}
+
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, "n", "ctrl+f", *"lr", "enter", *"0.9")  # a field selects its text
+        assert app.screen.draft.changed() == changed
+        await press(app, pilot, "escape", "escape", "escape")
+        assert type(app.screen).__name__ == "RunsScreen"
+        await press(app, pilot, "n")
+        assert app.screen.draft.changed() == changed
+        await press(app, pilot, "ctrl+r")
+        assert not app.screen.draft.changed() and "0 changed" in screen_text(app)
+        await press(app, pilot, "ctrl+r")
+        assert app.screen.draft.changed() == changed and "1 changed" in screen_text(app)
+        await press(app, pilot, "ctrl+o", "end", "enter")
+        assert app.screen.draft.preset == "" and not app.screen.draft.touched
+        await press(app, pilot, "ctrl+r", "ctrl+s")
+        await app.workers.wait_for_complete()
+        await press(app, pilot, "n")
+        assert app.screen.draft.changed() == changed  # it could not start
+        await press(app, pilot, "ctrl+s")
+        await app.workers.wait_for_complete()
+        await press(app, pilot, "n")
+        assert not app.screen.draft.touched
+
+    drive(results, script)
+
+
+def test_a_dialog_of_changes_keeps_what_was_typed(results: Path) -> None:
+    folder = make_run(results, "live", epochs=12, state="running")
+
+    async def script(app: Any, pilot: Any) -> None:
+        select(app, folder)
+        await press(app, pilot, "e", *"0.25", "escape", "e")
+        assert app.screen.query_one("#ask-lr", Input).value == "0.25"
+        await press(app, pilot, "enter", "e")
+        assert read_control(folder)["set"] == {"lr": 0.25}
+        assert app.screen.query_one("#ask-ne", Input).value == "40"
+
+    with RunLock(folder):
+        drive(results, script)

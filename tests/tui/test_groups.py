@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.tui.conftest import drive, make_run, press, screen_text
-from tui.widgets.runs_table import HEADER
+from tui.run_order import HEADER
 
 
 def names(app: Any) -> list[str]:
@@ -35,10 +35,10 @@ def test_folders_have_titles_that_the_cursor_passes_over(results: Path, size: tu
         assert app.screen.subject().name == "alpha"
         await pilot.click("#table", offset=(5, 5))  # the title of the second folder
         assert app.screen.subject().name == "alpha"
-        await press(app, pilot, "end", "G")
+        await press(app, pilot, "end", "f")
         assert names(app) == ["kept", "alpha", "beta", "gamma"] and "results/ 3 ─" not in screen_text(app)
         assert app.screen.subject().name == "kept" and app.session.settings.grouped is False
-        await press(app, pilot, "G", "slash", *"alpha", "enter")
+        await press(app, pilot, "f", "slash", *"alpha", "enter")
         assert names(app) == ["alpha"]  # a single folder needs no title
 
     drive(results, script, size)

@@ -20,7 +20,18 @@ from tui.screens.help import owners
 KEYS = (
     *"abcdefghijklmnopqrstuvwxyz0123456ORSTYZ",
     *("slash", "question_mark", "less_than_sign", "greater_than_sign", "plus", "minus", "comma", "full_stop"),
-    *("left_square_bracket", "right_square_bracket", "enter", "escape", "space", "delete", "backspace"),
+    *(
+        "left_square_bracket",
+        "right_square_bracket",
+        "left_curly_bracket",
+        "right_curly_bracket",
+        "ctrl+r",
+        "enter",
+        "escape",
+        "space",
+        "delete",
+        "backspace",
+    ),
     *("up", "down", "left", "right", "tab", "shift+tab", "home", "end", "pageup", "pagedown"),
     *("ctrl+f", "ctrl+o", "ctrl+s", "ctrl+w", "ctrl+y", "ctrl+p", "f1", "f10", "f12"),
 )
@@ -50,6 +61,7 @@ async def mouse(pilot: Any, chance: random.Random, size: tuple[int, int]) -> Non
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_random_keys_on_living_and_dying_runs(results: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.processes.start", lambda arguments, root: {"pid": 1})
+    monkeypatch.setattr("tui.app.MmrlApp.exit", lambda self: None)  # q and y
     chance = random.Random(seed)
     live = make_run(results, "live", epochs=12, state="running")
     chosen = ("live", "beta", "gamma", "alpha")[seed % 4]  # in training, to be corrupted, to vanish, finished

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import cli
+from mmrl.plots.smoothing import Ema
 from mmrl.settings.build import build
 from mmrl.settings.sources import nested
 from tui.form import Draft
 from tui.processes import shown
 from tui.settings import Settings, load_settings, settings_path
-from tui.smoothing import Ema
 from tui.watch import Metrics, Tail
 from tui.widgets.cells import age, bar, sparkline
 from tui.widgets.ladder import trades

@@ -11,7 +11,7 @@ import pytest
 from mmrl.runs.episodes import write_episode
 from tests.tui.conftest import drive, episode, press, screen_text
 from tui.widgets.chart import Chart
-from tui.widgets.quotes import dotted, surface
+from tui.widgets.quotes import surface
 
 
 def surfaces(**more: Any) -> dict[str, Any]:
@@ -52,11 +52,11 @@ def test_learned_and_best_quotes_side_by_side(results: Path, size: tuple[int, in
         lines = charts[4].content.series
         np.testing.assert_array_equal(lines[0].x, np.arange(-10, 11))
         np.testing.assert_allclose(lines[0].y, learned["quotes_ask"][1])
-        np.testing.assert_allclose(lines[1].y[::2], best["optimum_ask"][1])
-        assert np.isnan(lines[1].y[1::2]).all()  # dots
+        np.testing.assert_allclose(lines[1].y, best["optimum_ask"][1])
+        assert lines[1].points and not lines[0].points
         text = screen_text(app)
-        assert "dots: the optimum, at most 0.125 away" in text
-        assert ("─ learned  ─ best" in text) == (size[0] >= 100)
+        assert "─ learned, ◇ optimum, at most 0.125 away" in " ".join(text.split())
+        assert text.count("─ learned") == text.count("◇ optimum") == (7 if size[0] >= 100 else 1)
         await press(app, pilot, "left")  # an episode without a surface: what the trajectory shows
         text = screen_text(app)
         assert "seen in one trajectory" in text and "bid distance (currency)" in text
@@ -83,9 +83,3 @@ def test_surfaces_that_do_not_fit_are_none() -> None:
     assert surface({**good, "quotes_bid": good["quotes_bid"][:2]}, "quotes_bid") is None
     assert surface({**good, "quotes_time": np.zeros((3, 1))}, "quotes_bid") is None
     assert surface({**good, "quotes_bid": good["quotes_bid"].astype("U8")}, "quotes_bid") is None
-
-
-def test_dots_keep_their_places() -> None:
-    x, y = dotted(np.array([0.0, 1.0, 3.0]), np.array([5.0, 6.0, 7.0]))
-    assert x.tolist() == [0.0, 0.5, 1.0, 2.0, 3.0]
-    assert y[[0, 2, 4]].tolist() == [5.0, 6.0, 7.0] and np.isnan(y[[1, 3]]).all()

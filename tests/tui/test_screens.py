@@ -12,41 +12,9 @@ from textual.widgets import Input
 
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
-from mmrl.settings.fields import field
-from tests.tui.conftest import check_snapshot, drive, make_run, press, record, screen_text, settled
+from tests.tui.conftest import drive, make_run, press, record, screen_text, settled
 
-SIZES = [(80, 24), (120, 36), (200, 60)]
-SHOWN = [("market", "name"), ("market", "nt"), ("training", "ne"), ("training", "lr"), ("policy", "kind")]
 HOSTILE = "[/x] [bold red]no[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 ]]"
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-def test_runs_and_every_tab_of_a_run(results: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = [field(f"{group}.{name}") for group, name in SHOWN]
-    monkeypatch.setattr("tui.widgets.config_and_log.fields", lambda market: shown)  # a new setting changes no snapshot
-
-    async def script(app: Any, pilot: Any) -> None:
-        name = f"{size[0]}x{size[1]}"
-        check_snapshot(f"runs-{name}", screen_text(app))
-        if size == (80, 24):
-            check_snapshot(f"runs-{name}", app.export_screenshot(title="mmrl"), "svg")
-        app.screen.table.move_cursor(row=app.screen.table.order.index(str(results / "alpha")))
-        await press(app, pilot, "enter")
-        assert type(app.screen).__name__ == "RunScreen"
-        assert ("newest" in screen_text(app)) == (size[0] == 200)  # the panel of values beside the charts
-        await press(app, pilot, "s", "s")
-        check_snapshot(f"charts-{name}", screen_text(app))
-        if size == (80, 24):
-            check_snapshot(f"charts-{name}", app.export_screenshot(title="mmrl"), "svg")  # colours as well
-        for key, tab in enumerate(("episode", "book", "quotes", "config", "log"), 2):
-            await press(app, pilot, str(key))
-            check_snapshot(f"{tab}-{name}", screen_text(app))
-        await press(app, pilot, "question_mark")
-        assert "Stop after this epoch" in screen_text(app) or size[1] < 30
-        await press(app, pilot, "escape", "escape")
-        assert type(app.screen).__name__ == "RunsScreen"
-
-    drive(results, script, size)
 
 
 def test_no_runs_and_a_tiny_terminal(tmp_path: Path) -> None:
@@ -258,7 +226,6 @@ def test_a_new_run_from_the_form(results: Path, monkeypatch: pytest.MonkeyPatch)
 
     async def script(app: Any, pilot: Any) -> None:
         await press(app, pilot, "n")
-        check_snapshot("new-120x36", screen_text(app))
         await press(app, pilot, "ctrl+f", *"entropy", "enter")
         app.screen.query("FieldRow Input").first(Input).value = "11"
         await pilot.pause(0.1)

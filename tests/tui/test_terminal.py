@@ -88,12 +88,7 @@ def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal,
     terminal.wait("No runs yet")
     terminal.keys("n")
     terminal.wait("$ mmrl train --preset quickstart")
-    terminal.keys("C-f")
-    terminal.tmux("send-keys", "ne")
-    terminal.wait("Epochs")
-    time.sleep(1)  # the fields found by the first letter alone are shown a moment before
-    terminal.keys("Enter")
-    terminal.tmux("send-keys", "0")
+    terminal.tmux("send-keys", "C-f", "ne", "Enter", "2000")  # faster than anybody types
     terminal.wait("-ne 2000")
     terminal.keys("C-w")
     until(lambda: str(next(tmp_path.glob("results/*/metrics.jsonl"), "")), "the first epoch", 60)
@@ -103,10 +98,7 @@ def test_training_from_the_form_and_past_the_death_of_the_ui(terminal: Terminal,
     terminal.wait("epochs · follow")
     terminal.keys("e")
     terminal.wait("Learning rate")
-    time.sleep(1)  # painted a moment before it takes keys, where the machine is busy
-    terminal.keys("C-u")
-    terminal.tmux("send-keys", "0.0015")
-    terminal.keys("Enter")
+    terminal.tmux("send-keys", "0.0015", "Enter")
     terminal.wait("learning rate 0.0015")
     until(lambda: "x" * ('"lr":0.0015' in (folder / "metrics.jsonl").read_text()), "the change noted by the trainer")
     terminal.keys("p")

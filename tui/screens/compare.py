@@ -9,26 +9,30 @@ import numpy as np
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.widgets import DataTable, Footer, Static, TabbedContent, TabPane
+from textual.binding import ActiveBinding, Binding
+from textual.widget import Widget
+from textual.widgets import DataTable, Static, TabbedContent, TabPane
+from textual.widgets._tabbed_content import ContentTabs
 
-from mmrl.plots.charts import heading
-from mmrl.plots.numbers import compact, percent
+from mmrl.plots.charts import SPARSE, figure, heading, shown_values
+from mmrl.plots.colours import place_of_run
+from mmrl.plots.numbers import compact
+from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
-from mmrl.plots.raster import ASCII
-from mmrl.plots.text import printable
+from mmrl.plots.smoothing import LEVELS, Ema
+from mmrl.plots.text import printable, shortened
 from mmrl.runs import store
 from mmrl.runs.metrics import described
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
 
 from ..session import Session
-from ..smoothing import LEVELS, Ema
 from ..themes import ASCII_MARKS, MARKS
 from ..watch import Metrics
 from ..widgets.chart import Chart
+from ..widgets.keybar import PAN, ZOOM, KeyBar
 from ..widgets.training import choices
-from ..widgets.view import Content, Series, View
+from ..widgets.view import WHOLE, Content, Series, View
 from .base import Base
 from .dialogs import Choose
 
@@ -42,15 +46,16 @@ class Compare(Base):
 
     HELP_TITLE = "Compare"
     BINDINGS = [
-        Binding("escape,q", "leave", "Back"),
+        Binding("escape", "leave", "Back", show=False),
+        Binding("q", "leave", "Back"),
         Binding("v", "metric", "Metric", tooltip="Choose the metric"),
         Binding("a", "axis", "Axis", tooltip="By epoch, by steps, by wall time"),
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
-        Binding("left", "pan(-0.2)", "Pan left", show=False),
-        Binding("right", "pan(0.2)", "Pan right", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
+        Binding("left", "pan(-0.2)", "Pan left", group=PAN),
+        Binding("right", "pan(0.2)", "Pan right", group=PAN),
+        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", group=ZOOM),
+        Binding("minus", "zoom(1.43)", "Zoom out", group=ZOOM),
         Binding("0", "reset", "Reset", show=False),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
         Binding("1", "tab('curves')", "Curves", show=False),
@@ -77,7 +82,7 @@ class Compare(Base):
                 yield DataTable(id="diff", cursor_type="row")
             with TabPane("3 Final values", id="final"):
                 yield DataTable(id="final-table", cursor_type="row")
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.offers)
         yield from self.too_small()
 
     def on_mount(self) -> None:
@@ -85,7 +90,22 @@ class Compare(Base):
         self._differences()
         self.tick()
         self.set_interval(RATE, self.tick)
-        self.set_focus(self.query_one(Chart))
+        self.query_one(ContentTabs).can_focus = False
+        self.set_focus(self.home())
+
+    def offers(self, active: ActiveBinding) -> bool:
+        of_chart = ("metric", "axis", "smooth", "pan", "zoom", "reset", "log")
+        name = active.binding.action.partition("(")[0]
+        return name not in of_chart or self.query_one("#tabs", TabbedContent).active == "curves"
+
+    def home(self) -> Widget | None:
+        kinds: dict[str, type[Widget]] = {"curves": Chart, "differences": DataTable, "final": DataTable}
+        tabs = self.query_one("#tabs", TabbedContent)
+        return tabs.get_pane(tabs.active or "curves").query(kinds[tabs.active or "curves"]).first()
+
+    @on(TabbedContent.TabActivated)
+    def _activated(self) -> None:
+        self.set_focus(self.home())
 
     def tick(self) -> None:
         """Read new epochs and draw them."""
@@ -119,25 +139,39 @@ class Compare(Base):
         for number, metrics in enumerate(self.metrics):
             if not metrics.count:
                 continue
+            x = self._x(metrics)
             y, half = metrics.value_and_half(self.metric)
+            if not np.isfinite(y).any():
+                continue
             low, high, raw = None, None, None
             if half is not None and len(self.metrics) <= 3:
                 low, high = y - half, y + half
+            if self.metric in SPARSE:  # a line from one known value to the next
+                known = np.isfinite(y)
+                x, y = x[known], y[known]
+            y = shown_values(self.metric, y)
             if self.smoothing:
                 key = (number, self.metric, self.smoothing)
                 raw, y = y, self._averages.setdefault(key, Ema(self.smoothing)).extended(y)
-            series.append(Series(self._x(metrics), y, low, high, raw, number, "", self._mark(number)))
+            series.append(Series(x, y, low, high, raw, place_of_run(number), mark=self._mark(number), interval=True))
         title = heading(self.metric) + (f"  smooth {self.smoothing:g}" if self.smoothing else "")
-        self.query_one(Chart).show(Content(series, title, AXES[self.axis], []))
-        legend = Text()
+        waiting = not any(metrics.count for metrics in self.metrics)
+        empty = "waiting for the first point" if waiting else f"none of these runs has {self.metric.replace('_', ' ')}"
+        self.query_one(Chart).show(Content(series, title, AXES[self.axis], [], empty))
+        self._legend()
+
+    def _legend(self) -> None:
+        """Mark, name and newest value of each run; a long name is shortened in its middle."""
+        legend, chart = Text(no_wrap=True), self.query_one(Chart)
         for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
             y, half = metrics.value_and_half(self.metric)
-            last = float(y[-1]) if len(y) else math.nan
-            legend.append(f" {self._mark(number)} ", self.query_one(Chart)._style(number))
-            legend.append(f"{printable(folder.name)}  {compact(last)}")
-            if half is not None and len(half) and math.isfinite(half[-1]):
-                legend.append(f" ± {compact(float(half[-1]), 2)}")
-            legend.append("\n")
+            known = np.flatnonzero(np.isfinite(y))
+            at = int(known[-1]) if len(known) else 0
+            error = math.nan if half is None or not len(known) else float(half[at])
+            newest = figure(self.metric, float(y[at]) if len(known) else math.nan, error)
+            name = shortened(printable(folder.name), max(self.app.size.width - len(newest) - 8, 12))
+            legend.append(f" {self._mark(number)} ", chart._style(place_of_run(number)))
+            legend.append(f"{name}  {newest}\n")
         legend.rstrip()
         self.query_one("#legend", Static).update(legend)
 
@@ -146,7 +180,8 @@ class Compare(Base):
         table = self.query_one("#diff", DataTable)
         table.add_column("SETTING", width=26)
         for number, folder in enumerate(self.folders):
-            table.add_column(Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True), width=22)
+            name = shortened(printable(folder.name), 20)
+            table.add_column(Text(f"{MARKS[number]} {name}", no_wrap=True), width=22)
         configs: list[Config | None] = []
         for folder in self.folders:
             try:
@@ -176,16 +211,13 @@ class Compare(Base):
         for name in FINAL:
             table.add_column(heading(name).upper(), width=20)
         for number, (folder, metrics) in enumerate(zip(self.folders, self.metrics, strict=True)):
-            cells = [Text(f"{MARKS[number]} {printable(folder.name)}", no_wrap=True)]
+            cells = [Text(f"{MARKS[number]} {shortened(printable(folder.name), 28)}", no_wrap=True)]
             cells.append(Text(compact(metrics.last("epoch"), 8), justify="right"))
             for name in FINAL:
                 y, half = metrics.value_and_half(name)
-                text = compact(float(y[-1]) if len(y) else math.nan)
-                if name == "optimality":
-                    text = percent(metrics.last(name))
-                if half is not None and len(half) and math.isfinite(half[-1]):
-                    text += f" ± {compact(float(half[-1]), 2)}"
-                cells.append(Text(text, justify="right"))
+                error = float(half[-1]) if half is not None and len(half) else math.nan
+                last = metrics.last(name) if name in SPARSE else float(y[-1]) if len(y) else math.nan
+                cells.append(Text(figure(name, last, error), justify="right"))
             table.add_row(*cells)
 
     def _redraw(self) -> None:
@@ -197,10 +229,14 @@ class Compare(Base):
         self._redraw()
 
     def action_pan(self, by: float) -> None:
+        if self.view.span is None:
+            self.toast(WHOLE, "warning")
         self.view.pan(self.query_one(Chart).full(), by)
         self._redraw()
 
     def action_zoom(self, factor: float) -> None:
+        if self.view.span is None and factor > 1:
+            self.toast(WHOLE, "warning")
         self.view.zoom(self.query_one(Chart).full(), factor, self.view.cursor)
         self._redraw()
 
@@ -209,7 +245,10 @@ class Compare(Base):
         self._redraw()
 
     def action_log(self) -> None:
-        self.view.log = not self.view.log
+        if not self.query_one(Chart).can_log():
+            self.toast(f"{self.metric.replace('_', ' ')}: no log scale, as not all values are above zero")
+        else:
+            self.view.log = not self.view.log
         self._redraw()
 
     def action_smooth(self, by: int) -> None:
@@ -232,6 +271,7 @@ class Compare(Base):
 
     def action_tab(self, name: str) -> None:
         self.query_one("#tabs", TabbedContent).active = name
+        self.set_focus(self.home())
 
     def action_leave(self) -> None:
         self.app.pop_screen()

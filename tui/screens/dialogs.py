@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
@@ -16,9 +17,9 @@ from textual.widgets.option_list import Option
 
 
 class Confirm(ModalScreen[bool]):
-    """A yes-no question: Enter or y means yes, Esc or n means no."""
+    """A yes-no question: Enter or y means yes; Esc, n or q means no."""
 
-    BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
+    BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
 
     def __init__(self, question: str, detail: str = "", yes: str = "Yes") -> None:
         super().__init__()
@@ -55,13 +56,19 @@ class Blank:
 
 
 class Ask(ModalScreen[Mapping[str, str] | None]):
-    """A few values with the errors below them; Enter accepts, Esc cancels."""
+    """A few values with the errors below them; Enter accepts, Esc cancels.
+
+    What was typed when it was cancelled goes into `kept`, by name, and is there again when it is asked with the same.
+    """
 
     BINDINGS = [("escape", "cancel", "Cancel")]
 
-    def __init__(self, question: str, blanks: list[Blank], detail: str = "") -> None:
+    def __init__(
+        self, question: str, blanks: list[Blank], detail: str = "", kept: dict[str, str] | None = None
+    ) -> None:
         super().__init__()
         self.question, self.blanks, self.detail = question, blanks, detail
+        self.kept = {} if kept is None else kept
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -71,7 +78,9 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
             for blank in self.blanks:
                 if blank.label:
                     yield Label(Text(blank.label))
-                yield Input(blank.value, id=f"ask-{blank.name}", compact=len(self.blanks) > 2)
+                yield Input(
+                    self.kept.get(blank.name, blank.value), id=f"ask-{blank.name}", compact=len(self.blanks) > 2
+                )
                 yield Label("", id=f"error-{blank.name}", classes="fault")
             yield Label("Enter: apply · Esc: cancel", classes="hint")
 
@@ -79,7 +88,13 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
         self.set_focus(self.query(Input).first())
 
     def action_cancel(self) -> None:
+        texts = self._texts()
+        self.kept.clear()
+        self.kept.update({b.name: texts[b.name] for b in self.blanks if texts[b.name] != b.value})
         self.dismiss(None)
+
+    def _texts(self) -> dict[str, str]:
+        return {b.name: self.query_one(f"#ask-{b.name}", Input).value for b in self.blanks}
 
     @on(Input.Changed)
     def _changed(self) -> None:
@@ -96,13 +111,61 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         if not self._faults():
-            self.dismiss({b.name: self.query_one(f"#ask-{b.name}", Input).value for b in self.blanks})
+            self.kept.clear()
+            self.dismiss(self._texts())
+
+
+class ChooseSome(ModalScreen[list[str] | None]):
+    """A choice of several; space takes one or leaves it out, Enter accepts, Esc cancels."""
+
+    BINDINGS = [
+        Binding("enter", "accept", "Accept", priority=True),
+        Binding("space", "take", "Take or leave out", priority=True),
+        Binding("escape,q", "cancel", "Cancel"),
+        Binding("backspace", "reset", "The usual ones"),
+    ]
+
+    def __init__(self, question: str, choices: Mapping[str, str], current: Collection[str]) -> None:
+        """`choices` are the texts by name."""
+        super().__init__()
+        self.question, self.choices, self.taken = question, choices, set(current)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Label(Text(self.question), classes="question")
+            yield OptionList(*(Option(self._line(name), id=name) for name in self.choices))
+            yield Label("space: show or hide · Enter: apply\nBackspace: the usual ones · Esc: cancel", classes="hint")
+
+    def _line(self, name: str) -> Text:
+        return Text(f"[{'x' if name in self.taken else ' '}] {self.choices[name]}")
+
+    def action_take(self) -> None:
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            name = list(self.choices)[options.highlighted]
+            self.taken ^= {name}
+            options.replace_option_prompt_at_index(options.highlighted, self._line(name))
+
+    def action_accept(self) -> None:
+        self.dismiss([name for name in self.choices if name in self.taken])
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_reset(self) -> None:
+        self.dismiss([])
 
 
 class Choose(ModalScreen[Any]):
-    """A choice of one option, with a text about the highlighted one; Enter accepts, Esc cancels."""
+    """A choice of one option, with a text about the highlighted one; Enter accepts, Esc or q cancels."""
 
-    BINDINGS = [("escape", "cancel", "Cancel")]
+    BINDINGS = [
+        ("escape,q", "cancel", "Cancel"),
+        ("j", "move('down')", "Down"),
+        ("k", "move('up')", "Up"),
+        ("g", "move('first')", "First"),
+        ("G", "move('last')", "Last"),
+    ]
 
     def __init__(
         self, question: str, choices: list[str], current: str = "", about: Callable[[str], str] | None = None
@@ -126,6 +189,15 @@ class Choose(ModalScreen[Any]):
 
     def action_cancel(self) -> None:
         self.dismiss(None)
+
+    def action_move(self, where: str) -> None:
+        options = self.query_one(OptionList)
+        {
+            "down": options.action_cursor_down,
+            "up": options.action_cursor_up,
+            "first": options.action_first,
+            "last": options.action_last,
+        }[where]()
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self, event: OptionList.OptionHighlighted) -> None:

@@ -11,6 +11,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
+TWO_COLUMNS = 70  # columns of the terminal
+
 
 def owners(screen: Screen) -> list[DOMNode]:
     """The nodes of this program that bind keys now: focused widget and ancestors, the screen, the application."""
@@ -27,15 +29,21 @@ def described(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
     groups: list[tuple[str, list[tuple[str, str]]]] = []
     for node in owners(screen):
         rows: dict[str, list[str]] = {}
-        for _, binding in node._bindings:
+        own = {binding.key for binding in Binding.make_bindings(type(node).__dict__.get("BINDINGS", []))}
+        for _, binding in sorted(node._bindings, key=lambda found: found[1].key not in own):
             if binding.description and not binding.system and not binding.action.startswith("app."):
                 if binding.action.startswith("screen."):
                     continue
-                rows.setdefault(binding.tooltip or binding.description, []).append(shown_key(screen, binding))
+                rows.setdefault(meaning(binding), []).append(shown_key(screen, binding))
         if rows:
             title = getattr(node, "HELP_TITLE", "This part")
             groups.append((title, [(" ".join(dict.fromkeys(keys)), text) for text, keys in rows.items()]))
     return groups
+
+
+def meaning(binding: Binding) -> str:
+    """What a key does, in a line; keys that belong together share it."""
+    return binding.group.description if binding.group else binding.tooltip or binding.description
 
 
 def shown_key(screen: Screen, binding: Binding) -> str:
@@ -44,23 +52,50 @@ def shown_key(screen: Screen, binding: Binding) -> str:
 
 
 class Help(ModalScreen[None]):
-    """All keys of the screen from which it was opened."""
+    """All keys of the screen from which it was opened: those of the view first, in two columns where there is room."""
 
-    BINDINGS = [("escape,question_mark,q", "close", "Close")]
+    BINDINGS = [
+        ("escape,question_mark,f1,q", "close", "Close"),
+        ("j,down", "scroll(1)", "Down"),
+        ("k,up", "scroll(-1)", "Up"),
+    ]
 
     def __init__(self, about: Screen) -> None:
         super().__init__()
         self.about = about
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(classes="dialog wide"):
-            for title, rows in described(self.about):
-                yield Label(Text(title), classes="question")
-                table = Table.grid(padding=(0, 2))
-                for keys, text in rows:
-                    table.add_row(Text(keys, style="bold"), Text(text))
-                yield Static(table)
+        with VerticalScroll(classes="dialog help"):
+            yield Static(self._keys())
             yield Label("Esc closes", classes="hint")
+
+    def _keys(self) -> Table:
+        groups = described(self.about)
+        sizes = [len(rows) + 2 for _, rows in groups]
+        cut = len(groups)
+        if self.app.size.width >= TWO_COLUMNS and len(groups) > 1:
+            cut = min(range(1, len(groups)), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:])))
+        columns = [groups[:cut], groups[cut:]]
+        whole = Table.grid(padding=(0, 2), expand=True)
+        for _ in columns:
+            whole.add_column(ratio=1)
+        whole.add_row(*(_column(part) for part in columns if part))
+        return whole
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+def _column(groups: list[tuple[str, list[tuple[str, str]]]]) -> Table:
+    """Keys and what they do, below the titles of their groups."""
+    table = Table.grid(padding=(0, 1))
+    for number, (title, rows) in enumerate(groups):
+        if number:
+            table.add_row("", "")
+        table.add_row("", Text(title, style="bold underline"))
+        for keys, text in rows:
+            table.add_row(Text(keys, style="bold"), Text(text))
+    return table

@@ -6,12 +6,14 @@ import statistics
 from pathlib import Path
 
 from rich.text import Text
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.fuzzy import Matcher
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from mmrl.plots.numbers import compact
@@ -20,16 +22,19 @@ from mmrl.runs import machine, memory, store
 from mmrl.settings.fields import NAME, FieldSpec
 from mmrl.settings.model import GROUPS
 from mmrl.settings.preset_about import about, all_about
+from mmrl.settings.sources import StoredConfig
 
 from .. import processes
 from ..form import Draft, demand_of
 from ..messages import StartTraining
 from ..session import Session
-from ..widgets.fields import FieldRow, Search
+from ..widgets.fields import FieldRow
+from ..widgets.keybar import KeyBar
 from .base import Base
 from .dialogs import Choose
 
 NO_PRESET = "(defaults)"
+SEARCH_PAUSE = 0.08  # seconds after the last letter
 OF_ANOTHER_MARKET = 0.3  # what a find counts whose market is not chosen
 IN_WORDS = 380  # letters about a preset, which fit below the choices in the smallest terminal
 
@@ -43,41 +48,50 @@ class NewRun(Base):
         Binding("ctrl+w", "start(True)", "Start and watch", priority=True),
         Binding("ctrl+o", "preset", "Preset", priority=True),
         Binding("ctrl+f", "search", "Search", priority=True),
+        Binding("ctrl+r", "start_over", "Start over", priority=True, tooltip="Start over, or bring the changes back"),
         Binding("ctrl+y", "copy", "Copy command", priority=True),
-        Binding("escape", "leave", "Back"),
-        Binding("f1", "help", "Help", show=False),
+        Binding("escape", "leave", "Back", tooltip="Back; the changes are kept"),
+        Binding("q", "close", "Back", show=False, tooltip="Back to the list; the changes are kept"),
+        Binding("f1", "help", "Help"),
     ]
 
     def __init__(self, session: Session, source: Path | None = None) -> None:
         super().__init__(session)
-        self.draft = Draft()
-        self.source = source
+        self.origin = self.source = source
+        self.draft = session.drafts.get(source) or Draft()
+        self.kept: Draft | None = None  # the changes that starting over, or another preset, took away
         self.group = "market"
+        self._found: Timer | None = None  # shows what the search finds
 
     def compose(self) -> ComposeResult:
         yield Static(id="form-head", classes="bar", markup=False)
         yield Static(id="preset-about", markup=False)
-        yield Search(placeholder="search settings by name or meaning", id="search", compact=True)
+        yield Input(placeholder="search settings by name or meaning", id="search", compact=True)
         with Horizontal(id="form"):
             yield OptionList(id="groups")
-            yield VerticalScroll(id="fields")
+            yield VerticalScroll(id="fields", can_focus=False)
         yield Static(id="command", markup=False)
         yield Static(id="estimate", classes="bar", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.offers)
         yield from self.too_small()
 
     async def on_mount(self) -> None:
-        if self.source is not None:
-            stored = self.attempt(lambda: store.read_config(self.source))  # type: ignore[arg-type]
-            if isinstance(stored, bool) or stored is None:
-                self.draft.start_from("quickstart")
-            else:
-                self.draft.start_from_run(stored.config)
+        if self.draft.touched:
+            self.toast("your changes are back; ctrl+r starts over")
         else:
-            self.draft.start_from("quickstart")
+            self._start_over()
         self._list_groups()
         self.set_focus(self.query_one("#groups", OptionList))
         await self._show()
+
+    def _start_over(self) -> None:
+        """A draft of the run to be copied, else of the usual preset."""
+        self.draft, self.source = Draft(), self.origin
+        self.draft.start_from("quickstart")
+        if self.origin is not None:
+            stored = self.attempt(lambda: store.read_config(self.origin))  # type: ignore[arg-type]
+            if isinstance(stored, StoredConfig):
+                self.draft.start_from_run(stored.config)
 
     def _list_groups(self) -> None:
         """List the groups with the numbers of changes and errors in them."""
@@ -101,6 +115,9 @@ class NewRun(Base):
 
     async def _show(self) -> None:
         """Show the fields of the group, or those that match the search."""
+        if self._found is not None:
+            self._found.stop()
+            self._found = None
         wanted = self.query_one("#search", Input).value.strip()
         if wanted:
             matcher, whole = Matcher(wanted), wanted.lower()
@@ -118,6 +135,7 @@ class NewRun(Base):
         else:
             specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
+        within = [node for node in self.focused.ancestors if isinstance(node, FieldRow)] if self.focused else []
         rows = [FieldRow(spec, self.draft.texts[spec.key], found=bool(wanted)) for spec in specs]
         with self.app.batch_update():
             await box.remove_children()
@@ -126,6 +144,9 @@ class NewRun(Base):
             else:
                 await box.mount(Static(Text("no setting matches"), classes="hint"))
             box.scroll_home(animate=False)
+        if within:
+            same = [row for row in rows if row.spec.key == within[0].spec.key]
+            self.set_focus((same or rows)[0].entry() if rows else self.query_one("#search", Input))
         self._update()
 
     def _update(self) -> None:
@@ -168,26 +189,31 @@ class NewRun(Base):
     async def _group(self, event: OptionList.OptionHighlighted) -> None:
         if event.option.id and event.option.id != self.group:
             self.group = event.option.id
-            search = self.query_one("#search", Input)
-            if search.value:
-                search.value = ""  # the change shows the group
-            else:
-                await self._show()
+            with self.prevent(Input.Changed):
+                self.query_one("#search", Input).value = ""
+            await self._show()
 
     @on(OptionList.OptionSelected, "#groups")
     def _into(self) -> None:
-        found = self.query("FieldRow Input, FieldRow Select")
-        first = found.first() if found else None
-        if first is not None:
-            self.set_focus(first)
-        self.query_one(Search).hand_over(first if isinstance(first, Input) else None)
+        found = self.query(FieldRow)
+        if found:
+            self.set_focus(found.first().entry())
 
     @on(Input.Changed, "#search")
     async def _searched(self) -> None:
-        await self._show()
+        """Show what is found a moment after the last letter, or when the field is left."""
+        if self._found is not None:
+            self._found.stop()
+        self._found = self.set_timer(SEARCH_PAUSE, self._show)
+
+    async def on_descendant_blur(self, event: events.DescendantBlur) -> None:
+        if event.widget.id == "search" and self._found is not None:
+            await self._show()
 
     @on(Input.Submitted, "#search")
-    def _found(self) -> None:
+    async def _search_done(self) -> None:
+        if self._found is not None:
+            await self._show()
         self._into()
 
     @on(FieldRow.Edited)
@@ -195,7 +221,6 @@ class NewRun(Base):
         self.draft.texts[event.key] = event.text
         if event.key == NAME and not self.query_one("#search", Input).value:
             await self._show()  # another market has other settings
-            self.set_focus(self.query("FieldRow Select").first())
         self._update()
 
     def action_search(self) -> None:
@@ -208,7 +233,8 @@ class NewRun(Base):
     def action_preset(self) -> None:
         async def chosen(name: str | None) -> None:
             if name:
-                self.source = None
+                self._put_aside()
+                self.source, self.draft = None, Draft()
                 self.draft.start_from("" if name == NO_PRESET else name)
                 await self._show()
 
@@ -221,8 +247,29 @@ class NewRun(Base):
             key, fault = next(iter(errors.items()))
             self.toast(f"{key}: {fault}", "error")
             return
+        drafts, origin = self.session.drafts, self.origin
+        drafts[origin] = self.draft  # until training has begun
         self.app.pop_screen()
-        self.app.post_message(StartTraining(self.draft.arguments(), self.session.runs.results, open_run=watch))
+        started = lambda: drafts.pop(origin, None)  # noqa: E731
+        self.app.post_message(StartTraining(self.draft.arguments(), self.session.runs.results, watch, started))
+
+    async def action_start_over(self) -> None:
+        before = self.kept
+        if self._put_aside():
+            self._start_over()
+        elif before is not None:
+            self.draft, self.kept = before, None
+        else:
+            self.toast("nothing is changed")
+            return
+        await self._show()
+
+    def _put_aside(self) -> bool:
+        """Keep the changes for ctrl+r; False if there are none."""
+        if self.draft.touched:
+            self.kept = self.draft
+            self.toast("ctrl+r brings your changes back")
+        return self.draft.touched
 
     def action_leave(self) -> None:
         search = self.query_one("#search", Input)
@@ -232,7 +279,17 @@ class NewRun(Base):
         elif focused is not None and focused.id != "groups":
             self.set_focus(self.query_one("#groups", OptionList))
         else:
-            self.app.pop_screen()
+            self.action_close()
+
+    def action_close(self) -> None:
+        self.session.drafts.pop(self.origin, None)
+        if self.draft.touched:
+            self.session.drafts[self.origin] = self.draft
+            self.toast(f"your changes are kept: {'n' if self.origin is None else 'd'} brings them back")
+        self.app.pop_screen()
+
+    def home(self) -> Widget | None:
+        return self.query_one("#groups", OptionList)
 
 
 def in_words(preset: str) -> str:

@@ -12,7 +12,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.widget import Widget
-from textual.widgets import DataTable, Footer, Log, Static, TabbedContent, TabPane
+from textual.widgets import DataTable, Log, Static, TabbedContent, TabPane
+from textual.widgets._tabbed_content import ContentTabs
 
 from mmrl.markets.contract import usual_spec
 from mmrl.plots.numbers import compact
@@ -22,19 +23,23 @@ from mmrl.runs.control import read_request
 from mmrl.runs.metrics import described
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status, word
 
+from ..run_index import place_of
+from ..run_order import ordered
 from ..session import Session
 from ..themes import SIGNS
 from ..watch import Metrics
 from ..widgets.book import BookView
 from ..widgets.cells import bar
 from ..widgets.chart import Chart
+from ..widgets.charted import Charted
 from ..widgets.config_and_log import ConfigTable, LogTail
 from ..widgets.episode import EpisodeView
+from ..widgets.keybar import RUN, KeyBar
 from ..widgets.quotes import QuotesView
 from ..widgets.training import TrainingCharts
-from .base import RunActions
 from .dialogs import Choose
 from .new_run import NewRun
+from .run_actions import RunActions
 
 TABS = ("charts", "episode", "book", "quotes", "config", "log")
 RATE = 0.25
@@ -48,15 +53,18 @@ class RunScreen(RunActions):
     HELP_TITLE = "Run"
     BINDINGS = [
         *(Binding(str(n), f"tab('{name}')", name.title(), show=False) for n, name in enumerate(TABS, 1)),
-        Binding("escape,q", "leave", "Back"),
+        Binding("escape", "leave", "Back", show=False),
+        Binding("q", "leave", "Back"),
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
         Binding("x", "expand", "More epochs", tooltip="Train more epochs"),
         Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or plot_after while it trains"),
-        Binding("d", "duplicate", "Duplicate", show=False),
-        Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
-        Binding("R", "rename", "Rename", show=False),
+        Binding("left_square_bracket", "run(-1)", "Previous run", group=RUN),
+        Binding("right_square_bracket", "run(1)", "Next run", group=RUN),
+        Binding("d", "duplicate", "Duplicate", tooltip="Duplicate: a new run with its settings"),
+        Binding("P", "promote", "Promote", tooltip="Promote: copy to good-results"),
+        Binding("R", "rename", "Rename"),
         Binding("Y", "copy_path", "Copy path", show=False),
     ]
 
@@ -92,11 +100,12 @@ class RunScreen(RunActions):
                 yield ConfigTable(self.folder)
             with TabPane("6 Log", id="log"):
                 yield LogTail(self.folder)
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.offers)
         yield from self.too_small()
 
     def on_mount(self) -> None:
-        self.call_after_refresh(self._enter, self.first_tab)
+        self.query_one(ContentTabs).can_focus = False  # its keys are 1 to 6: the view's own go on working
+        self._enter(self.first_tab)
         self.update_state()
         self.tick()
         self.set_interval(RATE, self.tick)
@@ -112,7 +121,9 @@ class RunScreen(RunActions):
             return
         tab = self.query_one("#tabs", TabbedContent).active
         if tab == "charts":
-            self.query_one(TrainingCharts).update()
+            charts = self.query_one(TrainingCharts)
+            charts.active = self.info.state in UNFINISHED
+            charts.update()
         elif tab == "log":
             self.query_one(LogTail).poll()
         else:
@@ -157,7 +168,7 @@ class RunScreen(RunActions):
         entry = self.session.runs.entries.get(str(self.folder))
         before = self.info.state
         if (self.folder / "config.toml").is_file():
-            self._place = _place(self.folder)
+            self._place = place_of(self.folder)
             if entry is not None:
                 self.info = entry.info
             else:
@@ -188,7 +199,7 @@ class RunScreen(RunActions):
     def _renamed(self) -> Path | None:
         """Where the folder is now: the same folder under another name, not a copy of it with the same id."""
         same = [e for e in self.session.runs.entries.values() if e.info.id and e.info.id == self.info.id]
-        return next((Path(e.key) for e in same if _place(Path(e.key)) == self._place), None)
+        return next((Path(e.key) for e in same if place_of(Path(e.key)) == self._place), None)
 
     def _read_seed(self) -> None:
         try:
@@ -242,15 +253,25 @@ class RunScreen(RunActions):
             self._moving = True
             self.app.switch_screen(RunScreen(self.session, new, self.query_one("#tabs", TabbedContent).active))
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "duplicate"):
-            return bool(self.allows(action))
-        return True
-
     def action_tab(self, name: str) -> None:
         box = self.query_one("#tabs", TabbedContent)
         if box.get_tab(name).display:
             box.active = name
+            self._enter(name)
+        else:
+            self.toast(f"the market {self.info.market} has no {name}", "warning")
+
+    def action_run(self, by: int) -> None:
+        """Show the next or previous run of the list, in the same tab."""
+        runs, here = self.session.runs, str(self.folder)
+        listed = self.session.order or ordered(runs, self.session.settings, "all", "")
+        order = [key for key in map(runs.now, listed) if key in runs.entries]
+        at = order.index(here) + by if here in order else 0
+        if not 0 <= at < len(order):
+            self.toast("this is the last run of the list" if by > 0 else "this is the first run of the list", "warning")
+            return
+        self.session.chosen = order[at]
+        self.app.switch_screen(RunScreen(self.session, Path(order[at]), self.query_one("#tabs", TabbedContent).active))
 
     @on(TabbedContent.TabActivated)
     def _activated(self, event: TabbedContent.TabActivated) -> None:
@@ -260,23 +281,33 @@ class RunScreen(RunActions):
             self._enter(event.pane.id or "charts")
         self.tick()
 
-    def _enter(self, tab: str) -> None:
-        """Focus the first widget of a tab that takes keys."""
+    def home(self) -> Widget | None:
+        return self._entry(self.query_one("#tabs", TabbedContent).active)
+
+    def _entry(self, tab: str) -> Widget | None:
+        """The first widget of a tab that takes keys: in the charts the one that is shown."""
         kinds: dict[str, type[Widget]] = {"charts": Chart, "config": DataTable, "log": Log}
+        pane = self.query_one("#tabs", TabbedContent).get_pane(tab or "charts")
+        found = pane.query(kinds[tab]) if tab in kinds else pane.children
+        return next((widget for widget in found if widget.display), None)
+
+    def _enter(self, tab: str) -> None:
+        """Focus the first widget of a tab that takes keys, if the focus is not in it."""
         pane = self.query_one("#tabs", TabbedContent).get_pane(tab)
-        target = pane.query(kinds[tab]).first() if tab in kinds else pane.children[0]
-        self.set_focus(target)
+        if self.focused is None or pane not in self.focused.ancestors:
+            self.set_focus(self._entry(tab))
 
     def action_leave(self) -> None:
-        box = self.query_one("#tabs", TabbedContent)
-        grid = self.query_one(TrainingCharts).query_one("#charts-grid")
-        if box.active == "charts" and grid.has_class("-one"):
-            self.query_one(TrainingCharts).action_maximise()
+        shown = self.query_one("#tabs", TabbedContent).active_pane
+        views = [] if shown is None else [view for view in shown.query(Charted) if view.maximised]
+        if views:
+            views[0].maximise(None)
         elif self.app.screen is self:
             self.app.pop_screen()
 
     def action_duplicate(self) -> None:
-        self.app.push_screen(NewRun(self.session, self.folder))
+        if self.allowed("duplicate"):
+            self.app.push_screen(NewRun(self.session, self.folder))
 
     @on(TrainingCharts.MetricRequested)
     def _choose_metric(self, event: TrainingCharts.MetricRequested) -> None:
@@ -288,12 +319,3 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(min(seconds, 3.6e8)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _place(folder: Path) -> tuple[int, int]:
-    """Device and inode of a folder, which a rename keeps; zeros if there is none."""
-    try:
-        facts = folder.stat()
-    except OSError:
-        return 0, 0
-    return facts.st_dev, facts.st_ino

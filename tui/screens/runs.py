@@ -9,22 +9,26 @@ from pathlib import Path
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.fuzzy import Matcher
-from textual.widgets import Footer, Input, Static
+from textual.binding import ActiveBinding, Binding
+from textual.widget import Widget
+from textual.widgets import Input, Static
 
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs.store import RunInfo
 
 from ..messages import PollRuns
+from ..run_order import HEADER, SORTS, STATES, ordered
 from ..session import Session
 from ..widgets.cells import row
-from ..widgets.columns import BARS_FROM, COLUMNS, LAYOUTS, NUMBERS, SORTS, STATES
-from ..widgets.runs_table import HEADER, Cells, Column, RunsTable
-from .base import RunActions
-from .dialogs import Choose
+from ..widgets.columns import BARS_FROM, choices, laid_out
+from ..widgets.keybar import KeyBar
+from ..widgets.preview import Preview
+from ..widgets.runs_table import Cells, RunsTable
+from .dialogs import Choose, ChooseSome, Confirm
+from .run_actions import REFUSALS, RunActions
 
+PREVIEW_FROM = 20  # lines of the terminal
 EMPTY = "No runs yet in {}.\n\nPress n to start one, or run\nmmrl train --preset quickstart"
 
 
@@ -34,44 +38,48 @@ class RunsScreen(RunActions):
     HELP_TITLE = "Runs"
     BINDINGS = [
         Binding("enter", "open", "Open", priority=False),
+        Binding("escape", "clear", "Show all"),
         Binding("n", "new", "New"),
-        Binding("d", "duplicate", "Duplicate", show=False),
-        Binding("space", "mark", "Mark", tooltip="Mark for comparison, at most 8"),
-        Binding("c", "compare", "Compare", tooltip="Compare the marked runs"),
         Binding("p", "pause", "Pause"),
         Binding("r", "resume", "Resume"),
         Binding("t", "stop", "Stop", tooltip="Stop after this epoch, with a checkpoint"),
         Binding("x", "expand", "More epochs", tooltip="Train more epochs"),
         Binding("e", "edit", "Edit", tooltip="Change learning rate, entropy, target or plot_after while it trains"),
-        Binding("R", "rename", "Rename", show=False),
-        Binding("g", "promote", "Promote", show=False, tooltip="Promote: copy to good-results"),
-        Binding("delete", "trash", "Trash", show=False, tooltip="Move to the trash"),
-        Binding("u", "undo", "Undo", show=False, tooltip="Restore the last run moved to the trash"),
+        Binding("space", "mark", "Mark", tooltip="Mark for comparison, at most 8"),
+        Binding("c", "compare", "Compare", tooltip="Compare the marked runs"),
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("d", "duplicate", "Duplicate", tooltip="Duplicate: a new run with its settings"),
+        Binding("o", "sort", "Sort", tooltip="Sort by the next column"),
+        Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
+        Binding("R", "rename", "Rename"),
+        Binding("P", "promote", "Promote", tooltip="Promote: copy to good-results"),
+        Binding("delete", "trash", "Trash", tooltip="Move to the trash"),
+        Binding("u", "undo", "Undo", tooltip="Restore the last run moved to the trash"),
+        Binding("w", "states", "States", show=False, tooltip="Show only some states"),
+        Binding("f", "group", "By folder", show=False, tooltip="Group by folder, or not"),
+        Binding("v", "preview", "Preview", show=False, tooltip="Show or hide the preview"),
+        Binding("C", "columns", "Columns", show=False, tooltip="Choose the columns"),
         Binding("Y", "copy_path", "Copy path", show=False),
         Binding("l", "log", "Log", show=False, tooltip="Open the log"),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("o", "sort", "Sort", show=False, tooltip="Sort by the next column"),
-        Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
-        Binding("G", "group", "Group", show=False, tooltip="Group by folder, or not"),
-        Binding("w", "states", "States", show=False, tooltip="Show only some states"),
-        Binding("escape", "clear", "Clear filter", show=False),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
+        Binding("q", "quit", "Quit", tooltip="Quit, after a question; training goes on"),
     ]
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.marked: list[str] = []
         self.state_filter = "all"
-        self._allowed: list[bool | None] = []
+        self._offered: list[bool] = []
         self._line = ""
 
     def compose(self) -> ComposeResult:
         yield Static(id="top", classes="bar", markup=False)
-        yield Input(placeholder="filter by name, market or learner", id="filter", select_on_focus=False)
-        yield RunsTable(self._cells, id="table")
+        yield Input(placeholder="filter by name, market or learner", id="filter")
+        yield RunsTable(self._cells, self.session.runs.now, id="table")
+        yield Preview(self.session.settings)
         yield Static(id="nothing", classes="empty", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyBar(self.offers)
         yield from self.too_small()
 
     def on_mount(self) -> None:
@@ -92,26 +100,38 @@ class RunsScreen(RunActions):
         self._lay_out()
         self.runs_changed(set(), set())
 
+    def home(self) -> Widget | None:
+        return self.table
+
+    def tick(self) -> None:
+        """Draw the preview now."""
+        self.query_one(Preview).show()
+
     def _lay_out(self) -> None:
-        """Choose columns and widths for the width of the terminal."""
-        width = self.size.width or 120
-        names = list(next(found for least, found in LAYOUTS if width >= least))
-        widths = {name: COLUMNS[name][1] for name in names}
-        if width < BARS_FROM:
-            widths["epoch"] = 9
-        widths["name"] = max(width - 2 - sum(widths.values()) - 2 * len(names) + widths["name"], 10)
-        shape = [Column(name, COLUMNS[name][0], columns, name in NUMBERS) for name, columns in widths.items()]
+        """Choose columns and the height of the preview for the size of the terminal."""
+        size = self.size or self.app.size
+        shape = laid_out(size.width or 120, self.session.settings.columns.split())
         if shape != self.table.columns:
             self.table.lay_out(shape)
+        preview = self.query_one(Preview)
+        preview.styles.height = min(max(size.height * 3 // 8, 9), 22)
+        preview.display = self._has_preview()
+
+    def _has_preview(self) -> bool:
+        return self.session.settings.preview and self.size.height >= PREVIEW_FROM and bool(self.table.order)
 
     def runs_changed(self, changed: set[str], gone: set[str]) -> None:
         """Show the run index; two empty sets mean that anything may have changed."""
         if not self.query("#nothing"):
             return  # the screen is not composed yet
         runs, entries = self.session.runs, self.session.runs.entries
-        self.marked = [key for key in self.marked if key in entries]
-        order = self._order()
+        self.marked = [runs.now(key) for key in self.marked]  # one in the trash may come back, with its mark
+        if self.session.chosen is not None:
+            self.table.wanted, self.session.chosen = self.session.chosen, None
+        order = ordered(runs, self.session.settings, self.state_filter, self.query_one("#filter", Input).value.strip())
         self.table.show(order, changed if changed or gone else None, not runs.loading)
+        self.session.order = [key for key in order if not key.startswith(HEADER)]
+        self.query_one(Preview).display = self._has_preview()
         self._top(sum(not key.startswith(HEADER) for key in order))
         nothing = not order
         self.table.display = not nothing
@@ -124,35 +144,20 @@ class RunsScreen(RunActions):
             elif entries:
                 text = "No run matches. Esc clears the filter."
             note.update(printable(text) if "\n" not in text else text)
-        self._highlighted()
+        self._point(not (changed or gone) or self.table.current in changed)
 
     def _cells(self, key: str) -> Cells:
         """The cells in the row of a run."""
         entry = self.session.runs.entries[key]
-        return row(entry, self._mark(key), self.app.theme_variables, self.size.width >= BARS_FROM)
+        settings = [column.key for column in self.table.columns if "." in column.key]
+        return row(entry, self._mark(key), self.app.theme_variables, self.size.width >= BARS_FROM, settings)
 
     def _mark(self, key: str) -> int | None:
-        return self.marked.index(key) if key in self.marked else None
+        return self._shown_marks().index(key) if key in self.marked else None
 
-    def _order(self) -> list[str]:
-        """Keys in the order in which they are shown."""
-        entries, settings = self.session.runs.entries, self.session.settings
-        kept = [e for e in entries.values() if STATES[self.state_filter](e)]
-        text = self.query_one("#filter", Input).value.strip()
-        if text:
-            matcher = Matcher(text)
-            fields = {e.key: f"{e.info.name} {e.info.market} {e.info.algorithm} {e.info.state}" for e in kept}
-            kept = [e for e in kept if matcher.match(fields[e.key]) > 0]
-        kept.sort(key=lambda e: e.info.name)
-        kept.sort(key=SORTS.get(settings.sort, SORTS["name"]), reverse=settings.reverse)
-        if not settings.grouped:
-            return [e.key for e in kept]
-        folders = [(self.session.runs.results, False), (self.session.runs.good, True)]
-        groups = [(folder.name, [e.key for e in kept if e.good == good]) for folder, good in folders]
-        groups = [(name, keys) for name, keys in groups if keys]
-        if len(groups) < 2:
-            return [key for _, keys in groups for key in keys]
-        return [key for name, keys in groups for key in (f"{HEADER}{printable(name)}/ {len(keys)}", *keys)]
+    def _shown_marks(self) -> list[str]:
+        """The marked runs that are there, in the order in which they were marked."""
+        return [key for key in self.marked if key in self.session.runs.entries]
 
     def _top(self, count: int) -> None:
         entries, settings = self.session.runs.entries.values(), self.session.settings
@@ -179,23 +184,34 @@ class RunsScreen(RunActions):
     def moved(self, old: Path, new: Path | None) -> None:
         self.app.post_message(PollRuns())
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate"):
-            return True if self.allows(action) else None if action in ("trash", "rename") else False
-        if action in ("open", "mark", "copy_path", "log"):
+    def offers(self, active: ActiveBinding) -> bool:
+        name = active.binding.action.partition("(")[0]
+        if name in ("open", "mark"):
             return self.subject() is not None
-        if action == "compare":
-            return len(self.marked) > 1
-        if action == "undo":
+        if name == "compare":
+            return len(self._shown_marks()) > 1
+        if name == "undo":
             return bool(self.session.trashed)
-        return True
+        if name == "clear":
+            return self._narrowed()
+        return super().offers(active)
+
+    def _narrowed(self) -> bool:
+        """Whether a filter hides runs, or is about to."""
+        return self.query_one("#filter").has_class("-shown") or self.state_filter != "all"
 
     @on(RunsTable.Highlighted)
     def _highlighted(self) -> None:
-        actions = ("pause", "resume", "stop", "expand", "edit", "rename", "promote", "trash", "duplicate")
-        allowed = [self.allows(action) for action in actions]
-        if allowed != self._allowed:  # the footer is built again, which takes longer than moving the cursor
-            self._allowed = allowed
+        self._point()
+
+    def _point(self, changed: bool = True) -> None:
+        """Show the run under the cursor, and the keys for it; `changed` is whether there is anything new about it."""
+        key = self.table.current
+        self.query_one(Preview).point(self.session.runs.entries.get(key) if key else None, changed)
+        offered = [self.refusal(action) is None for action in REFUSALS]
+        offered += [self._narrowed(), bool(self.session.trashed), key is not None]
+        if offered != self._offered:
+            self._offered = offered
             self.refresh_bindings()
 
     @on(RunsTable.Selected)
@@ -205,7 +221,7 @@ class RunsScreen(RunActions):
     @on(RunsTable.Titled)
     def _titled(self, event: RunsTable.Titled) -> None:
         sort = {"age": "updated"}.get(event.column, event.column)
-        if sort in SORTS:
+        if sort in SORTS or "." in sort:
             settings = self.session.settings
             settings.change(sort=sort, reverse=sort == settings.sort and not settings.reverse)
             self.runs_changed(set(), set())
@@ -217,6 +233,7 @@ class RunsScreen(RunActions):
     @on(Input.Submitted, "#filter")
     def _submitted(self) -> None:
         self.set_focus(self.table)
+        self.table.move_cursor(self.table.cursor_row)  # it belongs to the run that was found
 
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)
@@ -231,7 +248,8 @@ class RunsScreen(RunActions):
         self.runs_changed(set(), set())
 
     def action_sort(self) -> None:
-        names, settings = list(SORTS), self.session.settings
+        shown = [column.key for column in self.table.columns if "." in column.key]
+        names, settings = [*SORTS, *shown], self.session.settings
         at = names.index(settings.sort) if settings.sort in names else -1
         settings.change(sort=names[(at + 1) % len(names)])
         self.runs_changed(set(), set())
@@ -252,6 +270,27 @@ class RunsScreen(RunActions):
 
         self.app.push_screen(Choose("Show which runs?", list(STATES), self.state_filter), chosen)
 
+    def action_columns(self) -> None:
+        def chosen(names: list[str] | None) -> None:
+            if names is not None and set(names) != set(now):
+                self.session.settings.change(columns=" ".join(names))
+                self._lay_out()
+
+        now = [column.key for column in self.table.columns if column.key in choices()]
+        self.app.push_screen(ChooseSome("Columns of the list", choices(), now), chosen)
+
+    def action_preview(self) -> None:
+        self.session.settings.change(preview=not self.session.settings.preview)
+        self._lay_out()
+        if self.session.settings.preview and not self._has_preview():
+            self.toast(f"the preview needs a run and a terminal of {PREVIEW_FROM} lines", "warning")
+        self._point()
+
+    def action_quit(self) -> None:
+        training = sum(entry.active for entry in self.session.runs.entries.values())
+        detail = f"{training} in training: that goes on without it." if training else ""
+        self.app.push_screen(Confirm("Quit mmrl?", detail, "Quit"), lambda yes: self.app.exit() if yes else None)
+
     def action_move(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
 
@@ -259,10 +298,12 @@ class RunsScreen(RunActions):
         key = self.table.current
         if key in self.marked:
             self.marked.remove(key)
-        elif key and len(self.marked) < 8:
+        elif key and len(self._shown_marks()) < 8:
             self.marked.append(key)
         elif key:
             self.toast("8 runs are already marked", "warning")
+        else:
+            self.toast("no run is selected", "warning")
         self.runs_changed(set(), set())
         self.refresh_bindings()
 
@@ -272,6 +313,8 @@ class RunsScreen(RunActions):
             from .run import RunScreen
 
             self.app.push_screen(RunScreen(self.session, Path(run.folder), tab))
+        else:
+            self.toast("no run is selected", "warning")
 
     def action_log(self) -> None:
         self.action_open("log")
@@ -282,24 +325,29 @@ class RunsScreen(RunActions):
         self.app.push_screen(NewRun(self.session))
 
     def action_duplicate(self) -> None:
-        run = self.subject()
-        if run and self.allows("duplicate"):
+        run = self.allowed("duplicate")
+        if run:
             from .new_run import NewRun
 
             self.app.push_screen(NewRun(self.session, Path(run.folder)))
 
     def action_compare(self) -> None:
-        if len(self.marked) > 1:
-            from .compare import Compare
+        marked = self._shown_marks()
+        if len(marked) < 2:
+            self.toast("mark two runs or more with space first", "warning")
+            return
+        from .compare import Compare
 
-            self.app.push_screen(Compare(self.session, [Path(key) for key in self.marked]))
+        self.app.push_screen(Compare(self.session, [Path(key) for key in marked]))
 
     def action_undo(self) -> None:
         if not self.session.trashed:
+            self.toast("nothing was moved to the trash since the start", "warning")
             return
         place, folder = self.session.trashed[-1]
         if folder.exists():
             self.toast(f"there is another run named {folder.name}: rename that one first", "error")
         elif self.attempt(lambda: place.rename(folder), f"{folder.name} is restored"):
             self.session.trashed.pop()
+            self.session.chosen = str(folder)
             self.app.post_message(PollRuns())

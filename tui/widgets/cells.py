@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from rich.text import Text
@@ -75,11 +75,13 @@ def short_name(market: str) -> str:
     return printable(market) if spec is None else spec.short
 
 
-def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -> dict[str, Text]:
-    """All cells of a run, by column."""
+def row(
+    entry: Entry, marked: int | None, colours: dict[str, str], wide: bool, settings: Iterable[str] = ()
+) -> dict[str, Text]:
+    """All cells of a run, by column; those of `settings` by their keys."""
     info = entry.info
     since = None if info.updated is None else time.time() - info.updated
-    progress = f"{bar(info.epoch, info.target, 10)} {info.epoch}/{info.target}" if info.target else "-"
+    progress = f"{bar(info.epoch, info.target, 6)} {info.epoch}/{info.target}" if info.target else "-"
     if not wide:
         progress = f"{info.epoch}/{info.target}" if info.target else "-"
     mark = "" if marked is None else str(marked + 1)
@@ -89,6 +91,7 @@ def row(entry: Entry, marked: int | None, colours: dict[str, str], wide: bool) -
         "speed": compact(info.steps_per_second, 3),
         "age": age(since),
     }
+    right |= {key: printable(entry.setting(key)) or "-" for key in settings}
     cells = {
         "mark": Text(mark, style=colours.get("accent", "")),
         "state": state_text(info.state, colours),

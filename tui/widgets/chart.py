@@ -17,17 +17,19 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from mmrl.plots import raster
+from mmrl.plots.axes import MIN_HEIGHT, MIN_WIDTH, Axis, axis, fitted
 from mmrl.plots.numbers import compact
+from mmrl.plots.picture import ASCII, BLOCK, BRAILLE, PLAIN, Charset, Picture, Row, blank, write
 from mmrl.plots.pixels import Floats
-from mmrl.plots.raster import ASCII, BLOCK, BRAILLE, Curve
+from mmrl.plots.raster import Curve
 
-from ..themes import SERIES_DARK, SERIES_LIGHT
+from ..themes import series_colour
 from .view import Content, View
 
-DIM, BAND, EVENT, CURSOR = 16, 24, 40, 41  # colours beyond the series: raw line, band, event mark, cursor
+DIM, BAND, EVENT, CURSOR = 64, 128, 192, 193  # colours beyond the series: raw line, band, event mark, cursor
 
 
-def charset() -> raster.Charset:
+def charset() -> Charset:
     """The characters for curves: set by MMRL_CHARS=braille|block|ascii, else by the kind of terminal."""
     wanted = os.environ.get("MMRL_CHARS", "")
     named = {"braille": BRAILLE, "block": BLOCK, "ascii": ASCII}
@@ -57,7 +59,7 @@ class Chart(Widget, can_focus=True):
         self.view = view or View()
         self.content = Content()
         self.characters = charset()
-        self._drawn: tuple[Size, list[raster.Row], list[Strip]] | None = None
+        self._drawn: tuple[Size, list[Row], list[Strip]] | None = None
         self._due = False
         self._styles: dict[int, Style] = {}
         self._place = (0, 1, (0.0, 1.0))  # first column, columns, x range
@@ -120,7 +122,7 @@ class Chart(Widget, can_focus=True):
         strips = self._drawn[2]
         return strips[y] if y < len(strips) else Strip.blank(size.width, self.rich_style)
 
-    def _strip(self, row: raster.Row) -> Strip:
+    def _strip(self, row: Row) -> Strip:
         """A row of the picture in the colours of the theme."""
         styles = self._styles
         for _, hue in row:
@@ -133,68 +135,62 @@ class Chart(Widget, can_focus=True):
         dark = self.app.current_theme.dark
         base = self.rich_style
         background, foreground = self.background_colors[1], Color.parse(self.app.theme_variables["foreground"])
-        palette = SERIES_DARK if dark else SERIES_LIGHT
-        if hue == raster.PLAIN:
+        if hue == PLAIN:
             return base + Style(color=background.blend(foreground, 0.55).rich_color)
         if hue == EVENT:
             return base + Style(color=Color.parse(self.app.theme_variables["warning"]).rich_color)
         if hue == CURSOR:
             return base + Style(color=foreground.rich_color)
-        colour = Color.parse(palette[hue % 8])
+        colour = Color.parse(series_colour(hue % DIM, dark))
         share = 1.0 if hue < DIM else 0.5 if hue < BAND else 0.38
         return base + Style(color=background.blend(colour, share).rich_color)
 
-    def _picture(self, width: int, height: int) -> raster.Picture:
+    def _picture(self, width: int, height: int) -> Picture:
         content, view = self.content, self.view
         left, right = view.window(self.full())
         if right <= left:
             left, right = left - 0.5, right + 0.5
         curves: list[Curve] = []
         seen: list[Floats] = []
+        log = view.log and self.can_log()
         for s in content.series:
             a, b = np.searchsorted(s.x, (left, right)) if len(s.x) else (0, 0)
             part = slice(max(int(a) - 1, 0), int(b) + 1)
-            x, y = s.x[part], self._scaled(s.y[part])
-            low = None if s.low is None else self._scaled(s.low[part])
-            high = None if s.high is None else self._scaled(s.high[part])
+            x, y = s.x[part], s.y[part]
+            low = None if s.low is None else s.low[part]
+            high = None if s.high is None else s.high[part]
             if s.raw is not None:
-                raw = self._scaled(s.raw[part])
-                curves.append(Curve(x, raw, low, high, DIM + s.hue, BAND + s.hue))
+                raw = s.raw[part]
+                sparse = self.app.no_color
+                curves.append(Curve(x, raw, low, high, DIM + s.hue, BAND + s.hue, sparse=sparse))
                 curves.append(Curve(x, y, None, None, s.hue, label=s.label, mark=s.mark))
             else:
                 raw = y
-                curves.append(Curve(x, y, low, high, s.hue, BAND + s.hue, s.label, s.mark))
+                curves.append(Curve(x, y, low, high, s.hue, BAND + s.hue, s.label, s.mark, points=s.points))
             inside = slice(int(a) - part.start, int(b) - part.start + 1)
             seen += [values[inside] for values in (raw, y, low, high) if values is not None]
-        y_range = raster.limits(seen)
-        title = self._title()
-        if y_range is None or width < raster.MIN_WIDTH or height < raster.MIN_HEIGHT:
-            picture = raster.blank(width, height, content.empty if width > len(content.empty) else "…")
-            raster.write(picture.cells, 0, 1, title[: max(width - 2, 0)])
+        y_range = raster.limits([_logarithms(values) if log else values for values in seen])
+        title = content.title + (" · linear" if view.log and not log and content.series else "")
+        if y_range is None or width < MIN_WIDTH or height < MIN_HEIGHT:
+            picture = blank(width, height, content.empty if width > len(content.empty) else "…")
+            write(picture.cells, 0, 1, fitted(title, max(width - 2, 0)))
             return picture
-        picture = raster.chart(curves, title, width, height, content.across, self.characters, y_range, (left, right))
+        named = axis(content.across)
+        across = Axis(named.name, (left, right), named.whole)
+        picture = raster.chart(curves, title, width, height, across, self.characters, Axis(limits=y_range, log=log))
         corner = np.flatnonzero(picture.cells[height - 2] == self.characters.axes[2])
         first = int(corner[0]) + 1 if len(corner) else 0
         self._place = first, max(width - first - 1, 1), (left, right)
         self._verticals(picture)
         heading = picture.colours[0, : min(len(title) + 1, width)]
-        heading[heading == raster.PLAIN] = CURSOR
+        heading[heading == PLAIN] = CURSOR
         return picture
 
-    def _scaled(self, y: Floats) -> Floats:
-        if not self.view.log:
-            return y
-        with np.errstate(all="ignore"):
-            return np.where(y > 0, np.log10(y), np.nan)
+    def can_log(self) -> bool:
+        """Whether a logarithmic scale can show all values: none is negative."""
+        return not raster.signed([s.y if s.raw is None else s.raw for s in self.content.series])
 
-    def _title(self) -> str:
-        title = self.content.title
-        if self.view.log:
-            name, gap, rest = title.partition("  ")
-            title = f"log10 {name}{gap}{rest}"
-        return title
-
-    def _verticals(self, picture: raster.Picture) -> None:
+    def _verticals(self, picture: Picture) -> None:
         """Draw event marks and the cursor where no curve is drawn."""
         first, columns, (left, right) = self._place
         area = picture.cells[1 : picture.cells.shape[0] - 2]
@@ -228,10 +224,14 @@ class Chart(Widget, can_focus=True):
             if not len(s.x):
                 continue
             at = int(np.argmin(np.abs(s.x - self.view.cursor)))
-            text = f"{s.label} {compact(float(s.y[at]))}".strip()
-            if s.high is not None and math.isfinite(s.high[at]) and math.isfinite(s.y[at]):
-                middle = float(s.raw[at] if s.raw is not None else s.y[at])
+            middle = float(s.raw[at] if s.raw is not None else s.y[at])
+            text = f"{s.label} {compact(middle, self.content.digits)}".strip()
+            if s.interval and s.high is not None and math.isfinite(s.high[at]) and math.isfinite(middle):
                 text += f" ± {compact(abs(float(s.high[at]) - middle), 2)}"
+            elif s.low is not None and s.high is not None and math.isfinite(s.low[at]):
+                text += f" ({compact(float(s.low[at]), 3)} to {compact(float(s.high[at]), 3)})"
+            if s.raw is not None:
+                text += f" (smoothed {compact(float(s.y[at]))})"
             parts.append(text)
         return "  ".join(parts)
 
@@ -273,12 +273,17 @@ class Chart(Widget, can_focus=True):
             self.post_message(self.Maximise(self))
 
 
+def _logarithms(y: Floats) -> Floats:
+    with np.errstate(all="ignore"):
+        return np.where(y > 0, np.log10(y), np.nan)
+
+
 def _caption(area: NDArray[np.str_], hues: NDArray[np.int16], column: int, text: str, hue: int) -> None:
     """Write a text right or left of a vertical mark, in the first row with free space."""
     for row in range(area.shape[0]):
         for start in (column + 1, column - len(text)):
             part = slice(start, start + len(text))
             if start > 0 and part.stop < area.shape[1] - 1 and (area[row, part] == " ").all():
-                raster.write(area, row, start, text)
+                write(area, row, start, text)
                 hues[row, part] = hue
                 return

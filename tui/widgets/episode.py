@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,14 +10,19 @@ import numpy as np
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container, Vertical
+from textual.containers import Container
 
+from mmrl.plots.colours import place_of
+from mmrl.plots.episodes import time_axis
+from mmrl.plots.pictures import time_unit
 from mmrl.plots.pixels import Floats
 from mmrl.plots.text import printable
 from mmrl.runs import episodes
 
 from ..themes import MARKS
 from .chart import Chart
+from .charted import UNUSED, Charted, Reading
+from .keybar import EPOCH
 from .scrubber import Scrubber
 from .view import Content, Series, View
 
@@ -40,13 +46,13 @@ def column(arrays: Arrays, key: str, count: int) -> Floats:
     return values
 
 
-class SavedEpisodes(Vertical, can_focus=True):
+class SavedEpisodes(Charted, can_focus=True):
     """Shows the saved episodes of a run, with a scrubber over their epochs."""
 
     TAB: ClassVar[str] = ""
     BINDINGS = [
-        Binding("left_square_bracket", "epoch(-1)", "Epoch", key_display="[ ]", tooltip="Earlier or later epoch"),
-        Binding("right_square_bracket", "epoch(1)", "Earlier or later epoch", show=False, key_display="[ ]"),
+        Binding("left_curly_bracket", "epoch(-1)", "Earlier epoch", group=EPOCH, key_display="{"),
+        Binding("right_curly_bracket", "epoch(1)", "Later epoch", group=EPOCH, key_display="}"),
         Binding("home", "epoch(-1000000)", "First epoch", show=False),
         Binding("end", "epoch(1000000)", "Newest epoch", show=False),
     ]
@@ -54,9 +60,15 @@ class SavedEpisodes(Vertical, can_focus=True):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
+        self.view = View(follow=False, least=0)
         self.arrays: Arrays = {}
         self._kept: dict[int, Arrays] = {}
         self.fault = NONE
+
+    @cached_property
+    def time_axis(self) -> str:
+        """Name of the time axis, with its unit where the run says it."""
+        return time_axis(time_unit(self.folder))
 
     def scrubber(self) -> Scrubber:
         """The scrubber that chooses the epoch."""
@@ -101,14 +113,12 @@ class SavedEpisodes(Vertical, can_focus=True):
         if event.scrubber is self.scrubber():
             self._load()
 
-    @on(Chart.Moved)
-    def _moved(self, event: Chart.Moved) -> None:
-        event.stop()
-        for chart in self.query(Chart):
-            chart.redraw()
-
     def action_epoch(self, by: int) -> None:
-        self.scrubber().move(by)
+        slider = self.scrubber()
+        before = slider.at
+        slider.move(by)
+        if slider.at == before and abs(by) == 1:
+            self.say(f"no {'earlier' if by < 0 else 'later'} epoch was saved" if slider.places else NONE)
 
 
 class EpisodeView(SavedEpisodes):
@@ -119,45 +129,48 @@ class EpisodeView(SavedEpisodes):
     BINDINGS = [
         Binding("left", "epoch(-1)", "Earlier epoch", show=False),
         Binding("right", "epoch(1)", "Later epoch", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
-        Binding("0", "reset", "Reset", show=False),
     ]
+    ACROSS = "t"
     PARTS: ClassVar = (
-        ("quotes (currency)", (("ask", 1), ("mid", 7), ("bid", 0))),
-        ("spread (currency)", (("spread", 2),)),
-        ("inventory (shares)", (("inventory", 5),)),
-        ("wealth (currency)", (("wealth", 3),)),
-        ("total value (currency)", (("value", 0),)),
-        ("trajectories alive", (("alive", 6),)),
+        ("quotes (currency)", ("ask", "mid", "bid")),
+        ("spread (currency)", ("spread",)),
+        ("inventory (shares)", ("inventory",)),
+        ("wealth (currency)", ("wealth",)),
+        ("total value (currency)", ("value",)),
+        ("trajectories alive", ("alive",)),
     )
 
     def compose(self) -> ComposeResult:
-        self.view = View(follow=False)
-        with Container(classes="six"):
+        with Container(classes="charts six"):
             for _ in self.PARTS:
                 yield Chart(self.view)
+        yield Reading()
         yield Scrubber("epoch", id="episode-epochs").add_class("epochs")
 
     def show(self) -> None:
         x = times(self.arrays)
+        alive = column(self.arrays, "alive", len(x))
+        dying = bool(len(alive)) and bool(np.nanmin(alive) < np.nanmax(alive)) if np.isfinite(alive).any() else False
+        self.query_one(".six").set_class(not dying, "-five")
         for chart, (title, names) in zip(self.query(Chart), self.PARTS, strict=True):
+            chart.set_class(names == ("alive",) and not dying, UNUSED)
             series = []
-            for name, hue in names if len(x) else ():
-                y = column(self.arrays, "alive" if name == "alive" else f"{name}_mean", len(x))
+            for number, name in enumerate(names) if len(x) else ():
+                y = alive if name == "alive" else column(self.arrays, f"{name}_mean", len(x))
                 band = [column(self.arrays, f"{name}_{end}", len(x)) for end in ("q05", "q95")]
-                low, high = band if len(names) == 1 else (None, None)
-                label, mark = (name, MARKS[hue]) if len(names) > 1 else ("", "")
+                low, high = band if len(names) == 1 and name != "alive" else (None, None)
+                label, mark = (name, MARKS[number]) if len(names) > 1 else ("", "")
+                hue = place_of("other" if name == "alive" else name)
                 series.append(Series(x, y, low, high, None, hue, label, mark))
-            chart.show(Content(series, title, "time", [], self.fault))
+            chart.show(Content(series, title, self.time_axis, [], self.fault, digits=6 if len(names) > 1 else 4))
+        if self.maximised is not None and self.maximised not in self.charts():
+            self.maximise(None)
+        self.changed()
 
-    def action_zoom(self, factor: float) -> None:
-        charts = list(self.query(Chart))
-        self.view.zoom(charts[0].full(), factor, self.view.cursor)
-        for chart in charts:
-            chart.redraw()
+    def figures(self) -> str:
+        return super().figures() or self.fault or "mean of the trajectories, 5 % to 95 % as a band"
 
-    def action_reset(self) -> None:
-        self.view.reset()
-        for chart in self.query(Chart):
-            chart.redraw()
+    def readings(self) -> list[str]:
+        named = zip(self.query(Chart), self.PARTS, strict=True)
+        found = [(names, chart.reading()) for chart, (_, names) in named if chart in self.charts()]
+        return [text if len(names) > 1 else f"{names[0]} {text}" for names, text in found if text]

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from rich.text import Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Label, Select
 
 from mmrl.settings.fields import FieldSpec
-
-
-class Search(Input):
-    """The search for settings; what is typed ahead after Enter waits for the field that it leads to."""
-
-    ahead: str | None = None
-
-    async def action_submit(self) -> None:
-        self.ahead = ""
-        await super().action_submit()
-
-    def on_key(self, event: events.Key) -> None:
-        """Keep what is not meant for the search any more."""
-        if self.ahead is not None and event.is_printable and event.character:
-            self.ahead += event.character
-            event.stop()
-            event.prevent_default()
-
-    def hand_over(self, field: Input | None) -> None:
-        """Give what was typed ahead to the field that has the focus now."""
-        ahead, self.ahead = self.ahead, None
-        if field is not None and ahead:
-            field.insert_text_at_cursor(ahead)
 
 
 class FieldRow(Vertical):
@@ -49,6 +27,7 @@ class FieldRow(Vertical):
         """`found` by a search, a field says which group it is of."""
         super().__init__(classes="field")
         self.spec, self.text, self.found = spec, text, found
+        self._judged: tuple[str | None, str | None, bool] = None, None, False
 
     def compose(self) -> ComposeResult:
         choices = self.spec.choices or (("true", "false") if self.spec.kind == "bool" else ())
@@ -58,7 +37,7 @@ class FieldRow(Vertical):
                 value = self.text if self.text in choices else choices[0]
                 yield Select([(choice, choice) for choice in choices], value=value, allow_blank=False, compact=True)
             else:
-                yield Input(self.text, compact=True, select_on_focus=False)
+                yield Input(self.text, compact=True)
             yield Label("", classes="field-note")
         yield Label(self._help(), classes="field-help")
         yield Label("", classes="fault")
@@ -69,8 +48,15 @@ class FieldRow(Vertical):
         text = Text(f"{spec.panel} · " if self.found else "", style="bold")
         return text.append(f"{spec.help} ({', '.join(extra)})", style="not bold")
 
+    def entry(self) -> Widget:
+        """What takes the keys: the input or the list of choices."""
+        return self.query("Input, Select").first(Widget)
+
     def judge(self, error: str | None, inactive: str | None, changed: bool) -> None:
         """Show what is wrong, whether the field matters, whether it was changed."""
+        if (error, inactive, changed) == self._judged:
+            return  # each label that is written anew lays out the whole form
+        self._judged = error, inactive, changed
         label = self.query_one(".fault", Label)
         label.update(Text(error or ""))
         label.display = bool(error)

@@ -13,6 +13,8 @@ from mmrl.plots.numbers import compact, decimals, price, ticks
 from mmrl.plots.pixels import Floats
 from mmrl.runs.book_recording import BookRecording
 
+from ..themes import thing_colour
+
 TRADES = 6
 PRICE = 10  # width of a price in characters
 FULL, OWN, PLAIN_FULL, PLAIN_OWN = "█", "▒", "#", "o"
@@ -63,9 +65,15 @@ def trades(inventory: Floats, bid: Floats, ask: Floats, at: int) -> list[tuple[i
 class Ladder(Static):
     """A ladder of prices at one step of a trajectory."""
 
+    def _sides(self) -> tuple[str, str]:
+        """The colours of bid and ask, as everywhere."""
+        dark = self.app.current_theme.dark
+        return thing_colour("bid", dark), thing_colour("ask", dark)
+
     def show_book(self, replay: BookRecording, at: int, step: int, ascii_only: bool = False) -> None:
         """Draw recorded step `at` of a book: own / all shares, a bar of both, the price."""
         colours, tick = self.app.theme_variables, float(replay.tick[0])
+        bid_colour, ask_colour = self._sides()
         last = TRADES if self.size.height >= 22 else 2
         half = max((self.size.height - last - 5) // 2, 3)
         asks, bids = book_rows(replay, at, step, half)
@@ -86,7 +94,7 @@ class Ladder(Static):
         def line(row: Row) -> None:
             where, shares, own = row
             bar, number = _bar(abs(shares), own, most, side - 10, ascii_only), _shares(own, abs(shares))
-            colour = colours["primary"] if shares > 0 else colours["warning"]
+            colour = bid_colour if shares > 0 else ask_colour
             left = Text(f"{number:>9} ", style="bold" if own else "")
             blocks = Text(bar[::-1].rjust(side - 10) if shares > 0 else bar.ljust(side - 10), style=colour)
             fresh = any(abs(where - p) < max(step, 1) for p in just) if just else False
@@ -101,7 +109,7 @@ class Ladder(Static):
             line(row)
         inventory = f"inventory {int(replay.inventory[at])}"
         middle = f" mid {float(replay.mid[at]):.{places + 2}f}  spread {replay.ask[at] - replay.bid[at]:.{places}f} "
-        room = 2 * side + wide + 2
+        room = min(2 * side + wide + 2, self.size.width - 1)
         rule = "-" if ascii_only else "─"
         text.append(f"{middle} {inventory} ".center(room, rule) + "\n", style=colours["accent"])
         for row in bids:
@@ -110,7 +118,7 @@ class Ladder(Static):
         for i in range(int(done) - 1, max(int(done) - 1 - last, -1), -1):
             shares, paid = int(replay.fill_shares[i]), float(replay.fill_price[i])
             moment = float(replay.fill_time[i])
-            verb, colour = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
+            verb, colour = ("bought", bid_colour) if shares > 0 else ("sold", ask_colour)
             style = f"bold {colour}" if i >= before else colour
             text.append(f" t {moment:<9g} {verb:<7}{abs(shares):>6} at {paid:.{places}f}\n", style=style)
         if not done:
@@ -123,6 +131,7 @@ class Ladder(Static):
             self.update(Text("no trajectory"))
             return
         colours = self.app.theme_variables
+        bid_colour, ask_colour = self._sides()
         mid, bid, ask = (float(values[name][at]) for name in ("mid", "bid", "ask"))
         text = Text(no_wrap=True)
         if not math.isfinite(mid):
@@ -141,7 +150,7 @@ class Ladder(Static):
             on_bid = math.isfinite(bid) and round(bid / step) == level
             on_ask = math.isfinite(ask) and round(ask / step) == level
             left = f"{bid:.{places}f} ▓▓▓" if on_bid else "·" if where < mid else ""
-            text.append(f"{left:>14} ", style=colours["primary"] if on_bid else colours["secondary"])
+            text.append(f"{left:>14} ", style=bid_colour if on_bid else colours["secondary"])
             style = f"bold {colours['accent']}" if level == centre else ""
             text.append(f"{where:>10.{places}f}", style=style)
             right = f"▓▓▓ {ask:.{places}f}" if on_ask else "·" if where > mid else ""
@@ -153,10 +162,10 @@ class Ladder(Static):
                     if abs(mid) < 1 and places == 2
                     else f"◀ mid {mid:.{places}f}"
                 )
-            text.append(f"  {right}\n", style=colours["warning"] if on_ask else colours["secondary"])
+            text.append(f"  {right}\n", style=ask_colour if on_ask else colours["secondary"])
         text.append("\n last trades of the maker\n", style=colours["secondary"])
         for step_at, shares, paid in trades(values["inventory"], values["bid"], values["ask"], at):
-            verb, colour = ("bought", colours["primary"]) if shares > 0 else ("sold", colours["warning"])
+            verb, colour = ("bought", bid_colour) if shares > 0 else ("sold", ask_colour)
             text.append(
                 f" t {time[step_at]:<9g} {verb:<7}{compact(abs(shares)):>6} near {paid:.{places}f}\n", style=colour
             )

@@ -15,26 +15,31 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from mmrl.plots.raster import ASCII
+from mmrl.plots.picture import ASCII
+from mmrl.plots.text import shortened
 
+from ..run_order import HEADER
 from .chart import charset
 
 Cells = dict[str, Text]
-HEADER = "\0"  # begins the key of a title row; no file name contains it
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: the key of its cells, its title, its width in characters, its alignment."""
+    """A column: the key of its cells, its title, its width in characters, its alignment, where texts are cut."""
 
     key: str
     title: str
     width: int
     right: bool = False
+    middle: bool = False
 
 
-class RunsTable(ScrollView, can_focus=True):
-    """Rows with a cursor, one for each key; `cells` gives the texts of a row when it is drawn."""
+class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows with a cursor, one for each key; `cells` gives the texts of a row when it is drawn.
+
+    The cursor belongs to a key, not to a row. `now` gives the present key of something that may have been renamed.
+    """
 
     DEFAULT_CSS = """
     RunsTable { height: 1fr; background: $background; overflow-x: hidden; }
@@ -44,6 +49,7 @@ class RunsTable(ScrollView, can_focus=True):
     RunsTable > .hover { background: $panel; }
     """
     COMPONENT_CLASSES = {"head", "row", "cursor", "hover"}
+    HELP_TITLE = "List"
     BINDINGS = [
         Binding("up", "move(-1)", "Up", show=False),
         Binding("down", "move(1)", "Down", show=False),
@@ -66,9 +72,10 @@ class RunsTable(ScrollView, can_focus=True):
             super().__init__()
             self.column = column
 
-    def __init__(self, cells: Callable[[str], Cells], id: str | None = None) -> None:
+    def __init__(self, cells: Callable[[str], Cells], now: Callable[[str], str], id: str | None = None) -> None:
         super().__init__(id=id)
-        self.cells = cells
+        self.cells, self.now = cells, now
+        self.wanted: str | None = None  # what the user put the cursor on, which may be hidden for a while
         self.columns: list[Column] = []
         self.order: list[str] = []
         self.cursor_row = 0
@@ -97,9 +104,11 @@ class RunsTable(ScrollView, can_focus=True):
     def show(self, order: list[str], changed: Collection[str] | None = None, settled: bool = True) -> None:
         """Show these keys from top to bottom; the cells of the `changed` ones may differ (default: of all).
 
-        The cursor stays on its key; while the order is not `settled`, a cursor on the first row stays there.
+        The cursor stays on its key, and comes back to it when it is shown again; without it, on its row. While the
+        order is not `settled`, a cursor that nobody has moved stays on the first row.
         """
-        if order == self.order:
+        self.wanted = None if self.wanted is None else self.now(self.wanted)
+        if order == self.order and (self.wanted in (None, self.current) or self.wanted not in order):
             seen = order[self.scroll_offset.y : self.scroll_offset.y + self.size.height]
             for number, key in enumerate(seen):
                 if (changed is None or key in changed) and self._differs(key):
@@ -108,9 +117,10 @@ class RunsTable(ScrollView, can_focus=True):
             return
         before, line = self.current, self.cursor_row
         self.order = order
-        at = order.index(before) if before in order else min(line, max(len(order) - 1, 0))
-        at = at if line or settled else 0
         known = set(order)
+        stays = next((key for key in (self.wanted, before and self.now(before)) if key in known), None)
+        at = min(line, max(len(order) - 1, 0)) if stays is None else order.index(stays)
+        at = at if line or settled or self.wanted else 0
         self._drawn = {key: drawn for key, drawn in self._drawn.items() if key in known and not self._differs(key)}
         if len(order) + 1 != self.virtual_size.height:
             self.virtual_size = Size(self.size.width, len(order) + 1)
@@ -134,6 +144,7 @@ class RunsTable(ScrollView, can_focus=True):
     def move_cursor(self, row: int) -> None:
         """Move the cursor to a row and scroll to it."""
         row = self._landing(min(max(row, 0), max(len(self.order) - 1, 0)), 1 if row >= self.cursor_row else -1)
+        self.wanted = self.order[row] if row < len(self.order) else self.wanted
         if row != self.cursor_row:
             self._refresh_row(self.cursor_row)
             self.cursor_row = row
@@ -198,6 +209,8 @@ class RunsTable(ScrollView, can_focus=True):
         segments = [Segment(" ", style)]
         for column, text in zip(self.columns, texts, strict=True):
             text = text.copy()  # the caller may use the original again
+            if column.middle and text.cell_len > column.width:
+                text = Text(shortened(text.plain, column.width), style=text.style)
             text.truncate(column.width, overflow="ellipsis")
             blank = Segment(" " * (column.width - text.cell_len), style)
             inner = list(Segment.apply_style(text.render(self.app.console), style))

@@ -6,24 +6,25 @@ import math
 import time
 
 import numpy as np
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container, Horizontal, Vertical
+from textual.containers import Container, Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
-from mmrl.plots.charts import PANELS, SPARSE, heading
-from mmrl.plots.numbers import compact
+from mmrl.plots.charts import PANELS, SPARSE, figure, heading, shown_values, title
+from mmrl.plots.colours import place_of, thing_of
 from mmrl.plots.pixels import Floats
+from mmrl.plots.smoothing import LEVELS, Ema
 from mmrl.runs.metrics import drawable
 
 from ..settings import Settings
-from ..smoothing import LEVELS, Ema
 from ..themes import MARKS
 from ..watch import Metrics
 from .chart import Chart
-from .view import Content, Series, View
+from .charted import Charted, Reading
+from .keybar import PAN
+from .view import WHOLE, Content, Series, View
 
 BANDS = {"error": "95 % interval", "quantiles": "10 % to 90 %", "none": "no band"}
 
@@ -33,27 +34,21 @@ def choices(metrics: Metrics) -> list[str]:
     return drawable(metrics.keys())
 
 
-class TrainingCharts(Vertical):
+class TrainingCharts(Charted):
     """The charts, their shared view, and a line with the values at the cursor."""
 
     HELP_TITLE = "Charts"
     BINDINGS = [
-        Binding("left", "pan(-0.2)", "Pan left", show=False),
-        Binding("right", "pan(0.2)", "Pan right", show=False),
-        Binding("plus,equals_sign", "zoom(0.7)", "Zoom in", show=False),
-        Binding("minus", "zoom(1.43)", "Zoom out", show=False),
-        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
-        Binding("0", "reset", "Reset", show=False, tooltip="Everything, linear, no cursor"),
+        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
         Binding("s", "smooth(1)", "Smooth", tooltip="Smooth more"),
         Binding("S", "smooth(-1)", "Smooth less", show=False),
+        Binding("left", "pan(-0.2)", "Pan left", group=PAN),
+        Binding("right", "pan(0.2)", "Pan right", group=PAN),
+        Binding("home", "cursor(-1000000000)", "Cursor on the first epoch", show=False),
+        Binding("end", "cursor(1000000000)", "Cursor on the newest epoch", show=False),
+        Binding("f", "follow", "Follow", show=False, tooltip="Follow the newest epoch"),
         Binding("y", "log", "Log scale", show=False, tooltip="Logarithmic scale"),
         Binding("b", "band", "Band", show=False, tooltip="Band: 95 % interval, 10 % to 90 % of the trajectories, none"),
-        Binding("m", "maximise", "Maximise", show=False, tooltip="One chart on the whole screen, and back"),
-        Binding("v", "metric", "Metric", tooltip="Choose the metric of the fourth chart"),
-        Binding("comma", "cursor(-1)", "Cursor left", show=False, key_display=","),
-        Binding("full_stop", "cursor(1)", "Cursor right", show=False, key_display="."),
-        Binding("less_than_sign", "cursor(-10)", "Cursor far left", show=False, key_display="<"),
-        Binding("greater_than_sign", "cursor(10)", "Cursor far right", show=False, key_display=">"),
     ]
 
     class MetricRequested(Message):
@@ -70,21 +65,18 @@ class TrainingCharts(Vertical):
         self.smoothing = min(LEVELS, key=lambda level: abs(level - settings.smoothing))
         self.band = settings.band if settings.band in BANDS else "error"
         self.view = View()
+        self.active = True  # whether more epochs may come
         self._averages: dict[tuple[str, float], Ema] = {}
         self._drawn: object = None
         self._facts_due, self._facts_version = 0.0, -1
 
     def compose(self) -> ComposeResult:
         with Horizontal(id="charts-tab"):
-            with Container(id="charts-grid"):
+            with Container(id="charts-grid", classes="charts four"):
                 for number in range(4):
                     yield Chart(self.view, id=f"chart-{number}")
             yield Static(id="facts", markup=False)
-        yield Static(id="reading", markup=False)
-
-    def charts(self) -> list[Chart]:
-        """The four charts in order."""
-        return [self.query_one(f"#chart-{number}", Chart) for number in range(4)]
+        yield Reading(id="reading")
 
     def names(self) -> list[str]:
         """What the charts show, in order."""
@@ -92,12 +84,12 @@ class TrainingCharts(Vertical):
 
     def update(self, force: bool = False) -> None:
         """Draw the charts again if something changed."""
-        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme)
+        state = (self.metrics.version, self.metric, self.smoothing, self.band, self.app.theme, self.active)
         if force or state != self._drawn:
             self._drawn = state
             for number, (chart, name) in enumerate(zip(self.charts(), self.names(), strict=True)):
                 chart.show(self._content(name, number))
-            self._read()
+            self.query_one(Reading).say(self.figures())
         self._facts()  # also without a change: the panel may have become visible
 
     def _content(self, name: str, number: int) -> Content:
@@ -107,20 +99,30 @@ class TrainingCharts(Vertical):
         if name in SPARSE:
             known = np.isfinite(y)
             x, y = x[known], y[known]
+        y = shown_values(name, y)
         raw = None
+        good = np.flatnonzero(np.isfinite(y[-512:]))
+        head = heading(name)
+        if len(good):
+            at = int(good[-1]) - len(y[-512:])
+            head = title(name, float(y[at]), math.nan if half is None else float(half[at]))
         if self.smoothing:
             raw = y
             average = self._averages.setdefault((name, self.smoothing), Ema(self.smoothing))
             y = average.extended(y)
-        good = np.flatnonzero(np.isfinite(y[-512:]))
-        title = heading(name)
-        if len(good):
-            title += f"  {compact(float(y[-512:][good[-1]]))}"
-            if half is not None and math.isfinite(half[-1]):
-                title += f" ± {compact(float(half[-1]), 2)}"
         mark = MARKS[number] if self.app.no_color else ""
-        series = [Series(x, y, low, high, raw, number, mark=mark)] if len(x) else []
-        return Content(series, title, "epoch", list(self.metrics.events[-50:]))
+        hue = place_of(thing_of(name))
+        any_point = bool(np.isfinite(y).any())
+        series = [Series(x, y, low, high, raw, hue, mark=mark, interval=self.band == "error")] if any_point else []
+        return Content(series, head, "epoch", list(self.metrics.events[-50:]), self._why_empty(name))
+
+    def _why_empty(self, name: str) -> str:
+        """What a chart without a point says."""
+        if not self.metrics.count:
+            return "waiting for the first epoch" if self.active else "it ended before its first epoch"
+        if self.active and name in (*PANELS, *SPARSE):
+            return "waiting for the first point"
+        return f"this run has no {name.replace('_', ' ')}: v chooses another"
 
     def _band(self, name: str, y: Floats, half: Floats | None) -> tuple[Floats | None, Floats | None]:
         """Lower and upper edge of the chosen band, if the run has it."""
@@ -129,32 +131,24 @@ class TrainingCharts(Vertical):
             return found
         return (None, None) if half is None or self.band != "error" else (y - half, y + half)
 
-    def _read(self) -> None:
-        """Write the line below the charts: the values at the cursor, else the view."""
-        view, count = self.view, self.metrics.count
-        if view.cursor is not None and count:
-            x = self.metrics.column("epoch")
-            at = int(np.argmin(np.abs(x - view.cursor)))
-            parts = [f"epoch {x[at]:.0f}"]
-            for chart, name in zip(self.charts(), self.names(), strict=True):
-                value = self._span(name, at) if self.band == "quantiles" else ""
-                parts.append(f"{name.replace('_', ' ')} {value or chart.reading() or '-'}")
-            text = "  ".join(parts)
-        else:
-            smooth = f"smooth {self.smoothing:g}" if self.smoothing else "raw"
-            left, right = view.window(self.charts()[0].full())
-            where = "all epochs" if view.span is None else f"epochs {left:.0f} to {right:.0f}"
-            follow = " · follow" if view.follow else ""
-            text = f"{smooth} · {BANDS[self.band]} · {'log' if view.log else 'linear'} · {where}{follow}"
-        self.query_one("#reading", Static).update(text, layout=False)
+    def figures(self) -> str:
+        """The values at the cursor, else how the charts are drawn."""
+        view = self.view
+        if view.cursor is not None and self.metrics.count:
+            pairs = zip(self.charts(), self.names(), strict=True)
+            parts = [f"{name.replace('_', ' ')} {chart.reading() or '-'}" for chart, name in pairs]
+            return "  ".join([f"epoch {self.points()[self._at(view.cursor)]:.0f}", *parts])
+        smooth = f"smooth {self.smoothing:g}" if self.smoothing else "raw"
+        left, right = view.window(self.full())
+        where = "all epochs" if view.span is None else f"epochs {left:.0f} to {right:.0f}"
+        follow = " · follow" if view.follow else ""
+        return f"{smooth} · {BANDS[self.band]} · {'log' if view.log else 'linear'} · {where}{follow}"
 
-    def _span(self, name: str, at: int) -> str:
-        """A value with its quantiles; empty if the run has none."""
-        found = self.metrics.quantiles(name)
-        if found is None:
-            return ""
-        value, low, high = (float(column[at]) for column in (self.metrics.value_and_half(name)[0], *found))
-        return f"{compact(value)} ({compact(low, 3)} to {compact(high, 3)})"
+    def points(self) -> Floats:
+        return self.metrics.column("epoch")
+
+    def _at(self, x: float) -> int:
+        return int(np.argmin(np.abs(self.points() - x)))
 
     def _facts(self) -> None:
         """Write the newest value of every metric, beside the charts of a wide terminal."""
@@ -167,50 +161,37 @@ class TrainingCharts(Vertical):
         rows = []
         for name in choices(self.metrics):
             mean = f"{name}_mean" if f"{name}_mean" in self.metrics.keys() else name  # noqa: SIM118
-            rows.append(f"{name.replace('_', ' ')[:20]:<21}{compact(self.metrics.last(mean)):>11}")
+            rows.append(f"{name.replace('_', ' ')[:20]:<21}{figure(name, self.metrics.last(mean)):>11}")
         panel.update("\n".join(["newest", *rows]), layout=False)
 
-    def _changed(self) -> None:
-        for chart in self.charts():
-            chart.redraw()
-        self._read()
-
-    @on(Chart.Moved)
-    def _moved(self, event: Chart.Moved) -> None:
-        event.stop()
-        self._changed()
-
-    @on(Chart.Maximise)
-    def _maximised(self, event: Chart.Maximise) -> None:
-        self._big(event.chart)
-
     def action_pan(self, by: float) -> None:
-        self.view.pan(self.charts()[0].full(), by)
-        self._changed()
-
-    def action_zoom(self, factor: float) -> None:
-        self.view.zoom(self.charts()[0].full(), factor, self.view.cursor)
-        self._changed()
+        if self.view.span is None:
+            self.say(WHOLE)
+        self.view.pan(self.full(), by)
+        self.changed()
 
     def action_follow(self) -> None:
         self.view.follow = not self.view.follow
-        full = self.charts()[0].full()
+        full = self.full()
         if not self.view.follow and self.view.span is None:
             self.view.span = full
         elif self.view.span is not None and self.view.follow:
             self.view.span = self.view.window(full)
-        self._changed()
-
-    def action_reset(self) -> None:
-        self.view.reset()
-        self._changed()
+        self.changed()
 
     def action_log(self) -> None:
-        self.view.log = not self.view.log
-        self._changed()
+        """A logarithmic scale; what has values below zero refuses it."""
+        refusing = [n for chart, n in zip(self.charts(), self.names(), strict=True) if not chart.can_log()]
+        if not self.view.log and refusing:
+            names = ", ".join(name.replace("_", " ") for name in refusing)
+            self.notify(f"{names}: no log scale, as not all values are above zero", markup=False, timeout=6)
+        self.view.log = not self.view.log and len(refusing) < len(self.names())
+        self.changed()
 
     def action_smooth(self, by: int) -> None:
         at = LEVELS.index(self.smoothing) + by
+        if not 0 <= at < len(LEVELS):
+            self.say("no smoothing is less than none" if by < 0 else "this is the strongest smoothing")
         self.smoothing = LEVELS[min(max(at, 0), len(LEVELS) - 1)]
         self.settings.change(smoothing=self.smoothing)
         self.update()
@@ -220,28 +201,6 @@ class TrainingCharts(Vertical):
         self.band = names[(names.index(self.band) + 1) % len(names)]
         self.settings.change(band=self.band)
         self.update()
-
-    def action_cursor(self, by: int) -> None:
-        if not self.metrics.count:
-            return
-        x = self.metrics.column("epoch")
-        if self.view.cursor is None:
-            at = len(x) - 1
-        else:
-            at = min(max(int(np.argmin(np.abs(x - self.view.cursor))) + by, 0), len(x) - 1)
-        self.view.cursor = float(x[at])
-        self._changed()
-
-    def action_maximise(self) -> None:
-        focused = self.app.focused
-        self._big(focused if isinstance(focused, Chart) else self.charts()[0])
-
-    def _big(self, chart: Chart) -> None:
-        box = self.query_one("#charts-grid")
-        one = not box.has_class("-one")
-        box.set_class(one, "-one")
-        for each in self.charts():
-            each.set_class(one and each is chart, "-big")
 
     def action_metric(self) -> None:
         self.post_message(self.MetricRequested(choices(self.metrics) or ["value"]))

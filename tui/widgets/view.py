@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from mmrl.plots.pixels import Floats
 
+WHOLE = "the whole axis is shown: + zooms in"
+"""Said where there is nothing to pan to or to zoom out of."""
+
 
 @dataclass
 class View:
@@ -15,6 +18,7 @@ class View:
     follow: bool = True
     log: bool = False
     cursor: float | None = None
+    least: float = 4.0  # of the axis that stays visible; 0: a hundredth
 
     def window(self, full: tuple[float, float]) -> tuple[float, float]:
         """The visible part of the axis; with `follow` it ends at the newest point."""
@@ -32,7 +36,7 @@ class View:
         if width >= whole or whole <= 0:
             self.span, self.follow = None, True
             return
-        width = max(width, min(whole, 4.0))
+        width = max(width, min(whole, self.least or whole / 100))
         if centre is None:
             centre = right if self.follow else (left + right) / 2
         share = (centre - left) / (right - left) if right > left else 0.5
@@ -43,6 +47,12 @@ class View:
         left, right = self.window(full)
         if self.span is not None:
             self._place(full, left + by * (right - left), right - left)
+
+    def reveal(self, full: tuple[float, float], x: float) -> None:
+        """Move as far as it takes to show a place."""
+        left, right = self.window(full)
+        if self.span is not None and not left <= x <= right:
+            self._place(full, x - (right - left) * (0.1 if x > right else 0.9), right - left)
 
     def _place(self, full: tuple[float, float], left: float, width: float) -> None:
         left = min(max(left, full[0]), full[1] - width)
@@ -56,7 +66,10 @@ class View:
 
 @dataclass
 class Series:
-    """y(x) [points], a band around it, the raw values behind a smoothed line; `hue` is its number in the palette."""
+    """y(x) [points], a band around it, the raw values behind a smoothed line; `hue` is its place in `HUES`.
+
+    `interval`: the band is the 95 % interval of a mean, else quantiles. `points`: marks instead of a line.
+    """
 
     x: Floats
     y: Floats
@@ -66,6 +79,9 @@ class Series:
     hue: int = 0
     label: str = ""
     mark: str = ""
+    interval: bool = False
+    points: bool = False
+    name: str = ""  # at the cursor, where the chart has no room for a label
 
 
 @dataclass
@@ -77,3 +93,4 @@ class Content:
     across: str = "epoch"
     marks: list[tuple[float, str]] = field(default_factory=list)
     empty: str = "waiting for the first point"
+    digits: int = 4  # of the figures at the cursor

@@ -9,6 +9,8 @@ import numpy as np
 from mmrl.plots.pixels import Floats
 
 LEVELS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99)
+USUAL = 0.8
+"""Weight of the past with which noisy metrics are smoothed unless told otherwise."""
 
 
 class Ema:
