@@ -17,7 +17,7 @@ import numpy as np
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.memory import GRADED
+from mmrl.runs.memory import graded
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import share_of_optimum
 
@@ -120,7 +120,7 @@ class Grader:
         return Grade(value, value / self._best if self._best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
-        scores = scores_of(self.config, weights, GRADED)
+        scores = scores_of(self.config, weights, graded(self.config.training.nb))
         best = max(scores.values(), key=lambda of: float(of.mean()))
         return Grade(float(best.mean()), scores=best)
 

@@ -15,8 +15,8 @@ from mmrl.settings.model import Config
 
 WARM_UP = 8
 """Untrained trajectories that set the scale of the observations before the first epoch."""
-GRADED = 20
-"""Trajectories of a simulated grade, which every epoch pays for."""
+GRADED = (20, 80)
+"""Fewest and most trajectories of a simulated grade, which every epoch pays for; between them a fifth of its own."""
 ROW = 164
 """Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
 PLAYED = 100
@@ -52,6 +52,12 @@ class Demand:
         return f"about {size(self.memory)} of memory is needed, there is {size(available)}: {remedy}"
 
 
+def graded(trajectories: int) -> int:
+    """Of how many trajectories a simulated grade is, in a run of so many an epoch."""
+    fewest, most = GRADED
+    return min(max(trajectories // 5, fewest), most)
+
+
 def demand(config: Config) -> Demand:
     """What training with these settings takes; on an accelerator the part of the trajectories is its own memory."""
     spec, t = spec_of(config), config.training
@@ -59,7 +65,7 @@ def demand(config: Config) -> Demand:
     seen, played = 4.0 * len(spec.columns), 4.0 * (len(spec.columns) + len(spec.axes)) + PLAYED
     rows = float(max(t.nb, WARM_UP)) * spec.steps
     learning, kept = rows * (ROW + seen), rows * (played - FLOWS)
-    grading = 0.0 if spec.exact_optimum else float(GRADED) * spec.steps * played * COPIED
+    grading = 0.0 if spec.exact_optimum else float(graded(t.nb)) * spec.steps * played * COPIED
     if learning >= kept + grading:  # what an update needs is free again when its policy is graded
         kept, grading = learning, 0.0
     at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)

@@ -13,7 +13,7 @@ from mmrl.learn.policy import make_policy
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import learned
-from mmrl.runs.memory import GRADED
+from mmrl.runs.memory import graded
 from mmrl.settings.build import build
 from mmrl.settings.model import Config
 
@@ -44,8 +44,8 @@ def test_the_better_is_played_and_graded(settings: dict[str, dict[str, float]], 
     assert gain.mean() > 5 * gain.std() / math.sqrt(gain.size)
     assert worth_more(config, weights) == wanted
     grade = Grader(config).grade(policy, normaliser)
-    assert grade.value == pytest.approx(scores_of(config, weights, GRADED)[wanted].mean())
-    assert grade.scores is not None and grade.scores.size == GRADED
+    assert grade.value == pytest.approx(scores_of(config, weights, graded(config.training.nb))[wanted].mean())
+    assert grade.scores is not None and grade.scores.size == graded(config.training.nb)
 
 
 def test_a_solved_market_is_graded_by_its_quotes() -> None:

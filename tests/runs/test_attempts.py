@@ -64,7 +64,7 @@ def test_each_is_missing_with_one_note_and_training_ends_as_it_should(
     what, absent = PLACES[place]
     monkeypatch.setattr(place, fails)
     view, run = trained(tmp_path)
-    assert [note for note in view.notes if "missing" in note] == [f"{what} missing: float division by zero"]
+    assert [note for note in view.notes if "missing:" in note] == [f"{what} missing: float division by zero"]
     assert [row["epoch"] for row in rows(run)] == [1, 2]
     assert all("policy_loss" in row and not absent & set(row) for row in rows(run))
     view, run = trained(tmp_path, load=str(run), ne=3)  # and again after a resume
@@ -92,7 +92,7 @@ def test_without_a_grade_no_epoch_is_the_best_and_the_last_one_is_played(
     monkeypatch.setattr(Grader, "grade", lambda *_: Grade(next(values)))
     view, run = trained(tmp_path, ne=3)
     assert [row.get("grade") for row in rows(run)] == [1.0, None, 3.0]
-    assert [note for note in view.notes if "missing" in note] == ["grade missing: its value is nan"]
+    assert [note for note in view.notes if "missing:" in note] == ["grade missing: its value is nan"]
     assert checkpoint_of(run)[0] == 3
     monkeypatch.setattr(Grader, "grade", fails)
     assert checkpoint_of(trained(tmp_path / "other")[1])[0] == 2

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmrl.runs import machine
-from mmrl.runs.memory import demand, size
+from mmrl.runs.memory import demand, graded, size
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -101,3 +101,7 @@ def test_the_trainer_and_evaluations_refuse_too(
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", "--market", "book", "--agent", "naive", "--set", "tick=1e-9"])
     assert ended.value.code == 2 and "cannot be simulated here" in capsys.readouterr().err
+
+
+def test_a_grade_is_of_a_fifth_of_the_trajectories_within_bounds() -> None:
+    assert [graded(n) for n in (1, 100, 101, 250, 400, 100_000)] == [20, 20, 20, 50, 80, 80]
