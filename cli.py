@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any, Literal
 
@@ -56,6 +56,18 @@ EXIT_CODES = {
     "BrokenRun": 1,
 }
 """By the name of the error class: a help page must not import the modules that define them."""
+
+
+def _path(name: str) -> Callable[[Any], Any]:
+    """A callback that expands `~` and variables in the paths that an option was given."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list):
+            return [expanded(path, name) for path in value]
+        return value and expanded(value, name)
+
+    return replaced
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -184,7 +196,9 @@ def plot(
             metavar="NAME", help="Metric to draw (docs/metrics.md); may be repeated.", autocompletion=complete_metric
         ),
     ] = None,
-    save: Annotated[str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.")] = None,
+    save: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write .txt, .svg, .png or .pdf.", callback=_path("--save"))
+    ] = None,
     width: Annotated[int | None, typer.Option(min=20, max=1000, help="Width; default: that of the terminal.")] = None,
     height: Annotated[int | None, typer.Option(min=8, max=1000, help="Height; default: that of the terminal.")] = None,
     results: Results = "results",
@@ -396,7 +410,8 @@ def evaluate(
     ] = None,
     quotes: Annotated[bool, typer.Option("--quotes", help="Draw the quotes as a function of inventory.")] = False,
     save: Annotated[
-        str | None, typer.Option(metavar="FILE", help="With --quotes: write .svg, .png, .pdf or .txt.")
+        str | None,
+        typer.Option(metavar="FILE", help="With --quotes: write .svg, .png, .pdf or .txt.", callback=_path("--save")),
     ] = None,
     results: Results = "results",
     json_: Json = False,
@@ -424,6 +439,7 @@ def simulate(
             "-o",
             metavar="PREFIX",
             help="Write PREFIX_message_L.csv and PREFIX_orderbook_L.csv for L levels; a folder: named as the market.",
+            callback=_path("--output"),
         ),
     ],
     market: Annotated[str | None, typer.Option(help="Market to simulate; default: that of the run.")] = None,
@@ -481,7 +497,10 @@ def simulate(
 )
 def calibrate(
     ctx: typer.Context,
-    data: Annotated[list[str], typer.Argument(metavar="DATA...", help="Files of one day of one instrument.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA...", help="Files of one day of one instrument.", callback=_path("DATA")),
+    ],
     market: Annotated[
         str | None, typer.Option(help="Market to fit: book (default), order-flow or avellaneda-stoikov.")
     ] = None,
@@ -509,7 +528,10 @@ def calibrate(
         str | None, typer.Option("--check", metavar="FILE", help="Simulate this market file and compare with the data.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="With --check: seed of the simulation. (default: 0)")] = None,
-    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Write a market file.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write a market file.", callback=_path("--output")),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     json_: Json = False,
     debug: Debug = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 import typer
 
 import cli
-from mmrl.runs.store import find_run
+from mmrl.runs.history import read_metrics
+from mmrl.runs.store import MARKET, find_run, read_config
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND: Any = typer.main.get_command(cli.app)
@@ -44,13 +46,31 @@ def test_there_are_lines_and_data_are_made_before_they_are_read() -> None:
     assert commands.index("calibrate") < next(k for k, words in enumerate(LINES) if "--market-file" in words)
 
 
+def ends(words: list[str]) -> None:
+    """Run a command, which must end well."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert not ended.value.code, words
+
+
 @pytest.mark.slow
-def test_the_tape_that_is_made_can_be_fitted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tape_that_is_made_is_fitted_trained_on_and_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     for words in [words for words in LINES if words[0] in ("simulate", "calibrate")]:
-        with pytest.raises(SystemExit) as ended:
-            cli.main(words)
-        assert not ended.value.code, words
-    with pytest.raises(SystemExit) as ended:
-        cli.main([*next(words for words in LINES if "--market-file" in words), "--dry-run"])
-    assert not ended.value.code
+        ends(words)
+    file = (tmp_path / "market.toml").read_bytes()
+    fitted = tomllib.loads(file.decode())
+    small = ["-nt", "20", "-nb", "4", "-ne", "2", "--threads", "1", "--name", "fitted"]
+    ends([*next(words for words in LINES if "--market-file" in words), *small])
+    (tmp_path / "market.toml").unlink()  # the run has its own copy
+    ends(["train", "--load", "fitted", "--expand", "1"])
+    folder = tmp_path / "results" / "fitted"
+    assert (folder / MARKET).read_bytes() == file
+    config = read_config(folder).config
+    assert list(config.market.limit_rates) == fitted["market"]["limit_rates"]  # type: ignore[attr-defined]
+    assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [1, 2, 3]
+    capsys.readouterr()
+    ends(["runs", "show", "fitted"])
+    assert "tape_message_10.csv" in capsys.readouterr().out

@@ -103,6 +103,27 @@ def test_a_home_and_a_variable_in_a_path_are_replaced(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plot --save={}/x.svg",
+        "evaluate --market avellaneda-stoikov --quotes --save={}/x.svg",
+        "simulate --market order-flow --events 10 --output={}/tape",
+        "calibrate a.csv b.csv --output={}/x.toml",
+        "calibrate {}/message.csv {}/orderbook.csv",
+    ],
+)
+def test_every_path_knows_homes_and_variables(
+    line: str, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, words in (("~nobody-at-all", "no user ~nobody-at-all"), ("$MMRL_UNSET", "no variable $MMRL_UNSET")):
+        code, out, err = outcome(capsys, *line.replace("{}", place).split())
+        assert (code, out) == (2, "") and words in err and err.count("\n") == 1, err
+    monkeypatch.setenv("HOME", str(here / "home"))
+    outcome(capsys, *line.replace("{}", "~").split())  # there may be nothing to draw
+    assert not (here / "~").exists()
+
+
 def test_shipped_runs_are_looked_for_beside_the_results(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = outcome(capsys, "plot", "--good-results", "--results", "a/results")
     assert code == 2 and f"no runs in {here}/a/good-results: a clone of the repository has some" in err
