@@ -30,7 +30,7 @@ test: $(VENV)/test.stamp       ## run the tests
 faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures, and the tests too long for every run
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py \
 	    tests/markets/order_flow/test_reference.py
-	MMRL_FAULTS=complete $(BIN)/python -m pytest -m nightly tests/learn tests/e2e
+	MMRL_FAULTS=complete $(BIN)/python -m pytest -m nightly tests --ignore=tests/faults
 
 check: lint types imports test ## everything that must be green
 

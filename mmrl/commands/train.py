@@ -103,11 +103,10 @@ def train(
     if config.run.reproducible:
         pin()
     from mmrl.display.choose import open_view
-    from mmrl.plots.smoothing import USUAL
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    view = open_view(as_json, USUAL if smooth is None else smooth)
+    view = open_view(as_json, smooth)
     return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
 
 

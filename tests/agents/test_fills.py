@@ -26,6 +26,7 @@ def test_it_is_stated_where_the_market_states_it() -> None:
     assert fill_curve(game)[0] == 1.7
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_measured_fills_are_those_of_other_trajectories() -> None:
     """k and A beside the line through the rates of another simulation, which counts by hand; and as the market is."""

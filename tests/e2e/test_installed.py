@@ -90,12 +90,12 @@ def test_neighbours_named_cli_and_tui_disturb_nothing(site: Path, tmp_path: Path
     [
         "train -nt 5 -nb 2 --threads 1 -ne 1 --name here",
         "train -nt 5 -nb 2 --threads 1 -ne 1 --name there --detach --json",
-        "evaluate --agent naive --set nt=5 --trajectories 2",
+        pytest.param("evaluate --agent naive --set nt=5 --trajectories 2", marks=pytest.mark.nightly),
         "simulate --market order-flow --events 20 -o tape",
-        "plot good-results/quickstart --what training",
-        "runs list",
-        "runs doctor",
-        "--help",
+        pytest.param("plot good-results/quickstart --what training", marks=pytest.mark.nightly),
+        pytest.param("runs list", marks=pytest.mark.nightly),
+        pytest.param("runs doctor", marks=pytest.mark.nightly),
+        pytest.param("--help", marks=pytest.mark.nightly),
         "train --help",
     ],
 )

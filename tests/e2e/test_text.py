@@ -179,7 +179,7 @@ VALUES = st.one_of(
 LINE = st.lists(st.one_of(st.tuples(FLAGS, WORDS).map(list), WORDS.map(lambda word: [word])), max_size=4)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     line=LINE,
     table=st.lists(st.tuples(st.one_of(KEYS, WORDS), VALUES), max_size=3),

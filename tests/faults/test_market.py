@@ -50,7 +50,7 @@ def violations(kind: type[LimitOrderBook], priority: str, operations: int) -> tu
     return done, 0
 
 
-@pytest.mark.nightly  # tests/markets tries half a million in every run of the tests
+@pytest.mark.nightly  # tests/markets tries some in every run of the tests
 def test_a_million_orders(figure: Callable[..., None], caught: Callable[..., None]) -> None:
     steps, found = violations(LimitOrderBook, "time", 1_000_000)
     assert found == 0

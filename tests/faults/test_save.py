@@ -106,6 +106,7 @@ def test_killed_at_every_call(
     figure(2, "SIGKILL at every system call of a save: points, torn", f"{sum(seen.values())}, 0", "0 torn")
 
 
+@pytest.mark.nightly
 def test_a_naive_save_is_caught(nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]) -> None:
     points = list(
         torn(folder)

@@ -45,7 +45,8 @@ def test_the_keys_of_the_charts_survive_resizes_dialogs_tabs_and_maximising(resu
 def observed(app: Any) -> tuple[Any, ...]:
     """All that a key may change."""
     shown = screen_text(app), str(app.focused), [str(screen) for screen in app.screen_stack]
-    return *shown, len(app._notifications), app.clipboard, vars(app.session.settings).copy()
+    told = {notification.identity for notification in app._notifications}  # a count would miss one that has gone
+    return *shown, told, app.clipboard, vars(app.session.settings).copy()
 
 
 STATIONS = ("runs",)

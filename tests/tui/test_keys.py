@@ -36,7 +36,7 @@ KEYS = (
     *("ctrl+f", "ctrl+o", "ctrl+s", "ctrl+w", "ctrl+y", "ctrl+p", "f1", "f10", "f12"),
 )
 SIZES = [(80, 24), (120, 36), (200, 60), (45, 13), (30, 8)]
-SEEDS = 100 if os.environ.get("MMRL_FAULTS") == "complete" else 4
+SEEDS = 100 if os.environ.get("MMRL_FAULTS") == "complete" else 2
 
 
 async def mouse(pilot: Any, chance: random.Random, size: tuple[int, int]) -> None:

@@ -79,7 +79,7 @@ def test_a_search_its_first_field_and_a_value(gap: float) -> None:
 
 
 @pytest.mark.usefixtures("two", "short_form")
-@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 15))])
+@pytest.mark.parametrize("seed", [2, 3, *(pytest.param(seed, marks=pytest.mark.nightly) for seed in range(4, 15))])
 def test_any_keys_at_any_speed(seed: int) -> None:
     chance = random.Random(seed)
     keys = [*STARTS[seed % len(STARTS)], *(chance.choice(CHOICES) for _ in range(8))]

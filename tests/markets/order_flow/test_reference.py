@@ -10,6 +10,7 @@ import pytest
 
 from mmrl.markets.contract import market_named
 from mmrl.markets.order_flow import state
+from tests.conftest import COMPLETE
 from tests.markets.order_flow.reference import ReferenceMarket
 from tests.markets.order_flow.stage import Stage, settings_of
 
@@ -84,8 +85,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "fees": {"maker_fee": -0.002, "taker_fee": 0.003, "actions": "limit+market", "post_only": False},
 }
-DECISIONS = 850
-"""About ten events apart: some 10^5 events in all cases together."""
+DECISIONS = 850 if COMPLETE else 300
+"""About ten events apart: with ten seeds 10^6 events in all cases together, else some 5 * 10^4."""
 
 
 def random_quote(rng: np.random.Generator, last: tuple[float, ...], axes: int) -> tuple[float, ...]:
