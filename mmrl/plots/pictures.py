@@ -21,12 +21,23 @@ from mmrl.settings.declare import ConfigError, choose
 
 def time_unit(folder: Path) -> str:
     """Unit of a run's time axis, nothing if the run does not say."""
-    try:
-        market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {}).get("name", "")
-    except (OSError, ValueError, AttributeError):
-        return ""
-    spec = usual_spec(market)
+    spec = usual_spec(_market(folder).get("name", ""))
     return "" if spec is None else spec.time_unit
+
+
+def counted_from(folder: Path) -> str:
+    """What the distances of a run's quotes are counted from."""
+    best = _market(folder).get("distance_from", "mid") == "best"
+    return "the best price of its side" if best else "the mid"
+
+
+def _market(folder: Path) -> dict[str, Any]:
+    """The settings of a run's market as its file has them, nothing where that cannot be read."""
+    try:
+        market = tomllib.loads(read_plain(folder / "config.toml", 1_000_000).decode()).get("market", {})
+    except (OSError, ValueError):
+        return {}
+    return market if isinstance(market, dict) else {}
 
 
 def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:

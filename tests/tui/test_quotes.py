@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from mmrl.plots.pictures import counted_from
 from mmrl.runs.episodes import write_episode
 from tests.tui.conftest import drive, episode, press, screen_text
 from tui.widgets.chart import Chart
 from tui.widgets.quotes import surface
+
+GOOD = Path(__file__).resolve().parents[2] / "good-results"
 
 
 def surfaces(**more: Any) -> dict[str, Any]:
@@ -83,3 +87,17 @@ def test_surfaces_that_do_not_fit_are_none() -> None:
     assert surface({**good, "quotes_bid": good["quotes_bid"][:2]}, "quotes_bid") is None
     assert surface({**good, "quotes_time": np.zeros((3, 1))}, "quotes_bid") is None
     assert surface({**good, "quotes_bid": good["quotes_bid"].astype("U8")}, "quotes_bid") is None
+
+
+def test_a_shipped_run_in_the_list_and_what_its_distances_count_from(results: Path) -> None:
+    """A number of the list is shown whole or not at all."""
+    shutil.copytree(GOOD / "order-flow-fast", results / "flow")
+
+    async def script(app: Any, pilot: Any) -> None:
+        [row] = [line for line in screen_text(app).splitlines() if "  flow  " in line]
+        assert "0.0278 " in row and "…" not in row
+        await open_quotes(app, pilot, "flow")
+        assert "distance from the best price of its side and size" in " ".join(screen_text(app).split())
+
+    drive(results, script, (80, 24))
+    assert counted_from(GOOD / "avellaneda-stoikov-ppo") == counted_from(results / "none") == "the mid"

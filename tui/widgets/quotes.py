@@ -12,6 +12,7 @@ from textual.containers import Container
 from mmrl.plots.colours import place_of
 from mmrl.plots.numbers import compact
 from mmrl.plots.picture import ASCII
+from mmrl.plots.pictures import counted_from
 from mmrl.plots.pixels import Floats
 
 from ..themes import MARKS
@@ -23,7 +24,7 @@ from .view import Content, Series
 
 SURFACE = "distance from the mid, without noise"
 SEEN = "seen in one trajectory: median distance at each inventory, 10 % to 90 % as a band"
-BOOK = "bid and ask: distance from the mid and size, without noise, with the book in its usual state"
+BOOK = "bid and ask: distance from {} and size, without noise, with the book in its usual state"
 
 
 FURTHER = re.compile(r"quotes_(?:bid|ask)_(\d+)_distance")
@@ -143,7 +144,7 @@ class QuotesView(SavedEpisodes):
                 when = f" {moments[place]:g} T" if place < len(moments) else ""
                 charts[3 * row + place].show(Content(series, title + when, "inventory", [], "no quotes"))
         if sizes:
-            return BOOK
+            return BOOK.format(counted_from(self.folder))
         line = charts[0].characters.axes[3]
         best_known = surface(self.arrays, "optimum_bid") is not None
         return f"{SURFACE}; {line} learned, {sign} optimum, at most {furthest:.3g} away" if best_known else SURFACE

@@ -211,6 +211,9 @@ class RunsTable(ScrollView, can_focus=True, inherit_bindings=False):
             text = text.copy()  # the caller may use the original again
             if column.middle and text.cell_len > column.width:
                 text = Text(shortened(text.plain, column.width), style=text.style)
+            value, sign, _ = text.plain.partition(" ± ")
+            if sign and text.cell_len > column.width:  # a number is shown whole or not at all
+                text.truncate(len(value))
             text.truncate(column.width, overflow="ellipsis")
             blank = Segment(" " * (column.width - text.cell_len), style)
             inner = list(Segment.apply_style(text.render(self.app.console), style))
