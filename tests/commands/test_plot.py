@@ -31,11 +31,12 @@ def plot(*arguments: str) -> None:
 def test_each_market_has_a_figure_of_its_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot("--good-results")
     parts = re.split(r"^market (.*)\n", capsys.readouterr().out, flags=re.MULTILINE)[1:]
-    assert parts[::2] == ["avellaneda-stoikov", "book"]
-    assert "quickstart" not in parts[1] and "avellaneda-stoikov-ppo" not in parts[3]
-    assert "optimality" in parts[1] and "optimality" not in parts[3]  # which the book has not
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    assert list(found) == ["avellaneda-stoikov", "order-flow", "book"]
+    assert "quickstart" not in found["avellaneda-stoikov"] and "avellaneda-stoikov-ppo" not in found["book"]
+    assert "optimality" in found["avellaneda-stoikov"] and "optimality" not in found["book"]  # which the book has not
     plot("--good-results", "--save", "a.txt", "--height", "20")
-    assert (here / "a.txt").read_text().count("market ") == 2
+    assert (here / "a.txt").read_text().count("market ") == 3
 
 
 def test_each_market_has_a_file_of_its_own(
@@ -43,7 +44,9 @@ def test_each_market_has_a_file_of_its_own(
 ) -> None:
     monkeypatch.setattr(figures, "find_spec", lambda _: None)  # as without matplotlib
     plot("--good-results", "--save", "a.svg")
-    assert capsys.readouterr().out == "wrote a-avellaneda-stoikov.svg\nwrote a-book.svg\n"
+    assert capsys.readouterr().out == "".join(
+        f"wrote a-{name}.svg\n" for name in ("avellaneda-stoikov", "order-flow", "book")
+    )
     assert "quickstart" in (here / "a-book.svg").read_text()
     plot("good-results/quickstart", "--save", "b.svg")
     assert (here / "b.svg").exists()
