@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_json_of_amzn_has_the_published_coefficients(amzn: Events) -> None:
 
 
 def test_a_half_hour_scales_the_rates_and_leaves_the_rest() -> None:
-    rules = {"limit_rates": (2.0, 1.0, 1.0), "cancel_rates": (0.7, 0.7, 0.7), "market_rates": (0.5,)}
+    rules: dict[str, Any] = {"limit_rates": (2.0, 1.0, 1.0), "cancel_rates": (0.7, 0.7, 0.7), "market_rates": (0.5,)}
     tape, _ = order_flow(3, 20_000, size_law="geometric", market_size=4.0, **rules)
     hour, t = 3600 * 10**9, tape.time_ns
     turn = int(t[0]) + hour  # from then on everything happens three times as fast
