@@ -17,7 +17,7 @@ import numpy as np
 from mmrl.calibrate.estimate import Estimate
 from mmrl.calibrate.excitation_kinds import KINDS
 from mmrl.calibrate.fits import Fitted, Rate, Wanted
-from mmrl.calibrate.hawkes import Hawkes, fit_hawkes
+from mmrl.calibrate.hawkes import NOTHING, Hawkes, fit_hawkes
 from mmrl.calibrate.hawkes_kinds import HawkesKinds, fit_kinds
 from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive
 from mmrl.calibrate.study import DISTANCES, LONGEST, Study, pair, significant
@@ -160,7 +160,9 @@ def of_all_kinds(hawkes: HawkesKinds, traded: float) -> Excitation:
 
     `traded`: limit orders that a market order takes, by their mean sizes.
     """
-    numbers = np.array(hawkes.numbers, object).reshape(-1, KINDS, KINDS, 2).transpose(0, 1, 3, 2)
+    none = Estimate(0.0, 0.0)  # at the edge, where only the bound of the search keeps them from being 0
+    kept = [each if each.value > NOTHING else none for each in hawkes.numbers]
+    numbers = np.array(kept, object).reshape(-1, KINDS, KINDS, 2).transpose(0, 1, 3, 2)
     values, errors = _both(
         {"hawkes_decays": [beta.times(MINUTE) for beta in hawkes.decays], "hawkes_matrix": numbers.ravel().tolist()}
     )
