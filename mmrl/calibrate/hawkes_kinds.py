@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmrl.calibrate.blocks import SECOND, Floats, Ints, estimates, numbered
 from mmrl.calibrate.estimate import Estimate
@@ -22,7 +23,7 @@ from mmrl.calibrate.hawkes import MOST_EXPONENTIALS, NOTHING
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.minimise import minimise
 from mmrl.calibrate.residuals import Residuals, kolmogorov_smirnov
-from mmrl.data.events import ASK, CANCEL, LIMIT, Events
+from mmrl.data.events import ASK, CANCEL, LIMIT, NO_ORDER, Events
 from mmrl.settings.declare import ConfigError
 
 FEWEST_EVENTS = 50
@@ -30,6 +31,7 @@ FEWEST_EVENTS = 50
 SHORTEST = 1e-6
 """Seconds between two events of one time."""
 STEPS = 1500
+NO_BOUND = 2**62
 LIMIT_KIND, CANCEL_KIND, MARKET_KIND = range(KINDS)
 
 
@@ -75,10 +77,16 @@ class HawkesKinds:
     converged: bool
 
 
-def marks(events: Events) -> Marks:
-    """Limit orders, cancellations, and market orders (all executions of one as one) of a day."""
+def marks(events: Events, furthest: int = NO_BOUND) -> Marks:
+    """Limit orders, cancellations, and market orders (all executions of one as one) of a day.
+
+    Limit orders only 1 to `furthest` ticks from the opposite best price, and cancellations of those orders, wherever
+    prices have gone; of orders whose beginning is not known, those that stand so near.
+    """
     market = market_orders(events)
-    parts = [(np.flatnonzero(events.kind == each), kind) for each, kind in ((LIMIT, LIMIT_KIND), (CANCEL, CANCEL_KIND))]
+    near = _near(events, furthest)
+    kinds = ((LIMIT, LIMIT_KIND), (CANCEL, CANCEL_KIND))
+    parts = [(np.flatnonzero((events.kind == each) & near), kind) for each, kind in kinds]
     row = np.concatenate([*(rows for rows, _ in parts), market.row])
     kind = np.concatenate([*(np.full(len(rows), k) for rows, k in parts), np.full(len(market.row), MARKET_KIND)])
     side = np.concatenate([*(events.side[rows] == ASK for rows, _ in parts), market.side == ASK])
@@ -90,22 +98,35 @@ def marks(events: Events) -> Marks:
     return Marks(wait, (2 * kind + side)[order].astype(np.int64), (end - int(time[-1])) / SECOND, block[1:], blocks)
 
 
-def fit_kinds(events: Events, exponentials: int = 3) -> HawkesKinds:
+def _near(events: Events, furthest: int) -> NDArray[np.bool_]:
+    """Whether each order was sent at most so far from the opposite best, or stands there, if nobody saw it come."""
+    out = np.where(events.side == ASK, events.price - events.bid_price, events.ask_price - events.price)
+    near = (out >= 1) & (out <= furthest)
+    sent = np.flatnonzero((events.kind == LIMIT) & (events.order != NO_ORDER))
+    ids, first = np.unique(events.order[sent], return_index=True)
+    if not len(ids):
+        return near
+    at = np.minimum(np.searchsorted(ids, events.order), len(ids) - 1)
+    seen = (ids[at] == events.order) & (sent[first[at]] <= np.arange(len(events)))
+    return np.where(seen & (events.kind == CANCEL), near[sent[first[at]]], near)
+
+
+def fit_kinds(events: Events, exponentials: int = 3, furthest: int = NO_BOUND) -> HawkesKinds:
     """Maximum likelihood of all parameters by BFGS in their logarithms, which keeps them positive.
 
     Errors by the sandwich, clustered by 5-minute block. Raises ConfigError for fewer than 50 events of a kind.
+    `furthest` as in `marks`.
     """
     if not 1 <= exponentials <= MOST_EXPONENTIALS:
         raise ConfigError(f"exponentials = {exponentials}: allowed are 1 to {MOST_EXPONENTIALS}")
-    counts = {"limit orders": LIMIT, "cancellations": CANCEL}
-    few = {name: int((events.kind == kind).sum()) for name, kind in counts.items()}
-    few["market orders"] = len(market_orders(events).row)
-    for name, count in few.items():
+    data = marks(events, furthest)
+    counts = np.bincount(data.stream >> 1, minlength=KINDS).tolist()
+    for name, count in zip(("limit orders", "cancellations", "market orders"), counts, strict=True):
         if count < FEWEST_EVENTS:
             raise ConfigError(
                 f"{count} {name}: a Hawkes process of all kinds needs {FEWEST_EVENTS} of each; give more data"
             )
-    return fit_marks(marks(events), exponentials)
+    return fit_marks(data, exponentials)
 
 
 def fit_marks(data: Marks, exponentials: int) -> HawkesKinds:

@@ -153,6 +153,23 @@ def test_executions_of_one_market_order_are_one_event_in_the_order_of_the_source
     assert found.wait == pytest.approx([1e-6, 1.0, 1e-6, 2.0]) and found.last == 0.0
 
 
+def test_cancellations_belong_to_where_their_order_was_sent() -> None:
+    book = (100, 5, 101, 5)
+    rows = [
+        (0.0, LIMIT, ASK, 101, 1, *book),
+        (1.0, LIMIT, ASK, 104, 1, *book),  # four ticks from the bid
+        (2.0, CANCEL, ASK, 101, 1, 97, 5, 101, 5),  # it was sent at one, and is four away now
+        (3.0, CANCEL, ASK, 104, 1, 102, 5, 104, 5),  # it was sent at four, and is two away now
+        (4.0, CANCEL, ASK, 102, 1, *book),  # nobody saw it come
+        (5.0, CANCEL, ASK, 105, 1, *book),
+        (6.0, TRADE, ASK, 101, 1, *book),
+    ]
+    events = replace(events_of(rows), order=np.array([1, 2, 1, 2, 3, 4, 5]))
+    found = marks(events, furthest=2)
+    assert found.stream.tolist() == [1, 3, 3, 5]
+    assert np.cumsum(found.wait) == pytest.approx([0.0, 2.0, 4.0, 6.0], abs=1e-5)
+
+
 RULES: dict[str, Any] = {
     "limit_rates": (3.0, 2.0),
     "cancel_rates": (0.25, 0.25),

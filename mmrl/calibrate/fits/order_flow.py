@@ -53,7 +53,7 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
     if rates.power_law and rates.power_law.alpha.value >= 0:
         values["limit_scale"], errors["limit_scale"] = pair(rates.power_law.k)
         values["limit_decay"], errors["limit_decay"] = pair(rates.power_law.alpha)
-    law, how_excited = excited(found, wanted)
+    law, how_excited = excited(found, wanted, len(values["cancel_rates"]) // (longest + 1))
     if law:
         for table in (values, errors):
             for name, share in law.base.items():
@@ -125,8 +125,11 @@ class Excitation:
     base: dict[str, float]
 
 
-def excited(found: Study, wanted: Wanted) -> tuple[Excitation | None, str]:
-    """The excitation that is wanted, and how it was found; None where it is none."""
+def excited(found: Study, wanted: Wanted, furthest: int) -> tuple[Excitation | None, str]:
+    """The excitation that is wanted, and how it was found; None where it is none.
+
+    Of all kinds, that of orders up to the `furthest` distance that has a rate: the market has no others.
+    """
     if wanted.exponentials == 0:
         if wanted.hawkes_kinds:
             raise ConfigError("--hawkes-kinds has no effect with --exponentials 0: drop one of the two")
@@ -134,7 +137,7 @@ def excited(found: Study, wanted: Wanted) -> tuple[Excitation | None, str]:
     if wanted.hawkes_kinds == "all":
         if not found.needed("rates", "order-flow").deep:
             raise ConfigError("--hawkes-kinds all needs data of all orders, these are of the best prices: use market")
-        every = fit_kinds(found.events, wanted.exponentials or EXPONENTIALS_OF_ALL)
+        every = fit_kinds(found.events, wanted.exponentials or EXPONENTIALS_OF_ALL, furthest)
         traded = found.sizes.market.mean.value / found.sizes.limit.mean.value
         return of_all_kinds(every, traded), f"all kinds of events excite each other, {len(every.decays)} exponentials; "
     of_market: Hawkes = found.needed("hawkes", "order-flow")
