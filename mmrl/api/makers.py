@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmrl.agents import AGENTS
+from mmrl.agents import AGENTS, is_file
 from mmrl.evaluate.compare import Entrant, named_agent, refuse_other_market, run_agent
 from mmrl.markets.contract import spec_of
 from mmrl.policy.policy import Policy
@@ -24,7 +24,7 @@ Maker = str | Policy
 
 def is_agent(maker: Maker) -> bool:
     """Whether it is the name of an agent, not of a run."""
-    return isinstance(maker, str) and maker.partition(":")[0] in AGENTS
+    return isinstance(maker, str) and (maker.partition(":")[0] in AGENTS or is_file(maker))
 
 
 def own_config(maker: Maker, results: str) -> Config | None:

@@ -54,7 +54,7 @@ class MarketEnv(gymnasium.Env[np.ndarray, Any]):
         self.config = config_of(market, preset, settings)
         self.engine = Engine(self.config, 1, action_units, DISABLED)
         self.observation_space = observation_space(self.engine.spec)
-        self.action_space = action_space(self.engine.spec, action_units)
+        self.action_space = action_space(self.config, action_units)
         self.render_mode = render_mode
         self._seeded = False
 
@@ -109,7 +109,7 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.config, self.render_mode, self.num_envs = config_of(market, preset, settings), render_mode, num_envs
         self.engine = Engine(self.config, num_envs, action_units, MODES[self.autoreset_mode])
         self.single_observation_space = observation_space(self.engine.spec)
-        self.single_action_space = action_space(self.engine.spec, action_units)
+        self.single_action_space = action_space(self.config, action_units)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._everyone = np.ones(num_envs, np.bool_)

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 from gymnasium.spaces import Box, MultiDiscrete, Space
 
-from mmrl.markets.contract import Spec
+from mmrl.gym.engine import REACH
+from mmrl.markets.contract import Spec, spec_of
+from mmrl.settings.fields import fields, value_of
+from mmrl.settings.model import Config
 
 LARGEST = float(np.finfo(np.float32).max)
 """Bound of what has none: gymnasium's checks warn of infinity."""
@@ -22,13 +25,28 @@ def observation_space(spec: Spec) -> Box:
     return Box(np.array(low, np.float32), np.array(high, np.float32), dtype=np.float32)
 
 
-def action_space(spec: Spec, units: str) -> Space[Any]:
-    """One number, or one choice, for each axis of the spec."""
+def action_space(config: Config, units: str) -> Space[Any]:
+    """One number, or one choice, for each axis of the spec.
+
+    The space carries in `mmrl` what its numbers mean: whoever saves a policy with its spaces, as stable-baselines3
+    does, saves that too.
+    """
+    spec = spec_of(config)
     shape = (len(spec.axes),)
+    space: Any
     if units == "choices":
-        return MultiDiscrete([len(axis.grid) for axis in spec.axes])
-    if units == "market":
+        space = MultiDiscrete([len(axis.grid) for axis in spec.axes])
+    elif units == "market":
         low = np.maximum([axis.low for axis in spec.axes], -LARGEST)
-        return Box(low, np.full(shape, LARGEST), dtype=np.float64)
-    bound = 1.0 if units == "scaled" else POLICY_BOUND
-    return Box(-bound, bound, shape, np.float32)
+        space = Box(low, np.full(shape, LARGEST), dtype=np.float64)
+    else:
+        bound = 1.0 if units == "scaled" else POLICY_BOUND
+        space = Box(-bound, bound, shape, np.float32)
+    own = [field for field in fields(config.market.name) if field.part in ("view", "action")]
+    space.mmrl = {
+        "market": config.market.name,
+        "units": units,
+        "reach": REACH if units == "scaled" else 1.0,
+        "settings": {field.name: value_of(config, field) for field in own},
+    }
+    return space
