@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.calibrate.estimate import Estimate
-from mmrl.calibrate.fits import Fitted, Wanted
+from mmrl.calibrate.fits import Fitted, Rate, Wanted
 from mmrl.calibrate.hawkes import Hawkes, fit_hawkes
 from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive
 from mmrl.calibrate.study import DISTANCES, LONGEST, Study, pair, significant
@@ -25,6 +25,12 @@ LARGEST = 200
 """Shares of an order; larger ones count as so large."""
 LEVELS = 30
 MINUTE = 60.0
+RATES = (
+    Rate("limit_rates", "limit"),
+    Rate("limit_scale", "limit"),
+    Rate("cancel_rates", "limit"),
+    Rate("market_rates", "market"),
+)
 
 
 def fit(found: Study, wanted: Wanted) -> Fitted:
