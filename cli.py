@@ -369,6 +369,36 @@ def quote(
 
 
 @app.command(
+    help="Write the policy of a run as a file for other programs, checked against the run's own quotes.",
+    epilog="Examples: mmrl export RUN --onnx policy.onnx | mmrl export RUN --numpy policy.npz, for mmrl.load",
+)
+def export(
+    ctx: typer.Context,
+    run: Run,
+    onnx: Annotated[
+        str | None, typer.Option(metavar="FILE", help="ONNX model (extra onnx).", callback=_path("--onnx"))
+    ] = None,
+    torchscript: Annotated[
+        str | None, typer.Option(metavar="FILE", help="For torch.jit.load.", callback=_path("--torchscript"))
+    ] = None,
+    numpy: Annotated[
+        str | None, typer.Option(metavar="FILE", help=".npz, for mmrl.load.", callback=_path("--numpy"))
+    ] = None,
+    epoch: Annotated[
+        str | None, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl quote.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.export import export as write
+
+    refuse_idle(ctx)
+    write(run, {"onnx": onnx, "torchscript": torchscript, "numpy": numpy}, epoch or "best", force, results, json_)
+
+
+@app.command(
     help="Compare runs and classical agents on the same random numbers, with the exact optimum where it is known.",
     epilog="Example: mmrl evaluate --market avellaneda-stoikov --set fill=linear "
     "--agent avellaneda-stoikov --agent symmetric --trajectories 100000",

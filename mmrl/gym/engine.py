@@ -10,7 +10,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.gym.kernel import CHOICES, IDLE, LINEAR, MARKET, NEXT_STEP, RESET, STEP, Copies, Meaning, Outcome, mover
+from mmrl.gym.kernel import (
+    CHOICES,
+    IDLE,
+    LINEAR,
+    MARKET,
+    NEXT_STEP,
+    RESET,
+    STEP,
+    Copies,
+    Meaning,
+    Orders,
+    Outcome,
+    Terms,
+    mover,
+)
 from mmrl.gym.law import law_of, memory_of, size_of
 from mmrl.kernels.jit import must_compile
 from mmrl.markets.contract import spec_of
@@ -36,16 +50,16 @@ class Engine:
             raise ConfigError(f"num_envs = {count} is not allowed: it must be a whole number >= 1")
         if units not in UNITS:
             raise ConfigError(f"action_units = {units!r} is not allowed: it must be one of {', '.join(UNITS)}")
-        self.config, self.spec, self.count, self.autoreset = config, spec_of(config), count, autoreset
+        self.config, self.spec, self.count = config, spec_of(config), count
         law, self._parameters, state = law_of(config)
         self._refuse_too_many(count * size_of(state))
         self._memory = memory_of(state, count)
         self._move = mover(config.market.name, law, len(self._memory.parts), self._memory.kind)
         if must_compile(self._move):
             note("compiling the market's environment for this processor; later starts find it on the disk")
-        self._reward = reward_of(config)
-        self._ends = config.reward.time_limit == "ends"
         self.meaning = _meaning(config, units)
+        ends = config.reward.time_limit == "ends"
+        self._terms = Terms(reward_of(config), self.meaning, self.spec.steps, ends, autoreset)
         observed, axes = len(self.spec.columns), len(self.spec.axes)
         self.copies = Copies(
             rng=np.zeros((count, 4), np.uint64),
@@ -115,10 +129,8 @@ class Engine:
         return self._call(given, self._all_step)
 
     def _call(self, action: npt.NDArray[np.float64], told: npt.NDArray[np.int64]) -> Outcome:
-        given = (
-            *(self._parameters, self._memory.parts, self.copies, self._reward, self.meaning, action, told),
-            *(self.spec.steps, self._ends, self.autoreset, self._quote, self.outcome),
-        )
+        orders = Orders(told, action, self._quote)
+        given = (self._parameters, self._memory.parts, self.copies, self._terms, orders, self.outcome)
         if self._pool is None:
             self._move(*given, 0, self.count)
         else:

@@ -54,6 +54,25 @@ class Meaning(NamedTuple):
     fading: float
 
 
+class Terms(NamedTuple):
+    """What holds for all copies."""
+
+    reward: Any
+    meaning: Meaning
+    steps: int
+    ends: bool
+    """Whether running out of time terminates; else it truncates."""
+    autoreset: int
+
+
+class Orders(NamedTuple):
+    """What each copy is told, and its action [N, A]; `quote` [N, A] is where the action in market units is noted."""
+
+    told: np.ndarray  # int64 [N]
+    action: np.ndarray  # float64 [N, A]
+    quote: np.ndarray  # float64 [N, A]
+
+
 class Outcome(NamedTuple):
     """What a call leaves behind, one entry a copy; `last_...` are those of an episode that ended in SAME_STEP."""
 
@@ -69,15 +88,16 @@ class Outcome(NamedTuple):
     last_mid: np.ndarray
 
 
-def move(p, parts, x, reward, meaning, action, told, steps, ends, autoreset, quote, out, first, last):
-    """Let copies first .. last - 1 do what they are told; `ends`: running out of time terminates, else truncates."""
+def move(p, parts, x, terms, orders, out, first, last):
+    """Let copies first .. last - 1 do what they are told."""
+    meaning, reward, steps = terms.meaning, terms.reward, terms.steps
     for i in range(first, last):
         s = pick(parts, i)
-        rng, raw, mine = x.rng[i], x.raw[i], quote[i]
-        doing = told[i]
+        rng, raw, mine = x.rng[i], x.raw[i], orders.quote[i]
+        doing = orders.told[i]
         out.reward[i] = 0.0
         out.terminated[i] = out.truncated[i] = False
-        if doing == STEP and autoreset == NEXT_STEP and x.over[i]:
+        if doing == STEP and terms.autoreset == NEXT_STEP and x.over[i]:
             doing = RESET
             x.number[i] += x.stride[0]
         while doing != IDLE:
@@ -89,7 +109,7 @@ def move(p, parts, x, reward, meaning, action, told, steps, ends, autoreset, quo
                 left = 1.0 - t / steps
                 fade = 1.0 if meaning.fading == 0.0 else math.tanh(left / meaning.fading)
                 for a in range(mine.shape[0]):
-                    given = np.float64(action[i, a])
+                    given = np.float64(orders.action[i, a])
                     if meaning.units == MARKET:
                         mine[a] = given
                         continue
@@ -121,9 +141,9 @@ def move(p, parts, x, reward, meaning, action, told, steps, ends, autoreset, quo
                 x.over[i] = early or late
                 if x.over[i]:
                     out.reward[i] += final_reward(reward, after, early)
-                    out.terminated[i] = early or ends or ending == ENDED
+                    out.terminated[i] = early or terms.ends or ending == ENDED
                     out.truncated[i] = not out.terminated[i]
-                    if autoreset == SAME_STEP:
+                    if terms.autoreset == SAME_STEP:
                         out.last_raw[i] = raw
                         out.last_wealth[i], out.last_inventory[i] = after.value, after.inventory
                         out.last_mid[i] = after.mid

@@ -47,6 +47,7 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
         "figure": (*RUN, "--save", "a.svg"),
         "figure of an episode": (*RUN, "--what", "episode", "--save", "a.svg"),
     },
+    "export": {"file": (*GAME, "--numpy", "a.npz", "--force")},
     "quote": {"one": GAME, "table": (*GAME, "--table")},
     "simulate": {
         "others": ("--market", "order-flow", "--events", "40", "-o", "t"),
@@ -80,6 +81,7 @@ VALUES = {
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
     "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--check": "n.toml",
     "--load": "avellaneda-stoikov-ppo",
+    "--onnx": "a.onnx", "--torchscript": "a.pt", "--numpy": "b.npz",
     "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
 }  # fmt: skip
 SPECIAL = {
