@@ -16,9 +16,12 @@ from mmrl.commands.help_page import App, Command, show_all
 from mmrl.commands.modes import refuse_idle
 from mmrl.commands.options import (
     complete_agent,
+    complete_assignment,
+    complete_market,
     complete_metric,
     complete_preset,
     complete_run,
+    complete_settings,
     misplaced,
     misread_flag,
     with_settings,
@@ -182,6 +185,58 @@ def presets(
     from mmrl.commands import presets as shown
 
     shown.show(name, json_)
+
+
+@app.command(
+    help="Show what the markets are, or what the maker of one sees and chooses, who can play there, and its settings.",
+    epilog="Examples: mmrl markets | mmrl markets order-flow",
+)
+def markets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_market)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.markets import show as tell
+
+    tell(name, json_)
+
+
+@app.command(
+    help="Show who the classical agents are, or where one of them comes from and can play.",
+    epilog="Examples: mmrl agents | mmrl agents glft",
+)
+def agents(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_agent)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.agents import show as tell
+
+    tell(name, json_)
+
+
+@app.command(
+    help="Print the settings of a run, a preset or a file as TOML, or in what two of them differ.",
+    epilog="Examples: mmrl config quickstart > my.toml | mmrl config RUN --diff OTHER | mmrl config --schema",
+)
+def config(
+    ctx: typer.Context,
+    what: Annotated[str | None, typer.Argument(metavar="RUN|PRESET|FILE", autocompletion=complete_settings)] = None,
+    diff: Annotated[
+        str | None,
+        typer.Option(metavar="OTHER", help="Print only what differs from it.", autocompletion=complete_settings),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of such files, by which editors complete them.")
+    ] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.config import show as tell
+
+    refuse_idle(ctx)
+    tell(what, diff, schema, results, json_)
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
@@ -418,7 +473,13 @@ def evaluate(
     ] = None,
     market: Annotated[str | None, typer.Option(help="Market to trade in; default: that of the run.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of market or reward.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting of market or reward.",
+            autocompletion=complete_assignment,
+        ),
     ] = None,
     trajectories: Annotated[
         int, typer.Option(min=1, max=100_000_000, help="Trajectories of each run or agent.")
@@ -476,7 +537,10 @@ def simulate(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.", autocompletion=complete_assignment),
+    ] = None,
     agent: Annotated[
         str,
         typer.Option(

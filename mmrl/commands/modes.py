@@ -75,6 +75,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "list": (Rule("with --json, which has all that is known", _with("--json"), idle=("--columns",)),),
+    "config": (Rule("with --schema, which is that of all settings", _with("--schema"), used=("--schema",)),),
     "evaluate": (
         Rule(
             "with --quotes or --save, which draw and play nothing",
