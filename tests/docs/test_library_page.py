@@ -24,6 +24,12 @@ def test_every_public_name_is_explained() -> None:
     assert {kind for kind, _ in BLOCKS} == {"python", ""}
 
 
+def test_the_code_of_readme_runs() -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert "ne=20" in block
+    exec(compile(block.replace("ne=20", "ne=1"), "README.md", "exec"), {})
+
+
 def test_every_block_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good-results").symlink_to(ROOT / "good-results")
