@@ -647,9 +647,27 @@ def calibrate(
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 
-@app.command(help="Watch, control, start and compare runs in the terminal.")
-def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+@app.command(help="Watch, control, start and compare runs in the terminal, or with --serve in a browser.")
+def tui(
+    ctx: typer.Context,
+    run: RunToShow = "",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve it to a browser of this machine, at a secret address (extra serve).")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="With --serve: default: one that is free.")
+    ] = None,
+    results: Results = "results",
+    debug: Debug = False,
+) -> None:
+    refuse_idle(ctx)
+    if serve:
+        from mmrl.commands.serve import serve as to_browser
+
+        to_browser(run, results, port or 0)
+        return
+    terminal = sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if not terminal and "TEXTUAL_DRIVER" not in os.environ:  # which --serve sets: a browser is the terminal
         say("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", sys.stderr)
         raise typer.Exit(2)
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl

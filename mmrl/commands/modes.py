@@ -89,6 +89,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             idle=("--epoch", "--stochastic", "--deterministic", "--results"),
         ),
     ),
+    "tui": (Rule("without --serve", _without("--serve"), idle=("--port",)),),
     "simulate": (
         Rule(
             "without --run: it says which run plays, or how",

@@ -1,4 +1,4 @@
-"""Every line of README and docs/start.md that can be typed in a clone is understood, finds its runs, and needs nothing that is absent."""
+"""Lines of README and docs/start.md can be typed in a clone: understood, runs found, nothing absent needed."""
 
 from __future__ import annotations
 
