@@ -616,7 +616,12 @@ def calibrate(
         ),
     ] = None,
     exponentials: Annotated[
-        int | None, typer.Option(min=0, max=8, metavar="N", help="order-flow: of the excitation. (default: 2)")
+        int | None,
+        typer.Option(min=0, max=8, metavar="N", help="order-flow: of the excitation. (default: 2; of all kinds 4)"),
+    ] = None,
+    hawkes_kinds: Annotated[
+        Literal["market", "all"] | None,
+        typer.Option(help="order-flow: market orders excite each other, or all kinds of events. (default: market)"),
     ] = None,
     half_hour: Annotated[
         str | None,
@@ -643,7 +648,7 @@ def calibrate(
     if check is not None:
         calibration.check(events, check, seed or 0, json_)
     else:
-        wanted = Wanted(queue_sizes, exponentials, half_hour)
+        wanted = Wanted(queue_sizes, exponentials, hawkes_kinds, half_hour)
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 

@@ -45,13 +45,19 @@ class Wanted:
     queue_sizes: int | None = None
     """Longest queue that rates tell apart, in mean limit orders; 0: rates do not depend on queues."""
     exponentials: int | None = None
-    """Of the excitation of market orders; 0: none."""
+    """Of the excitation; 0: none."""
+    hawkes_kinds: str | None = None
+    """What excites: "market" orders, or "all" kinds of events."""
     half_hour: str | None = None
     """When it begins (HH:MM), if the market shall have the rates of a half hour, not those of the whole span."""
 
     def refuse_all(self, market: str) -> None:
         """ConfigError for choices that a market does not have."""
-        for option, value in (("--queue-sizes", self.queue_sizes), ("--exponentials", self.exponentials)):
+        for option, value in (
+            ("--queue-sizes", self.queue_sizes),
+            ("--exponentials", self.exponentials),
+            ("--hawkes-kinds", self.hawkes_kinds),
+        ):
             if value is not None:
                 raise ConfigError(f"{option} = {value} has no effect on the market {market}: drop it")
 
