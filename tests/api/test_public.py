@@ -19,7 +19,7 @@ from mmrl.settings.declare import ConfigError
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "good-results"
 GAME = "avellaneda-stoikov-ppo"
-TINY = {"nt": 20, "nb": 4, "ne": 3, "threads": 1, "minibatches": 1}
+TINY: dict[str, Any] = {"nt": 20, "nb": 4, "ne": 3, "threads": 1, "minibatches": 1}
 
 
 def test_import_is_light_and_every_name_is_there() -> None:

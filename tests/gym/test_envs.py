@@ -115,7 +115,8 @@ def test_settings_are_keywords() -> None:
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_many_at_once_are_many_single_ones(mode: AutoresetMode) -> None:
     """Gymnasium's own vector of single environments: the same numbers, flags and infos in every mode of resets."""
-    count, seeds = 3, [4, 9, 2]
+    count = 3
+    seeds: list[int | None] = [4, 9, 2]
     sync = SyncVectorEnv([lambda: gymnasium.make(GAME, **SHORT)] * count, autoreset_mode=mode)
     ours = gymnasium.make_vec(
         GAME, num_envs=count, vectorization_mode="vector_entry_point", autoreset_mode=mode, **SHORT
@@ -124,7 +125,7 @@ def test_many_at_once_are_many_single_ones(mode: AutoresetMode) -> None:
     assert ours.metadata["autoreset_mode"] == mode
     assert ours.single_observation_space == sync.single_observation_space and ours.action_space == sync.action_space
     rng = np.random.default_rng(0)
-    pairs = [(sync.reset(seed=seeds), ours.reset(seed=seeds))]
+    pairs: list[Any] = [(sync.reset(seed=seeds), ours.reset(seed=seeds))]
     for _ in range(20):
         action = rng.uniform(-1, 1, (count, 2)).astype(np.float32)
         pairs.append((sync.step(action), ours.step(action)))

@@ -153,7 +153,7 @@ def test_constants_are_those_of_the_engine() -> None:
 @pytest.mark.parametrize("run", RUNS)
 def test_a_file_gives_the_same_policy(run: str, tmp_path: Path) -> None:
     policy, path = load(run, GOOD), tmp_path / "policy.npz"
-    np.savez(path, **policy.frozen.arrays())
+    np.savez(path, **policy.frozen.arrays())  # type: ignore[arg-type]
     again = load(path)
     assert again.quote().values_ == policy.quote().values_
     assert (again.columns, again.axes, again.run, again.epoch) == (policy.columns, policy.axes, run, policy.epoch)
