@@ -40,7 +40,7 @@ def test_the_quotes_are_those_of_the_run(run: str) -> None:
     weights = learned.weights_in(state, config)
     held, left = np.arange(-7, 8), np.array([1.0, 0.6, 0.05])
     wanted = learned.actions(config, weights, held, left)
-    found = [[policy.quote(inventory=q, time_left=t).values_ for q in held] for t in left]
+    found = [[policy.quote(inventory=float(q), time_left=float(t)).values_ for q in held] for t in left]
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
     assert policy.epoch == epoch and policy.run == run and policy.config == config
     assert np.ptp(wanted, axis=1).max() > 0.01  # they depend on the inventory
