@@ -7,7 +7,7 @@ python examples/gymnasium_loop.py
 import gymnasium
 import numpy as np
 
-import mmrl.gym  # noqa: F401 - where mmrl is installed gymnasium finds its markets without this
+import mmrl.gym  # noqa: F401 - makes its markets known to gymnasium
 
 env = gymnasium.make("mmrl/AvellanedaStoikov-v0", sigma=3.0, nt=100)
 observation, info = env.reset(seed=0)
