@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 KERNEL_TESTS := $(addprefix tests/,agents benchmarks calibrate data evaluate kernels learn markets rollout tape training)
 
-.PHONY: quickstart test faults bounds check lint types imports bench screenshots clean help
+.PHONY: quickstart test faults bounds check lint types imports bench screenshots docs clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -54,6 +54,13 @@ bench: $(VENV)/run.stamp       ## speed of every engine on this machine
 
 screenshots: $(VENV)/run.stamp ## draw the pictures of docs/ from the shipped run
 	PYTHONPATH=. $(BIN)/python docs/screenshots.py
+
+$(VENV)/docs.stamp: $(VENV)/run.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: $(VENV)/docs.stamp       ## the documentation as a site, in site/; not in CI
+	$(BIN)/mkdocs build --strict
 
 clean:           ## remove the environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

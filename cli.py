@@ -16,9 +16,12 @@ from mmrl.commands.help_page import App, Command, show_all
 from mmrl.commands.modes import refuse_idle
 from mmrl.commands.options import (
     complete_agent,
+    complete_assignment,
+    complete_market,
     complete_metric,
     complete_preset,
     complete_run,
+    complete_settings,
     misplaced,
     misread_flag,
     with_settings,
@@ -182,6 +185,58 @@ def presets(
     from mmrl.commands import presets as shown
 
     shown.show(name, json_)
+
+
+@app.command(
+    help="Show what the markets are, or what the maker of one sees and chooses, who can play there, and its settings.",
+    epilog="Examples: mmrl markets | mmrl markets order-flow",
+)
+def markets(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_market)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.markets import show as tell
+
+    tell(name, json_)
+
+
+@app.command(
+    help="Show who the classical agents are, or where one of them comes from and can play.",
+    epilog="Examples: mmrl agents | mmrl agents glft",
+)
+def agents(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", autocompletion=complete_agent)] = None,
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.agents import show as tell
+
+    tell(name, json_)
+
+
+@app.command(
+    help="Print the settings of a run, a preset or a file as TOML, or in what two of them differ.",
+    epilog="Examples: mmrl config quickstart > my.toml | mmrl config RUN --diff OTHER | mmrl config --schema",
+)
+def config(
+    ctx: typer.Context,
+    what: Annotated[str | None, typer.Argument(metavar="RUN|PRESET|FILE", autocompletion=complete_settings)] = None,
+    diff: Annotated[
+        str | None,
+        typer.Option(metavar="OTHER", help="Print only what differs from it.", autocompletion=complete_settings),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of such files, by which editors complete them.")
+    ] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.config import show as tell
+
+    refuse_idle(ctx)
+    tell(what, diff, schema, results, json_)
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
@@ -369,6 +424,36 @@ def quote(
 
 
 @app.command(
+    help="Write the policy of a run as a file for other programs, checked against the run's own quotes.",
+    epilog="Examples: mmrl export RUN --onnx policy.onnx | mmrl export RUN --numpy policy.npz, for mmrl.load",
+)
+def export(
+    ctx: typer.Context,
+    run: Run,
+    onnx: Annotated[
+        str | None, typer.Option(metavar="FILE", help="ONNX model (extra onnx).", callback=_path("--onnx"))
+    ] = None,
+    torchscript: Annotated[
+        str | None, typer.Option(metavar="FILE", help="For torch.jit.load.", callback=_path("--torchscript"))
+    ] = None,
+    numpy: Annotated[
+        str | None, typer.Option(metavar="FILE", help=".npz, for mmrl.load.", callback=_path("--numpy"))
+    ] = None,
+    epoch: Annotated[
+        str | None, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl quote.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.export import export as write
+
+    refuse_idle(ctx)
+    write(run, {"onnx": onnx, "torchscript": torchscript, "numpy": numpy}, epoch or "best", force, results, json_)
+
+
+@app.command(
     help="Compare runs and classical agents on the same random numbers, with the exact optimum where it is known.",
     epilog="Example: mmrl evaluate --market avellaneda-stoikov --set fill=linear "
     "--agent avellaneda-stoikov --agent symmetric --trajectories 100000",
@@ -388,7 +473,13 @@ def evaluate(
     ] = None,
     market: Annotated[str | None, typer.Option(help="Market to trade in; default: that of the run.")] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of market or reward.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a setting of market or reward.",
+            autocompletion=complete_assignment,
+        ),
     ] = None,
     trajectories: Annotated[
         int, typer.Option(min=1, max=100_000_000, help="Trajectories of each run or agent.")
@@ -446,7 +537,10 @@ def simulate(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
     ] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.", autocompletion=complete_assignment),
+    ] = None,
     agent: Annotated[
         str,
         typer.Option(
@@ -558,9 +652,27 @@ def calibrate(
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 
-@app.command(help="Watch, control, start and compare runs in the terminal.")
-def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False) -> None:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+@app.command(help="Watch, control, start and compare runs in the terminal, or with --serve in a browser.")
+def tui(
+    ctx: typer.Context,
+    run: RunToShow = "",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve it to a browser of this machine, at a secret address (extra serve).")
+    ] = False,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="With --serve: default: one that is free.")
+    ] = None,
+    results: Results = "results",
+    debug: Debug = False,
+) -> None:
+    refuse_idle(ctx)
+    if serve:
+        from mmrl.commands.serve import serve as to_browser
+
+        to_browser(run, results, port or 0)
+        return
+    terminal = sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if not terminal and "TEXTUAL_DRIVER" not in os.environ:  # which --serve sets: a browser is the terminal
         say("mmrl: mmrl tui needs a terminal; mmrl runs list and mmrl plot work without one", sys.stderr)
         raise typer.Exit(2)
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl

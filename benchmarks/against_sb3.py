@@ -33,10 +33,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.vector_market import VectorMarket
-from mmrl.agents.learned import quote_table
+from mmrl.agents.learned import in_market_units, quote_table
 from mmrl.learn.trainer import Trainer
-from mmrl.markets.contract import market_of
+from mmrl.markets.contract import market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -48,8 +47,6 @@ CHECK = 50_000
 LEAST = 100_000
 """Steps of a training, and what their number is a multiple of: an epoch of the preset."""
 GOALS = (0.98, 0.99, 0.995, 0.999)
-ACTION_BOUND = 20.0
-"""Of stable-baselines3's actions, which must have one: so far out that it never binds."""
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """97.5 % quantiles of Student's t with 1, 2, ... degrees of freedom."""
 
@@ -122,10 +119,10 @@ class Sb3:
         from stable_baselines3.common.callbacks import BaseCallback
         from stable_baselines3.common.vec_env import VecNormalize
 
-        from benchmarks.sb3_env import Sb3Market
+        from mmrl.gym.sb3 import MarketVecEnv
 
         settings = dict(self.ppo)
-        env: Any = Sb3Market(VectorMarket(config, self.envs, config.run.seed), ACTION_BOUND)
+        env: Any = MarketVecEnv(config, self.envs, "policy")
         statistics = VecNormalize(env, gamma=settings.get("gamma", 0.99)) if self.normalise else None
         rate = settings.get("learning_rate", 3e-4)
         if self.decay:
@@ -138,7 +135,9 @@ class Sb3:
             left = 1.0 - np.arange(steps) / steps
             seen = np.stack(np.meshgrid(inventory, left), axis=-1).reshape(-1, 2).astype(np.float32)
             action, _ = model.predict(statistics.normalize_obs(seen) if statistics else seen, deterministic=True)
-            return env.market.distances(action, seen[:, 0]).reshape(steps, len(inventory), 2)
+            held = seen[:, 0] * spec_of(config).fade(seen[:, 1].astype(np.float64))
+            quotes = in_market_units(config, action.astype(np.float64), held)
+            return quotes.reshape(steps, len(inventory), 2)
 
         class Grade(BaseCallback):
             """Grades whenever another CHECK steps are over, between an update and the next rollout."""

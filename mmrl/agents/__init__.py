@@ -36,6 +36,8 @@ AGENTS: dict[str, Callable[[Config, str], Quoter]] = {
     "optimum": _maker("optimum"),
 }
 """By name; each makes a quoter for a market and a text after the name, as in fixed:0.7."""
+FILES = {"sb3": _maker("sb3")}
+"""The same for agents that are read from a file, as in sb3:FILE.zip; they can play in the market they come from."""
 
 
 NEEDS = {
@@ -51,8 +53,17 @@ FROM_MID = ("symmetric", "avellaneda-stoikov", "glft", "glft-asymptotic", "carte
 
 def playing(name: str, config: Config) -> Config:
     """The config with which an agent plays: closed forms quote from the mid, whatever the actions of `config` mean."""
+    if is_file(name):
+        from mmrl.agents import sb3
+
+        return sb3.playing(config, name.partition(":")[2])
     from_mid = spec_of(config).from_mid if name.partition(":")[0] in FROM_MID else {}
     return config.model_copy(update={"market": config.market.model_copy(update=dict(from_mid))}) if from_mid else config
+
+
+def is_file(name: str) -> bool:
+    """Whether an agent is read from a file."""
+    return name.partition(":")[0] in FILES
 
 
 def agents_of(config: Config) -> list[str]:
@@ -68,6 +79,9 @@ def agents_of(config: Config) -> list[str]:
 def check(name: str, config: Config) -> None:
     """Raise ConfigError with one line for an agent that is unknown or has no inputs in this market."""
     kind, _, argument = name.partition(":")
+    if is_file(name):
+        playing(name, config)
+        return
     if kind not in AGENTS:
         guess = suggestion(kind, AGENTS)
         raise ConfigError(f"unknown agent '{kind}'" + (guess or ": there are " + ", ".join(AGENTS)))
@@ -86,7 +100,7 @@ def agent(name: str, config: Config) -> Quoter:
     """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`; ConfigError as `check`."""
     check(name, config)
     kind, _, argument = name.partition(":")
-    return AGENTS[kind](playing(kind, config), argument)
+    return {**AGENTS, **FILES}[kind](playing(name, config), argument)
 
 
 def distances(quoter: Quoter, config: Config) -> np.ndarray | None:

@@ -11,10 +11,8 @@ import numpy.typing as npt
 from mmrl.agents.inputs import MAX_INVENTORY
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.read_checkpoint import BEST, of_epoch
 from mmrl.settings.model import Config
-
-BEST, LAST = "best", "last"
 
 
 def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]:
@@ -22,22 +20,9 @@ def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]
 
     ConfigError when it has no checkpoint yet, or none of that epoch.
     """
-    from mmrl.runs import checkpoint
-    from mmrl.runs.manifest import entries_of, sound_manifest
+    import safetensors.torch
 
-    manifest = sound_manifest(folder)[0]
-    kept = [int(entry["epoch"]) for entry in entries_of(manifest)]
-    best = manifest.get("best_epoch")
-    if which not in (BEST, LAST) and not (which.isascii() and which.isdigit() and int(which) in kept):
-        there = ", ".join(map(str, kept)) or "none"
-        raise ConfigError(f"--epoch {which}: run {folder.name} keeps the policies of epochs {there}; or best, or last")
-    epoch, state, _ = checkpoint.load(folder, None if which in (BEST, LAST) else int(which))
-    if not state:
-        raise ConfigError(f"run {folder.name} has no checkpoint yet: let it finish an epoch")
-    # a table is a grade; an earlier version called the epoch of the largest mean value the best
-    if which == BEST and best in kept and best != epoch and isinstance(state["best"], dict):
-        epoch, state, _ = checkpoint.load(folder, best)
-    return epoch, state
+    return of_epoch(folder, which, safetensors.torch.load)
 
 
 def weights_in(state: dict[str, Any], config: Config) -> PolicyWeights:

@@ -75,6 +75,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "list": (Rule("with --json, which has all that is known", _with("--json"), idle=("--columns",)),),
+    "config": (Rule("with --schema, which is that of all settings", _with("--schema"), used=("--schema",)),),
     "evaluate": (
         Rule(
             "with --quotes or --save, which draw and play nothing",
@@ -88,6 +89,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             idle=("--epoch", "--stochastic", "--deterministic", "--results"),
         ),
     ),
+    "tui": (Rule("without --serve", _without("--serve"), idle=("--port",)),),
     "simulate": (
         Rule(
             "without --run: it says which run plays, or how",

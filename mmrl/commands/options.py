@@ -15,6 +15,7 @@ from mmrl.runs.names import good_folder
 from mmrl.settings.declare import ConfigError, brief, suggestion
 from mmrl.settings.fields import FieldSpec, elsewhere, field, fields, parse_text
 from mmrl.settings.files import expanded
+from mmrl.settings.registry import markets
 from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import old_flags, old_key
 
@@ -41,7 +42,12 @@ def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
     generated = [parameter for spec in fields() for parameter in _parameters(spec)]
     generated += [_old_parameter(flag) for flag in old_flags()]
     names = [parameter.name for parameter in generated]
-    assignments = typer.Option("--set", metavar="KEY=VALUE", help="Set any setting by its name, may be repeated.")
+    assignments = typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set any setting by its name, may be repeated.",
+        autocompletion=complete_assignment,
+    )
     generated.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
     wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
     signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters + generated])
@@ -101,6 +107,37 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     except (OSError, ValueError):  # a half-typed line is not refused
         return []
     return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
+
+
+def complete_market(incomplete: str) -> list[str]:
+    """Markets whose names begin with what is typed."""
+    return [name for name in markets() if name.startswith(incomplete)]
+
+
+def complete_settings(ctx: typer.Context, incomplete: str) -> list[str]:
+    """What `mmrl config` takes, beside files: runs and presets whose names begin with what is typed."""
+    return [*complete_run(ctx, incomplete), *complete_preset(incomplete)]
+
+
+def complete_assignment(incomplete: str) -> list[tuple[str, str]]:
+    """Settings as `--set` takes them, KEY=, by their short and dotted names; after the = the choices."""
+    key, equals, typed = incomplete.partition("=")
+    if equals:
+        found = [spec for spec in fields() if key in (spec.option_name, spec.key)]
+        return [
+            (f"{key}={choice}", spec.help) for spec in found for choice in _values(spec) if choice.startswith(typed)
+        ]
+    names = [(name, spec.help) for spec in fields() for name in (spec.option_name, spec.key)]
+    return [(f"{name}=", help) for name, help in names if name.startswith(key)]
+
+
+def _values(spec: FieldSpec) -> tuple[str, ...]:
+    return ("true", "false") if spec.kind == "bool" else spec.choices
+
+
+def known_run(name: str, results: str) -> bool:
+    """Whether a folder of runs has one of exactly this name."""
+    return "/" not in name and (Path(results) / name / "config.toml").is_file()
 
 
 def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from mmrl.runs.commit import commit
-from mmrl.runs.manifest import BrokenRun, entries_of, files_of, sound_manifest
+from mmrl.runs.read_checkpoint import join as join
+from mmrl.runs.read_checkpoint import read
 
 
 def split(state: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
@@ -30,17 +30,6 @@ def split(state: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(state, float) and not math.isfinite(state):
         return {"__float__": repr(state)}
     return state
-
-
-def join(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
-    """Undo split(); raises KeyError on a reference to a tensor that is not there."""
-    if isinstance(tree, dict):
-        if "__tensor__" in tree:
-            return tensors[tree["__tensor__"]]
-        if "__float__" in tree:
-            return float(tree["__float__"])
-        return {key: join(value, tensors) for key, value in tree["__dict__"]}
-    return [join(value, tensors) for value in tree] if isinstance(tree, list) else tree
 
 
 def encode(epoch: int, state: dict[str, Any]) -> dict[str, bytes]:
@@ -63,22 +52,4 @@ def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], l
 
     Epoch 0 and an empty state when the run has none. Raises BrokenRun when none of those named is sound.
     """
-    manifest, faults = sound_manifest(folder)
-    entries = [e for e in entries_of(manifest) if epoch is None or e["epoch"] == epoch]
-    for entry in reversed(entries):
-        try:
-            return int(entry["epoch"]), _read(folder, entry), faults
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
-            faults.append(f"checkpoint {entry.get('epoch')} is damaged ({error})")
-    if faults:
-        raise BrokenRun(f"no sound checkpoint in {folder.name}: " + "; ".join(faults))
-    return 0, {}, faults
-
-
-def _read(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
-    contents = files_of(folder, entry)
-    tensors = safetensors.torch.load(contents["safetensors"])
-    state = join(json.loads(contents["json"]), tensors)
-    if not isinstance(state, dict):
-        raise ValueError("the state is not a table")
-    return state
+    return read(folder, epoch, safetensors.torch.load)

@@ -29,6 +29,23 @@ class Config(Group):
             return settings_class(value.get("name", default_market())).model_validate(value)
         return value
 
+    @classmethod
+    def of(cls, preset: str | None = None, *, file: str | None = None, **settings: Any) -> Config:
+        """Settings from a preset, then a TOML file, then keywords by their name on the command line with `_` for `-`.
+
+        `Config.of("quickstart", ne=20, lr=1e-3)`. Lists may be lists or tuples. Raises ConfigError, one line that names
+        the setting, the value and what is allowed.
+        """
+        from mmrl.settings.sources import given
+
+        return given(preset, file, settings)
+
+    def but(self, **settings: Any) -> Config:
+        """The same with other values for some settings."""
+        from mmrl.settings.sources import changed
+
+        return changed(self, settings)
+
     @property
     def aversion(self) -> float:
         """Risk aversion of the mean-variance and entropic utilities: the market's own, or else the reward's."""

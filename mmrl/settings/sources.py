@@ -107,6 +107,30 @@ def resolve(
         raise ConfigError(str(error) if origin == "flag" else f"{origin}: {error}") from None
 
 
+def given(preset: str | None, file: str | None, settings: Mapping[str, Any]) -> Config:
+    """The config of a preset, a file and values by the names of settings, as Python code gives them."""
+    return resolve(_plain(settings), file, preset)[0]
+
+
+def changed(config: Config, settings: Mapping[str, Any]) -> Config:
+    """A config with other values by the names of settings, as Python code gives them."""
+    found = replaced(config, _plain(settings))
+    refuse_without_effect(found, {field(key).key: "flag" for key in settings})
+    return found
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of Python code as settings have them: whole numbers for floats, lists and arrays for tuples."""
+    found = {}
+    for key, value in settings.items():
+        value = value.tolist() if hasattr(value, "tolist") else value
+        value = tuple(value) if isinstance(value, list) else value
+        if isinstance(value, int) and not isinstance(value, bool) and field(key).kind == "float":
+            value = float(value)
+        found[key] = value
+    return found
+
+
 def typed(key: str, value: Any, market: str) -> Any:
     """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
     spec = field(key, market)

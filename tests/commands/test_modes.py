@@ -47,6 +47,13 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
         "figure": (*RUN, "--save", "a.svg"),
         "figure of an episode": (*RUN, "--what", "episode", "--save", "a.svg"),
     },
+    "config": {
+        "run": RUN,
+        "preset": ("order-flow", "--results", "runs"),
+        "diff": (*RUN, "--diff", "avellaneda-stoikov"),
+        "schema": ("--schema",),
+    },
+    "export": {"file": (*GAME, "--numpy", "a.npz", "--force")},
     "quote": {"one": GAME, "table": (*GAME, "--table")},
     "simulate": {
         "others": ("--market", "order-flow", "--events", "40", "-o", "t"),
@@ -80,6 +87,7 @@ VALUES = {
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
     "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--hawkes-kinds": "all", "--check": "n.toml",
     "--load": "avellaneda-stoikov-ppo",
+    "--diff": "lineage", "--onnx": "a.onnx", "--torchscript": "a.pt", "--numpy": "b.npz",
     "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
 }  # fmt: skip
 SPECIAL = {
@@ -95,6 +103,7 @@ SPECIAL = {
 REFUSED = {
     ("train", "dry"): {"--detach", "--force"},
     ("train", "detach"): {"--dry-run"},
+    ("config", "schema"): {"--diff", "--results", "--json"},
     ("evaluate", "agents"): {"--epoch", "--stochastic", "--deterministic", "--results"},
     ("evaluate", "quotes"): {"--trajectories", "--seed", "--max-inventory", "--stochastic"},
     ("evaluate", "save"): {"--trajectories", "--seed", "--max-inventory", "--stochastic", "--json"},

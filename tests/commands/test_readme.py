@@ -1,4 +1,4 @@
-"""Every line of README that can be typed in a clone is understood, finds its runs, and needs nothing that is absent."""
+"""Lines of README and docs/start.md can be typed in a clone: understood, runs found, nothing absent needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND: Any = typer.main.get_command(cli.app)
 LINES = [
     shlex.split(line, comments=True)[1:]
-    for block in re.findall(r"^```\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    for page in ("README.md", "docs/start.md")
+    for block in re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
     if line.startswith("mmrl ")
 ]

@@ -9,9 +9,8 @@ from typing import Any
 
 def everywhere(name: str, replacement: Any) -> None:
     """Replace a name in all modules of mmrl.runs; raises LookupError when none has it."""
-    import mmrl.runs
-
-    modules = [importlib.import_module(f"mmrl.runs.{found.name}") for found in pkgutil.iter_modules(mmrl.runs.__path__)]
+    package = importlib.import_module("mmrl.runs")
+    modules = [importlib.import_module(f"mmrl.runs.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
     users = [module for module in modules if hasattr(module, name)]
     if not users:
         raise LookupError(name)

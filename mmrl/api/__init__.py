@@ -1,0 +1,1 @@
+"""The functions that `import mmrl` offers: train, evaluate, simulate, runs and markets."""

@@ -1,0 +1,79 @@
+"""`mmrl.evaluate()`: makers side by side on the same random numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmrl.api.makers import Maker, entrant, own_config
+from mmrl.commands.evaluate import playing_field, report
+from mmrl.evaluate.compare import compare
+from mmrl.markets.contract import spec_of
+from mmrl.plots.output import terminal_size
+from mmrl.runs.memory import require_trajectory
+from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.model import Config
+from mmrl.training.compiling import compile_first
+
+
+class Comparison(Sequence[dict[str, Any]]):
+    """The rows of an evaluation, one a maker, as dicts; printed, it is the table of `mmrl evaluate`."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.found["rows"][at]
+
+    def __len__(self) -> int:
+        return len(self.found["rows"])
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self.found["rows"])
+
+    def __str__(self) -> str:
+        return "\n".join(report(self.found, terminal_size()[0]))
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {', '.join(row['agent'] for row in self)} on {self.found['market']}>"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, as `mmrl evaluate --json` prints it: market, parameters, optimum, rows."""
+        return self.found
+
+    def dataframe(self) -> Any:
+        """The rows as a pandas DataFrame, indexed by the names of the makers; needs pandas."""
+        try:
+            import pandas
+        except ImportError:
+            raise ConfigError("a DataFrame needs pandas: pip install pandas, or use as_dict()") from None
+        return pandas.DataFrame(list(self)).set_index("agent")
+
+
+def evaluate(
+    *makers: Maker,
+    config: Config | None = None,
+    trajectories: int = 10_000,
+    seed: int = 0,
+    stochastic: bool | None = None,
+    results: str | os.PathLike[str] = "results",
+) -> Comparison:
+    """Play agents, runs and policies in one market on the same random numbers.
+
+    `makers` are names of agents or runs, folders of runs, or policies; none: the market's usual agents. The market and
+    the objective are those of `config`, or else those of the runs, which must be alike. `stochastic` samples the
+    actions of runs, False plays their means, None what is worth more. Money in currency, intervals of 95 %. Raises
+    ConfigError.
+    """
+    root = os.fspath(results)
+    if trajectories < 1 or seed < 0:
+        raise ConfigError(f"trajectories = {trajectories} and seed = {seed}: at least 1 trajectory, and a seed >= 0")
+    owns = {str(maker): own for maker in makers if config is None and (own := own_config(maker, root)) is not None}
+    if config is not None:
+        owns = {"config": config}
+    field = playing_field(list(owns.values()), list(owns), None, [])
+    require_trajectory(field)
+    compile_first(field, note)
+    entrants = [entrant(maker, field, root, stochastic) for maker in makers or spec_of(field).usual_agents]
+    return Comparison(compare(entrants, field, trajectories, seed))

@@ -1,0 +1,176 @@
+"""N copies of a market, one step at a time, on the compiled law; needs no gymnasium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mmrl.gym.kernel import (
+    CHOICES,
+    IDLE,
+    LINEAR,
+    MARKET,
+    NEXT_STEP,
+    RESET,
+    STEP,
+    Copies,
+    Meaning,
+    Orders,
+    Outcome,
+    Terms,
+    mover,
+)
+from mmrl.gym.law import law_of, memory_of, size_of
+from mmrl.kernels.jit import must_compile
+from mmrl.markets.contract import spec_of
+from mmrl.rollout.compiled import thread_count
+from mmrl.rollout.rewards import reward_of
+from mmrl.rollout.streams import stream_seed
+from mmrl.runs.machine import memory
+from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.model import Config
+
+UNITS = ("scaled", "policy", "market", "choices")
+REACH = 3.0
+"""Units of a policy that an action of 1 is in `scaled`."""
+LEAST_SHARE = 128
+"""Copies of a thread, below which it costs more than it gains."""
+
+
+class Engine:
+    """N copies of a config's market. The arrays that `outcome` and `observation` hold are overwritten by each call."""
+
+    def __init__(self, config: Config, count: int, units: str = "scaled", autoreset: int = NEXT_STEP) -> None:
+        if count < 1:
+            raise ConfigError(f"num_envs = {count} is not allowed: it must be a whole number >= 1")
+        if units not in UNITS:
+            raise ConfigError(f"action_units = {units!r} is not allowed: it must be one of {', '.join(UNITS)}")
+        self.config, self.spec, self.count = config, spec_of(config), count
+        law, self._parameters, state = law_of(config)
+        self._refuse_too_many(count * size_of(state))
+        self._memory = memory_of(state, count)
+        self._move = mover(config.market.name, law, len(self._memory.parts), self._memory.kind)
+        if must_compile(self._move):
+            note("compiling the market's environment for this processor; later starts find it on the disk")
+        self.meaning = _meaning(config, units)
+        ends = config.reward.time_limit == "ends"
+        self._terms = Terms(reward_of(config), self.meaning, self.spec.steps, ends, autoreset)
+        observed, axes = len(self.spec.columns), len(self.spec.axes)
+        self.copies = Copies(
+            rng=np.zeros((count, 4), np.uint64),
+            raw=np.zeros((count, observed), np.float32),
+            clock=np.zeros(count, np.int64),
+            over=np.ones(count, np.bool_),
+            seed=np.zeros(count, np.int64),
+            number=np.zeros(count, np.int64),
+            stride=np.ones(1, np.int64),
+        )
+        self.outcome = _room(count, observed)
+        self._quote = np.zeros((count, axes))
+        self._all_step = np.full(count, STEP, np.int64)
+        self._begun = False
+        self._width = (count, axes)
+        self._choices = np.array([len(axis.grid) for axis in self.spec.axes])
+        threads = min(thread_count(config.run.threads), count // LEAST_SHARE)
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        edges = np.linspace(0, count, max(threads, 1) + 1).astype(int).tolist()
+        self._spans = list(pairwise(edges))
+
+    def _refuse_too_many(self, size: int) -> None:
+        free = memory()
+        if size > 0.8 * free:
+            remedy = f", or {self.spec.memory_remedy}" if self.spec.memory_remedy else ""
+            raise ConfigError(
+                f"num_envs = {self.count} needs {size / 1e9:.1f} GB for its markets, this machine has "
+                f"{free / 1e9:.1f} GB: lower num_envs{remedy}"
+            )
+
+    @property
+    def observation(self) -> npt.NDArray[np.float32]:
+        """What the makers see now [N, obs], in the units of the spec's columns."""
+        return self.copies.raw
+
+    def seed(self, seed: int | Sequence[int]) -> None:
+        """Choose the trajectories: of a number s copy i plays those of (s, i), (s, i + N), ...; of a list of numbers
+        those of (s_i, 0), (s_i, 1), ... They are `rollout(config, quoter, stream_seed(s, "market"), 0)`'s.
+        """
+        alone = isinstance(seed, int | np.integer)
+        seeds = [int(seed)] * self.count if alone else [int(each) for each in seed]  # type: ignore[union-attr,arg-type]
+        if len(seeds) != self.count or min(seeds) < 0:
+            raise ValueError(f"a seed is a number >= 0, or {self.count} of them, not {seed}")
+        drawn = {each: stream_seed(each, "market") for each in set(seeds)}
+        self.copies.seed[:] = [drawn[each] for each in seeds]
+        self.copies.stride[0] = self.count if alone else 1
+        self.copies.number[:] = np.arange(self.count) if alone else 0
+        self._begun = False
+
+    def reset(self, which: npt.NDArray[np.bool_] | None = None) -> Outcome:
+        """Begin the next trajectory of all copies, or of `which`; after `seed` the first one."""
+        told = np.full(self.count, RESET, np.int64)
+        if which is not None:
+            told[~which] = IDLE
+        if self._begun:
+            self.copies.number[told == RESET] += self.copies.stride[0]
+        self._begun = True
+        return self._call(self._quote, told)
+
+    def step(self, action: npt.NDArray[Any]) -> Outcome:
+        """Let all copies act [N, A] and go on by a step."""
+        if action.shape != self._width:
+            raise ValueError(f"actions must be an array {list(self._width)}, not {list(action.shape)}")
+        given = np.ascontiguousarray(action, np.float64)
+        if self.meaning.units == CHOICES and not (given.min() >= 0 and (given < self._choices).all()):
+            raise ValueError(f"actions must be places 0 <= place < {self._choices.tolist()} in the grids of the axes")
+        return self._call(given, self._all_step)
+
+    def _call(self, action: npt.NDArray[np.float64], told: npt.NDArray[np.int64]) -> Outcome:
+        orders = Orders(told, action, self._quote)
+        given = (self._parameters, self._memory.parts, self.copies, self._terms, orders, self.outcome)
+        if self._pool is None:
+            self._move(*given, 0, self.count)
+        else:
+            list(self._pool.map(lambda span: self._move(*given, *span), self._spans))
+        return self.outcome
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+
+def _meaning(config: Config, units: str) -> Meaning:
+    spec = spec_of(config)
+    if units == "choices":
+        lacking = [axis.name for axis in spec.axes if not axis.grid]
+        if lacking:
+            raise ConfigError(f"action_units = 'choices': {lacking[0]} has no grid of choices in this market")
+        rows = [axis.grid for axis in spec.axes]
+        scale = np.zeros((len(rows), max(map(len, rows))))
+        for row, grid in zip(scale, rows, strict=True):
+            row[: len(grid)] = grid
+        return Meaning(CHOICES, scale, np.array([axis.grid_skew for axis in spec.axes]), spec.fading)
+    reach = REACH if units == "scaled" else 1.0
+    scale = np.array([(axis.centre, reach * axis.scale) for axis in spec.axes])
+    kind = MARKET if units == "market" else LINEAR
+    return Meaning(kind, scale, np.array([axis.skew for axis in spec.axes]), spec.fading)
+
+
+def _room(count: int, observed: int) -> Outcome:
+    def numbers() -> npt.NDArray[np.float64]:
+        return np.zeros(count)
+
+    def flags() -> npt.NDArray[np.bool_]:
+        return np.zeros(count, np.bool_)
+
+    def shares() -> npt.NDArray[np.int64]:
+        return np.zeros(count, np.int64)
+
+    return Outcome(
+        numbers(), flags(), flags(), numbers(), shares(), numbers(),
+        np.zeros((count, observed), np.float32), numbers(), shares(), numbers(),
+    )  # fmt: skip

@@ -1,0 +1,166 @@
+"""Any market as an environment of gymnasium, alone or many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from mmrl.gym.engine import Engine
+from mmrl.gym.kernel import DISABLED, NEXT_STEP, SAME_STEP
+from mmrl.gym.spaces import action_space, observation_space
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import NAME
+from mmrl.settings.model import Config
+from mmrl.settings.sources import presets
+
+MODES = {AutoresetMode.NEXT_STEP: NEXT_STEP, AutoresetMode.SAME_STEP: SAME_STEP, AutoresetMode.DISABLED: DISABLED}
+
+
+def config_of(market: str, preset: str | None, settings: dict[str, Any]) -> Config:
+    """The settings of an environment: of a preset (the market's namesake, if it has one), then the given ones."""
+    chosen = preset or (market if market in presets() else None)
+    found = Config.of(chosen, **{**({} if chosen else {NAME: market}), **settings})
+    if found.market.name != market:
+        raise ConfigError(f"preset = {preset!r} is of market {found.market.name}, not of {market}: choose another one")
+    return found
+
+
+class MarketEnv(gymnasium.Env[np.ndarray, Any]):
+    """One market and its maker.
+
+    `settings` are those of `mmrl train` by name (`nt=500, sigma=3.0, utility="cara"`), on top of `preset`; None is the
+    preset of the market's name, or its defaults. `action_units`: "scaled" (-1 to 1 are `REACH` units of a policy),
+    "policy" (centre + scale * action + skew * inventory, as mmrl's own policies act), "market" (shares and currency)
+    or "choices" (places in the grids). The episode is terminated by the market or, with reward.time_limit = "ends", by
+    the end of its time, which the maker sees; with "cuts" it is truncated there. `info` has wealth, inventory and mid.
+    `reset(seed=s)` begins trajectory 0 of the seed, each `reset()` after it the next one.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium declares it
+
+    def __init__(
+        self,
+        market: str,
+        preset: str | None = None,
+        action_units: str = "scaled",
+        render_mode: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.config = config_of(market, preset, settings)
+        self.engine = Engine(self.config, 1, action_units, DISABLED)
+        self.observation_space = observation_space(self.engine.spec)
+        self.action_space = action_space(self.config, action_units)
+        self.render_mode = render_mode
+        self._seeded = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode: its first observation, and info."""
+        super().reset(seed=seed)
+        if seed is not None or not self._seeded:
+            self.engine.seed(int(self.np_random.integers(2**63)) if seed is None else seed)
+            self._seeded = True
+        out = self.engine.reset()
+        return self.engine.observation[0].copy(), self._info(out)
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Quote, and go on by a step."""
+        if self.engine.copies.over[0]:
+            raise gymnasium.error.ResetNeeded("the episode has ended: call reset() first")
+        out = self.engine.step(np.asarray(action)[None])
+        observation, info = self.engine.observation[0].copy(), self._info(out)
+        return observation, float(out.reward[0]), bool(out.terminated[0]), bool(out.truncated[0]), info
+
+    def _info(self, out: Any) -> dict[str, Any]:
+        return {"wealth": float(out.wealth[0]), "inventory": int(out.inventory[0]), "mid": float(out.mid[0])}
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+        self.engine.close()
+
+
+class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """Many markets of one kind, each with its maker, on the compiled law; arguments as for `MarketEnv`.
+
+    `reset(seed=s)` gives environment i trajectory i of the seed and, whenever it begins anew, i + N, i + 2 N, ...: the
+    batch that the compiled engine simulates. A list of seeds gives each the trajectories of a single environment of
+    its seed. `autoreset_mode` is gymnasium's: the next step (default), the same step, or none, with
+    `options={"reset_mask": ...}`.
+    """
+
+    def __init__(
+        self,
+        market: str,
+        num_envs: int = 1,
+        preset: str | None = None,
+        action_units: str = "scaled",
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self.config, self.render_mode, self.num_envs = config_of(market, preset, settings), render_mode, num_envs
+        self.engine = Engine(self.config, num_envs, action_units, MODES[self.autoreset_mode])
+        self.single_observation_space = observation_space(self.engine.spec)
+        self.single_action_space = action_space(self.config, action_units)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._everyone = np.ones(num_envs, np.bool_)
+        self._seeded = False
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode everywhere, or where `options["reset_mask"]` is true."""
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        mask = (options or {}).get("reset_mask")
+        if seed is not None or not self._seeded:
+            self.engine.seed(self._chosen(seed))
+            self._seeded = True
+        out = self.engine.reset(mask)
+        return self.engine.observation.copy(), self._info(out.wealth, out.inventory, out.mid, self._everyone)
+
+    def _chosen(self, seed: int | Sequence[int | None] | None) -> int | list[int]:
+        if isinstance(seed, int | np.integer):
+            return int(seed)
+        if seed is None:
+            return int(self.np_random.integers(2**63))
+        return [int(self.np_random.integers(2**63)) if each is None else each for each in seed]
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Quote everywhere, and go on by a step; rewards are float64."""
+        if self.autoreset_mode is AutoresetMode.DISABLED and self.engine.copies.over.any():
+            raise gymnasium.error.ResetNeeded("an episode has ended: reset it by options={'reset_mask': ...}")
+        out = self.engine.step(np.asarray(actions))
+        info = self._info(out.wealth, out.inventory, out.mid, self._everyone)
+        terminated, truncated = out.terminated.copy(), out.truncated.copy()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
+            ended = terminated | truncated
+            if ended.any():
+                info |= self._final(out, ended)
+        return self.engine.observation.copy(), out.reward.copy(), terminated, truncated, info
+
+    def _info(self, wealth: Any, inventory: Any, mid: Any, which: np.ndarray) -> dict[str, Any]:
+        info: dict[str, Any] = {}
+        for name, values in (("wealth", wealth), ("inventory", inventory), ("mid", mid)):
+            info[name], info[f"_{name}"] = np.where(which, values, 0), which.copy()
+        return info
+
+    def _final(self, out: Any, ended: np.ndarray) -> dict[str, Any]:
+        """What stood at the end of the episodes that have ended, as gymnasium names it."""
+        last: np.ndarray = np.full(self.num_envs, None, object)
+        for i in np.flatnonzero(ended):
+            last[i] = out.last_raw[i].copy()
+        info = self._info(out.last_wealth, out.last_inventory, out.last_mid, ended)
+        return {"final_obs": last, "_final_obs": ended.copy(), "final_info": info, "_final_info": ended.copy()}
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the threads."""
+        self.engine.close()

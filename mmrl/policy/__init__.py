@@ -1,0 +1,1 @@
+"""A trained policy as its users need it: numpy alone, no torch, no compiled code."""
