@@ -43,7 +43,7 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     if len(paths) != 1:
         raise refuse(paths[0], None, f"one event array at a time: {len(paths)} are named")
     path, notes = paths[0], Notes(paths[0])
-    data = _array(path)
+    data = array_of(path)
     line = np.arange(1, len(data) + 1)
     seen = (data["ev"] & EXCH) > 0
     notes.add_each("rows for the local side only, left out", line[~seen])
@@ -82,7 +82,8 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     return finished(columns, tick / price_scale, lot / size_scale, date, source, notes)
 
 
-def _array(path: Path) -> NDArray[np.void]:
+def array_of(path: Path) -> NDArray[np.void]:
+    """The event array of a file as it stands. DataError where it is none, or has no rows."""
     try:
         with np.load(path, allow_pickle=False) as file:
             name = "data" if "data" in file.files else file.files[0]
