@@ -35,8 +35,8 @@ bid_qty = _named("hashmapdepth_bid_qty_at_tick", _f64, _ptr, _i64)
 ask_qty = _named("hashmapdepth_ask_qty_at_tick", _f64, _ptr, _i64)
 last_trades = _named("hashmapbt_last_trades", _ptr, _ptr, _u64, _ptr)
 clear_trades = _named("hashmapbt_clear_last_trades", types.void, _ptr, _u64)
-position_of = _named("hashmapbt_position", _f64, _ptr, _u64)
-state_of = _named("hashmapbt_state_values", _ptr, _ptr, _u64)
+order_latency = _named("hashmapbt_order_latency", _bool, _ptr, _u64, _ptr, _ptr, _ptr)
+"""(engine, asset, where to write: request, arrival at the exchange, answer): of the last order that was answered."""
 orders_of = _named("hashmapbt_orders", _ptr, _ptr, _u64)
 order_of = _named("orders_get", _ptr, _ptr, _u64)
 submit_buy = _named("hashmapbt_submit_buy_order", _i64, _ptr, _u64, _u64, _f64, _f64, _u8, _u8, _bool)
@@ -76,10 +76,6 @@ EVENT = np.dtype(
      ("ival", "i8"), ("fval", "f8")],
     align=True,
 )  # fmt: skip
-STATE = np.dtype(
-    [("position", "f8"), ("balance", "f8"), ("fee", "f8"), ("trades", "i8"), ("volume", "f8"), ("value", "f8")],
-    align=True,
-)
 ORDER = np.dtype(
     [("qty", "f8"), ("leaves", "f8"), ("exec_qty", "f8"), ("exec_tick", "i8"), ("tick", "i8"), ("tick_size", "f8"),
      ("exchange", "i8"), ("local", "i8"), ("id", "u8"), ("q1", "u8"), ("q2", "u8"), ("maker", "?"), ("type", "u1"),
@@ -124,7 +120,6 @@ def _read(kind: Any) -> Any:
 
 whole, real, byte = _read(types.int64), _read(types.float64), _read(types.uint8)
 EV, PRICE, QUANTITY = (EVENT.fields[name][1] for name in ("ev", "px", "qty"))  # type: ignore[index]
-BALANCE, FEE, TRADES = (STATE.fields[name][1] for name in ("balance", "fee", "trades"))  # type: ignore[index]
 LEAVES, EXECUTED, STATUS, REQUEST, MAKES = (
     ORDER.fields[name][1]  # type: ignore[index]
     for name in ("leaves", "exec_tick", "status", "request", "maker")

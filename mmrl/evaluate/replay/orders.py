@@ -6,6 +6,7 @@ from mmrl.evaluate.replay import engine as e
 from mmrl.evaluate.replay.state import (
     ASK,
     BID,
+    CASH,
     COUNT,
     ERROR,
     FILLS,
@@ -143,12 +144,14 @@ def note_fills(bt, plan, s, rec, time):
         s.meta[POSITION] += signed
         if s.own[j]["market"]:
             s.meta[PENDING] -= signed
+        tick, takes = e.whole(pointer, e.EXECUTED), 0 if e.byte(pointer, e.MAKES) else 1
+        s.money[CASH] -= signed * tick + lots * (plan.fees[takes, 0] + plan.fees[takes, 1] * tick)
         at = s.meta[FILLS]
         if at < rec.fill_time.shape[0]:
             rec.fill_time[at] = time
             rec.fill_lots[at] = signed
-            rec.fill_tick[at] = e.whole(pointer, e.EXECUTED)
-            rec.fill_taking[at] = 0 if e.byte(pointer, e.MAKES) else 1
+            rec.fill_tick[at] = tick
+            rec.fill_taking[at] = takes
         else:
             s.meta[ERROR] = -1
         s.meta[FILLS] = at + 1

@@ -51,6 +51,12 @@ class Fees:
     taker: float = 0.0
     of_value: bool = False
 
+    def table(self, tape: Tape) -> npt.NDArray[np.float64]:
+        """[2, 2]: of making and of taking, in ticks a lot and as a share of the value."""
+        each = np.array([self.maker, self.taker])
+        nothing = np.zeros(2)
+        return np.stack([nothing, each] if self.of_value else [each / tape.tick, nothing], axis=1)
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -179,6 +185,7 @@ def plan_of(entrant: Entrant, tape: Tape, rules: Rules, decisions: Int64, run: s
         columns=columns,
         horizons=horizons,
         queues=int(observes(columns, (Shows.AHEAD,))),
+        fees=rules.fees.table(tape),
         settle=_settle(tape, rules) - rules.latency_ns,
         seed=stream_seed(rules.seed, "evaluation"),
     )
@@ -216,9 +223,7 @@ def built(tape: Tape, rules: Rules) -> tuple[int, Any]:
         asset = asset.power_prob_queue_model(n)
     else:
         asset = asset.log_prob_queue_model() if name == "log" else asset.risk_adverse_queue_model()
-    fees = rules.fees
-    model = asset.trading_value_fee_model if fees.of_value else asset.trading_qty_fee_model
-    asset = model(fees.maker, fees.taker).partial_fill_exchange()
+    asset = asset.trading_qty_fee_model(0.0, 0.0).partial_fill_exchange()  # fees are counted with the fills
     asset = asset.tick_size(tape.tick).lot_size(tape.lot).last_trades_capacity(10_000)
     return int(library.build_hashmap_backtest([asset])), (asset, tape.rows)
 
@@ -239,10 +244,10 @@ def replay(entrant: Entrant, tape: Tape, rules: Rules, decisions: Int64) -> Play
         *(np.empty(path, np.int64) for _ in range(3)),
     )  # fmt: skip
     most = 64 + 2 * plan.quotes * (plan.steps if plan.keeps else 256)
-    length = np.zeros(1, np.int64)
+    told = np.zeros(4, np.int64)
     memory = Memory(
-        np.zeros(NUMBERS, np.int64), np.zeros(most, OWN), np.zeros((2, len(plan.horizons))), np.zeros(3),
-        np.zeros((2, plan.quotes, 2), np.int64), length, length.ctypes.data,
+        np.zeros(NUMBERS, np.int64), np.zeros(most, OWN), np.zeros((2, len(plan.horizons))), np.zeros(2),
+        np.zeros((2, plan.quotes, 2), np.int64), told, told.ctypes.data,
         np.zeros(2, np.int64),
     )  # fmt: skip
     address, alive = built(tape, rules)

@@ -43,6 +43,8 @@ class Plan(NamedTuple):
     """float64 [H]: nanoseconds over which flow and moves of the mid fade."""
     queues: int
     """Whether the shares ahead of the maker's orders are observed."""
+    fees: np.ndarray
+    """float64 [2, 2]: of a fill that made and of one that took, in ticks a lot and as a share of the value."""
     settle: int
     """Nanoseconds that the last orders have to be answered."""
     seed: int
@@ -71,16 +73,15 @@ OWN = np.dtype(
 )
 """An order of the maker that is not known to have ended: lots left, those ahead of it, whether it shall leave."""
 
-COUNT, NEXT, SENT, REFUSED, FILLS, PATH, POSITION, PENDING, TRADES, BID_TICK, ASK_TICK, FADED, TO_CLOSE, DECIDED, ERROR = (
-    range(15)
-)
+COUNT, NEXT, SENT, REFUSED, FILLS, PATH, POSITION, PENDING, BID_TICK, ASK_TICK, FADED, TO_CLOSE = range(12)
+ANSWERED, ARRIVED, DECIDED, ERROR = range(12, 16)
 """Whole numbers of the memory: orders in the table, next order number, orders sent and refused, fills, path entries,
-lots held, lots of market orders under way, trades of the engine, best prices last seen, time up to which signals have
-faded, lots that are to be closed and not yet sent, decisions made, error of the engine."""
-NUMBERS = 15
+lots held, lots of market orders under way, best prices last seen, time up to which signals have faded, lots that are to
+be closed and not yet sent; times of the last answer to an order, decisions made, error of the engine."""
+NUMBERS = 16
 FLOW, MOVED = 0, 1
-BALANCE, FEE, CASH_BEGAN = range(3)
-"""Money: cash without fees, fees paid, cash less fees where the episode began."""
+CASH, CASH_BEGAN = 0, 1
+"""Money in ticks times lots, fees included: now, and where the episode began."""
 
 
 class Memory(NamedTuple):
@@ -89,8 +90,8 @@ class Memory(NamedTuple):
     meta: np.ndarray  # int64 [NUMBERS]
     own: np.ndarray  # OWN [most orders at once]
     signals: np.ndarray  # float64 [2, H]: flow in lots, moves of the mid in ticks
-    money: np.ndarray  # float64 [3]
+    money: np.ndarray  # float64 [2]
     wanted: np.ndarray  # int64 [2, quotes, 2]: lots and price of each quote
-    length: np.ndarray  # int64 [1]: the engine writes here how many trades there are
-    length_at: int  # its address
+    told: np.ndarray  # int64 [4]: the engine writes here times of the last answer, and how many trades there are
+    told_at: int  # its address
     start: np.ndarray  # int64 [2]: best prices where the episode began

@@ -10,24 +10,24 @@ from mmrl.evaluate.replay import engine as e
 from mmrl.evaluate.replay.columns import Shows
 from mmrl.evaluate.replay.orders import apply, close, go_on_closing, held, note_fills, ranked, resting, sweep
 from mmrl.evaluate.replay.state import (
+    ANSWERED,
+    ARRIVED,
     ASK,
     ASK_TICK,
-    BALANCE,
     BID,
     BID_TICK,
+    CASH,
     CASH_BEGAN,
     COUNT,
     DECIDED,
     ERROR,
     FADED,
-    FEE,
     FLOW,
     MOVED,
     NEXT,
     NOTHING,
     PATH,
     POSITION,
-    TRADES,
 )
 from mmrl.kernels.jit import called, inlined, kernel
 from mmrl.kernels.play import OBSERVATION_CLIP, decide, scratch
@@ -54,8 +54,8 @@ def _fade(plan, s, time):
 
 @inlined
 def _see_trades(bt, plan, s, time):
-    trade = e.last_trades(bt, 0, e.as_pointer(s.length_at))
-    count = s.length[0]
+    trade = e.last_trades(bt, 0, e.as_pointer(s.told_at + 24))
+    count = s.told[3]
     if count == 0:
         return
     _fade(plan, s, time)
@@ -95,11 +95,10 @@ def _see_book(bt, plan, s, rec, time):
 
 
 @inlined
-def _see_fills(bt, plan, s, rec, time, code):
-    state = e.state_of(bt, 0)
-    if code == e.RESPONSE or e.whole(state, e.TRADES) != s.meta[TRADES]:
-        s.meta[TRADES] = e.whole(state, e.TRADES)
-        s.money[BALANCE], s.money[FEE] = e.real(state, e.BALANCE), e.real(state, e.FEE)
+def _see_answers(bt, plan, s, rec, time):
+    e.order_latency(bt, 0, e.as_pointer(s.told_at), e.as_pointer(s.told_at + 8), e.as_pointer(s.told_at + 16))
+    if s.told[2] != s.meta[ANSWERED] or s.told[1] != s.meta[ARRIVED]:
+        s.meta[ANSWERED], s.meta[ARRIVED] = s.told[2], s.told[1]
         note_fills(bt, plan, s, rec, time)
 
 
@@ -115,7 +114,7 @@ def wait(bt, plan, s, rec, until):
         time = e.now(bt)
         _see_trades(bt, plan, s, time)
         _see_book(bt, plan, s, rec, time)
-        _see_fills(bt, plan, s, rec, time, code)
+        _see_answers(bt, plan, s, rec, time)
         if code == e.END:
             return False
         if code > e.RESPONSE or code < 0:
@@ -175,7 +174,7 @@ def observe(bt, plan, s, left, out):
         elif what == Shows.MID_CHANGE:
             value = 0.5 * (bid + ask - s.start[0] - s.start[1]) / plan.ticks
         else:
-            value = (s.money[BALANCE] - s.money[FEE] - s.money[CASH_BEGAN]) / (share * plan.tick * plan.ticks)
+            value = (s.money[CASH] - s.money[CASH_BEGAN]) / (plan.share * plan.ticks)
         out[j] = value
 
 
@@ -198,7 +197,7 @@ def _begin(plan, s, x, episode):
     seed_stream(x.rng, plan.seed, 0, episode)
     x.raw[:] = 0.0
     s.start[0], s.start[1] = s.meta[BID_TICK], s.meta[ASK_TICK]
-    s.money[CASH_BEGAN] = s.money[BALANCE] - s.money[FEE]
+    s.money[CASH_BEGAN] = s.money[CASH]
 
 
 @kernel
