@@ -614,11 +614,14 @@ def replay(
         typer.Option(metavar="NAME=V,V", help="Draw results by latency=0,1,5,20 (ms), or queue=risk-averse,log."),
     ] = None,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Keep the day as a run, for mmrl plot --what episode and the tui.")
+        str | None,
+        typer.Option(metavar="NAME", help="Keep the day as a run, for mmrl plot and mmrl tui."),
     ] = None,
     save: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Draw the day, or the sweep: .txt, .svg, .png, .pdf.", callback=_path("--save")),
+        typer.Option(
+            metavar="FILE", help="Draw the day or the sweep: .txt, .svg, .png or .pdf.", callback=_path("--save")
+        ),
     ] = None,
     results: Results = "results",
     json_: Json = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from mmrl.calibrate.source import clock, moment
 from mmrl.data.recognise import AUTO
 from mmrl.data.table import Options
 from mmrl.evaluate.replay import engine
+from mmrl.evaluate.replay.columns import NS
+from mmrl.markets.contract import spec_of
 from mmrl.plots.numbers import HALF, amount
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import printable, wrapped
@@ -98,10 +101,11 @@ def replay(asked: Asked) -> None:
     tape = tape_for(rules)
     decisions = decisions_for(tape, rules)
     result = study.study(entrants, tape, rules, decisions, asked.trajectories, asked.seed)
+    _keep(asked, result.played[0], config)
     if asked.json:
-        print(json.dumps(_plain(plain(asked, result, config, source)), allow_nan=False))
+        print(json.dumps(_plain(plain(result, config, source)), allow_nan=False))
     else:
-        print("\n".join(report(asked, result, config, source, room())))
+        print("\n".join(report(result, config, source, room())))
 
 
 def rules_of(asked: Asked, config: Config, source: dict[str, Any]) -> Any:
@@ -153,7 +157,8 @@ def fees_of(asked: Asked, config: Config) -> Any:
             percents.add(text.endswith("%"))
     if len(percents) > 1:
         raise ConfigError("--fee-maker and --fee-taker must both count by share or both in %: give both of one kind")
-    return Fees(*values, of_value=True in percents)
+    maker, taker = values
+    return Fees(maker, taker, of_value=True in percents)
 
 
 def sweep_of(text: str | None) -> tuple[str, list[Any]] | None:
@@ -206,7 +211,7 @@ def _source(folder: Path) -> dict[str, Any]:
     return dict(read_market_file(folder / MARKET).source)
 
 
-def plain(asked: Asked, result: Any, config: Config, source: dict[str, Any]) -> dict[str, Any]:
+def plain(result: Any, config: Config, source: dict[str, Any]) -> dict[str, Any]:
     """The whole result as plain values."""
     from mmrl.evaluate.replay.study import gap
 
@@ -260,7 +265,7 @@ def warnings(first: Any, config: Config, source: dict[str, Any]) -> Iterator[str
         fitted = float(config.market.model_dump().get("midprice", mid))
         if not 1 / MIDS_APART < mid / fitted < MIDS_APART or source.get("tick", tape.tick) != tape.tick:
             yield (
-                f"the run's market was fitted to prices about {fitted:g} in ticks of {source.get('tick', tape.tick):g}; "
+                f"the run's market was fitted to prices of {fitted:g} in ticks of {source.get('tick', tape.tick):g}; "
                 f"here they are about {mid:.6g} in ticks of {tape.tick:g}: another instrument"
             )
         if set(source.get("files", ())) & set(tape.files):
@@ -271,7 +276,7 @@ def warnings(first: Any, config: Config, source: dict[str, Any]) -> Iterator[str
         yield f"{abs(first.left)} lots could not be closed before the tape ended: valued at the mid"
 
 
-def report(asked: Asked, result: Any, config: Config, source: dict[str, Any], width: int) -> Iterator[str]:
+def report(result: Any, config: Config, source: dict[str, Any], width: int) -> Iterator[str]:
     """What was replayed, two tables, one row a maker, and the gap between tape and simulation."""
     first = result.played[0]
     day, rules = about(first), first.rules
@@ -351,7 +356,9 @@ def closing_sentence(result: Any, day: dict[str, Any]) -> str:
     from mmrl.evaluate.replay.study import gap
 
     row, hours = result.rows[0], float(result.played[0].tape.end - result.played[0].times[0]) / 3.6e12
-    paid = f"On this tape {row['agent']} {'earns' if row['pnl'] >= 0 else 'loses'} {_absolute(row)} in {hours:.3g} hours"
+    paid = (
+        f"On this tape {row['agent']} {'earns' if row['pnl'] >= 0 else 'loses'} {_absolute(row)} in {hours:.3g} hours"
+    )
     if not result.simulated:
         return f"{paid}."
     lost, half = gap(row, result.simulated)
@@ -387,23 +394,57 @@ def _plain(value: Any) -> Any:
 
 
 def _show_sweep(asked: Asked, name: str, values: Sequence[Any], found: dict[str, list[dict[str, Any]]]) -> None:
-    """A table of the sweep, and its curves."""
+    """A table and curves of the sweep, or JSON; a file where one is asked for."""
+    from mmrl.evaluate.replay import pictures
+
     shown = [value / MS for value in values] if name == "latency_ns" else list(values)
-    title = "latency, ms" if name == "latency_ns" else "queue model"
+    title = "latency (ms)" if name == "latency_ns" else "queue model"
+    across = title if name == "latency_ns" else "queue model: " + ", ".join(f"{k} {v}" for k, v in enumerate(shown, 1))
     if asked.json:
         print(json.dumps(_plain({"sweep": title, "values": shown, "by": found}), allow_nan=False))
         return
-    columns = [("PnL", "pnl", "pnl_ci"), ("fills", "fills", ""), ("adverse 10 s", "adverse_10s", "")]
+    columns = [
+        ("PnL", "pnl", "pnl_ci"),
+        ("fills", "fills", ""),
+        ("PnL spread", "pnl_spread", ""),
+        ("adverse 1 s", "adverse_1s", ""),
+        ("10 s", "adverse_10s", ""),
+        ("60 s", "adverse_60s", ""),
+        ("mean |q|", "inventory_abs_mean", ""),
+    ]
     for agent, rows in found.items():
-        yield_ = table(
+        told = table(
             [Column(title, "label"), *(Column(head) for head, _, _ in columns)],
             [
-                (f"{value}", *(_number(row[key], row.get(interval)) for _, key, interval in columns))
+                (_short(value), *(_number(row[key], row.get(interval)) for _, key, interval in columns))
                 for value, row in zip(shown, rows, strict=True)
             ],
             room(),
-            agent,
+            f"{agent} ({HALF}, blocks of five minutes)",
         )
-        print("\n".join(yield_))
+        print("\n".join([*told, ""]))
+    panels = pictures.sweep_panels(shown, found)
+    if asked.save is None:
+        print(pictures.on_terminal(panels, across, list(found)))
+    else:
+        pictures.write(panels, Path(asked.save), across, f"{asked.run} by {title}", list(found))
+        print(f"wrote {printable(asked.save)}")
 
 
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _keep(asked: Asked, first: Any, config: Config) -> None:
+    """Write the day as a run and as a figure, where that is asked for."""
+    from mmrl.evaluate.replay.folder import write_day
+    from mmrl.evaluate.replay.pictures import day_panels, write
+
+    if asked.name is not None:
+        folder = write_day(first, config, asked.name, asked.results)
+        told = f"wrote {folder}: mmrl plot {asked.name} --what episode"
+        print(printable(told), file=sys.stderr)
+    if asked.save is not None:
+        unit = spec_of(config).time_unit
+        write(day_panels(first, config), Path(asked.save), f"time ({unit if unit in NS else 's'})", first.name)
+        print(f"wrote {printable(asked.save)}", file=sys.stderr)

@@ -147,7 +147,8 @@ def direct(tape: Tape, times: np.ndarray, steps: int, limit: int, latency: int, 
     )  # fmt: skip
     bt = hft.HashMapMarketDepthBacktest([asset])
     assert bt.elapse(0) == 0
-    number, live, fills, leaving = 1, {}, [], set()
+    number, fills, leaving = 1, list[tuple[int, int]](), set[int]()
+    live: dict[int, tuple[int, int, int]] = {}
 
     def look() -> None:
         for order_id in list(live):
@@ -249,7 +250,7 @@ def test_observation_is_what_the_spec_says() -> None:
     k = 90
     i = int(np.searchsorted(events.time_ns, p.times[k], "right"))
     bid, ask = int(events.bid_price[i]), int(events.ask_price[i])
-    book = {BID: {}, ASK: {}}
+    book: dict[int, dict[int, int]] = {BID: {}, ASK: {}}
     for j in range(i):
         side, price, size = int(events.side[j]), int(events.price[j]), int(events.size[j])
         book[side][price] = book[side].get(price, 0) + (size if events.kind[j] == LIMIT else -size)

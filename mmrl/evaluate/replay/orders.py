@@ -79,12 +79,11 @@ def _live(pointer):
 
 @called
 def withdraw(bt, s, j):
-    """Ask for an order to be cancelled; one whose last request is unanswered is asked for again at the next decision."""
+    """Ask for an order to be cancelled; while a request is unanswered that waits until the next decision."""
     s.own[j]["stale"] = 1
     pointer = e.order_of(e.orders_of(bt, 0), s.own[j]["id"])
-    if e.address_of(pointer) != 0:
-        if _live(pointer) and e.byte(pointer, e.REQUEST) == e.NO_REQUEST:
-            e.cancel(bt, 0, s.own[j]["id"], False)
+    if e.address_of(pointer) != 0 and _live(pointer) and e.byte(pointer, e.REQUEST) == e.NO_REQUEST:
+        e.cancel(bt, 0, s.own[j]["id"], False)
 
 
 @called
@@ -135,7 +134,7 @@ def note_fills(bt, plan, s, rec, time):
         if status == e.FILLED:
             left = 0
         elif status == e.PARTLY_FILLED or (status == e.EXPIRED and s.own[j]["market"]):
-            left = int(math.floor(e.real(pointer, e.LEAVES) / plan.lot + 0.5))
+            left = math.floor(e.real(pointer, e.LEAVES) / plan.lot + 0.5)
         lots = s.own[j]["lots"] - left
         if lots <= 0:
             continue
@@ -159,7 +158,7 @@ def note_fills(bt, plan, s, rec, time):
 
 @inlined
 def _shares(n):
-    return int(math.floor(min(n, MOST_SHARES) + 0.5)) if n >= 0.5 else 0
+    return math.floor(min(n, MOST_SHARES) + 0.5) if n >= 0.5 else 0
 
 
 @inlined
@@ -169,7 +168,7 @@ def _price(plan, side, delta, bid, ask):
     ticks = min(max(delta * plan.ticks, -1e6), 1e6)
     if plan.from_mid:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
         return int(out * math.ceil(out * (0.5 * (bid + ask) + out * ticks) - 1e-7))
-    return (bid if side == BID else ask) + out * int(math.floor(ticks + 0.5))
+    return (bid if side == BID else ask) + out * math.floor(ticks + 0.5)
 
 
 @called
@@ -228,9 +227,9 @@ def _take_back(bt, plan, s, side, lots, limit):
         for j in range(s.meta[COUNT]):
             mine = s.own[j]["side"] == side and not s.own[j]["market"] and not s.own[j]["stale"]
             near = (s.own[j]["tick"] - limit) * outwards(side) <= 0 and s.own[j]["lots"] > 0
-            if mine and near:
-                if best < 0 or (s.own[j]["tick"] - s.own[best]["tick"]) * outwards(side) < 0:
-                    best = j
+            nearest = best < 0 or (s.own[j]["tick"] - s.own[best]["tick"]) * outwards(side) < 0
+            if mine and near and nearest:
+                best = j
         if best < 0:
             return
         there, tick = s.own[best]["lots"], s.own[best]["tick"]
@@ -284,7 +283,7 @@ def go_on_closing(bt, plan, s, bid, ask):
     if left != 0:
         side = BID if left > 0 else ASK
         there = e.ask_qty(depth, ask) if left > 0 else e.bid_qty(depth, bid)
-        lots = min(abs(left), max(int(math.floor(there / plan.lot + 0.5)), 1))
+        lots = min(abs(left), max(math.floor(there / plan.lot + 0.5), 1))
         s.meta[TO_CLOSE] -= -outwards(side) * lots
         submit(bt, plan, s, side, ask if side == BID else bid, lots, CLOSES)
 

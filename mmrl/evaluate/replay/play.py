@@ -45,7 +45,7 @@ SLACK = SECOND
 
 @dataclass(frozen=True)
 class Fees:
-    """Of fills of resting orders and of those that take; per share, or as a share of the value traded; below 0: paid."""
+    """Of fills of resting orders and of those that take; currency a share, or a share of the value; below 0: paid."""
 
     maker: float = 0.0
     taker: float = 0.0
@@ -134,7 +134,7 @@ def decisions_of(config: Config, tape: Tape, rules: Rules, seconds: bool, run: s
         every = int(settings["decision_events"])
         seen = tape.seen[(tape.seen >= start) & (tape.seen < end)][every - 1 :: every]
         if not len(seen):
-            raise ConfigError(f"run {run} decides every {every} events, and {', '.join(tape.files)} has fewer to replay")
+            raise ConfigError(f"run {run} decides every {every} events, and {', '.join(tape.files)} has fewer")
         return np.append(np.maximum.accumulate(seen), end)
     if rules.interval is not None:
         step = rules.interval * SECOND
@@ -152,7 +152,7 @@ def decisions_of(config: Config, tape: Tape, rules: Rules, seconds: bool, run: s
         )
     if count > MOST_DECISIONS:
         raise ConfigError(
-            f"{count:,} decisions, one each {step / 1e6:.3g} ms: choose a longer --decision-interval, or less of the day"
+            f"{count:,} decisions, one in {step / 1e6:.3g} ms: choose a longer --decision-interval, or less of the day"
         )
     times = start + np.rint(np.arange(count) * step).astype(np.int64)
     return np.append(times, end)
@@ -234,22 +234,9 @@ def replay(entrant: Entrant, tape: Tape, rules: Rules, decisions: Int64) -> Play
 
     plan = plan_of(entrant, tape, rules, decisions, entrant.name)
     maker = maker_of(entrant.config, entrant.quoter)
-    count, spec = len(decisions) - 1, spec_of(entrant.config)
-    # Room that is never written takes no memory.
-    fills, path = min(MOST_FILLS, 4 * len(tape.rows) + 1000), len(tape.rows) + 1
-    records = Records(
-        np.zeros((count, len(spec.columns)), np.float32), np.zeros((count, len(spec.axes))),
-        *(np.full(count, NOTHING) for _ in range(2)), np.zeros(count, np.int64),
-        *(np.empty(fills, np.int64) for _ in range(3)), np.empty(fills, np.int8),
-        *(np.empty(path, np.int64) for _ in range(3)),
-    )  # fmt: skip
-    most = 64 + 2 * plan.quotes * (plan.steps if plan.keeps else 256)
-    told = np.zeros(4, np.int64)
-    memory = Memory(
-        np.zeros(NUMBERS, np.int64), np.zeros(most, OWN), np.zeros((2, len(plan.horizons))), np.zeros(2),
-        np.zeros((2, plan.quotes, 2), np.int64), told, told.ctypes.data,
-        np.zeros(2, np.int64),
-    )  # fmt: skip
+    spec = spec_of(entrant.config)
+    records = _records(len(decisions) - 1, len(spec.columns), len(spec.axes), len(tape.rows))
+    memory = _memory(plan)
     address, alive = built(tape, rules)
     try:
         play(address, plan, maker, memory, records)
@@ -270,6 +257,39 @@ def replay(entrant: Entrant, tape: Tape, rules: Rules, decisions: Int64) -> Play
         int(meta[SENT]), int(meta[REFUSED]), int(meta[POSITION]),
     )  # fmt: skip
 
+
+def _records(decisions: int, columns: int, axes: int, rows: int) -> Records:
+    """Room to write in; what is never written takes no memory."""
+    fills = min(MOST_FILLS, 4 * rows + 1000)
+    return Records(
+        observation=np.zeros((decisions, columns), np.float32),
+        action=np.zeros((decisions, axes)),
+        bid=np.full(decisions, NOTHING),
+        ask=np.full(decisions, NOTHING),
+        inventory=np.zeros(decisions, np.int64),
+        fill_time=np.empty(fills, np.int64),
+        fill_lots=np.empty(fills, np.int64),
+        fill_tick=np.empty(fills, np.int64),
+        fill_taking=np.empty(fills, np.int8),
+        path_time=np.empty(rows + 1, np.int64),
+        path_bid=np.empty(rows + 1, np.int64),
+        path_ask=np.empty(rows + 1, np.int64),
+    )
+
+
+def _memory(plan: Plan) -> Memory:
+    told = np.zeros(4, np.int64)
+    orders = 64 + 2 * plan.quotes * (plan.steps if plan.keeps else 256)
+    return Memory(
+        meta=np.zeros(NUMBERS, np.int64),
+        own=np.zeros(orders, OWN),
+        signals=np.zeros((2, len(plan.horizons))),
+        money=np.zeros(2),
+        wanted=np.zeros((2, plan.quotes, 2), np.int64),
+        told=told,
+        told_at=told.ctypes.data,
+        start=np.zeros(2, np.int64),
+    )
 
 
 def _closed(address: int) -> None:

@@ -66,7 +66,7 @@ def _see_trades(bt, plan, s, time):
         for h in range(plan.horizons.shape[0]):
             s.signals[FLOW, h] += lots if buys else -lots
         if plan.queues:
-            tick = int(math.floor(e.real(trade, at + e.PRICE) / plan.tick + 0.5))
+            tick = math.floor(e.real(trade, at + e.PRICE) / plan.tick + 0.5)
             for j in range(s.meta[COUNT]):
                 if s.own[j]["tick"] == tick and s.own[j]["side"] == (ASK if buys else BID):
                     s.own[j]["ahead"] = max(s.own[j]["ahead"] - lots, 0.0)
@@ -234,7 +234,7 @@ def play(address, plan, maker, s, rec):
         observe(bt, plan, s, (plan.steps - t) / plan.steps, x.raw)
         normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rec.observation, k)
         rec.inventory[k] = s.meta[POSITION]
-        shares = int(math.floor(held(s) / plan.share + 0.5))
+        shares = math.floor(held(s) / plan.share + 0.5)
         decide(join, plan, s, maker, shares, t, plan.steps, x.rng, x)
         for a in range(x.quote.shape[0]):
             rec.action[k, a] = x.quote[a]

@@ -172,5 +172,3 @@ def _by_price(path: Path, options: Options, until: int | None) -> Tape | None:
         rows, tick / price_scale, lot / size_scale, day_named(day), midnight, np.array(seen), BEHIND, "hftbacktest",
         (source_of(path, "hftbacktest").name,), dict(notes.counts), notes.places(),
     )  # fmt: skip
-
-
