@@ -600,6 +600,7 @@ def replay(
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day, where files hold several.")] = None,
     symbol: Annotated[str | None, typer.Option(help="The instrument, where files hold several.")] = None,
     tick: Annotated[float | None, typer.Option(help="Price step, where it cannot be told from the prices.")] = None,
+    lot: Annotated[float | None, typer.Option(help="Size step, where it cannot be told from the sizes.")] = None,
     epoch: Annotated[
         str, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl evaluate.")
     ] = "best",
@@ -633,7 +634,7 @@ def replay(
     replaying.replay(
         replaying.Asked(
             run, data, agent or [], latency_ms, fee_maker, fee_taker, queue or "risk-averse", decision_interval,
-            from_, to, lots, format_, date, symbol, tick, None, epoch, stochastic,
+            from_, to, lots, format_, date, symbol, tick, lot, epoch, stochastic,
             1_000 if trajectories is None else trajectories, seed, sweep, save, name, results, json_,
         )
     )  # fmt: skip

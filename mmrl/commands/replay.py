@@ -28,6 +28,38 @@ SUFFIXES = (".pdf", ".png", ".svg", ".txt")
 MIDS_APART = 2.0
 """Ratio of mid prices from which on a tape is another instrument than the one that a market was fitted to."""
 
+OUTCOME, PARTS = "outcome", "where the profit comes from"
+Shown = tuple[str, str]
+"""The key of a figure, and that of its interval."""
+COLUMNS: dict[str, dict[str, Shown]] = {
+    OUTCOME: {
+        "PnL": ("pnl", "pnl_ci"),
+        "PnL - first": ("difference", "difference_ci"),
+        "fills": ("fills", ""),
+        "fill rate": ("fill_rate", ""),
+        "shares": ("shares", ""),
+        "volume": ("volume", ""),
+        "spread": ("spread_quoted", ""),
+        "mean |q|": ("inventory_abs_mean", ""),
+        "most |q|": ("inventory_most", ""),
+        "drawdown": ("max_drawdown", ""),
+        "Sharpe 5 min": ("sharpe_5min", ""),
+        "PnL a share": ("pnl_per_share", ""),
+    },
+    PARTS: {
+        "PnL spread": ("pnl_spread", ""),
+        "of it closing": ("pnl_closing", ""),
+        "fees": ("pnl_fees", ""),
+        "PnL inventory": ("pnl_inventory", ""),
+        "adverse 1 s": ("adverse_1s", ""),
+        "10 s": ("adverse_10s", ""),
+        "60 s": ("adverse_60s", ""),
+    },
+}
+
+SWEPT = ("PnL", "fills", "PnL spread", "adverse 1 s", "10 s", "60 s", "mean |q|")
+"""Columns of a sweep."""
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -269,7 +301,11 @@ def warnings(first: Any, config: Config, source: dict[str, Any]) -> Iterator[str
                 f"here they are about {mid:.6g} in ticks of {tape.tick:g}: another instrument"
             )
         if set(source.get("files", ())) & set(tape.files):
-            yield "the run's market was fitted to this file: what it fits is not new to it; see --from and --to"
+            last, here = str(source.get("to", "24:00:00")), clock(int(first.times[0]) - tape.midnight)
+            if last < here:
+                yield f"the run's market was fitted to this file until {last}, before what is replayed"
+            else:
+                yield f"the run's market was fitted to this file until {last}: what is replayed is not new to it"
     else:
         yield "the run's market was not fitted to data: the tape is another world than the one that it learned"
     if first.left:
@@ -289,11 +325,11 @@ def report(result: Any, config: Config, source: dict[str, Any], width: int) -> I
         f"{name} {value:.4%}" if fees.of_value else f"{name} {value:g}"
         for name, value in (("maker fee", fees.maker), ("taker fee", fees.taker))
     )
-    seconds = float(first.times[-1] - first.times[0]) / max(len(first.times) - 1, 1) / 1e9
+    seconds = float(first.end - first.times[0]) / len(first.times) / 1e9
     yield from wrapped(
         f"latency {rules.latency_ns / MS:g} ms one way, queue model {rules.queue}, {costs} {kind}; "
         f"{len(first.times):,} decisions, one in {seconds:.3g} s, {first.steps} an episode; "
-        f"a share is {rules.lots * first.tape.lot:g}",
+        f"a share is {rules.lots * first.tape.lot:g}; intervals by blocks of five minutes",
         width,
         "  ",
     )
@@ -302,52 +338,23 @@ def report(result: Any, config: Config, source: dict[str, Any], width: int) -> I
     for warning in warnings(first, config, source):
         yield from wrapped(f"mind: {warning}", width, "  ")
     rows = [*result.rows, *([result.simulated] if result.simulated else [])]
-    for title, columns in _tables():
+    for title, columns in COLUMNS.items():
         yield ""
-        yield from table(
-            [Column("maker", "label"), *(Column(name) for name, _ in columns)],
-            [(row["agent"], *(cell(row) for _, cell in columns)) for row in rows],
-            width,
-            title,
-        )
+        yield from _table(title, columns, rows, width)
     yield ""
     yield from wrapped(closing_sentence(result, day), width)
 
 
-def _tables() -> tuple[tuple[str, list[tuple[str, Any]]], ...]:
-    def shown(key: str, interval: str | None = None) -> Any:
-        return lambda row: _number(row.get(key), row.get(interval) if interval else None)
-
-    return (
-        (
-            f"outcome, currency and shares ({HALF}, blocks of five minutes)",
-            [
-                ("PnL", shown("pnl", "pnl_ci")),
-                ("PnL - first", shown("difference", "difference_ci")),
-                ("fills", shown("fills")),
-                ("fill rate", shown("fill_rate")),
-                ("shares", shown("shares")),
-                ("volume", shown("volume")),
-                ("spread", shown("spread_quoted")),
-                ("mean |q|", shown("inventory_abs_mean")),
-                ("most |q|", shown("inventory_most")),
-                ("drawdown", shown("max_drawdown")),
-                ("Sharpe 5 min", shown("sharpe_5min")),
-                ("PnL a share", shown("pnl_per_share")),
-            ],
-        ),
-        (
-            "where the profit comes from",
-            [
-                ("PnL spread", shown("pnl_spread")),
-                ("of it closing", shown("pnl_closing")),
-                ("fees", shown("pnl_fees")),
-                ("PnL inventory", shown("pnl_inventory")),
-                ("adverse 1 s", shown("adverse_1s")),
-                ("10 s", shown("adverse_10s")),
-                ("60 s", shown("adverse_60s")),
-            ],
-        ),
+def _table(title: str, columns: dict[str, Shown], rows: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
+    """One row a maker; a column is a figure, with its interval where it has one."""
+    yield from table(
+        [Column("maker", "label"), *map(Column, columns)],
+        [
+            (row["agent"], *(_number(row.get(key), row.get(interval)) for key, interval in columns.values()))
+            for row in rows
+        ],
+        width,
+        f"{title} ({HALF})" if title == OUTCOME else title,
     )
 
 
@@ -399,35 +406,22 @@ def _show_sweep(asked: Asked, name: str, values: Sequence[Any], found: dict[str,
 
     shown = [value / MS for value in values] if name == "latency_ns" else list(values)
     title = "latency (ms)" if name == "latency_ns" else "queue model"
-    across = title if name == "latency_ns" else "queue model: " + ", ".join(f"{k} {v}" for k, v in enumerate(shown, 1))
     if asked.json:
         print(json.dumps(_plain({"sweep": title, "values": shown, "by": found}), allow_nan=False))
         return
-    columns = [
-        ("PnL", "pnl", "pnl_ci"),
-        ("fills", "fills", ""),
-        ("PnL spread", "pnl_spread", ""),
-        ("adverse 1 s", "adverse_1s", ""),
-        ("10 s", "adverse_10s", ""),
-        ("60 s", "adverse_60s", ""),
-        ("mean |q|", "inventory_abs_mean", ""),
-    ]
+    every = COLUMNS[OUTCOME] | COLUMNS[PARTS]
     for agent, rows in found.items():
-        told = table(
-            [Column(title, "label"), *(Column(head) for head, _, _ in columns)],
-            [
-                (_short(value), *(_number(row[key], row.get(interval)) for _, key, interval in columns))
-                for value, row in zip(shown, rows, strict=True)
-            ],
-            room(),
-            f"{agent} ({HALF}, blocks of five minutes)",
+        named = [{**row, "agent": _short(value)} for value, row in zip(shown, rows, strict=True)]
+        print(
+            "\n".join([f"{agent}, by {title}", *_table(OUTCOME, {key: every[key] for key in SWEPT}, named, room()), ""])
         )
-        print("\n".join([*told, ""]))
+    if name == "queue":
+        print(", ".join(f"{k} {value}" for k, value in enumerate(shown, 1)))
     panels = pictures.sweep_panels(shown, found)
     if asked.save is None:
-        print(pictures.on_terminal(panels, across, list(found)))
+        print(pictures.on_terminal(panels, title, list(found)))
     else:
-        pictures.write(panels, Path(asked.save), across, f"{asked.run} by {title}", list(found))
+        pictures.write(panels, Path(asked.save), title, f"{asked.run} by {title}", list(found))
         print(f"wrote {printable(asked.save)}")
 
 

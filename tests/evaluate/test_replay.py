@@ -277,7 +277,7 @@ def test_figures_by_hand() -> None:
         np.array([100, 100, 100]), np.array([102, 104, 102]), np.array([0, 1, 1]),
         start + np.array([10, 700]) * SECOND, np.array([2, -2]), np.array([100, 105]), np.array([False, True]),
         start + np.array([0, 11, 20, 500]) * SECOND, np.array([100, 101, 99, 105]), np.array([102, 103, 101, 107]),
-        start + 900 * SECOND, 2, 0, 0,
+        start + 900 * SECOND, 2, 8, 0, 0,
     )  # fmt: skip
     found = figures(p)
     # bought 2 at 1.00 with the mid at 1.01; sold at 1.05 with the mid at 1.06; fees 0.02 and 0.04
@@ -287,6 +287,7 @@ def test_figures_by_hand() -> None:
     assert found["adverse_1s"] == pytest.approx(2 * 0.01) and found["adverse_10s"] == pytest.approx(2 * -0.01)
     assert found["adverse_60s"] == pytest.approx(2 * -0.01)
     assert (found["fills"], found["orders"], found["shares"]) == (1, 2, 4)
+    assert found["fill_rate"] == pytest.approx(2 / 8)
     assert found["spread_quoted"] == pytest.approx(0.08 / 3)
     assert found["inventory_abs_mean"] == pytest.approx(2 * 690 / 1000) and found["inventory_most"] == 2
     assert found["max_drawdown"] == pytest.approx(0.1 - 0.04)

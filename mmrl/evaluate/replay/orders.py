@@ -10,6 +10,7 @@ from mmrl.evaluate.replay.state import (
     COUNT,
     ERROR,
     FILLS,
+    LOTS_SENT,
     NEXT,
     NOTHING,
     PENDING,
@@ -63,6 +64,7 @@ def submit(bt, plan, s, side, tick, lots, market):
     s.own[j]["market"], s.own[j]["stale"] = market, 0
     s.own[j]["ahead"] = 0.0
     if not market:
+        s.meta[LOTS_SENT] += lots
         depth = e.depth_of(bt, 0)
         there = e.bid_qty(depth, tick) if side == BID else e.ask_qty(depth, tick)
         s.own[j]["ahead"] = there / plan.lot

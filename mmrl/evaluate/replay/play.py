@@ -15,6 +15,7 @@ from mmrl.evaluate.replay.state import (
     DECIDED,
     ERROR,
     FILLS,
+    LOTS_SENT,
     NOTHING,
     NUMBERS,
     OWN,
@@ -100,6 +101,9 @@ class Played:
     path_ask: Int64
     end: int
     sent: int
+    """Orders."""
+    lots_sent: int
+    """Of limit orders."""
     refused: int
     """Orders that the engine did not take."""
     left: int
@@ -254,7 +258,7 @@ def replay(entrant: Entrant, tape: Tape, rules: Rules, decisions: Int64) -> Play
         records.bid[:done], records.ask[:done], records.inventory[:done], records.fill_time[:f].copy(),
         records.fill_lots[:f].copy(), records.fill_tick[:f].copy(), records.fill_taking[:f] > 0,
         records.path_time[:p].copy(), records.path_bid[:p].copy(), records.path_ask[:p].copy(), int(decisions[-1]),
-        int(meta[SENT]), int(meta[REFUSED]), int(meta[POSITION]),
+        int(meta[SENT]), int(meta[LOTS_SENT]), int(meta[REFUSED]), int(meta[POSITION]),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def simulated_row(entrant: Entrant, played: Played, trajectories: int, seed: int
     seconds = float(tape.end - played.times[0]) / 1e9 / episodes
     interval, fills = found["value_ci"], found["fills_mean"]
     return {
-        "agent": f"{entrant.name}, simulated",
+        "agent": "simulated",
         "pnl": found["value_mean"] * scale,
         "pnl_ci": interval and [bound * scale for bound in interval],
         "pnl_spread": found["pnl_spread"] * scale,

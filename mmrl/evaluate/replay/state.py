@@ -74,11 +74,12 @@ OWN = np.dtype(
 """An order of the maker that is not known to have ended: lots left, those ahead of it, whether it shall leave."""
 
 COUNT, NEXT, SENT, REFUSED, FILLS, PATH, POSITION, PENDING, BID_TICK, ASK_TICK, FADED, TO_CLOSE = range(12)
-ANSWERED, ARRIVED, DECIDED, ERROR = range(12, 16)
+ANSWERED, ARRIVED, DECIDED, ERROR, LOTS_SENT = range(12, 17)
 """Whole numbers of the memory: orders in the table, next order number, orders sent and refused, fills, path entries,
 lots held, lots of market orders under way, best prices last seen, time up to which signals have faded, lots that are to
-be closed and not yet sent; times of the last answer to an order, decisions made, error of the engine."""
-NUMBERS = 16
+be closed and not yet sent; times of the last answer to an order, decisions made, error of the engine, lots of the
+limit orders sent."""
+NUMBERS = 17
 FLOW, MOVED = 0, 1
 CASH, CASH_BEGAN = 0, 1
 """Money in ticks times lots, fees included: now, and where the episode began."""
