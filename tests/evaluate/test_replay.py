@@ -225,19 +225,19 @@ def test_maker_that_never_trades_has_no_profit() -> None:
 def test_the_future_changes_no_decision() -> None:
     needs_engine()
     events, config = flow(0.5), market(latency_law="none")
-    at = len(events) // 2
-    while events.time_ns[at] == events.time_ns[at - 1]:
-        at += 1
-    later = np.arange(len(events)) > at
-    shifted = {name: getattr(events, name) + np.where(later, 5, 0) for name in ("price", "bid_price", "ask_price")}
-    other = dataclasses.replace(
-        events, **shifted, size=np.where(later, events.size * 3, events.size),
-        time_ns=events.time_ns + np.where(later, 1_000_003, 0),
-    )  # fmt: skip
-    for latency in (0, 2_000_000):
-        a, b = (played("naive", each, config, latency_ns=latency, queue="power:1") for each in (events, other))
-        past = int(np.searchsorted(a.times, events.time_ns[at] + latency, "right"))
-        assert 10 < past < len(a.times) - 10
+    for latency in (0, 2_000_000_000):
+        a = played("naive", events, config, latency_ns=latency, queue="power:1")
+        past = 73  # decisions; the first event that the last of them has not seen is the first that changes
+        seen = int(np.searchsorted(events.time_ns + latency + a.tape.midnight, a.times[past - 1], "right"))
+        later = np.arange(len(events)) >= seen
+        assert 0 < events.time_ns[seen] - events.time_ns[seen - 1] < SECOND
+        moved = np.arange(len(events)) > seen  # the best prices before an event are what the one before it left
+        shifted = {name: getattr(events, name) + np.where(moved, 5, 0) for name in ("price", "bid_price", "ask_price")}
+        other = dataclasses.replace(
+            events, **shifted, size=np.where(later, events.size * 3, events.size),
+            time_ns=events.time_ns + np.where(later, 1_000_003, 0),
+        )  # fmt: skip
+        b = played("naive", other, config, latency_ns=latency, queue="power:1")
         for name in ("times", "observation", "action", "bid", "ask", "inventory"):
             assert (getattr(a, name)[:past] == getattr(b, name)[:past]).all(), name
         assert (a.observation[past:] != b.observation[past : len(a.times)]).any()
@@ -276,7 +276,7 @@ def test_figures_by_hand() -> None:
         "x", tape, Rules(fees=Fees(0.01, 0.02)), 3, times, np.zeros((3, 1), np.float32), np.zeros((3, 1)),
         np.array([100, 100, 100]), np.array([102, 104, 102]), np.array([0, 1, 1]),
         start + np.array([10, 700]) * SECOND, np.array([2, -2]), np.array([100, 105]), np.array([False, True]),
-        start + np.array([0, 11, 20, 500]) * SECOND, np.array([100, 101, 99, 105]), np.array([102, 103, 101, 107]),
+        start + np.array([0, 10, 20, 500]) * SECOND, np.array([100, 101, 99, 105]), np.array([102, 103, 101, 107]),
         start + 900 * SECOND, 2, 8, 0, 0,
     )  # fmt: skip
     found = figures(p)
