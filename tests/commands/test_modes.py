@@ -86,10 +86,10 @@ VALUES = {
     "--width": "40", "--height": "12", "--inventory": "3", "--time": "0.25", "--output": "u", "--events": "50",
     "--levels": "3", "--run": "quickstart", "--columns": "name,nb", "--what": "episode", "--preset": "lineage",
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
-    "--queue-sizes": "1", "--exponentials": "1", "--check": "n.toml", "--load": "avellaneda-stoikov-ppo",
-    "--latency-ms": "3", "--fee-maker": "0.01%", "--fee-taker": "0.02%", "--queue": "log", "--decision-interval": "2",
-    "--lots": "7", "--lot": "0.5", "--sweep": "latency=2", "--name": "day", "--config": "my.toml",
-    "--market-file": "m.toml", "--expand": "7", "--nb": "12",
+    "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--hawkes-kinds": "all", "--check": "n.toml",
+    "--load": "avellaneda-stoikov-ppo", "--latency-ms": "3", "--fee-maker": "0.01%", "--fee-taker": "0.02%",
+    "--queue": "log", "--decision-interval": "2", "--lots": "7", "--lot": "0.5", "--sweep": "latency=2", "--name": "day",
+    "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -112,7 +112,15 @@ REFUSED = {
     ("replay", "queue models"): {"--queue", "--trajectories", "--name"},
     ("replay", "sweep as json"): {"--latency-ms", "--save", "--name"},
     ("calibrate", "fit"): {"--seed", "--force"},
-    ("calibrate", "check"): {"--market", "--queue-sizes", "--exponentials", "--output", "--force"},
+    ("calibrate", "check"): {
+        "--market",
+        "--queue-sizes",
+        "--exponentials",
+        "--hawkes-kinds",
+        "--half-hour",
+        "--output",
+        "--force",
+    },
     ("simulate", "others"): {"--epoch", "--stochastic", "--deterministic", "--results"},
 }
 """What must be refused, beyond what the test finds by itself."""
