@@ -88,8 +88,8 @@ VALUES = {
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
     "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--hawkes-kinds": "all", "--check": "n.toml",
     "--load": "avellaneda-stoikov-ppo", "--latency-ms": "3", "--fee-maker": "0.01%", "--fee-taker": "0.02%",
-    "--queue": "log", "--decision-interval": "2", "--lots": "7", "--lot": "0.5", "--sweep": "latency=2", "--name": "day",
-    "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
+    "--queue": "log", "--decision-interval": "2", "--lots": "7", "--lot": "0.5", "--sweep": "latency=2",
+    "--name": "day", "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},

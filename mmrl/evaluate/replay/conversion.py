@@ -31,6 +31,16 @@ class Table(NamedTuple):
     """Nanoseconds until an event is seen locally."""
 
 
+class Book(NamedTuple):
+    """The levels so far, and where rows are written."""
+
+    levels: np.ndarray
+    """int64 [2, P], lots."""
+    best: np.ndarray
+    """int64 [2], ranks; -1 and P where a side is empty."""
+    out: np.ndarray
+
+
 @inlined
 def _row(t, out, at, ev, time, rank, lots):
     """Write a row where there is room for it."""
@@ -47,27 +57,27 @@ def _row(t, out, at, ev, time, rank, lots):
 
 
 @inlined
-def _set(t, levels, best, side, rank, lots, time, out, at):
+def _set(t, b, side, rank, lots, time, at):
     """Let a level have so many lots; side 0 bids, 1 asks."""
-    levels[side, rank] = lots
+    b.levels[side, rank] = lots
     step = -1 if side == 0 else 1
     if lots > 0:
-        if (rank - best[side]) * step < 0:
-            best[side] = rank
-    elif rank == best[side]:
-        while 0 <= best[side] < levels.shape[1] and levels[side, best[side]] == 0:
-            best[side] += step
-    return _row(t, out, at, DEPTH_ROW | (BUY if side == 0 else SELL), time, rank, lots)
+        if (rank - b.best[side]) * step < 0:
+            b.best[side] = rank
+    elif rank == b.best[side]:
+        while 0 <= b.best[side] < b.levels.shape[1] and b.levels[side, b.best[side]] == 0:
+            b.best[side] += step
+    return _row(t, b.out, at, DEPTH_ROW | (BUY if side == 0 else SELL), time, rank, lots)
 
 
 @inlined
-def _correct(t, levels, best, side, rank, lots, time, out, at):
+def _correct(t, b, side, rank, lots, time, at):
     """Let this level be the best of a side and hold so many lots; none: the side is empty."""
     step = -1 if side == 0 else 1
-    while 0 <= best[side] < levels.shape[1] and (lots == 0 or (best[side] - rank) * step < 0):
-        at = _set(t, levels, best, side, best[side], 0, time, out, at)
-    if lots > 0 and levels[side, rank] != lots:
-        at = _set(t, levels, best, side, rank, lots, time, out, at)
+    while 0 <= b.best[side] < b.levels.shape[1] and (lots == 0 or (b.best[side] - rank) * step < 0):
+        at = _set(t, b, side, b.best[side], 0, time, at)
+    if lots > 0 and b.levels[side, rank] != lots:
+        at = _set(t, b, side, rank, lots, time, at)
     return at
 
 
@@ -78,20 +88,20 @@ def convert(t, out):
     The best prices before an event are those after the group of events of one time before it.
     """
     levels = np.zeros((2, t.prices.shape[0]), np.int64)
-    best = np.array([-1, t.prices.shape[0]], np.int64)
+    b = Book(levels, np.array([-1, t.prices.shape[0]], np.int64), out)
     at, n = 0, t.time.shape[0]
-    at = _correct(t, levels, best, 0, t.bid[0], t.bid_size[0], t.time[0], out, at)
-    at = _correct(t, levels, best, 1, t.ask[0], t.ask_size[0], t.time[0], out, at)
+    at = _correct(t, b, 0, t.bid[0], t.bid_size[0], t.time[0], at)
+    at = _correct(t, b, 1, t.ask[0], t.ask_size[0], t.time[0], at)
     for i in range(n):
         kind, side, rank, time = t.kind[i], 0 if t.side[i] == BID else 1, t.price[i], t.time[i]
         there = levels[side, rank]
         if kind == TRADE or (kind == HIDDEN and t.side[i] != 0):
-            at = _row(t, out, at, TRADE_ROW | (SELL if side == 0 else BUY), time, rank, t.size[i])
+            at = _row(t, b.out, at, TRADE_ROW | (SELL if side == 0 else BUY), time, rank, t.size[i])
         if kind != HALT and kind != HIDDEN:
             after = there + t.size[i] if kind == LIMIT else max(there - t.size[i], 0)
             if after != there:
-                at = _set(t, levels, best, side, rank, after, time, out, at)
+                at = _set(t, b, side, rank, after, time, at)
         if i + 1 < n and t.time[i + 1] != time:
-            at = _correct(t, levels, best, 0, t.bid[i + 1], t.bid_size[i + 1], time, out, at)
-            at = _correct(t, levels, best, 1, t.ask[i + 1], t.ask_size[i + 1], time, out, at)
+            at = _correct(t, b, 0, t.bid[i + 1], t.bid_size[i + 1], time, at)
+            at = _correct(t, b, 1, t.ask[i + 1], t.ask_size[i + 1], time, at)
     return at
