@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -325,3 +326,23 @@ def test_engine_with_its_models_is_closed() -> None:
         address, alive = built(tape, Rules(queue=queue))
         assert address and alive
         _closed(address)
+
+
+def test_day_is_a_finished_run(tmp_path: Path) -> None:
+    needs_engine()
+    from mmrl.evaluate.replay.folder import write_day
+    from mmrl.plots.episodes import fill_marks
+    from mmrl.runs.episodes import read_episode
+    from mmrl.runs.history import read_metrics
+    from mmrl.runs.store import describe
+
+    p = played("naive", flow(0.5), market())
+    folder = write_day(p, market(), "day", str(tmp_path))
+    found, arrays = describe(folder), read_episode(folder)
+    assert (found.state, found.epoch, found.name) == ("finished", found.target, "day")
+    records = read_metrics(folder / "metrics.jsonl")
+    assert sum(record["reward_mean"] for record in records) == pytest.approx(figures(p)["pnl"])
+    assert sum(record["fills"] for record in records) == len(p.fill_time) > 10
+    bought, sold = fill_marks(arrays)
+    assert len(bought.x) + len(sold.x) == len(p.fill_time)  # type: ignore[arg-type]
+    assert set(np.asarray(bought.y)) <= set(p.fill_tick * 0.01)
