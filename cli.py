@@ -652,6 +652,97 @@ def calibrate(
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 
+@app.command(
+    help="Let a run and classical agents trade on a real day, with queue position, latency and fees (hftbacktest), "
+    "beside what the run's simulated market promises.",
+    epilog="Examples: mmrl replay RUN es.dbn.zst --from 23:30 --latency-ms 5 --agent glft | "
+    "mmrl replay RUN day.npz --sweep latency=0,1,5,20",
+)
+def replay(
+    ctx: typer.Context,
+    run: Run,
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA...", help="Files of one day of one instrument.", callback=_path("DATA")),
+    ],
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A classical agent on the same tape, as in mmrl evaluate; may be repeated.",
+            autocompletion=complete_agent,
+        ),
+    ] = None,
+    latency_ms: Annotated[
+        float, typer.Option(metavar="L", help="Milliseconds one way, of market data, orders and answers.")
+    ] = 1.0,
+    fee_maker: Annotated[
+        str | None,
+        typer.Option(metavar="F", help="Currency a share, or 0.02% of the value; below 0: paid. (default: the run's)"),
+    ] = None,
+    fee_taker: Annotated[str | None, typer.Option(metavar="F", help="The same of orders that take.")] = None,
+    queue: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="risk-averse, log or power:N, of hftbacktest. (default: risk-averse)"),
+    ] = None,
+    decision_interval: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds between decisions. (default: as in the run's market)")
+    ] = None,
+    lots: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Lots of the data that a share of the run's market stands for."),
+    ] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="HH:MM", help="First time of the day.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="HH:MM", help="Time of the day before which it ends.")
+    ] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest."),
+    ] = "auto",
+    date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day, where files hold several.")] = None,
+    symbol: Annotated[str | None, typer.Option(help="The instrument, where files hold several.")] = None,
+    tick: Annotated[float | None, typer.Option(help="Price step, where it cannot be told from the prices.")] = None,
+    lot: Annotated[float | None, typer.Option(help="Size step, where it cannot be told from the sizes.")] = None,
+    epoch: Annotated[
+        str, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl evaluate.")
+    ] = "best",
+    stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample the run's actions.")] = False,
+    trajectories: Annotated[
+        int | None,
+        typer.Option(min=0, max=10_000_000, help="Of the simulated market; 0: no row of it. (default: 1000)"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of sampled actions and of the simulated market.")] = 0,
+    sweep: Annotated[
+        str | None,
+        typer.Option(metavar="NAME=V,V", help="Draw results by latency=0,1,5,20 (ms), or queue=risk-averse,log."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Keep the day as a run, for mmrl plot and mmrl tui."),
+    ] = None,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Draw the day or the sweep: .txt, .svg, .png or .pdf.", callback=_path("--save")
+        ),
+    ] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands import replay as replaying
+
+    refuse_idle(ctx)
+    replaying.replay(
+        replaying.Asked(
+            run, data, agent or [], latency_ms, fee_maker, fee_taker, queue or "risk-averse", decision_interval,
+            from_, to, lots, format_, date, symbol, tick, lot, epoch, stochastic,
+            1_000 if trajectories is None else trajectories, seed, sweep, save, name, results, json_,
+        )
+    )  # fmt: skip
+
+
 @app.command(help="Watch, control, start and compare runs in the terminal, or with --serve in a browser.")
 def tui(
     ctx: typer.Context,

@@ -97,6 +97,28 @@ RULES: dict[str, tuple[Rule, ...]] = {
             idle=("--epoch", "--stochastic", "--deterministic", "--results"),
         ),
     ),
+    "replay": (
+        Rule(
+            "with --sweep, which plays the tape alone and again for each value",
+            _with("--sweep"),
+            idle=("--trajectories", "--name"),
+        ),
+        Rule(
+            "with --sweep latency=..., which sets it",
+            lambda given: str(given.get("--sweep", "")).startswith("latency="),
+            idle=("--latency-ms",),
+        ),
+        Rule(
+            "with --sweep queue=..., which sets it",
+            lambda given: str(given.get("--sweep", "")).startswith("queue="),
+            idle=("--queue",),
+        ),
+        Rule(
+            "with --sweep and --json, which prints all numbers",
+            lambda given: "--sweep" in given and "--json" in given,
+            idle=("--save",),
+        ),
+    ),
     "calibrate": (
         Rule(
             "with --check, which fits nothing new",

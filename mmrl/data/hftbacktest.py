@@ -6,7 +6,7 @@ Only what the exchange sees is read: rows with EXCH, at exchange time.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ HALT = 101
 BY_ORDER = (ADD, CANCEL, MODIFY, FILL)
 EXCH, LOCAL, BUY, SELL = 1 << 31, 1 << 30, 1 << 29, 1 << 28
 KIND = 0xFF
+PIECE = 1 << 18
+"""Rows that are read at a time."""
 STOOD = 32
 """Bit of `ival`: the order was there before (Databento's F_SNAPSHOT, which hftbacktest's own converter keeps there)."""
 UNSEEN = 256
@@ -43,7 +45,7 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     if len(paths) != 1:
         raise refuse(paths[0], None, f"one event array at a time: {len(paths)} are named")
     path, notes = paths[0], Notes(paths[0])
-    data = _array(path)
+    data = array_of(path)
     line = np.arange(1, len(data) + 1)
     seen = (data["ev"] & EXCH) > 0
     notes.add_each("rows for the local side only, left out", line[~seen])
@@ -74,7 +76,7 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     }  # fmt: skip
     rows["price"] = np.where(kinds == HALT, data["px"], rows["price"]).astype(np.int64)
     replay = _by_order if np.isin(kinds, BY_ORDER).any() else _by_price
-    made = replay(zip(*(column.tolist() for column in rows.values()), strict=True), kinds, notes)
+    made = replay(_each(list(rows.values())), kinds, notes)
     if not made:
         raise refuse(path, None, "no event in the array: the book never changes")
     columns, date = one_day(path, columns_of(made), options.date, notes)
@@ -82,7 +84,14 @@ def read(paths: Sequence[Path], options: Options) -> Events:
     return finished(columns, tick / price_scale, lot / size_scale, date, source, notes)
 
 
-def _array(path: Path) -> NDArray[np.void]:
+def _each(columns: Sequence[NDArray[Any]]) -> Iterator[tuple[int, ...]]:
+    """Rows of columns as Python's numbers, which take five times the memory: a piece at a time."""
+    for first in range(0, len(columns[0]), PIECE):
+        yield from zip(*(column[first : first + PIECE].tolist() for column in columns), strict=True)
+
+
+def array_of(path: Path) -> NDArray[np.void]:
+    """The event array of a file as it stands. DataError where it is none, or has no rows."""
     try:
         with np.load(path, allow_pickle=False) as file:
             name = "data" if "data" in file.files else file.files[0]

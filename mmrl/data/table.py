@@ -61,7 +61,7 @@ def no_rows() -> array[int]:
 
 def columns_of(rows: array[int]) -> Columns:
     """Rows as columns."""
-    return Columns(*np.array(rows, np.int64).reshape(-1, len(Columns._fields)).T.copy())
+    return Columns(*np.frombuffer(rows, np.int64).reshape(-1, len(Columns._fields)).T.copy())
 
 
 def day_named(day: int) -> str:

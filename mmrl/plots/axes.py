@@ -30,7 +30,7 @@ class Axis:
 
 
 EPOCHS = Axis("epoch", whole=True)
-COUNTED = ("epoch", "inventory", "steps")
+COUNTED = ("epoch", "inventory", "queue", "steps")
 
 
 def axis(name: str) -> Axis:

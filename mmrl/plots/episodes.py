@@ -14,6 +14,8 @@ from mmrl.plots.picture import BRAILLE, Charset
 
 QUOTES = ("ask", "mid", "bid")
 PRICES = "prices (currency)"
+FILLS = ("time", "price", "shares")
+"""What a replayed day tells of its fills."""
 
 
 def episode_figure(
@@ -54,8 +56,23 @@ def time_axis(unit: str) -> str:
 
 
 def quote_lines(arrays: Mapping[str, ArrayLike], replay: bool) -> list[Line]:
-    """Ask, mid and bid over time, with their names."""
-    return [replace(episode_line(arrays, name, replay), label=name) for name in QUOTES]
+    """Ask, mid and bid over time, with their names, and the fills of a replayed day."""
+    quoted = [replace(episode_line(arrays, name, replay), label=name) for name in QUOTES]
+    return quoted + fill_marks(arrays)
+
+
+def fill_marks(arrays: Mapping[str, ArrayLike]) -> list[Line]:
+    """What was bought and sold as marks of two shapes; none where no fills are told."""
+    time, price, shares = (np.asarray(arrays.get(f"fill_{name}", ()), np.float64) for name in FILLS)
+    if not len(time) == len(price) == len(shares):
+        return []
+    found = []
+    for label, mark, side, colour in (("bought", "^", 1, "bid"), ("sold", "v", -1, "ask")):
+        here = shares * side > 0
+        if here.any():
+            hue = THINGS[colour].number
+            found.append(Line(time[here], price[here], colour=hue, label=label, mark=mark, points=True))
+    return found
 
 
 def episode_line(arrays: Mapping[str, ArrayLike], name: str, replay: bool = False, band: bool = False) -> Line:

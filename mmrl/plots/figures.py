@@ -160,15 +160,22 @@ def episode_plot(
         for name in episodes.QUOTES:
             line = episodes.episode_line(arrays, name, replay=True)
             book.plot(line.x, line.y, color=THINGS[name].light, lw=0.8, drawstyle="steps-post", label=name)
+        for marks in episodes.fill_marks(arrays):
+            book.plot(marks.x, marks.y, color=hue_of(marks.colour), lw=0, marker=".", ms=3, label=marks.label)
         book.set(ylabel="prices (currency)")
         book.ticklabel_format(axis="y", useOffset=False)
         # above the axes, since quotes of a whole trajectory leave no free corner
-        book.legend(fontsize=7, ncols=3, loc="lower right", bbox_to_anchor=(1, 0.98))
+        book.legend(fontsize=7, ncols=5, loc="lower right", bbox_to_anchor=(1, 0.98))
         book.set_title("one trajectory", fontsize=7, loc="left")
         for axis in axes[-columns:]:
             axis.set(xlabel=episodes.time_axis(unit))
         figure.suptitle(_plain(title), fontsize=10)
         write(figure, path)
+
+
+def hue_of(number: int) -> str:
+    """The colour on paper of a colour of the terminal."""
+    return next((hue.light for hue in (*THINGS.values(), *RUNS) if hue.number == number), THINGS["mid"].light)
 
 
 def legend_above(figure: Any, handles: Sequence[Any], names: Sequence[str], grow: bool = True) -> None:

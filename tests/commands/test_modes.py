@@ -16,7 +16,7 @@ import pytest
 import typer
 
 import cli
-from mmrl.commands import attach, calibrate, evaluate, modes, quote
+from mmrl.commands import attach, calibrate, evaluate, modes, quote, replay
 from mmrl.commands import train as training
 from mmrl.evaluate import compare, surface
 from mmrl.plots import figures
@@ -29,6 +29,7 @@ SILENT = ("--debug", "--help", "--help-all", "--version")
 """What shows the traceback of an error, and what ends a command."""
 RUN = ("quickstart", "--results", "runs")
 GAME = ("avellaneda-stoikov-ppo", "--results", "runs")
+TAPE = ("quickstart", "day.npz", "--results", "runs")
 BASES: dict[str, dict[str, tuple[str, ...]]] = {
     "evaluate": {
         "runs": (*RUN, "--trajectories", "3"),
@@ -55,6 +56,13 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "export": {"file": (*GAME, "--numpy", "a.npz", "--force")},
     "quote": {"one": GAME, "table": (*GAME, "--table")},
+    "replay": {
+        "report": TAPE,
+        "json": (*TAPE, "--json"),
+        "latencies": (*TAPE, "--sweep", "latency=0,5"),
+        "queue models": (*TAPE, "--sweep", "queue=log,power:3"),
+        "sweep as json": (*TAPE, "--sweep", "latency=0,5", "--json"),
+    },
     "simulate": {
         "others": ("--market", "order-flow", "--events", "40", "-o", "t"),
         "agent": ("--market", "order-flow", "--events", "40", "-o", "t", "--agent", "naive"),
@@ -86,9 +94,10 @@ VALUES = {
     "--levels": "3", "--run": "quickstart", "--columns": "name,nb", "--what": "episode", "--preset": "lineage",
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
     "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--hawkes-kinds": "all", "--check": "n.toml",
-    "--load": "avellaneda-stoikov-ppo",
+    "--load": "avellaneda-stoikov-ppo", "--latency-ms": "3", "--fee-maker": "0.01%", "--fee-taker": "0.02%",
+    "--queue": "log", "--decision-interval": "2", "--lots": "7", "--lot": "0.5", "--sweep": "latency=2",
     "--diff": "lineage", "--onnx": "a.onnx", "--torchscript": "a.pt", "--numpy": "b.npz",
-    "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
+    "--name": "day", "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -108,6 +117,9 @@ REFUSED = {
     ("evaluate", "quotes"): {"--trajectories", "--seed", "--max-inventory", "--stochastic"},
     ("evaluate", "save"): {"--trajectories", "--seed", "--max-inventory", "--stochastic", "--json"},
     ("plot", "episode"): {"--metric"},
+    ("replay", "latencies"): {"--latency-ms", "--trajectories", "--name"},
+    ("replay", "queue models"): {"--queue", "--trajectories", "--name"},
+    ("replay", "sweep as json"): {"--latency-ms", "--save", "--name"},
     ("calibrate", "fit"): {"--seed", "--force"},
     ("calibrate", "check"): {
         "--market",
@@ -184,6 +196,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LINES", "30")
         patch.setattr(training, "train", said)
         patch.setattr(training, "detach", said)
+        patch.setattr(replay, "replay", said)
         for name in ("load", "calibrate", "check"):
             patch.setattr(calibrate, name, said)
         yield folder

@@ -18,7 +18,7 @@ from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.realism import Distance, Score
 from mmrl.calibrate.source import source
 from mmrl.calibrate.study import study
-from mmrl.commands import bench, calibrate, evaluate, runs, show, simulate
+from mmrl.commands import bench, calibrate, evaluate, replay, runs, show, simulate
 from mmrl.commands.quote import Quotes, _for_readers, _json
 from mmrl.evaluate.metrics import UNRELIABLE
 from mmrl.markets.contract import spec_of
@@ -96,6 +96,24 @@ def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
             holds(text, width, each, but=("ce_effective_samples",))
             assert ("fees" in "\n".join(text)) == (each is wild)
     assert "optimality" not in "\n".join(evaluate.report({**wild, "rows": [{**learned, "optimality": None}]}, 80))
+
+
+def test_replay() -> None:
+    row = {
+        "agent": LONG, "pnl": -743.25, "pnl_ci": [-1050.0, -436.5], "difference": 271.9, "difference_ci": [68.9, 474.9],
+        "fills": 13_561, "fill_rate": 0.5772, "shares": 24_804.0, "volume": 5_498_021.0, "spread_quoted": 0.0931,
+        "inventory_abs_mean": 73.03, "inventory_most": 491.0, "max_drawdown": 756.6, "sharpe_5min": -0.7487,
+        "pnl_per_share": -0.02997, "pnl_spread": 194.6, "pnl_closing": -351.4, "pnl_fees": -1.5,
+        "pnl_inventory": -937.8, "adverse_1s": -604.3, "adverse_10s": -894.6, "adverse_60s": -1004.0,
+    }  # fmt: skip
+    simulated = {"agent": "simulated", "pnl": 3146.0, "pnl_ci": [3131.0, 3161.0], "shares": 39_085.0}
+    simulated |= {"pnl_spread": 3140.0, "pnl_inventory": 5.978, "inventory_abs_mean": 13.97}
+    short = {**row, "agent": "naive", "pnl": -2.0, "pnl_ci": None, "difference_ci": None, "fill_rate": None}
+    for width in WIDTHS:
+        for title, columns in replay.COLUMNS.items():
+            text = list(replay._table(title, columns, [row, short, simulated], width))
+            keys = [key for shown in columns.values() for key in shown if key]
+            holds(text, width, [{key: each.get(key) for key in keys} for each in (row, short, simulated)])
 
 
 def test_lists_of_runs() -> None:
