@@ -91,8 +91,8 @@ class Train(Command):
 
     daily = (
         *("--preset", "--market", "--market-file", "--config", "--set", "--load", "--expand", "--name", "--results"),
-        *("-nt", "-nb", "-ne", "-lr", "--entropy", "--utility", "--inventory-penalty", "--seed", "--threads"),
-        *("--detach", "--dry-run"),
+        *("-nt", "-nb", "-ne", "-lr", "--entropy", "--utility", "--inventory-penalty", "--seed", "--seeds"),
+        *("--threads", "--detach", "--dry-run"),
     )
 
 
@@ -140,6 +140,10 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even if it needs more memory than there is.")] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", metavar="0-4", help="Train several seeds side by side as a group: 0-4, or 0,3,7."),
+    ] = None,
     smooth: Annotated[
         float | None,
         typer.Option(min=0, max=0.99, metavar="W", help="Smooth the live charts: weight of the past, 0 to 0.99."),
@@ -164,6 +168,13 @@ def train(
     )
     if dry_run:
         training.show_settings(resolved, origins, json_, expand or 0)
+    elif seeds is not None:
+        from mmrl.commands import seeds as together
+
+        if detach:
+            together.detach(sys.argv[1:], resolved, seeds, json_)
+        else:
+            raise typer.Exit(together.train(resolved, origins, seeds, json_, force, fitted))
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
@@ -210,7 +221,7 @@ def plot(
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
 
 
-@runs_app.command("list", help="List the runs of a folder.")
+@runs_app.command("list", help="List the runs of a folder, a group of them in one row with the mean over its seeds.")
 def list_runs(
     ctx: typer.Context,
     columns: Annotated[
@@ -221,6 +232,7 @@ def list_runs(
             "epoch, value, optimality, market, lr, seed, speed, updated, algorithm, started, data, id, folder.",
         ),
     ] = None,
+    unfold: Annotated[bool, typer.Option("--unfold", help="Show the runs of each group below its row.")] = False,
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
@@ -228,7 +240,7 @@ def list_runs(
     from mmrl.commands import runs
 
     refuse_idle(ctx)
-    runs.list_runs(results, json_, columns)
+    runs.list_runs(results, json_, columns, unfold)
 
 
 @runs_app.command(help="Show a run: how it stands, its best, settings that differ, files, and what comes next.")

@@ -116,19 +116,8 @@ def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
     stays therefore says why a run could not begin.
     """
-    from mmrl.display.detached import VARIABLE
-    from mmrl.runs.processes import environment, python
-
     root = Path(config.run.results).resolve()
-    root.mkdir(parents=True, exist_ok=True)
-    log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    start = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
-    with log.open("ab") as out:
-        # A session of its own: closing the terminal must not end the training.
-        child = subprocess.Popen(
-            start, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            env=environment(**{VARIABLE: str(log), CALLED: shlex.join(called())}),
-        )  # fmt: skip
+    child, log = in_background(arguments, root)
     folder = _begun(child, root, log)
     facts = {"pid": child.pid, "results": str(root), "log": str(log)}
     if as_json:
@@ -138,6 +127,29 @@ def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     else:
         print(f"{shown_path(folder)}: training in process {child.pid}, its output is in log.txt there")
         print("\n".join(lines(steps(folder, "running", 0))))
+
+
+def in_background(arguments: Sequence[str], root: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a command as a process of its own session, and the file beside the runs into which it prints at first."""
+    from mmrl.display.detached import VARIABLE
+    from mmrl.runs.processes import environment, python
+
+    root.mkdir(parents=True, exist_ok=True)
+    log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    start = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
+    with log.open("ab") as out:
+        # A session of its own: closing the terminal must not end the training.
+        child = subprocess.Popen(
+            start, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(**{VARIABLE: str(log), CALLED: shlex.join(called())}),
+        )  # fmt: skip
+    return child, log
+
+
+def ended_with(child: subprocess.Popen[bytes], log: Path) -> ConfigError:
+    """Why a process in the background ended before it trained."""
+    said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return ConfigError(said[-1].removeprefix("mmrl: ") if said else f"the process ended with {child.returncode}")
 
 
 def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None:
@@ -155,8 +167,7 @@ def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None
             if read_raw(folder).get("pid") == child.pid:
                 return folder
         if ended:
-            said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-            raise ConfigError(said[-1].removeprefix("mmrl: ") if said else f"the process ended with {child.returncode}")
+            raise ended_with(child, log)
         if time.monotonic() > deadline:
             return None
         time.sleep(0.1)
