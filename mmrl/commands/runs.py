@@ -83,7 +83,7 @@ def listed(runs: Sequence[store.RunInfo], chosen: Sequence[str], width: int, unf
 
 def _of_group(infos: Sequence[store.RunInfo], name: str) -> str:
     """The cell of a group: a mean over its runs ± half of its 95 % interval, or what they have in common."""
-    best = groups.best_of(infos) if groups.is_sweep(infos) else None
+    best = groups.ranked(infos)[0] if groups.is_sweep(infos) else None
     if name == "name":
         what = "trials" if best else "runs"
         return f"{infos[0].group} ({len(infos)} {what})"

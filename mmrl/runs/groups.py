@@ -6,6 +6,7 @@ like any other.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,13 +72,13 @@ def is_sweep(infos: Sequence[store.RunInfo]) -> bool:
     return bool(infos) and (Path(infos[0].folder).parent / infos[0].group / SPEC).is_file()
 
 
-def best_of(infos: Sequence[store.RunInfo]) -> store.RunInfo | None:
-    """The run of the highest optimality, where no run has one of the highest value; None before the first epoch."""
-    graded = [info for info in infos if info.optimality is not None]
-    if graded:
-        return max(graded, key=lambda info: info.optimality or 0.0)
-    valued = [info for info in infos if info.value_mean is not None]
-    return max(valued, key=lambda info: info.value_mean or 0.0) if valued else None
+def ranked(infos: Sequence[store.RunInfo]) -> list[store.RunInfo]:
+    """Runs from the best to the worst: by optimality, where no run has one by value; those without come last."""
+    fact = "optimality" if any(info.optimality is not None for info in infos) else "value_mean"
+    values = [(getattr(info, fact), info) for info in infos]
+    return [
+        info for _, info in sorted(values, key=lambda pair: -math.inf if pair[0] is None else pair[0], reverse=True)
+    ]
 
 
 def states_of(infos: Sequence[store.RunInfo]) -> str:
