@@ -87,9 +87,9 @@ def _work(
                 if heard.kind == "record":
                     first_alone = False  # the kernels are compiled
                     board.record(heard.name, heard.what)
-                elif heard.kind == "note":
+                elif heard.kind == "note" and not sent:  # each says that it stops
                     board.note(f"{heard.name}: {heard.what}")
-                else:
+                elif heard.kind == "ended":
                     first_alone = False
                     worst = worst or (0 if sent else heard.what)
                     if heard.what:
