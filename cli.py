@@ -182,6 +182,30 @@ def train(
 
 
 @app.command(
+    help="Search settings: train a trial for each choice that Optuna makes, prune the poor ones, print the best. "
+    "Any number of processes and machines that share the results folder may run the same command.",
+    epilog="Examples: mmrl sweep spec.toml --trials 40 --jobs 2 | mmrl plot spec",
+)
+def sweep(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC.toml", help="What to search (docs/scaling.md).", callback=_path("SPEC"))
+    ],
+    trials: Annotated[
+        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Trials in all; default: those of the spec.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=4096, metavar="J", help="Trainings at once; default: as many as fit.")
+    ] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.sweep import sweep as search
+
+    raise typer.Exit(search(spec, trials, jobs, results, json_))
+
+
+@app.command(
     help="Show what the presets are for, or what one of them sets.",
     epilog="Examples: mmrl presets | mmrl presets quickstart",
 )

@@ -112,7 +112,7 @@ class Children:
 def _told(name: str, kind: str, line: str) -> Iterator[Heard]:
     if kind == "note":
         # commands to type next are those of the group, and every training of it is begun as one that goes on
-        if line and not line.startswith((" ", "resuming ")):
+        if line and not line.startswith((" ", "resuming ")) and "is already at its target" not in line:
             yield Heard(name, "note", line.removeprefix("mmrl: "))
         return
     with suppress(ValueError, RecursionError):

@@ -80,7 +80,7 @@ def test_a_named_group_is_that_one_or_refused(config: Config) -> None:
         groups.plan(named, (0, 1), 1)
     with pytest.raises(ConfigError, match="FIVE-seed0 is taken"):
         groups.plan(replaced(config, {"run.name": "FIVE"}), (0,), 1)
-    with pytest.raises(BadRunName, match="group name '../five'"):
+    with pytest.raises(BadRunName, match=r"group name '\.\./five'"):
         groups.plan(replaced(config, {"run.name": "../five"}), (0,), 1)
     with pytest.raises(BadRunName):
         groups.plan(replaced(config, {"run.name": "n" * 124}), (10,), 1)  # -seed10 would be too long
