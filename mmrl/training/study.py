@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmrl.markets.contract import spec_of
 from mmrl.runs.groups import SPEC, begin_member
 from mmrl.runs.history import read_metrics
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.metrics import METRICS, metric_of
 from mmrl.runs.names import namesake, run_folder
 from mmrl.runs.store import CONFIG
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.declare import ConfigError, choose, note
 from mmrl.settings.sweep_file import Dimension, Sweep, Value
 
 JOURNAL, WORKERS = "journal.log", "workers"
@@ -64,6 +66,7 @@ class Study:
             from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
         except ImportError:
             raise ConfigError(INSTALL) from None
+        check_objective(sweep)
         self._optuna = optuna
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.sweep, self.root, self.threads = sweep, Path(sweep.base.run.results), threads
@@ -152,8 +155,8 @@ class Study:
 
     def importance(self) -> dict[str, float]:
         """Share of each searched setting in the spread of the objective (PED-ANOVA); empty while too few are known."""
-        valued = {outcome.value for outcome in self.outcomes() if outcome.value is not None}
-        if len(valued) < 2 * len(self.sweep.search) + 2:
+        valued = [outcome.value for outcome in self.outcomes() if outcome.value is not None]
+        if len(valued) < 2 * len(self.sweep.search) + 2 or len(set(valued)) < 2:
             return {}
         evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
         found = self._optuna.importance.get_param_importances(self.study, evaluator=evaluator)
@@ -210,6 +213,15 @@ class Study:
     def _value(self, folder: Path) -> float | None:
         known = [value for value in map(self._of, read_metrics(folder / "metrics.jsonl")) if value is not None]
         return taken(known, self.sweep.take, self.sweep.minimise)
+
+
+def check_objective(sweep: Sweep) -> None:
+    """Raise ConfigError for an objective that no epoch records, or that this market does not have."""
+    if metric_of(sweep.objective) is None:
+        known = [metric.name for metric in METRICS if metric.drawn]
+        raise ConfigError(f"objective = {sweep.objective!r}: there are {choose(sweep.objective, known)[7:]}")
+    if sweep.objective == "optimality" and not spec_of(sweep.base).exact_optimum:
+        raise ConfigError(f"objective = 'optimality': market {sweep.base.market.name} has no exact optimum: use grade")
 
 
 def taken(values: Sequence[float], take: str, minimise: bool = False) -> float | None:
