@@ -144,6 +144,14 @@ def train(
         str | None,
         typer.Option("--seeds", metavar="0-4", help="Train several seeds side by side as a group: 0-4, or 0,3,7."),
     ] = None,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log-to",
+            metavar="NAME",
+            help="Send the records to tensorboard, wandb or mlflow too, offline by default; may be repeated.",
+        ),
+    ] = None,
     smooth: Annotated[
         float | None,
         typer.Option(min=0, max=0.99, metavar="W", help="Smooth the live charts: weight of the past, 0 to 0.99."),
@@ -174,11 +182,11 @@ def train(
         if detach:
             together.detach(sys.argv[1:], resolved, seeds, json_)
         else:
-            raise typer.Exit(together.train(resolved, origins, seeds, json_, force, fitted))
+            raise typer.Exit(together.train(resolved, origins, seeds, json_, force, fitted, log_to or []))
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth, log_to or []))
 
 
 @app.command(
@@ -203,6 +211,32 @@ def sweep(
     from mmrl.commands.sweep import sweep as search
 
     raise typer.Exit(search(spec, trials, jobs, results, json_))
+
+
+@app.command(
+    help="Write what runs recorded, epoch by epoch, for other programs; of a group all its runs.",
+    epilog="Examples: mmrl export RUN --csv metrics.csv | mmrl export RUN --tensorboard logs",
+)
+def export(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", autocompletion=complete_run)],
+    tensorboard: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Event files, a folder for each run.", callback=_path("--tensorboard")),
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="A row an epoch.", callback=_path("--csv"))
+    ] = None,
+    parquet: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same, typed.", callback=_path("--parquet"))
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.export import export as write
+
+    write(runs, results, tensorboard, csv, parquet, force, json_)
 
 
 @app.command(

@@ -62,7 +62,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "with --dry-run, which only prints the settings",
             _with("--dry-run"),
-            idle=("--detach", "--force", "--smooth", "--seeds"),
+            idle=("--detach", "--force", "--smooth", "--seeds", "--log-to"),
         ),
         Rule(
             "with --seeds, which begins a group of runs or goes on with it by the same command",

@@ -20,6 +20,7 @@ from mmrl.settings.model import Config
 from mmrl.training.children import Children, side_by_side
 from mmrl.training.signals import READER_LEFT, Interruption
 from mmrl.training.start import check_engine
+from mmrl.training.trackers import check_installed
 
 LOOK = 0.2
 """Seconds that the processes are listened to before signals are looked at again."""
@@ -36,13 +37,22 @@ def planned(config: Config, seeds: str) -> tuple[Plan, int]:
 
 
 def train(
-    config: Config, origins: Mapping[str, str], seeds: str, as_json: bool, force: bool, fitted: MarketFile | None
+    config: Config,
+    origins: Mapping[str, str],
+    seeds: str,
+    as_json: bool,
+    force: bool = False,
+    fitted: MarketFile | None = None,
+    trackers: Sequence[str] = (),
 ) -> int:
     """Train all seeds to their target, as many at once as fit; returns the exit code.
 
     The first SIGINT or SIGTERM stops all after their epoch with checkpoints, a second one at once.
     """
     plan, jobs = planned(config, seeds)
+    for name in trackers:
+        check_installed(name)
+    options = [*(["--force"] if force else []), *(word for name in trackers for word in ("--log-to", name))]
     runs = groups.begin(plan, origins, fitted)
     _into_log(plan)
     kind = JSON if as_json else LIVE if draws() else LINES
@@ -55,7 +65,7 @@ def train(
     with Interruption(
         lambda: board.note("stopping all after this epoch; press Ctrl-C again to stop at once")
     ).installed() as interruption:
-        worst = _work(runs, jobs, force, board, interruption, _compiles(plan.config))
+        worst = _work(runs, jobs, options, board, interruption, _compiles(plan.config))
     board.close()
     infos = groups.members(plan.group, plan.config.run.results)
     if as_json:
@@ -67,7 +77,12 @@ def train(
 
 
 def _work(
-    runs: Sequence[Planned], jobs: int, force: bool, board: Board, interruption: Interruption, first_alone: bool
+    runs: Sequence[Planned],
+    jobs: int,
+    options: Sequence[str],
+    board: Board,
+    interruption: Interruption,
+    first_alone: bool,
 ) -> int:
     """Train the runs; returns 0 or the exit code of one that failed."""
     children, waiting, worst, sent = Children(), list(runs), 0, False
@@ -79,7 +94,7 @@ def _work(
             while waiting and len(children) < (1 if first_alone else jobs):
                 run = waiting.pop(0)
                 assert run.folder is not None
-                children.start(_short(run.seed), run.folder, force)
+                children.start(_short(run.seed), run.folder, options)
                 board.state(_short(run.seed), "starting")
             if not children:
                 break

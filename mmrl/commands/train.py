@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrl.runs.following import CALLED, called, command, lines, shown_path, steps
 from mmrl.settings.declare import ConfigError, note
@@ -18,6 +18,9 @@ from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
+
+if TYPE_CHECKING:
+    from mmrl.training.loop import View
 
 PATIENCE = 30.0
 """Seconds that a process in the background has to begin its run."""
@@ -96,8 +99,9 @@ def train(
     force: bool = False,
     fitted: MarketFile | None = None,
     smooth: float | None = None,
+    trackers: Sequence[str] = (),
 ) -> int:
-    """Train in this process with the view that suits the output; returns the exit code."""
+    """Train in this process with the view that suits the output, and trackers; returns the exit code."""
     from mmrl.training.reproducible import pin
 
     if config.run.reproducible:
@@ -106,7 +110,13 @@ def train(
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    view = open_view(as_json, smooth)
+    view: View = open_view(as_json, smooth)
+    if trackers:
+        from mmrl.training.trackers import Tracked, check_installed
+
+        for name in trackers:
+            check_installed(name)
+        view = Tracked(view, list(dict.fromkeys(trackers)))
     return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
 
 

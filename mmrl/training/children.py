@@ -7,7 +7,7 @@ import os
 import selectors
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +69,9 @@ class Children:
     def __contains__(self, name: str) -> bool:
         return name in self._children
 
-    def start(self, name: str, folder: Path, force: bool = False) -> None:
-        """Train the run in a folder to its target, whether it is new or not."""
-        command = [*python(), "train", "--load", str(folder.resolve()), "--json", *(["--force"] if force else [])]
+    def start(self, name: str, folder: Path, options: Sequence[str] = ()) -> None:
+        """Train the run in a folder to its target, whether it is new or not, with more `options` of mmrl train."""
+        command = [*python(), "train", "--load", str(folder.resolve()), "--json", *options]
         settings = {key for key in os.environ if key.startswith("MMRL_") and key not in NO_SETTINGS}
         variables = environment(**{CALLED: shlex.join(called())})
         process = subprocess.Popen(

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
-
 from mmrl.runs import groups, store
 from mmrl.runs.lock import RunLock
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.training import study as studies
 from mmrl.training.study import Study, Trial, taken
+
+optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
 
 SPEC = """
 objective = "grade"
@@ -97,7 +97,8 @@ def test_a_worker_killed_before_its_run_was_there_loses_nothing(worker: Open, mo
 def test_the_outcome_of_a_sweep(worker: Open) -> None:
     study = worker()
     trials = [claimed(study) for _ in range(4)]
-    for trial, grades in zip(trials, ([1, 5, 2], [7, None, 6], [], []), strict=True):
+    records: list[list[Any]] = [[1, 5, 2], [7, None, 6], [], []]
+    for trial, grades in zip(trials, records, strict=True):
         write(trial, grades)
     assert [study.end(trial, "complete") for trial in trials[:3]] == [5.0, 7.0, None]
     study.end(trials[3], "pruned")
@@ -153,7 +154,7 @@ def test_another_spec_of_the_same_name_is_refused(worker: Open, spec: Sweep, tmp
 
 
 def test_values_that_contradict_each_other_are_a_failed_trial(worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    study, real, calls = worker(), studies.begin_member, []
+    study, real, calls = worker(), groups.begin_member, list[Any]()
 
     def sometimes(*asked: Any) -> Path:
         calls.append(asked)
