@@ -101,7 +101,7 @@ def _of_group(infos: Sequence[store.RunInfo], name: str) -> str:
         mean, half = groups.mean_of(infos, "optimality")
         return percent(mean) + ("" if math.isnan(half) else f" ± {percent(half)}")
     if name == "seed":
-        return _ranges([info.seed for info in infos if info.seed is not None])
+        return groups.ranges([info.seed for info in infos if info.seed is not None])
     if name == "speed":
         speed = sum(info.steps_per_second or 0 for info in infos if info.state == "running")
         return f"{speed:,.0f}" if speed else ""
@@ -111,17 +111,6 @@ def _of_group(infos: Sequence[store.RunInfo], name: str) -> str:
         return moment(min((info.started for info in infos if info.started), default=None))
     cells = {COLUMNS[name][1](info) if name in COLUMNS else _setting(info, name) for info in infos}
     return cells.pop() if len(cells) == 1 else ""
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """Numbers as they are written after --seeds: 0-4, or 0,3,7."""
-    parts: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
 
 
 def _chosen(columns: str | None) -> tuple[str, ...]:

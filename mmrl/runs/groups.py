@@ -15,6 +15,7 @@ from mmrl.runs import store
 from mmrl.runs.lock import RunBusy
 from mmrl.runs.names import RULE, BadRunName, generated_name, namesake, valid_name
 from mmrl.runs.status import UNFINISHED, word, write_status
+from mmrl.runs.store import RunInfo
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
@@ -46,7 +47,18 @@ def seeds_of(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def members(name: str, results: str | Path) -> list[store.RunInfo]:
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers as `seeds_of` reads them: 0-4, or 0,3,7."""
+    parts: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ",".join(str(p[0]) if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+def members(name: str, results: str | Path) -> list[RunInfo]:
     """The runs of a group by seed and name; none where there is no such group, or where a run has that name."""
     if not valid_name(name) or (Path(results) / name / store.CONFIG).is_file():
         return []
@@ -54,25 +66,25 @@ def members(name: str, results: str | Path) -> list[store.RunInfo]:
     return sorted(found, key=lambda info: (-1 if info.seed is None else info.seed, info.name))
 
 
-def folded(infos: Sequence[store.RunInfo]) -> list[list[store.RunInfo]]:
+def folded(infos: Sequence[RunInfo]) -> list[list[RunInfo]]:
     """Runs in their order, those of a group together where the first of them stands."""
-    rows: dict[str, list[store.RunInfo]] = {}
+    rows: dict[str, list[RunInfo]] = {}
     for info in infos:
         rows.setdefault(f"{info.group}/" if info.group else info.name, []).append(info)
     return list(rows.values())
 
 
-def mean_of(infos: Sequence[store.RunInfo], fact: str) -> tuple[float, float]:
+def mean_of(infos: Sequence[RunInfo], fact: str) -> tuple[float, float]:
     """Mean over the runs that have a fact, such as `value_mean`, and half of its 95 % interval."""
     return mean_half([float(value) for value in (getattr(info, fact) for info in infos) if value is not None])
 
 
-def is_sweep(infos: Sequence[store.RunInfo]) -> bool:
+def is_sweep(infos: Sequence[RunInfo]) -> bool:
     """Whether the runs of a group are the trials of a sweep, whose spec lies in a folder of its name."""
     return bool(infos) and (Path(infos[0].folder).parent / infos[0].group / SPEC).is_file()
 
 
-def ranked(infos: Sequence[store.RunInfo]) -> list[store.RunInfo]:
+def ranked(infos: Sequence[RunInfo]) -> list[RunInfo]:
     """Runs from the best to the worst: by optimality, where no run has one by value; those without come last."""
     fact = "optimality" if any(info.optimality is not None for info in infos) else "value_mean"
     values = [(getattr(info, fact), info) for info in infos]
@@ -81,7 +93,7 @@ def ranked(infos: Sequence[store.RunInfo]) -> list[store.RunInfo]:
     ]
 
 
-def states_of(infos: Sequence[store.RunInfo]) -> str:
+def states_of(infos: Sequence[RunInfo]) -> str:
     """The states of some runs in words: finished, or 3 training, 2 finished."""
     counts: dict[str, int] = {}
     for info in infos:
@@ -109,7 +121,7 @@ class Plan:
     config: Config
     """Of all its runs but for seed and name."""
     runs: list[Planned]
-    done: list[store.RunInfo]
+    done: list[RunInfo]
     """Runs that have nothing left to train."""
 
 
@@ -122,7 +134,7 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
     root, name = Path(config.run.results), config.run.name
     if name and not valid_name(_member(name, max(seeds))):
         raise BadRunName(f"group name {name!r} is not allowed: {RULE}")
-    groups: dict[str, list[store.RunInfo]] = {}
+    groups: dict[str, list[RunInfo]] = {}
     for info in store.find_runs(root):
         if info.group and name in ("", info.group):
             groups.setdefault(info.group, []).append(info)
@@ -170,7 +182,7 @@ def begin_member(config: Config, origins: Mapping[str, str], group: str, fitted:
         return lock.folder
 
 
-def _planned(group: str, seed: int, info: store.RunInfo | None) -> Planned:
+def _planned(group: str, seed: int, info: RunInfo | None) -> Planned:
     if info is None:
         return Planned(seed, _member(group, seed), None)
     return Planned(seed, info.name, Path(info.folder))
@@ -191,7 +203,7 @@ def _free(root: Path, name: str, seeds: Sequence[int]) -> str:
     return candidate
 
 
-def _settings(info: store.RunInfo) -> Config | None:
+def _settings(info: RunInfo) -> Config | None:
     try:
         return store.read_config(Path(info.folder)).config
     except (ValueError, OSError):

@@ -96,6 +96,9 @@ class Mlflow:
     """A run of MLflow in the database mlflow.db beside the runs; one that is resumed goes on."""
 
     def __init__(self, config: Config, folder: Path, first: int) -> None:
+        import logging
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it creates
         from mlflow import MlflowClient
 
         place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve().parent / 'mlflow.db'}"
