@@ -76,9 +76,8 @@ def lines_of(found: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
                 "" if value is None else amount(value, wide).partition(" ±")[0] + unit
                 for value in (numbers["iqm"], *(ends or (None, None)))
             )
-            rows.append(
-                (group["group"], str(group["runs"]), title, amount(numbers["mean"], half) + unit, iqm, low, high)
-            )
+            shown = amount(numbers["mean"], half).replace(" ±", f"{unit} ±") + unit
+            rows.append((group["group"], str(group["runs"]), title, shown, iqm, low, high))
     heads = [Column("group", "label"), Column("runs"), Column("figure", "label")]
     heads += [Column(name) for name in ("mean", "IQM", "from", "to")]
     yield from table(heads, rows, width, "over seeds (± by Student's t; IQM: interquartile mean)")

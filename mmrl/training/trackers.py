@@ -26,8 +26,8 @@ PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 """The package, and the extra of mmrl, that each tracker needs."""
 WAITING = 1000
 """Epochs that may wait for a tracker before it is left behind."""
-PATIENCE = 20.0
-"""Seconds that a tracker has, after the training, for what is still waiting."""
+PATIENCE, HURRIED = 20.0, 0.2
+"""Seconds that a tracker has, after the training, for what is still waiting; and where the training must end now."""
 
 
 class Tracker(Protocol):
@@ -154,8 +154,10 @@ class Tracked:
         return self._view.__enter__()
 
     def __exit__(self, *exc: Any) -> Any:
+        # a second Ctrl-C leaves at once: an exception here, or a call from the thread that watches the signals
+        hurried = any(exc) or threading.current_thread() is not threading.main_thread()
         for sender in self._senders:
-            sender.end()
+            sender.end(HURRIED if hurried else PATIENCE)
         self._senders = []
         return self._view.__exit__(*exc)
 
@@ -205,17 +207,17 @@ class _Sender:
         except queue.Full:
             self._lose(f"it is {WAITING} epochs behind")
 
-    def end(self) -> None:
-        """Wait for what is waiting, but not for ever."""
+    def end(self, patience: float) -> None:
+        """Wait for what is waiting, for at most so many seconds."""
         if self._lost:
             return
         try:
             self._waiting.put_nowait(None)
         except queue.Full:
             return self._lose(f"it is {WAITING} epochs behind")
-        self._thread.join(PATIENCE)
+        self._thread.join(patience)
         if self._thread.is_alive():
-            self._lose(f"it did not end within {PATIENCE:g} s")
+            self._lose(f"it did not end within {patience:g} s")
 
     def _work(self) -> None:
         try:
