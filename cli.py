@@ -165,6 +165,8 @@ def train(
     from mmrl.commands import train as training
 
     refuse_idle(ctx)
+    if training.helps(trains=not (plot or good_results or dry_run)):
+        return
     if plot or good_results:
         from mmrl.commands import plot as plotting
 

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
+from mmrl.training.ranks import rank, ranks
 
 if TYPE_CHECKING:
     from mmrl.training.loop import View
@@ -117,7 +119,28 @@ def train(
         for name in trackers:
             check_installed(name)
         view = Tracked(view, list(dict.fromkeys(trackers)))
-    return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
+    ask = partial(run_session, config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
+    if ranks() == 1:
+        return ask()
+    from mmrl.training import parallel
+
+    parallel.check(config)
+    parallel.join()
+    try:
+        return ask()
+    finally:
+        parallel.leave()
+
+
+def helps(trains: bool) -> bool:
+    """Whether torchrun has started this process to help another one, which it does if that one `trains`."""
+    if rank() == 0:
+        return False
+    if trains:
+        from mmrl.training.parallel import help_out
+
+        help_out()
+    return True
 
 
 def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
