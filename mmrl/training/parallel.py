@@ -54,7 +54,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise RankLost(f"another process of this training has ended ({str(error).splitlines()[0][:120]})") from None
+        if "onnection" not in str(error) and "eer" not in str(error):
+            raise
+        raise RankLost("another process of this training has ended: the same command goes on with the run") from None
 
 
 def join() -> None:
@@ -163,6 +165,13 @@ def help_out() -> None:
     """What every rank but 0 does: as it is told, until it is told to end or rank 0 is gone."""
     for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides when the training ends
         signal.signal(number, signal.SIG_IGN)
+    try:
+        _help()
+    except RankLost:  # rank 0 says what happened, if it lives
+        raise SystemExit(1) from None
+
+
+def _help() -> None:
     join()
     helper = None
     while True:
