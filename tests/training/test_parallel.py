@@ -110,11 +110,11 @@ class Job:
         arguments = ["-nt", "40", "-nb", "6", "--layer-size", "8", "--threads", "1", "-pa", "0", "-ne", "100000"]
         command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
         training = [sys.executable, "-m", "cli", "train", *arguments, "--name", "job", "--results", str(folder)]
-        self.log = (folder / "log").open("ab")
-        self.process = subprocess.Popen(
-            [sys.executable, *command, *training], cwd=folder, stdout=self.log, stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        )  # fmt: skip
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command, *training], cwd=folder, stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
 
     def rank(self, number: int) -> int:
         """The process id of a rank."""
