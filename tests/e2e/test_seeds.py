@@ -30,7 +30,7 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
 
 
 def reached(folder: Path, epoch: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # kernels may have to be compiled
     while not folder.is_dir() or store.describe(folder).epoch < epoch:
         assert time.monotonic() < deadline, f"{folder.name} never reaches epoch {epoch}"
         time.sleep(0.05)

@@ -49,7 +49,7 @@ def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         for k in range(request.param)
     ]
     try:
-        assert [process.wait(120) for process in started] == [0] * request.param
+        assert [process.wait(300) for process in started] == [0] * request.param
     finally:
         for process in started:
             process.kill()
@@ -140,7 +140,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 def reached(folder: Path, epoch: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300  # kernels may have to be compiled
     while not folder.is_dir() or store.describe(folder).epoch < epoch:
         assert time.monotonic() < deadline, (folder.parent / "log").read_text()
         time.sleep(0.1)
