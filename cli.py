@@ -165,7 +165,8 @@ def train(
     from mmrl.commands import train as training
 
     refuse_idle(ctx)
-    if training.helps(trains=not (plot or good_results or dry_run)):
+    starts = "--seeds" if seeds is not None else "--detach" if detach else ""
+    if training.helps(not (plot or good_results or dry_run), starts):
         return
     if plot or good_results:
         from mmrl.commands import plot as plotting

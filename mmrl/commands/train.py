@@ -132,8 +132,13 @@ def train(
         parallel.leave()
 
 
-def helps(trains: bool) -> bool:
-    """Whether torchrun has started this process to help another one, which it does if that one `trains`."""
+def helps(trains: bool, elsewhere: str = "") -> bool:
+    """Whether torchrun has started this process to help another one, which it does if that one `trains`.
+
+    `elsewhere`: an option that starts other processes, which torchrun's are not; refused. Raises ConfigError.
+    """
+    if elsewhere and ranks() > 1:
+        raise ConfigError(f"{elsewhere} has no effect under torchrun, whose processes train one run: drop {elsewhere}")
     if rank() == 0:
         return False
     if trains:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmrl.commands.train import helps
 from mmrl.learn.trainer import Trainer
 from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
 from mmrl.runs import store
@@ -92,6 +93,18 @@ def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         parallel.check(helpers.config())
     with pytest.raises(ConfigError, match="add --engine compiled"):
         parallel.check(replaced(helpers.config(), {"run.engine": "tensor", "run.device": "cpu"}))
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_what_starts_processes_of_its_own_is_refused_under_torchrun(
+    number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", number)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    with pytest.raises(ConfigError, match="--seeds has no effect under torchrun"):
+        helps(True, "--seeds")
+    assert helps(False) == (number == "1")  # what only draws is done once
 
 
 def test_signals_that_torchrun_repeats_count_once() -> None:
