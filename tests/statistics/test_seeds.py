@@ -38,7 +38,7 @@ def test_one_number_has_no_interval_and_none_no_mean() -> None:
 
 def test_the_interquartile_mean_by_hand() -> None:
     """Of eight scores two are left out on either side, of five one, of three none."""
-    assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 6, -100])) == pytest.approx((2 + 3 + 4 + 5) / 4)
+    assert interquartile_mean(np.array([100.0, 1, 2, 3, 4, 5, 60, -100])) == pytest.approx((2 + 3 + 4 + 5) / 4)
     assert interquartile_mean(np.array([9.0, 1, 2, 3, -50])) == pytest.approx(2.0)
     assert interquartile_mean(np.array([0.0, 3.0, 9.0])) == pytest.approx(4.0)
     assert interquartile_mean(np.array([9.0, 1, 2, 3, -50])) == stats.trim_mean([9.0, 1, 2, 3, -50], 0.25)
