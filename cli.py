@@ -94,8 +94,8 @@ class Train(Command):
 
     daily = (
         *("--preset", "--market", "--market-file", "--config", "--set", "--load", "--expand", "--name", "--results"),
-        *("-nt", "-nb", "-ne", "-lr", "--entropy", "--utility", "--inventory-penalty", "--seed", "--threads"),
-        *("--detach", "--dry-run"),
+        *("-nt", "-nb", "-ne", "-lr", "--entropy", "--utility", "--inventory-penalty", "--seed", "--seeds"),
+        *("--threads", "--detach", "--dry-run"),
     )
 
 
@@ -143,6 +143,18 @@ def train(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings and stop.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Train in the background.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Train even if it needs more memory than there is.")] = False,
+    seeds: Annotated[
+        str | None,
+        typer.Option("--seeds", metavar="0-4", help="Train several seeds side by side as a group: 0-4, or 0,3,7."),
+    ] = None,
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--log-to",
+            metavar="NAME",
+            help="Send the records to tensorboard, wandb or mlflow too, offline by default; may be repeated.",
+        ),
+    ] = None,
     smooth: Annotated[
         float | None,
         typer.Option(min=0, max=0.99, metavar="W", help="Smooth the live charts: weight of the past, 0 to 0.99."),
@@ -156,6 +168,9 @@ def train(
     from mmrl.commands import train as training
 
     refuse_idle(ctx)
+    starts = "--seeds" if seeds is not None else "--detach" if detach else ""
+    if training.helps(not (plot or good_results or dry_run), starts):
+        return
     if plot or good_results:
         from mmrl.commands import plot as plotting
 
@@ -167,10 +182,41 @@ def train(
     )
     if dry_run:
         training.show_settings(resolved, origins, json_, expand or 0)
+    elif seeds is not None:
+        from mmrl.commands import seeds as together
+
+        if detach:
+            together.detach(sys.argv[1:], resolved, seeds, json_)
+        else:
+            raise typer.Exit(together.train(resolved, origins, seeds, json_, force, fitted, log_to or []))
     elif detach:
         training.detach(sys.argv[1:], resolved, json_)
     else:
-        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth))
+        raise typer.Exit(training.train(resolved, origins, folder, expand, json_, force, fitted, smooth, log_to or []))
+
+
+@app.command(
+    help="Search settings: train a trial for each choice that Optuna makes, prune the poor ones, print the best. "
+    "Any number of processes and machines that share the results folder may run the same command.",
+    epilog="Examples: mmrl sweep spec.toml --trials 40 --jobs 2 | mmrl plot spec",
+)
+def sweep(
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC.toml", help="What to search (docs/scaling.md).", callback=_path("SPEC"))
+    ],
+    trials: Annotated[
+        int | None, typer.Option(min=1, max=100_000, metavar="N", help="Trials in all; default: those of the spec.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, max=4096, metavar="J", help="Trainings at once; default: as many as fit.")
+    ] = None,
+    results: Results = "results",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
+    from mmrl.commands.sweep import sweep as search
+
+    raise typer.Exit(search(spec, trials, jobs, results, json_))
 
 
 @app.command(
@@ -265,7 +311,7 @@ def plot(
     plotting.plot(runs or [], good_results, results, what, metric or [], save, width, height)
 
 
-@runs_app.command("list", help="List the runs of a folder.")
+@runs_app.command("list", help="List the runs of a folder, a group of them in one row with the mean over its seeds.")
 def list_runs(
     ctx: typer.Context,
     columns: Annotated[
@@ -276,6 +322,7 @@ def list_runs(
             "epoch, value, optimality, market, lr, seed, speed, updated, algorithm, started, data, id, folder.",
         ),
     ] = None,
+    unfold: Annotated[bool, typer.Option("--unfold", help="Show the runs of each group below its row.")] = False,
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
@@ -283,7 +330,7 @@ def list_runs(
     from mmrl.commands import runs
 
     refuse_idle(ctx)
-    runs.list_runs(results, json_, columns)
+    runs.list_runs(results, json_, columns, unfold)
 
 
 @runs_app.command(help="Show a run: how it stands, its best, settings that differ, files, and what comes next.")
@@ -424,25 +471,36 @@ def quote(
 
 
 @app.command(
-    help="Write the policy of a run as a file for other programs, checked against the run's own quotes.",
-    epilog="Examples: mmrl export RUN --onnx policy.onnx | mmrl export RUN --numpy policy.npz, for mmrl.load",
+    help="Write what runs recorded (of a group all its runs), or the policy of a run, for other programs.",
+    epilog="Examples: mmrl export RUN --csv metrics.csv | mmrl export RUN --onnx policy.onnx | "
+    "mmrl export RUN --numpy policy.npz, for mmrl.load",
 )
 def export(
     ctx: typer.Context,
-    run: Run,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", autocompletion=complete_run)],
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Metrics, a row an epoch.", callback=_path("--csv"))
+    ] = None,
+    parquet: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The same, typed.", callback=_path("--parquet"))
+    ] = None,
+    tensorboard: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Event files, a folder a run.", callback=_path("--tensorboard"))
+    ] = None,
     onnx: Annotated[
-        str | None, typer.Option(metavar="FILE", help="ONNX model (extra onnx).", callback=_path("--onnx"))
+        str | None,
+        typer.Option(metavar="FILE", help="Policy: ONNX model (extra onnx).", callback=_path("--onnx")),
     ] = None,
     torchscript: Annotated[
-        str | None, typer.Option(metavar="FILE", help="For torch.jit.load.", callback=_path("--torchscript"))
+        str | None, typer.Option(metavar="FILE", help="Policy, for torch.jit.load.", callback=_path("--torchscript"))
     ] = None,
     numpy: Annotated[
-        str | None, typer.Option(metavar="FILE", help=".npz, for mmrl.load.", callback=_path("--numpy"))
+        str | None, typer.Option(metavar="FILE", help="Policy: .npz, for mmrl.load.", callback=_path("--numpy"))
     ] = None,
     epoch: Annotated[
         str | None, typer.Option(metavar="best|last|N", help="Which policy of the run, as in mmrl quote.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite what is there.")] = False,
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
@@ -450,7 +508,9 @@ def export(
     from mmrl.commands.export import export as write
 
     refuse_idle(ctx)
-    write(run, {"onnx": onnx, "torchscript": torchscript, "numpy": numpy}, epoch or "best", force, results, json_)
+    records = {"tensorboard": tensorboard, "csv": csv, "parquet": parquet}
+    policy = {"onnx": onnx, "torchscript": torchscript, "numpy": numpy}
+    write(runs, results, records, policy, epoch or "best", force, json_)
 
 
 @app.command(

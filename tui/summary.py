@@ -14,7 +14,7 @@ from mmrl.runs.store import CONFIG, RunInfo, last_records
 from mmrl.statistics.intervals import recorded_half
 
 LINE = re.compile(r'^\[(\w+)\]$|^"?([\w.]+)"? = (.*)$', re.MULTILINE)
-SETTING = re.compile(r'^\[(\w+)\]$|^(name|algorithm) = "([\w.-]*)"$|^(seed|lr) = ([\d.e-]+)$', re.MULTILINE)
+SETTING = re.compile(r'^\[(\w+)\]$|^"?(name|algorithm|group)"? = "([\w.-]*)"$|^(seed|lr) = ([\d.e-]+)$', re.MULTILINE)
 
 
 def quick_summary(folder: Path) -> RunInfo | None:
@@ -53,6 +53,7 @@ def quick_summary(folder: Path) -> RunInfo | None:
         updated=_number(status, "updated"),
         seed=seed,
         lr=lr,
+        group=settings.get("meta.group", ""),
     )
 
 

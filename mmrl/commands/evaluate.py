@@ -42,7 +42,7 @@ def evaluate(
 
     if save is not None:
         surface.check_name(save)
-    folders, own = _stored(runs, results)
+    folders, own, members = _stored(runs, results)
     config = playing_field(own, [folder.name for folder in folders], market, assignments)
     if not folders and not agents:
         agents = spec_of(config).usual_agents
@@ -71,6 +71,10 @@ def evaluate(
     origins = {folder.name: _origin(folder) for folder in folders if _origin(folder)}
     if origins:
         result["fitted_to"] = origins
+    if members:
+        from mmrl.commands.over_seeds import over_seeds
+
+        result["groups"] = [over_seeds(name, result["rows"][first:last]) for name, first, last in members]
     if as_json:
         print(json.dumps(result, allow_nan=False, default=list))
     else:
@@ -93,11 +97,19 @@ def curves(inventory: Any, panels: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]]:
-    from mmrl.runs.store import find_run, read_config
+def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config], list[tuple[str, int, int]]]:
+    """Folders and settings of the runs, a group's one by one, and of each group its name and which of them it has."""
+    from mmrl.commands.over_seeds import runs_of
+    from mmrl.runs.store import read_config
 
-    folders = [Path(find_run(name, results).folder) for name in runs]
-    return folders, [read_config(folder).config for folder in folders]
+    folders: list[Path] = []
+    members: list[tuple[str, int, int]] = []
+    for name in runs:
+        found, grouped = runs_of(name, results)
+        if grouped:
+            members.append((name, len(folders), len(folders) + len(found)))
+        folders += [Path(info.folder) for info in found]
+    return folders, [read_config(folder).config for folder in folders], members
 
 
 def _origin(folder: Path) -> str:
@@ -215,6 +227,11 @@ def report(result: dict[str, Any], width: int) -> Iterator[str]:
         ]
         yield ""
         yield from table([*who, *(Column(name) for name, _ in columns)], rows, width, title)
+    if result.get("groups"):
+        from mmrl.commands.over_seeds import lines_of
+
+        yield ""
+        yield from lines_of(result["groups"], width)
 
 
 def _number(value: float | str | None, interval: Sequence[float] | None = None) -> str:

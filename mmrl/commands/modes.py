@@ -62,7 +62,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "with --dry-run, which only prints the settings",
             _with("--dry-run"),
-            idle=("--detach", "--force", "--smooth"),
+            idle=("--detach", "--force", "--smooth", "--seeds", "--log-to"),
+        ),
+        Rule(
+            "with --seeds, which begins a group of runs or goes on with it by the same command",
+            _with("--seeds"),
+            idle=("--seed", "--load", "--expand", "--smooth"),
         ),
         Rule("with --json or --detach, which draw no charts", _with("--json", "--detach"), idle=("--smooth",)),
         Rule("without a terminal, where no charts are drawn", lambda given: not _terminal(), idle=("--smooth",)),
@@ -74,8 +79,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
             idle=("--metric",),
         ),
     ),
-    "list": (Rule("with --json, which has all that is known", _with("--json"), idle=("--columns",)),),
+    "list": (Rule("with --json, which has all that is known", _with("--json"), idle=("--columns", "--unfold")),),
     "config": (Rule("with --schema, which is that of all settings", _with("--schema"), used=("--schema",)),),
+    "export": (
+        Rule(
+            "with metrics",
+            _with("--csv", "--parquet", "--tensorboard"),
+            idle=("--epoch", "--onnx", "--torchscript", "--numpy"),
+        ),
+    ),
     "evaluate": (
         Rule(
             "with --quotes or --save, which draw and play nothing",

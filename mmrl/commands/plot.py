@@ -10,10 +10,14 @@ from mmrl.plots import figures, pictures
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
+from mmrl.runs import groups as grouping
 from mmrl.runs.names import good_folder
+from mmrl.runs.over_seeds import Together
 from mmrl.runs.store import describe, find_run, find_runs
 from mmrl.settings.declare import ConfigError
 
+TRIALS = 8
+"""Of a sweep that are drawn, the best ones."""
 SUFFIXES = (".txt", ".svg", ".png", ".pdf")
 
 
@@ -55,19 +59,23 @@ def plot(
     print(text.encode(encoding, "replace").decode(encoding))
 
 
-def by_market(folders: Sequence[Path]) -> dict[str, list[Path]]:
+def by_market(folders: Sequence[Path | Together]) -> dict[str, list[Path | Together]]:
     """Runs by their market: values of different markets have no common axis."""
-    groups: dict[str, list[Path]] = {}
+    groups: dict[str, list[Path | Together]] = {}
     for folder in folders:
-        groups.setdefault(describe(folder).market or "unknown", []).append(folder)
+        first = folder.folders[0] if isinstance(folder, Together) else folder
+        groups.setdefault(describe(first).market or "unknown", []).append(folder)
     return groups
 
 
-def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> list[Path]:
-    """Folders of the runs to draw, at least one; good-results stands beside the folder of results."""
+def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> list[Path | Together]:
+    """Folders of the runs to draw, at least one; good-results stands beside the folder of results.
+
+    A group of seeds is drawn as one, of a sweep its best trials.
+    """
     root = str(good_folder(results)) if good_results else results
     if names:
-        return [Path(find_run(name, root).folder) for name in names]
+        return [one for name in names for one in _named(name, root)]
     found = find_runs(root)
     if not found:
         remedy = (
@@ -79,3 +87,12 @@ def chosen_folders(names: Sequence[str], good_results: bool, results: str) -> li
     if not good_results:
         found = [max(found, key=lambda info: info.updated or 0)]
     return [Path(info.folder) for info in found]
+
+
+def _named(name: str, root: str) -> list[Path | Together]:
+    found = grouping.members(name, root)
+    if not found:
+        return [Path(find_run(name, root).folder)]
+    if grouping.is_sweep(found):
+        return [Path(info.folder) for info in grouping.ranked(found)[:TRIALS]]
+    return [Together(name, tuple(Path(info.folder) for info in found))]

@@ -15,7 +15,7 @@ from typing import Any
 from mmrl.plots.numbers import amount, percent
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import duration, printable, wrapped
-from mmrl.runs import control, store
+from mmrl.runs import control, groups, store
 from mmrl.runs import trash as trashcan
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.following import command
@@ -46,6 +46,8 @@ COLUMNS: dict[str, tuple[Column, Callable[[store.RunInfo], str]]] = {
     "folder": (Column("folder", "label"), lambda r: r.folder),
 }
 """Of the list of runs; any setting can be one too."""
+INNER = "  "
+"""Before the name of a run of a group that is unfolded."""
 USUAL = ("name", "state", "epoch", "value", "optimality", "market", "lr", "seed", "speed", "updated")
 
 
@@ -54,8 +56,8 @@ def as_row(info: store.RunInfo) -> dict[str, Any]:
     return {key: _plain(value) for key, value in vars(info).items()}
 
 
-def list_runs(results: str, as_json: bool, columns: str | None = None) -> None:
-    """Print the runs of a folder as a table, or as one JSON array."""
+def list_runs(results: str, as_json: bool, columns: str | None = None, unfold: bool = False) -> None:
+    """Print the runs of a folder as a table, a group as one row unless they are to `unfold`, or as one JSON array."""
     chosen = _chosen(columns)
     runs = store.find_runs(results)
     if as_json:
@@ -63,14 +65,52 @@ def list_runs(results: str, as_json: bool, columns: str | None = None) -> None:
     elif not runs:
         print(f"no runs in {results}: start one with {command(['train', '--preset', 'quickstart'], Path(results))}")
     else:
-        print("\n".join(listed(runs, chosen, room())))
+        print("\n".join(listed(runs, chosen, room(), unfold)))
 
 
-def listed(runs: Sequence[store.RunInfo], chosen: Sequence[str], width: int) -> list[str]:
-    """The table of some runs."""
+def listed(runs: Sequence[store.RunInfo], chosen: Sequence[str], width: int, unfold: bool = False) -> list[str]:
+    """The table of some runs; of a group one row, and with `unfold` its runs below it."""
     heads = [COLUMNS[name][0] if name in COLUMNS else Column(name, "label") for name in chosen]
-    rows = [[COLUMNS[n][1](info) if n in COLUMNS else _setting(info, n) for n in chosen] for info in runs]
+    rows: list[list[str]] = []
+    for row in groups.folded(runs):
+        if row[0].group:
+            rows.append([_of_group(row, name) for name in chosen])
+        if unfold or not row[0].group:
+            cells = [[COLUMNS[n][1](info) if n in COLUMNS else _setting(info, n) for n in chosen] for info in row]
+            rows += [[INNER + first, *rest] if row[0].group else [first, *rest] for first, *rest in cells]
     return table(heads, rows, width)
+
+
+def _of_group(infos: Sequence[store.RunInfo], name: str) -> str:
+    """The cell of a group: a mean over its runs ± half of its 95 % interval, or what they have in common."""
+    best = groups.ranked(infos)[0] if groups.is_sweep(infos) else None
+    if name == "name":
+        what = "trials" if best else "runs"
+        return f"{infos[0].group} ({len(infos)} {what})"
+    if name == "state":
+        return groups.states_of(infos)
+    if name == "epoch":
+        first, last = min(i.epoch for i in infos), max(i.epoch for i in infos)
+        return f"{first if first == last else f'{first}-{last}'}/{max(i.target for i in infos)}"
+    if name in ("value", "optimality") and best is not None:
+        return f"best {COLUMNS[name][1](best)}" if COLUMNS[name][1](best) not in ("", "-") else ""
+    if name == "value":
+        mean, half = groups.mean_of(infos, "value_mean")
+        return "" if math.isnan(mean) else amount(mean, half)
+    if name == "optimality":
+        mean, half = groups.mean_of(infos, "optimality")
+        return percent(mean) + ("" if math.isnan(half) else f" ± {percent(half)}")
+    if name == "seed":
+        return groups.ranges([info.seed for info in infos if info.seed is not None])
+    if name == "speed":
+        speed = sum(info.steps_per_second or 0 for info in infos if info.state == "running")
+        return f"{speed:,.0f}" if speed else ""
+    if name == "updated":
+        return ago(max((info.updated for info in infos if info.updated), default=None))
+    if name == "started":
+        return moment(min((info.started for info in infos if info.started), default=None))
+    cells = {COLUMNS[name][1](info) if name in COLUMNS else _setting(info, name) for info in infos}
+    return cells.pop() if len(cells) == 1 else ""
 
 
 def _chosen(columns: str | None) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ import shlex
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrl.runs.following import CALLED, called, command, lines, shown_path, steps
 from mmrl.settings.declare import ConfigError, note
@@ -18,6 +19,10 @@ from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
+from mmrl.training.ranks import rank, ranks
+
+if TYPE_CHECKING:
+    from mmrl.training.loop import View
 
 PATIENCE = 30.0
 """Seconds that a process in the background has to begin its run."""
@@ -96,8 +101,9 @@ def train(
     force: bool = False,
     fitted: MarketFile | None = None,
     smooth: float | None = None,
+    trackers: Sequence[str] = (),
 ) -> int:
-    """Train in this process with the view that suits the output; returns the exit code."""
+    """Train in this process with the view that suits the output, and trackers; returns the exit code."""
     from mmrl.training.reproducible import pin
 
     if config.run.reproducible:
@@ -106,8 +112,40 @@ def train(
     from mmrl.training.start import train as run_session
 
     load = str(folder) if folder else None
-    view = open_view(as_json, smooth)
-    return run_session(config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
+    view: View = open_view(as_json, smooth)
+    if trackers:
+        from mmrl.training.trackers import Tracked, check_installed
+
+        for name in trackers:
+            check_installed(name)
+        view = Tracked(view, list(dict.fromkeys(trackers)))
+    ask = partial(run_session, config, origins, load=load, expand=expand or 0, view=view, force=force, fitted=fitted)
+    if ranks() == 1:
+        return ask()
+    from mmrl.training import parallel
+
+    parallel.check(config)
+    parallel.join()
+    try:
+        return ask()
+    finally:
+        parallel.leave()
+
+
+def helps(trains: bool, elsewhere: str = "") -> bool:
+    """Whether torchrun has started this process to help another one, which it does if that one `trains`.
+
+    `elsewhere`: an option that starts other processes, which torchrun's are not; refused. Raises ConfigError.
+    """
+    if elsewhere and ranks() > 1:
+        raise ConfigError(f"{elsewhere} has no effect under torchrun, whose processes train one run: drop {elsewhere}")
+    if rank() == 0:
+        return False
+    if trains:
+        from mmrl.training.parallel import help_out
+
+        help_out()
+    return True
 
 
 def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
@@ -116,19 +154,8 @@ def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     It prints into a file beside the run folders until it knows its own, then into the log.txt there; a file that
     stays therefore says why a run could not begin.
     """
-    from mmrl.display.detached import VARIABLE
-    from mmrl.runs.processes import environment, python
-
     root = Path(config.run.results).resolve()
-    root.mkdir(parents=True, exist_ok=True)
-    log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    start = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
-    with log.open("ab") as out:
-        # A session of its own: closing the terminal must not end the training.
-        child = subprocess.Popen(
-            start, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
-            env=environment(**{VARIABLE: str(log), CALLED: shlex.join(called())}),
-        )  # fmt: skip
+    child, log = in_background(arguments, root)
     folder = _begun(child, root, log)
     facts = {"pid": child.pid, "results": str(root), "log": str(log)}
     if as_json:
@@ -138,6 +165,29 @@ def detach(arguments: Sequence[str], config: Config, as_json: bool) -> None:
     else:
         print(f"{shown_path(folder)}: training in process {child.pid}, its output is in log.txt there")
         print("\n".join(lines(steps(folder, "running", 0))))
+
+
+def in_background(arguments: Sequence[str], root: Path) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start a command as a process of its own session, and the file beside the runs into which it prints at first."""
+    from mmrl.display.detached import VARIABLE
+    from mmrl.runs.processes import environment, python
+
+    root.mkdir(parents=True, exist_ok=True)
+    log = root / f".detached-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+    start = [*python(), *(argument for argument in arguments if argument not in ("--detach", "--json"))]
+    with log.open("ab") as out:
+        # A session of its own: closing the terminal must not end the training.
+        child = subprocess.Popen(
+            start, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(**{VARIABLE: str(log), CALLED: shlex.join(called())}),
+        )  # fmt: skip
+    return child, log
+
+
+def ended_with(child: subprocess.Popen[bytes], log: Path) -> ConfigError:
+    """Why a process in the background ended before it trained."""
+    said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return ConfigError(said[-1].removeprefix("mmrl: ") if said else f"the process ended with {child.returncode}")
 
 
 def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None:
@@ -155,8 +205,7 @@ def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None
             if read_raw(folder).get("pid") == child.pid:
                 return folder
         if ended:
-            said = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-            raise ConfigError(said[-1].removeprefix("mmrl: ") if said else f"the process ended with {child.returncode}")
+            raise ended_with(child, log)
         if time.monotonic() > deadline:
             return None
         time.sleep(0.1)

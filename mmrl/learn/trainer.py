@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
+from mmrl.learn.gradient import accumulate
 from mmrl.learn.mirror import with_mirror_image
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.schedule import Schedule
-from mmrl.learn.update import make_optimiser, update
+from mmrl.learn.update import Gradient, make_optimiser, update
 from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import thread_count
@@ -56,6 +57,9 @@ class Epoch:
 class Trainer:
     """Everything that learning changes: policy, value function, optimiser, statistics, random state, epoch count."""
 
+    processes = 1
+    """That share the rollouts and gradients."""
+
     def __init__(self, config: Config, attempts: Attempts | None = None) -> None:
         """`attempts` computes what only informs of an epoch; by itself it notes on stderr what is missing."""
         self.config = config
@@ -63,6 +67,7 @@ class Trainer:
         self.engine = make_engine(config)
         self.device = self.engine.device
         self.threads = thread_count(config.run.threads)
+        self.gradient: Gradient = accumulate
         seed = config.run.seed
         observations = len(spec_of(config).columns)
         t = config.training
@@ -147,6 +152,7 @@ class Trainer:
                 self.config,
                 self.minibatch_rng,
                 threads=self.threads,
+                gradient=self.gradient,
             )
         host = batch.numpy()
         self.normaliser.update_normalised(host.observation)

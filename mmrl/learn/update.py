@@ -6,7 +6,7 @@ The loss is a mean over live steps: no step that was not lived is ever touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,6 +22,9 @@ from mmrl.settings.model import Config
 NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
+
+Gradient = Callable[[Policy, LearningBatch, Tensor | None, Config, float, int], list[float]]
+"""What `accumulate` does, here or shared with other processes."""
 
 __all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
 
@@ -57,8 +60,9 @@ def update(
     rng: np.random.Generator,
     entropy: float | None = None,
     threads: int = 1,
+    gradient: Gradient = accumulate,
 ) -> UpdateStats:
-    """Run the passes over a batch; `entropy` overrides the coefficient of the config.
+    """Run the passes over a batch; `entropy` overrides the coefficient of the config, `gradient` computes each step's.
 
     REINFORCE moves the policy once, by the gradient of the whole batch: any further step would be off-policy.
     PPO stops the passes where a minibatch shows a KL divergence above `target_kl`; without clipping, where nothing else
@@ -78,7 +82,7 @@ def update(
 
     def step(part: Tensor | None, sweep: int) -> bool:
         """One step of the optimiser; False, and the policy stays, where the KL divergence is beyond its bound."""
-        numbers = accumulate(policy, batch, part, config, coefficient, threads)
+        numbers = gradient(policy, batch, part, config, coefficient, threads)
         inside = numbers[STATISTICS.index("kl")] <= bound
         if inside or not np.isfinite(numbers).all():
             norms.append(_clip(policy, t.max_grad_norm, numbers, named))
@@ -94,7 +98,7 @@ def update(
         for part in _minibatches(rows, parts, rng, device):
             active = active and step(part, sweep)
     if unclipped:
-        _search_back(policy, before, batch, config, bound, threads)
+        _search_back(policy, before, batch, config, bound, threads, gradient)
     _check_finite([(f"parameter {name}", p) for name, p in named])
     return UpdateStats(
         **taken.statistics(),
@@ -133,12 +137,18 @@ class _Taken:
 
 @torch.no_grad()
 def _search_back(
-    policy: Policy, before: list[Tensor], batch: LearningBatch, config: Config, bound: float, threads: int
+    policy: Policy,
+    before: list[Tensor],
+    batch: LearningBatch,
+    config: Config,
+    bound: float,
+    threads: int,
+    gradient: Gradient,
 ) -> None:
     """Halve the way from the parameters `before` until the KL divergence over the batch is within its bound."""
     for _ in range(BACKTRACKS):
         with torch.enable_grad():
-            kl = accumulate(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
+            kl = gradient(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
         policy.zero_grad()
         if kl <= bound:
             return

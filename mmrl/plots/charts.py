@@ -101,7 +101,9 @@ def metric_line(records: Sequence[Record], metric: str, colour: int | None = Non
         return Line(epochs, average, low, high, hue, middle)
     values = series(records, metric)
     known = np.isfinite(values) if metric in SPARSE else slice(None)
-    return Line(epochs[known], shown_values(metric, values[known]), colour=hue)
+    shown, half = shown_values(metric, values[known]), shown_values(metric, series(records, f"{metric}_half")[known])
+    low, high = (shown - half, shown + half) if np.isfinite(half).any() else (None, None)  # of a group of runs
+    return Line(epochs[known], shown, low, high, colour=hue)
 
 
 def shown_values(metric: str, values: Floats) -> Floats:
@@ -112,7 +114,7 @@ def shown_values(metric: str, values: Floats) -> Floats:
 def figure(metric: str, value: float, half: float = math.nan) -> str:
     """A value ± half of its interval as text, the same wherever it stands: 0.412 ± 0.08, 99.42 %."""
     if metric in SHARES:
-        return percent(value)
+        return percent(value) + (f" ± {percent(half)}" if math.isfinite(half) else "")
     return compact(value) + (f" ± {compact(half, 2)}" if math.isfinite(half) else "")
 
 
@@ -183,7 +185,7 @@ def _title(metric: str, line: Line, characters: Charset) -> str:
 def title(metric: str, value: float, half: float = math.nan) -> str:
     """The title of a chart: name, unit, and its newest value, as drawn, ± half of its interval."""
     if metric in SHARES:
-        return f"{heading(metric, '')}  {figure(metric, value / 100)}"
+        return f"{heading(metric, '')}  {figure(metric, value / 100, half / 100)}"
     return f"{heading(metric)}  {figure(metric, value, half)}"
 
 

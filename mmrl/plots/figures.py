@@ -18,6 +18,7 @@ from mmrl.plots.lines import Line
 from mmrl.plots.svg import terminal_svg
 from mmrl.plots.text import printable, shortened
 from mmrl.runs.episodes import latest_episode
+from mmrl.runs.over_seeds import Together
 from mmrl.settings.declare import ConfigError
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
@@ -49,7 +50,7 @@ class PlotsMissing(RuntimeError):
 
 
 def save_figure(
-    folders: Sequence[Path],
+    folders: Sequence[Path | Together],
     what: str,
     metrics: Sequence[str],
     path: Path,
@@ -73,13 +74,13 @@ def save_figure(
         else:
             training_plot(runs, metrics or pictures.default_metrics(runs), path, (width, height))
         return [path]
-    written = []
-    for folder in folders:
+    written, runs_of = [], pictures.single(folders)
+    for folder in runs_of:
         arrays = latest_episode(folder)
         if arrays is None:
             raise ConfigError(f"{folder.name}: no episode is written yet (see --plot-after)")
         # several runs become several files, since one page shows one episode
-        target = path if len(folders) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
+        target = path if len(runs_of) == 1 else path.with_stem(f"{path.stem}-{folder.name}")
         if plain:
             picture = pictures.drawing([folder], what, (), *size, True)
             target.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")

@@ -16,6 +16,7 @@ from mmrl.runs.book_recording import read_recording
 from mmrl.runs.episodes import latest_episode
 from mmrl.runs.history import read_metrics
 from mmrl.runs.metrics import drawable
+from mmrl.runs.over_seeds import Together
 from mmrl.settings.declare import ConfigError, choose
 
 
@@ -40,12 +41,13 @@ def _market(folder: Path) -> dict[str, Any]:
     return market if isinstance(market, dict) else {}
 
 
-def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Epoch records of runs by name; refuses a metric that none of them has."""
+def records_of(folders: Sequence[Path | Together], metrics: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Epoch records by name, of groups means over their runs; refuses a metric that none of them has."""
     runs: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         name = printable(folder.name)
-        runs[f"{name} ({folder.parent})" if name in runs else name] = read_metrics(folder / "metrics.jsonl")
+        records = folder.records() if isinstance(folder, Together) else read_metrics(folder / "metrics.jsonl")
+        runs[f"{name} ({folder.parent})" if name in runs else name] = records
     rows = [row for records in runs.values() for row in records]
     unknown = [name for name in metrics if not any(name in row or f"{name}_mean" in row for row in rows)]
     if rows and unknown:
@@ -56,13 +58,18 @@ def records_of(folders: Sequence[Path], metrics: Sequence[str]) -> dict[str, lis
     return runs
 
 
+def single(folders: Sequence[Path | Together]) -> list[Path]:
+    """The folders of all runs, those of groups one by one."""
+    return [one for each in folders for one in (each.folders if isinstance(each, Together) else (each,))]
+
+
 def default_metrics(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:
     """Metrics that are drawn of these runs unless told otherwise."""
     return charts.panels_of([row for records in runs.values() for row in records])
 
 
 def drawing(
-    folders: Sequence[Path],
+    folders: Sequence[Path | Together],
     what: str,
     metrics: Sequence[str],
     width: int,
@@ -81,7 +88,7 @@ def drawing(
             return f"{name}: no epoch is finished yet"
         return f"{name}\n{charts.training_figure(records, chosen, width, height, colour, characters)}"
     parts = []
-    for folder in folders:
+    for folder in single(folders):
         name, unit = printable(folder.name), time_unit(folder)
         episode = latest_episode(folder)
         if episode is None:

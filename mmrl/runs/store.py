@@ -32,6 +32,8 @@ from mmrl.statistics.intervals import recorded_half
 CONFIG, METRICS, MARKET = "config.toml", "metrics.jsonl", "market.toml"
 MARKET_SHA, MARKET_FROM = "market_sha256", "market_from"
 """In the notes of config.toml: of the market file in the folder, if the market was fitted to data."""
+GROUP = "group"
+"""In the notes of config.toml: name of the group that the run belongs to (mmrl/runs/groups.py)."""
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes
 
 
@@ -67,6 +69,8 @@ class RunInfo:
     """What data the market was fitted to; empty for a market by hand."""
     seed: int | None = None
     lr: float | None = None
+    group: str = ""
+    """The group that it belongs to; empty for a run of its own."""
 
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
@@ -75,7 +79,7 @@ def create(config: Config, origins: Mapping[str, str]) -> Path:
         return lock.folder
 
 
-def begin(config: Config, origins: Mapping[str, str], fitted: MarketFile | None = None) -> RunLock:
+def begin(config: Config, origins: Mapping[str, str], fitted: MarketFile | None = None, group: str = "") -> RunLock:
     """A new run, locked from the moment it becomes visible; release the lock or use it in a with block.
 
     It keeps the file in which its market was fitted. The folder gets its name when it is complete: a process killed
@@ -96,6 +100,7 @@ def begin(config: Config, origins: Mapping[str, str], fitted: MarketFile | None 
         if fitted:
             durable_write(hidden / MARKET, fitted.text.encode())
             meta |= {MARKET_SHA: fitted.sha256, MARKET_FROM: fitted.origin}
+        meta |= {GROUP: group} if group else {}
         write_config(hidden, config, origins, meta)
         write_manifest(hidden, {"checkpoints": []})  # gives the run a schema version before its first epoch
         while True:
@@ -234,13 +239,13 @@ def run_folders(results: str | Path) -> list[Path]:
 
 def describe(folder: Path) -> RunInfo:
     """The facts of a run, from its files."""
-    market = algorithm = identity = origin = ""
+    market = algorithm = identity = origin = group = ""
     target, seed, lr = 0, None, None
     try:
         stored = read_config(folder)
         market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
         target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
-        origin = str(stored.meta.get(MARKET_FROM, ""))
+        origin, group = str(stored.meta.get(MARKET_FROM, "")), str(stored.meta.get(GROUP, ""))
         seed, lr = stored.config.run.seed, stored.config.training.lr
     except (ValueError, OSError):
         pass  # listed as broken
@@ -264,6 +269,7 @@ def describe(folder: Path) -> RunInfo:
         market_from=origin,
         seed=seed,
         lr=lr,
+        group=group,
     )
 
 
@@ -318,10 +324,11 @@ def _last_with(key: str, lines: bytes) -> dict[str, Any]:
 
 
 def matching(config: Config) -> Path | None:
-    """The unfinished run in the results folder that has exactly these settings, if there is one."""
+    """The unfinished run of no group in the results folder that has exactly these settings, if there is one."""
     for info in find_runs(config.run.results):
         folder = Path(info.folder)
-        if info.state in ("interrupted", "crashed", "failed") and (not config.run.name or config.run.name == info.name):
+        own = not info.group and config.run.name in ("", info.name)
+        if own and info.state in ("interrupted", "crashed", "failed"):
             try:
                 stored = read_config(folder).config
             except (ValueError, OSError):

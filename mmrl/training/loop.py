@@ -18,6 +18,7 @@ from mmrl.statistics.attempts import Attempts
 from mmrl.training.compiling import compiling
 from mmrl.training.diagnostics import RECORDED, Diagnostics
 from mmrl.training.failures import is_out_of_memory, reason
+from mmrl.training.ranks import ranks
 from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
 
@@ -93,7 +94,6 @@ class TrainingProcess:
     def _train(self) -> str:
         """Resume, then train epoch by epoch; returns the final state."""
         from mmrl.learn import precompile
-        from mmrl.learn.trainer import Trainer
         from mmrl.runs import checkpoint
         from mmrl.runs.atomic import remove_temporaries
         from mmrl.runs.history import History, read_metrics
@@ -113,10 +113,10 @@ class TrainingProcess:
         if self._compiles():
             with compiling(self.view.note):
                 process = precompile.start()
-                trainer = Trainer(self.config, self.attempts)
+                trainer = _trainer(self.config, self.attempts)
                 process.wait()
         else:
-            trainer = Trainer(self.config, self.attempts)
+            trainer = _trainer(self.config, self.attempts)
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best, self.best_epoch = _best_of(state["best"], self.config)
@@ -349,6 +349,17 @@ def what_next(folder: Path, config: Config, state: str, epoch: int) -> list[str]
     return lines(steps(folder, state, epoch, agent=agent, target=config.training.ne, lr=config.training.lr))
 
 
+def _trainer(config: Config, attempts: Attempts) -> Any:
+    """The trainer: alone, or with the other processes that torchrun has started."""
+    from mmrl.learn.trainer import Trainer
+
+    if ranks() == 1:
+        return Trainer(config, attempts)
+    from mmrl.training.parallel import ParallelTrainer
+
+    return ParallelTrainer(config, attempts)
+
+
 def _judged_by(config: Config) -> dict[str, Any]:
     """What grades must have in common to be compared."""
     return config.model_dump(mode="json", include={"market", "reward"})
@@ -392,6 +403,7 @@ def _versions(trainer: Any) -> dict[str, Any]:
         "numpy": numpy.__version__,
         "numba": numba.__version__,
         "threads": trainer.threads,
+        "processes": trainer.processes,
         "engine": trainer.engine.name,
         "device": str(trainer.device),
         "cpu": model,

@@ -6,9 +6,11 @@ with nohup wants it to outlive terminal and readers: then neither SIGHUP nor SIG
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -28,10 +30,17 @@ class Interruption:
     GRACE = 1.0  # seconds that the main thread has to end the process in order
 
     def __init__(
-        self, on_first: Callable[[], None] = lambda: None, before_exit: Callable[[], None] = lambda: None
+        self,
+        on_first: Callable[[], None] = lambda: None,
+        before_exit: Callable[[], None] = lambda: None,
+        settle: float = 0.0,
     ) -> None:
-        """`on_first` is called at once after the first signal, `before_exit` before the second one ends the process."""
+        """`on_first` is called at once after the first signal, `before_exit` before the second one ends the process.
+
+        What follows the first signal within `settle` seconds belongs to it.
+        """
         self.signal = 0
+        self._settle, self._since = settle, math.inf
         self._on_first, self._before_exit, self._done = on_first, before_exit, threading.Event()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -39,8 +48,10 @@ class Interruption:
             self.signal = self.signal or number
             return
         if self.signal not in (0, READER_LEFT):
+            if time.monotonic() < self._since + self._settle:
+                return
             raise SystemExit(128 + number)
-        self.signal = number
+        self.signal, self._since = number, time.monotonic()
 
     @contextmanager
     def installed(self) -> Iterator[Interruption]:
@@ -64,11 +75,11 @@ class Interruption:
 
     def _watch(self, reading: int) -> None:
         """Count the signals as they arrive; runs in its own thread."""
-        seen = 0
+        seen, since = 0, 0.0
         while data := os.read(reading, 1):
-            if data[0] not in ASKED:
+            if data[0] not in ASKED or (seen and time.monotonic() < since + self._settle):
                 continue
-            seen += 1
+            seen, since = seen + 1, since or time.monotonic()
             if seen == 1:
                 with suppress(Exception):
                     self._on_first()

@@ -10,6 +10,7 @@ from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View, what_next
+from mmrl.training.ranks import SETTLE, ranks
 from mmrl.training.reproducible import pinned
 from mmrl.training.resume import check_resume
 from mmrl.training.signals import Interruption
@@ -62,7 +63,8 @@ def train(
         def on_first() -> None:
             view.note("stopping after this epoch; press Ctrl-C again to stop at once")
 
-        with Interruption(on_first, before_exit).installed() as interruption, view:
+        settle = SETTLE if ranks() > 1 else 0.0
+        with Interruption(on_first, before_exit, settle).installed() as interruption, view:
             if resumed:
                 view.note(f"resuming {lock.folder.name}")
                 if store.describe(lock.folder).epoch >= config.training.ne:

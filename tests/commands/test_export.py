@@ -1,148 +1,108 @@
-"""`mmrl export`: files that quote as the run does, or no file."""
+"""`mmrl export`: the files hold the numbers of metrics.jsonl, and nothing that is there is overwritten unasked."""
 
 from __future__ import annotations
 
+import csv
 import json
-from dataclasses import replace
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-import cli
-import mmrl
-from mmrl.commands import export
-from mmrl.policy.frozen import Frozen
+from cli import main
+from mmrl.runs.history import read_metrics
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
-RUNS = sorted(path.name for path in GOOD.iterdir())
-GAME = "avellaneda-stoikov-ppo"
+Run = Callable[..., tuple[int, str, str]]
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        cli.main(["export", *words, "--results", str(GOOD)])
-    out, err = capsys.readouterr()
-    return int(end.value.code or 0), out, err
-
-
-def exported(capsys: pytest.CaptureFixture[str], run: str, kind: str, path: Path) -> dict[str, Any]:
-    code, out, err = said(capsys, run, f"--{kind}", str(path), "--json")
-    assert code == 0 and err == "", err
-    found: dict[str, Any] = json.loads(out)
-    assert found["checked"] == 10_000 and found["largest_difference"] < 1e-6
-    return found
-
-
-def rows(run: str) -> tuple[Any, Any]:
-    """Some observations, and the quotes of the run."""
-    policy = mmrl.load(run, GOOD)
-    raw = export.observations(policy.frozen)[:200]
-    return raw, policy.quotes(raw)
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_onnx_in_onnxruntime(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[onnx]'")
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path = tmp_path / "policy.onnx"
-    exported(capsys, run, "onnx", path)
-    session = runtime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert [given.name for given in session.get_inputs()] == ["observation"]
-    raw, quotes = rows(run)
-    scale = np.abs(quotes).max(axis=0)
-    for some in (raw, raw[:1]):  # any number of rows
-        found = session.run(["quotes"], {"observation": some})[0]
-        np.testing.assert_allclose(found / scale, quotes[: len(some)] / scale, atol=1e-6)
-    told = session.get_modelmeta().custom_metadata_map
-    assert json.loads(told["run"]) == run
-    assert [c["name"] for c in json.loads(told["columns"])] == list(mmrl.load(run, GOOD).columns)
-
-
-@pytest.mark.parametrize("run", [GAME, "quickstart"])
-def test_torchscript(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from mmrl.policy import torch_file
-
-    path = tmp_path / "policy.pt"
-    exported(capsys, run, "torchscript", path)
-    raw, quotes = rows(run)
-    np.testing.assert_allclose(torch_file.read(path)(raw[:7]), quotes[:7], rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("run", RUNS)
-def test_numpy(run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "policy.npz"
-    told = exported(capsys, run, "numpy", path)
-    raw, quotes = rows(run)
-    policy = mmrl.load(path)
-    assert np.array_equal(policy.quotes(raw), quotes)
-    assert told["quotes"] == list(policy.axes) and told["observation"] == list(policy.columns)
-    assert told["epoch"] == policy.epoch and told["bytes"] == path.stat().st_size
-
-
-@pytest.mark.parametrize("kind", ["onnx", "torchscript"])
-def test_choices_rounding_and_bounds(kind: str, tmp_path: Path) -> None:
-    """No shipped run has them: a categorical policy with a skew that fades, whole numbers, and a lower bound."""
-    if kind == "onnx":
-        pytest.importorskip("onnx", reason="onnx is not installed: pip install '.[onnx]'")
-    f = mmrl.load(GAME, GOOD).frozen
-    grids = ((0.4, 1.5, 2.6), (0.3, 0.9))
-    axes = tuple(replace(a, grid=g, grid_skew=s) for a, g, s in zip(f.axes, grids, (0.1, -0.1), strict=True))
-    axes = (replace(axes[0], whole=True, low=1.0), axes[1])
-    rng = np.random.default_rng(1)
-    layers = (*f.layers[:-1], (rng.normal(size=(32, 5)).astype(np.float32), f.layers[0][1][:5]))
-    chosen = replace(f, kind="categorical", axes=axes, layers=layers, skip=rng.normal(size=(2, 5)).astype(np.float32))
-    found, path = export.FORMATS[kind], tmp_path / "policy"
-    found.write(chosen, path)
-    raw = export.observations(chosen)[:500]
-    quotes = chosen.quotes(raw)
-    assert (
-        len(np.unique(quotes[:, 0])) > 2
-        and quotes[:, 0].min() == 1.0
-        and np.array_equal(quotes[:, 0], np.rint(quotes[:, 0]))
-    )
-    apart = np.abs(found.read(path)(raw) - quotes).max(axis=1)
-    assert (apart < 1e-5).mean() > 0.995
-
-
-def test_a_file_that_quotes_otherwise_is_not_kept(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = Frozen.quotes
-    monkeypatch.setattr(Frozen, "quotes", lambda self, raw: real(self, raw) * 1.001)
-    code, _, err = said(capsys, GAME, "--numpy", str(tmp_path / "a.npz"))
-    assert code == 1 and "quotes otherwise than the run" in err and list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ((), "say what to write: --onnx FILE, --torchscript FILE, --numpy FILE"),
-        (("--onnx", "a", "--numpy", "b.npz"), "--onnx and --numpy: one file at a time"),
-        (("--numpy", "a.np"), "must end with .npz"),
-        (("--numpy", "nowhere/a.npz"), "there is no folder nowhere"),
-        (("--onnx", "."), "is a folder"),
-        (("--numpy", "there.npz"), "is there already: add --force"),
-        (("--numpy", "a.npz", "--epoch", "123456"), "keeps the policies of epochs"),
-    ],
-)
-def test_what_cannot_be_is_refused(
-    words: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+@pytest.fixture
+def mmrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "there.npz").write_text("mine")
-    code, out, err = said(capsys, GAME, *words)
-    assert code == 2 and message in err and err.count("\n") == 1 and out == ""
-    assert (tmp_path / "there.npz").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+    for seed in (0, 1):
+        folder = shutil.copytree(GOOD / "quickstart", tmp_path / "results" / f"two-seed{seed}")
+        config = (folder / "config.toml").read_text()
+        lines = [line for line in config.splitlines() if not line.startswith("# ")]
+        (folder / "config.toml").write_text("\n".join(lines) + '\n"group" = "two"\n')
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, *capsys.readouterr()
+
+    return run
 
 
-def test_a_missing_package_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import sys
+RECORDS = read_metrics(GOOD / "quickstart" / "metrics.jsonl")
 
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    code, _, err = said(capsys, GAME, "--onnx", str(tmp_path / "a.onnx"))
-    assert code == 2 and "pip install onnx" in err and list(tmp_path.iterdir()) == []
+
+def test_csv_has_every_number(mmrl: Run) -> None:
+    assert mmrl("export", "two-seed1", "--csv", "a.csv")[1] == f"wrote a.csv: {len(RECORDS)} epochs of 1 run\n"
+    with open("a.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:3] == ["run", "epoch", "reward_mean"] and len(rows) == len(RECORDS)
+    for row, record in zip(rows, RECORDS, strict=True):
+        assert row["run"] == "two-seed1"
+        for key, value in record.items():
+            if value is None:
+                assert row[key] == ""
+            elif isinstance(value, int | float):
+                assert float(row[key]) == value
+            else:
+                assert row[key] == (value if isinstance(value, str) else json.dumps(value))
+
+
+def test_of_a_group_all_runs_are_written(mmrl: Run) -> None:
+    code, out, _ = mmrl("export", "two", "--csv", "a.csv", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["runs"] == ["two-seed0", "two-seed1"] and found["epochs"] == 2 * len(RECORDS)
+    with open("a.csv") as file:
+        assert [row["run"] for row in csv.DictReader(file)].count("two-seed0") == len(RECORDS)
+
+
+@pytest.mark.skipif(find_spec("polars") is None, reason="the extra data is not installed")
+def test_parquet_has_the_same_columns_typed(mmrl: Run) -> None:
+    import polars
+
+    assert mmrl("export", "two-seed0", "--parquet", "a.parquet")[0] == 0
+    frame = polars.read_parquet("a.parquet")
+    assert frame["epoch"].to_list() == [record["epoch"] for record in RECORDS]
+    assert frame["value_mean"].to_list() == [record["value_mean"] for record in RECORDS]
+    assert frame["epoch"].dtype == polars.Int64 and frame["value_mean"].dtype == polars.Float64
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is None, reason="the extra tensorboard is not installed")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_tensorboard_has_every_number(mmrl: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert mmrl("export", "two", "--tensorboard", "logs")[0] == 0
+    found = EventAccumulator("logs/two-seed1", {"scalars": 0})
+    found.Reload()
+    scalars = found.Scalars("value_mean")
+    assert [scalar.step for scalar in scalars] == [record["epoch"] for record in RECORDS]
+    assert [scalar.value for scalar in scalars] == pytest.approx([record["value_mean"] for record in RECORDS], rel=1e-6)
+    code, _, err = mmrl("export", "two", "--tensorboard", "logs")
+    assert code == 2 and "two-seed0 has event files there" in err
+    (Path("logs") / "mine.txt").write_text("kept")
+    assert mmrl("export", "two", "--tensorboard", "logs", "--force")[0] == 0
+    assert (Path("logs") / "mine.txt").exists() and len(list(Path("logs/two-seed0").iterdir())) == 1
+
+
+def test_what_cannot_be_exported_is_refused_and_nothing_written(mmrl: Run) -> None:
+    code, _, err = mmrl("export", "two")
+    assert code == 2 and "nothing to export to: add --tensorboard or --csv or --parquet" in err
+    Path("a.csv").write_text("mine")
+    code, _, err = mmrl("export", "two", "--csv", "a.csv")
+    assert code == 2 and "--csv a.csv is there already" in err and Path("a.csv").read_text() == "mine"
+    assert mmrl("export", "two", "--csv", "a.csv", "--force")[0] == 0 and Path("a.csv").read_text() != "mine"
+    assert "no folder none" in mmrl("export", "two", "--csv", "none/a.csv")[2]
+    assert "is a folder: name a file" in mmrl("export", "two", "--csv", "results")[2]
+    assert "is no folder" in mmrl("export", "two", "--tensorboard", "a.csv")[2] or find_spec("tensorboard") is None
+    assert mmrl("export", "three", "--csv", "b.csv")[0] == 3 and not Path("b.csv").exists()
+    (Path("results") / "two-seed0" / "metrics.jsonl").unlink()
+    code, _, err = mmrl("export", "two-seed0", "--csv", "b.csv")
+    assert code == 2 and "has not finished an epoch" in err and not Path("b.csv").exists()

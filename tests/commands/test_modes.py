@@ -16,7 +16,7 @@ import pytest
 import typer
 
 import cli
-from mmrl.commands import attach, calibrate, evaluate, modes, quote, replay
+from mmrl.commands import attach, calibrate, evaluate, modes, quote, replay, seeds, sweep
 from mmrl.commands import train as training
 from mmrl.evaluate import compare, surface
 from mmrl.plots import figures
@@ -54,7 +54,6 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
         "diff": (*RUN, "--diff", "avellaneda-stoikov"),
         "schema": ("--schema",),
     },
-    "export": {"file": (*GAME, "--numpy", "a.npz", "--force")},
     "quote": {"one": GAME, "table": (*GAME, "--table")},
     "replay": {
         "report": TAPE,
@@ -77,12 +76,19 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
     "runs pause": {"one": RUN},
     "runs change": {"one": ("quickstart", "lr=0.1", "--results", "runs")},
     "calibrate": {"fit": ("a.csv",), "write": ("a.csv", "-o", "m.toml"), "check": ("a.csv", "--check", "m.toml")},
+    "export": {
+        "csv": ("quickstart", "--results", "runs", "--csv", "a.csv"),
+        "json": (*RUN, "--csv", "a.csv", "--json"),
+        "policy": (*GAME, "--numpy", "a.npz", "--force"),
+    },
+    "sweep": {"new": ("my.toml", "--results", "runs"), "json": ("my.toml", "--results", "runs", "--json")},
     "train": {
         "new": ("--results", "runs"),
         "load": ("--load", "quickstart", "--results", "runs", "-ne", "100000"),
         "dry": ("--dry-run", "--results", "runs"),
         "dry load": ("--dry-run", "--load", "quickstart", "--results", "runs"),
         "detach": ("--detach", "--results", "runs"),
+        "seeds": ("--seeds", "0-2", "--results", "runs"),
         "plot": ("--plot", "--results", "runs"),
         "good": ("--good-results", "--results", "runs"),
     },
@@ -98,6 +104,8 @@ VALUES = {
     "--queue": "log", "--decision-interval": "2", "--lots": "7", "--lot": "0.5", "--sweep": "latency=2",
     "--diff": "lineage", "--onnx": "a.onnx", "--torchscript": "a.pt", "--numpy": "b.npz",
     "--name": "day", "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
+    "--seeds": "3,7", "--log-to": "tensorboard", "--csv": "b.csv", "--trials": "3", "--jobs": "2",
+    "--parquet": "b.parquet", "--tensorboard": "logs",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -113,6 +121,7 @@ REFUSED = {
     ("train", "dry"): {"--detach", "--force"},
     ("train", "detach"): {"--dry-run"},
     ("config", "schema"): {"--diff", "--results", "--json"},
+    ("train", "seeds"): {"--load", "--expand"},
     ("evaluate", "agents"): {"--epoch", "--stochastic", "--deterministic", "--results"},
     ("evaluate", "quotes"): {"--trajectories", "--seed", "--max-inventory", "--stochastic"},
     ("evaluate", "save"): {"--trajectories", "--seed", "--max-inventory", "--stochastic", "--json"},
@@ -143,6 +152,8 @@ AS_ANYWAY = {
     ("simulate", "others", "--force"),  # nothing is there to be overwritten
     ("simulate", "agent", "--force"),
     ("simulate", "json", "--force"),
+    ("export", "csv", "--force"),
+    ("export", "json", "--force"),
 }
 """What changes nothing because it is so anyway."""
 
@@ -153,6 +164,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("modes")
     shutil.copytree(GOOD, folder / "runs")
     shutil.copytree(GOOD, folder / "good-results")
+    member = shutil.copytree(GOOD / "quickstart", folder / "runs" / "two-seed0") / "config.toml"
+    lines = [line for line in member.read_text().splitlines() if not line.startswith("# ")]
+    member.write_text("\n".join([*lines, '"group" = "two"']) + "\n")
     good = folder / "good-results" / "quickstart"  # which is not the run of that name in "runs"
     (good / "metrics.jsonl").write_bytes(b"".join((good / "metrics.jsonl").read_bytes().splitlines(True)[:100]))
     max((good / "episodes").iterdir()).unlink()
@@ -197,6 +211,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(training, "train", said)
         patch.setattr(training, "detach", said)
         patch.setattr(replay, "replay", said)
+        patch.setattr(seeds, "train", said)
+        patch.setattr(seeds, "detach", said)
+        patch.setattr(sweep, "sweep", said)
         for name in ("load", "calibrate", "check"):
             patch.setattr(calibrate, name, said)
         yield folder

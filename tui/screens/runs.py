@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import ActiveBinding, Binding
@@ -15,9 +16,12 @@ from textual.widgets import Input, Static
 
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
+from mmrl.runs import groups as grouping
 from mmrl.runs.store import RunInfo
 
+from .. import groups
 from ..messages import PollRuns
+from ..run_index import Entry
 from ..run_order import HEADER, SORTS, STATES, ordered
 from ..session import Session
 from ..widgets.cells import row
@@ -57,6 +61,7 @@ class RunsScreen(RunActions):
         Binding("u", "undo", "Undo", tooltip="Restore the last run moved to the trash"),
         Binding("w", "states", "States", show=False, tooltip="Show only some states"),
         Binding("f", "group", "By folder", show=False, tooltip="Group by folder, or not"),
+        Binding("z", "fold", "Unfold", show=False, tooltip="Show or hide the runs of a group"),
         Binding("v", "preview", "Preview", show=False, tooltip="Show or hide the preview"),
         Binding("C", "columns", "Columns", show=False, tooltip="Choose the columns"),
         Binding("Y", "copy_path", "Copy path", show=False),
@@ -70,6 +75,8 @@ class RunsScreen(RunActions):
         super().__init__(session)
         self.marked: list[str] = []
         self.state_filter = "all"
+        self.unfolded: set[str] = set()
+        self.groups: dict[str, list[Entry]] = {}
         self._offered: list[bool] = []
         self._line = ""
 
@@ -128,8 +135,12 @@ class RunsScreen(RunActions):
         self.marked = [runs.now(key) for key in self.marked]  # one in the trash may come back, with its mark
         if self.session.chosen is not None:
             self.table.wanted, self.session.chosen = self.session.chosen, None
+            if self.table.wanted in entries:
+                self.unfolded.add(groups.key_of(entries[self.table.wanted]))
         order = ordered(runs, self.session.settings, self.state_filter, self.query_one("#filter", Input).value.strip())
-        self.table.show(order, changed if changed or gone else None, not runs.loading)
+        rows, self.groups = groups.folded(order, entries, self.unfolded)
+        changed = changed | {groups.key_of(entries[key]) for key in changed if key in entries}
+        self.table.show(rows, changed if changed or gone else None, not runs.loading)
         self.session.order = [key for key in order if not key.startswith(HEADER)]
         self.query_one(Preview).display = self._has_preview()
         self._top(sum(not key.startswith(HEADER) for key in order))
@@ -147,10 +158,16 @@ class RunsScreen(RunActions):
         self._point(not (changed or gone) or self.table.current in changed)
 
     def _cells(self, key: str) -> Cells:
-        """The cells in the row of a run."""
-        entry = self.session.runs.entries[key]
+        """The cells in the row of a run or a group."""
         settings = [column.key for column in self.table.columns if "." in column.key]
-        return row(entry, self._mark(key), self.app.theme_variables, self.size.width >= BARS_FROM, settings)
+        colours, wide = self.app.theme_variables, self.size.width >= BARS_FROM
+        if key in self.groups:
+            return groups.row(self.groups[key], key in self.unfolded, colours, wide, settings)
+        entry = self.session.runs.entries[key]
+        cells = row(entry, self._mark(key), colours, wide, settings)
+        if entry.info.group:
+            cells["name"] = Text(groups.INNER) + cells["name"]
+        return cells
 
     def _mark(self, key: str) -> int | None:
         return self._shown_marks().index(key) if key in self.marked else None
@@ -181,13 +198,18 @@ class RunsScreen(RunActions):
         entry = self.session.runs.entries.get(key) if key else None
         return entry.info if entry else None
 
+    def refusal(self, action: str) -> str | None:
+        if action in REFUSALS and self.table.current in self.groups:
+            return "this is a group: z shows its runs"
+        return super().refusal(action)
+
     def moved(self, old: Path, new: Path | None) -> None:
         self.app.post_message(PollRuns())
 
     def offers(self, active: ActiveBinding) -> bool:
         name = active.binding.action.partition("(")[0]
         if name in ("open", "mark"):
-            return self.subject() is not None
+            return self.table.current is not None
         if name == "compare":
             return len(self._shown_marks()) > 1
         if name == "undo":
@@ -207,7 +229,10 @@ class RunsScreen(RunActions):
     def _point(self, changed: bool = True) -> None:
         """Show the run under the cursor, and the keys for it; `changed` is whether there is anything new about it."""
         key = self.table.current
-        self.query_one(Preview).point(self.session.runs.entries.get(key) if key else None, changed)
+        entry = self.session.runs.entries.get(key) if key else None
+        if key in self.groups:
+            entry = groups.best_of(self.groups[key])
+        self.query_one(Preview).point(entry, changed)
         offered = [self.refusal(action) is None for action in REFUSALS]
         offered += [self._narrowed(), bool(self.session.trashed), key is not None]
         if offered != self._offered:
@@ -294,9 +319,29 @@ class RunsScreen(RunActions):
     def action_move(self, by: int) -> None:
         self.table.move_cursor(row=self.table.cursor_row + by)
 
+    def action_fold(self) -> None:
+        """Show or hide the runs of the group under the cursor, or of the one that the run under it belongs to."""
+        key = self.table.current or ""
+        entry = self.session.runs.entries.get(key)
+        group = groups.key_of(entry) if entry else key
+        if group not in self.groups:
+            self.toast("this run belongs to no group", "warning")
+            return
+        self.unfolded ^= {group}
+        self.table.wanted = group
+        self.runs_changed(set(), set())
+
+    def _mark_group(self, key: str) -> None:
+        """Mark the best runs of a group, or none of them where all are marked already."""
+        keys = [info.folder for info in grouping.ranked([entry.info for entry in self.groups[key]])[:8]]
+        others = [marked for marked in self.marked if marked not in keys]
+        self.marked = others if set(keys) <= set(self.marked) else [*others, *keys][-8:]
+
     def action_mark(self) -> None:
         key = self.table.current
-        if key in self.marked:
+        if key in self.groups:
+            self._mark_group(key)
+        elif key in self.marked:
             self.marked.remove(key)
         elif key and len(self._shown_marks()) < 8:
             self.marked.append(key)
@@ -309,7 +354,9 @@ class RunsScreen(RunActions):
 
     def action_open(self, tab: str = "charts") -> None:
         run = self.subject()
-        if run:
+        if self.table.current in self.groups:
+            self.action_fold()
+        elif run:
             from .run import RunScreen
 
             self.app.push_screen(RunScreen(self.session, Path(run.folder), tab))

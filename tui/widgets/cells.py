@@ -75,6 +75,14 @@ def short_name(market: str) -> str:
     return printable(market) if spec is None else spec.short
 
 
+def setting_text(text: str) -> str:
+    """A setting for a narrow column: of a number of many digits the first four."""
+    try:
+        return f"{float(text):.4g}" if len(text) > 7 and "." in text else printable(text) or "-"
+    except ValueError:
+        return printable(text)
+
+
 def row(
     entry: Entry, marked: int | None, colours: dict[str, str], wide: bool, settings: Iterable[str] = ()
 ) -> dict[str, Text]:
@@ -91,7 +99,7 @@ def row(
         "speed": compact(info.steps_per_second, 3),
         "age": age(since),
     }
-    right |= {key: printable(entry.setting(key)) or "-" for key in settings}
+    right |= {key: setting_text(entry.setting(key)) for key in settings}
     cells = {
         "mark": Text(mark, style=colours.get("accent", "")),
         "state": state_text(info.state, colours),

@@ -1,0 +1,168 @@
+"""The spec of a sweep: a TOML file of the settings that stay, those that are searched, and what is to be maximised.
+
+preset = "avellaneda-stoikov-ppo"   # or market_file = "amzn.toml"; both may be left out
+objective = "optimality"            # any metric of docs/metrics.md; "-value_loss" minimises
+take = "best"                       # of a trial's epochs: best, last, or tail (mean of the last tenth)
+trials = 40
+prune = true                        # stop trials below the median of the others at their epoch
+
+[settings]
+ne = 60
+
+[search]
+lr = { low = 1e-4, high = 0.1, log = true }
+minibatches = { low = 1, high = 8 }
+noclip = [true, false]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmrl.settings.declare import ConfigError, brief, choose
+from mmrl.settings.fields import NAME, FieldSpec, field
+from mmrl.settings.files import parsed, read_text
+from mmrl.settings.market_file import MarketFile, read_market_file
+from mmrl.settings.model import Config
+from mmrl.settings.sources import fitted_preset, replaced, resolve
+
+KEYS = ("preset", "market_file", "objective", "take", "trials", "prune", "settings", "search")
+TAKES = ("best", "last", "tail")
+GRADES = ("optimality", "grade")
+"""Of the best policy, which a run keeps: of these the best epoch counts unless told otherwise."""
+PLACES = ("run.name", "run.results", "run.seed")
+MOST_TRIALS = 100_000
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One setting that is searched: a range, or some choices."""
+
+    key: str
+    choices: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    step: float | None = None
+    log: bool = False
+    whole: bool = False
+    """Whether its values are whole numbers."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A spec as it is used."""
+
+    name: str
+    text: str
+    objective: str
+    """A metric; its key in the records of an epoch is `objective` or `objective_mean`."""
+    minimise: bool
+    take: str
+    trials: int
+    prune: bool
+    base: Config
+    origins: dict[str, str]
+    fitted: MarketFile | None
+    search: tuple[Dimension, ...]
+
+    def config(self, values: Mapping[str, Value]) -> Config:
+        """The settings of a trial."""
+        return replaced(self.base, values)
+
+
+def read_sweep(path: str, results: str) -> Sweep:
+    """The spec in a file. Raises ConfigError naming the file, the key, and what is allowed."""
+    path, text = read_text(path, "SPEC")
+    table = parsed(text, path)
+    try:
+        return _read(Path(path).stem, text, table, results, Path(path).parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _read(name: str, text: str, table: Mapping[str, Any], results: str, place: Path) -> Sweep:
+    for key in table:
+        if key not in KEYS:
+            raise ConfigError(f"unknown key '{key}': there are {choose(key, KEYS).removeprefix('one of ')}")
+    objective = _typed(table, "objective", str, None)
+    minimise, objective = objective.startswith("-"), objective.removeprefix("-")
+    take = _typed(table, "take", str, "best" if objective in GRADES else "tail")
+    if take not in TAKES:
+        raise ConfigError(f"take = {brief(take)} is not allowed: it must be one of {', '.join(TAKES)}")
+    trials = _typed(table, "trials", int, 20)
+    if not 1 <= trials <= MOST_TRIALS:
+        raise ConfigError(f"trials = {brief(trials)} is not allowed: it must be >= 1 and <= {MOST_TRIALS}")
+    settings = {field(key).key: _plain(value) for key, value in _typed(table, "settings", dict, {}).items()}
+    preset, file = _typed(table, "preset", str, ""), _typed(table, "market_file", str, "")
+    fitted = read_market_file(str(place / file)) if file else fitted_preset(preset) if preset else None
+    base, origins = resolve(settings, None, preset or None, {}, fitted if file else None)
+    origins = {key: "sweep" if origin == "flag" else origin for key, origin in origins.items()}
+    search = _typed(table, "search", dict, {})
+    if not search:
+        raise ConfigError("it has no [search]: name the settings to search, such as lr = { low = 1e-4, high = 0.1 }")
+    dimensions = tuple(_dimension(key, value, base) for key, value in search.items())
+    twice = [d.key for d in dimensions if d.key in settings or sum(e.key == d.key for e in dimensions) > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]} is given twice: keep it in [search] or in [settings]")
+    found = Sweep(
+        name, text, objective, minimise, take, trials, _typed(table, "prune", bool, True),
+        replaced(base, {"run.results": results}), origins, fitted, dimensions,
+    )  # fmt: skip
+    for dimension in dimensions:
+        for value in dimension.choices or (dimension.low, dimension.high):
+            found.config({dimension.key: int(value) if dimension.whole else value})
+    return found
+
+
+def _typed(table: Mapping[str, Any], key: str, kind: type, instead: Any) -> Any:
+    value = table.get(key, instead)
+    if value is None:
+        raise ConfigError(f'it has no {key}: add for example {key} = "optimality"')
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        names = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table"}
+        raise ConfigError(f"{key} = {brief(value)} is not allowed: it must be {names[kind]}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _dimension(key: str, value: Any, base: Config) -> Dimension:
+    spec = field(key, base.market.name)
+    if spec.key in PLACES or spec.key == NAME:
+        raise ConfigError(f"search.{key}: {spec.key} cannot be searched: drop it")
+    if isinstance(value, list):
+        if len(value) < 2 or any(not isinstance(item, bool | int | float | str) for item in value):
+            raise ConfigError(f"search.{key} = {brief(value)} is not allowed: list two or more plain values")
+        return Dimension(spec.key, tuple(float(v) if spec.kind == "float" and type(v) is int else v for v in value))
+    if not isinstance(value, dict) or not {"low", "high"} <= set(value) <= {"low", "high", "log", "step"}:
+        raise ConfigError(
+            f"search.{key} = {brief(value)} is not allowed: write {{ low = ..., high = ... }} with log = true or "
+            "step = ... as you like, or a list of choices"
+        )
+    return _range(key, spec, value)
+
+
+def _range(key: str, spec: FieldSpec, value: Mapping[str, Any]) -> Dimension:
+    whole, log, step = spec.kind == "int", value.get("log", False), value.get("step")
+    if spec.kind not in ("int", "float"):
+        raise ConfigError(f"search.{key}: {spec.key} is no number: list its choices")
+    kinds = int if whole else (int, float)
+    numbers = [value["low"], value["high"], *([step] if step is not None else [])]
+    if any(isinstance(n, bool) or not isinstance(n, kinds) for n in numbers) or not isinstance(log, bool):
+        raise ConfigError(
+            f"search.{key}: low, high and step must be {'whole ' if whole else ''}numbers, log a truth value"
+        )
+    low, high = numbers[:2]
+    if not low < high:
+        raise ConfigError(f"search.{key}: low = {low} must be below high = {high}")
+    if log and (low <= 0 or step is not None):
+        raise ConfigError(f"search.{key}: log = true needs low > 0 and no step")
+    if step is not None and not 0 < step <= high - low:
+        raise ConfigError(f"search.{key}: step = {step} must be > 0 and at most high - low")
+    return Dimension(spec.key, (), low, high, step, log, whole)

@@ -1,0 +1,362 @@
+"""One training by several processes, started by torchrun: rank 0 trains, the others help it.
+
+Rank 0 has the run, the networks' optimiser, the value function and all statistics, and works as a training alone does.
+Of each epoch the others simulate a share of the trajectories: a trajectory's random numbers follow from (seed, epoch,
+index), so the batch is the same, to the last bit, for any number of processes, and so is all that is computed from the
+whole batch. Of each step's gradient every rank sums its rows; the sums are reduced to rank 0, which moves the policy
+and sends it on. The helpers keep nothing from one epoch to the next: any number of them can go on with a run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from mmrl.learn.gradient import STATISTICS, accumulate
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import Policy, make_policy
+from mmrl.learn.returns import LearningBatch
+from mmrl.learn.trainer import Trainer, one_torch_thread
+from mmrl.markets.contract import spec_of
+from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.streams import stream_seed
+from mmrl.rollout.trajectories import FLOWS, PER_TRAJECTORY, Trajectories
+from mmrl.runs.machine import cpus
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.model import Config
+from mmrl.settings.sources import dump_toml, load_toml
+from mmrl.statistics.attempts import Attempts
+from mmrl.training.ranks import ranks
+
+END, BEGIN, ROLL, ROWS, GRADIENT = range(5)
+FOREVER = timedelta(days=365)
+"""A paused run waits; that a rank has died is known from its closed connections."""
+ROW_COLUMNS = ("observation", "action", "log_prob", "advantage")
+
+
+class RankLost(ConnectionError):
+    """Another process of the training has ended."""
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn what torch raises when a connection closes into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "onnection" not in str(error) and "eer" not in str(error):
+            raise
+        raise RankLost("another process of this training has ended: the same command goes on with the run") from None
+
+
+def join() -> None:
+    """Meet the other processes."""
+    with told():
+        dist.init_process_group("gloo", timeout=FOREVER)
+
+
+def leave() -> None:
+    """Rank 0 lets the others go, if they are there."""
+    if dist.is_available() and dist.is_initialized():
+        with _suppressed():
+            _tell(END)
+        dist.destroy_process_group()
+
+
+@contextmanager
+def _suppressed() -> Iterator[None]:
+    try:
+        yield
+    except (RankLost, RuntimeError):
+        return
+
+
+def check(config: Config) -> None:
+    """Raise ConfigError for a training that cannot be shared between processes."""
+    from mmrl.rollout.devices import resolve
+
+    count = ranks()
+    if resolve(config)[0] != "compiled":
+        raise ConfigError("torchrun needs the compiled engine, on CPUs: add --engine compiled --device cpu")
+    if config.training.nb < count:
+        raise ConfigError(f"training.nb = {config.training.nb} is below the {count} processes of torchrun: raise it")
+
+
+def threads_of(config: Config) -> int:
+    """Threads of one process, which shares its machine with others."""
+    return config.run.threads or max(cpus() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
+
+
+def share(count: int, of: int, number: int) -> tuple[int, int]:
+    """First and last + 1 of the part of `count` things that the process `number` of so many has."""
+    return count * number // of, count * (number + 1) // of
+
+
+class ParallelTrainer(Trainer):
+    """The trainer of rank 0."""
+
+    def __init__(self, config: Config, attempts: Attempts | None = None) -> None:
+        super().__init__(config, attempts)
+        self.processes = dist.get_world_size()
+        self.threads = threads_of(config)
+        self.gradient = self._gradient
+        self._buffers = Buffers(flows=False)
+        self._sent: LearningBatch | None = None
+        text = np.frombuffer(dump_toml(config).encode(), np.uint8).copy()
+        _tell(BEGIN, len(text))
+        _broadcast(torch.from_numpy(text))
+
+    def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
+        if epoch == 0:  # a few trajectories, before the others begin
+            return super()._rollout(epoch, normaliser, count)
+        _tell(ROLL, epoch, count)
+        _broadcast(_flat(self.policy), torch.from_numpy(normaliser.mean), torch.from_numpy(normaliser.var))
+        own = _simulated(self.config, self.policy, normaliser, epoch, count, self.threads, self._buffers)
+        parts = [_columns(own)]
+        parts += [_received(parts[0], number) for number in range(1, self.processes)]
+        self._sent = None
+        return _joined(parts)
+
+    def _gradient(
+        self,
+        policy: Policy,
+        batch: LearningBatch,
+        part: Tensor | None,
+        config: Config,
+        coefficient: float,
+        threads: int,
+    ) -> list[float]:
+        rows = int(batch.log_prob.shape[0])
+        if batch is not self._sent:
+            self._scatter(batch, rows)
+        indices = torch.empty(0, dtype=torch.int64) if part is None else part
+        _tell(GRADIENT, rows if part is None else len(part), part is not None, _bits(coefficient))
+        _broadcast(_flat(policy), indices)
+        own = batch_rows(batch, *share(rows, self.processes, 0))
+        sums = _summed(policy, own, indices if part is not None else None, 0, config, coefficient, threads)
+        with told():
+            dist.reduce(sums, 0)
+        means = sums / (rows if part is None else len(part))
+        _leave(policy, means[: -len(STATISTICS)])
+        return means[-len(STATISTICS) :].tolist()
+
+    def _scatter(self, batch: LearningBatch, rows: int) -> None:
+        """Send each process the rows whose gradients it sums in this epoch."""
+        _tell(ROWS, rows)
+        for number in range(1, self.processes):
+            first, last = share(rows, self.processes, number)
+            for name in ROW_COLUMNS:
+                with told():
+                    dist.send(getattr(batch, name)[first:last].contiguous(), number)
+        self._sent = batch
+
+
+def help_out() -> None:
+    """What every rank but 0 does: as it is told, until it is told to end or rank 0 is gone."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides when the training ends
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        _help()
+    except RankLost:  # rank 0 says what happened, if it lives
+        raise SystemExit(1) from None
+
+
+def _help() -> None:
+    join()
+    helper = None
+    while True:
+        order = torch.zeros(4, dtype=torch.int64)
+        _broadcast(order)
+        what, *facts = order.tolist()
+        if what == END:
+            return
+        if what == BEGIN:
+            text = torch.zeros(facts[0], dtype=torch.uint8)
+            _broadcast(text)
+            helper = _Helper(load_toml(text.numpy().tobytes().decode()).config)
+        elif helper is not None:
+            (helper.roll, helper.rows, helper.gradient)[what - ROLL](*facts)
+
+
+class _Helper:
+    """The state of a rank that helps, within one epoch."""
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.policy = config, make_policy(config)
+        self.own, self.of = dist.get_rank(), dist.get_world_size()
+        self.threads, self.buffers = threads_of(config), Buffers(flows=False)
+        self.normaliser = RunningNormaliser(len(spec_of(config).columns))
+
+    def roll(self, epoch: int, count: int, *_: int) -> None:
+        """Simulate a share of an epoch and send it to rank 0."""
+        flat = _flat(self.policy)
+        _broadcast(flat, torch.from_numpy(self.normaliser.mean), torch.from_numpy(self.normaliser.var))
+        _take(self.policy, flat)
+        batch = _simulated(self.config, self.policy, self.normaliser, epoch, count, self.threads, self.buffers)
+        columns = _columns(batch)
+        sizes = torch.tensor([batch.count, batch.nnz])
+        with told():
+            dist.send(sizes, 0)
+            for column in columns.values():
+                if column.size:
+                    dist.send(_sendable(np.ascontiguousarray(column)), 0)
+
+    def rows(self, count: int, *_: int) -> None:
+        """Take the rows whose gradients this rank sums."""
+        spec = spec_of(self.config)
+        self.first, last = share(count, self.of, self.own)
+        size = last - self.first
+        shapes = ((size, len(spec.columns)), (size, len(spec.axes)), (size,), (size,))
+        found = [torch.zeros(shape) for shape in shapes]
+        with told():
+            for column in found:
+                dist.recv(column, 0)
+        observation, action, log_prob, advantage = found
+        self.batch = LearningBatch(observation, action, log_prob, advantage)
+
+    def gradient(self, size: int, chosen: int, bits: int) -> None:
+        """Sum the gradients of some of its rows."""
+        flat, indices = _flat(self.policy), torch.zeros(size if chosen else 0, dtype=torch.int64)
+        _broadcast(flat, indices)
+        _take(self.policy, flat)
+        part = indices if chosen else None
+        sums = _summed(self.policy, self.batch, part, self.first, self.config, _number(bits), self.threads)
+        with told():
+            dist.reduce(sums, 0)
+
+
+def _tell(what: int, *facts: int) -> None:
+    _broadcast(torch.tensor([what, *facts, *[0] * (3 - len(facts))], dtype=torch.int64))
+
+
+def _broadcast(*tensors: Tensor) -> None:
+    with told():
+        for tensor in tensors:
+            dist.broadcast(tensor, 0)
+
+
+def _bits(number: float) -> int:
+    return int(np.float64(number).view(np.int64))
+
+
+def _number(bits: int) -> float:
+    return float(np.int64(bits).view(np.float64))
+
+
+def _flat(policy: Policy) -> Tensor:
+    return torch.cat([parameter.detach().reshape(-1) for parameter in policy.parameters()])
+
+
+def _take(policy: Policy, flat: Tensor) -> None:
+    with torch.no_grad():
+        for parameter, part in _cut(policy, flat):
+            parameter.copy_(part)
+
+
+def _leave(policy: Policy, flat: Tensor) -> None:
+    """Leave a gradient in the parameters."""
+    for parameter, part in _cut(policy, flat):
+        parameter.grad = part.to(parameter.dtype)
+
+
+def _cut(policy: Policy, flat: Tensor) -> Iterator[tuple[Any, Tensor]]:
+    parameters = list(policy.parameters())
+    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        yield parameter, part.reshape(parameter.shape)
+
+
+def _summed(
+    policy: Policy,
+    own: LearningBatch,
+    part: Tensor | None,
+    first: int,
+    config: Config,
+    coefficient: float,
+    threads: int,
+) -> Tensor:
+    """Sums over those rows of a minibatch that are this rank's: gradient, then STATISTICS, float64.
+
+    `part` counts the rows of the whole batch, of which the rank's begin at `first`; None: all.
+    """
+    size = len(own.log_prob)
+    if part is not None:
+        part = part[(part >= first) & (part < first + size)] - first
+        size = len(part)
+    count = sum(parameter.numel() for parameter in policy.parameters())
+    if not size:
+        return torch.zeros(count + len(STATISTICS), dtype=torch.float64)
+    policy.zero_grad()
+    with one_torch_thread():
+        means = accumulate(policy, own, part, config, coefficient, threads)
+    gradients = [parameter.grad for parameter in policy.parameters() if parameter.grad is not None]
+    gradient = torch.cat([each.reshape(-1).double() for each in gradients])
+    return torch.cat([gradient, torch.tensor(means, dtype=torch.float64)]) * size
+
+
+def batch_rows(batch: LearningBatch, first: int, last: int) -> LearningBatch:
+    """Some rows of a batch."""
+    observation, action, log_prob, advantage = (getattr(batch, name)[first:last] for name in ROW_COLUMNS)
+    return LearningBatch(observation, action, log_prob, advantage)
+
+
+def _simulated(
+    config: Config,
+    policy: Policy,
+    normaliser: RunningNormaliser,
+    epoch: int,
+    count: int,
+    threads: int,
+    buffers: Buffers,
+) -> Trajectories:
+    """This rank's share of an epoch."""
+    first, last = share(count, dist.get_world_size(), dist.get_rank())
+    seed = stream_seed(config.run.seed, "market")
+    weights = policy.weights(normaliser)
+    with one_torch_thread():
+        return rollout(
+            config, weights, seed, epoch, first=first, count=last - first, threads=threads, buffers=buffers
+        ).numpy()
+
+
+def _columns(batch: Trajectories) -> dict[str, np.ndarray]:
+    """The arrays of a batch by name, lengths in place of offsets."""
+    named = {each.name: getattr(batch, each.name) for each in fields(batch)}
+    found = {name: array for name, array in named.items() if array is not None and name not in ("offsets", "live")}
+    return {"lengths": np.diff(batch.offsets), **found}
+
+
+def _received(like: dict[str, np.ndarray], source: int) -> dict[str, np.ndarray]:
+    """The arrays that another rank sends: the same names, kinds and widths, other lengths."""
+    sizes = torch.zeros(2, dtype=torch.int64)
+    found = {}
+    with told():
+        dist.recv(sizes, source)
+        trajectories, rows = sizes.tolist()
+        for name, own in like.items():
+            each = name in (*PER_TRAJECTORY, "lengths", "split")
+            length = trajectories if each else 0 if name in FLOWS else rows
+            array = found[name] = np.zeros((length, *own.shape[1:]), own.dtype)
+            if array.size:
+                dist.recv(_sendable(array), source)
+    return found
+
+
+def _sendable(array: np.ndarray) -> Tensor:
+    """The memory of an array as a tensor of a kind that gloo knows."""
+    return torch.from_numpy(array.view(np.uint8) if array.dtype == np.bool_ else array)
+
+
+def _joined(parts: list[dict[str, np.ndarray]]) -> Trajectories:
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    offsets = np.concatenate([[0], np.cumsum(whole.pop("lengths"))])
+    return Trajectories(offsets=offsets.astype(np.int64), **whole)

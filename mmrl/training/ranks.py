@@ -1,0 +1,19 @@
+"""Which process of a training this is, where torchrun has started several."""
+
+from __future__ import annotations
+
+import os
+
+SETTLE = 25.0
+"""Seconds in which signals count as one: torchrun passes on the signal that the terminal has sent to all, and kills
+whatever still runs after 30 s."""
+
+
+def ranks() -> int:
+    """Processes of this training; 1 unless torchrun has started it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def rank() -> int:
+    """Number of this process among them."""
+    return int(os.environ.get("RANK", "0")) if ranks() > 1 else 0

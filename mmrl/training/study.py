@@ -1,0 +1,275 @@
+"""The study of a sweep: its trials in a journal that any number of processes and machines share.
+
+The folder of a sweep has its spec (sweep.toml), the journal (journal.log) and in `workers` a folder for each process
+that works on it, locked as long as it lives. A trial whose worker and whose training are both gone is given to the next
+worker that asks, which resumes its run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmrl.markets.contract import spec_of
+from mmrl.runs.groups import SPEC, begin_member
+from mmrl.runs.history import read_metrics
+from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.metrics import METRICS, metric_of
+from mmrl.runs.names import namesake, run_folder
+from mmrl.runs.store import CONFIG
+from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.sweep_file import Dimension, Sweep, Value
+
+JOURNAL, WORKERS = "journal.log", "workers"
+WORKER = "worker"
+"""Name of a fact of a trial in the journal: the folder of the worker that has it."""
+INSTALL = "mmrl sweep needs Optuna: pip install 'market-making-rl[sweep]'"
+PATIENCE = 30.0
+"""Seconds to wait for another worker that takes a trial."""
+STARTUP, WARM_UP = 5, 0.1
+"""Trials, and the share of the epochs, before any trial is pruned."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial that this worker has."""
+
+    number: int
+    values: dict[str, Value]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial that has ended or goes on, as the journal has it."""
+
+    number: int
+    run: str
+    state: str
+    """complete, pruned, failed or running."""
+    value: float | None
+    values: dict[str, Value]
+
+
+class Study:
+    """One worker's view of a study; use it in a with block."""
+
+    def __init__(self, sweep: Sweep, threads: int) -> None:
+        """`threads`: of each training where the spec names no number."""
+        try:
+            import optuna
+            from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+        except ImportError:
+            raise ConfigError(INSTALL) from None
+        check_objective(sweep)
+        self._optuna = optuna
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.sweep, self.root, self.threads = sweep, Path(sweep.base.run.results), threads
+        self.folder = begin_folder(sweep)
+        journal = str(self.folder / JOURNAL)
+        # the lock works on network file systems too
+        self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
+        self.study = optuna.create_study(
+            storage=self._storage,
+            study_name=sweep.name,
+            direction="minimize" if sweep.minimise else "maximize",
+            sampler=optuna.samplers.TPESampler(constant_liar=True),
+            pruner=optuna.pruners.MedianPruner(STARTUP, int(WARM_UP * sweep.base.training.ne))
+            if sweep.prune
+            else optuna.pruners.NopPruner(),
+            load_if_exists=True,
+        )
+        place = self.folder / WORKERS / uuid.uuid4().hex
+        place.mkdir(parents=True)
+        self._alive = RunLock(place).take()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._alive.release()
+        (self._alive.folder / "lock").unlink(missing_ok=True)
+        self._alive.folder.rmdir()
+
+    def claim(self, target: int) -> Trial | None:
+        """A trial to train: one that its worker has left, or a new one while there are fewer than `target`; or None."""
+        states = self._optuna.trial.TrialState
+        with self._alone():
+            trials = self.study.get_trials(deepcopy=False)
+            for trial in trials:
+                if trial.state == states.RUNNING and self._left(trial):
+                    self._storage.set_trial_user_attr(trial._trial_id, WORKER, self._alive.folder.name)
+                    return self._begun(trial.number, self._values(trial.params))
+            for _ in range(len(trials), target):
+                asked = self.study.ask()
+                asked.set_user_attr(WORKER, self._alive.folder.name)
+                for dimension in self.sweep.search:
+                    _suggest(asked, dimension)
+                try:
+                    return self._begun(asked.number, self._values(asked.params))
+                except ConfigError as error:  # values that contradict each other
+                    self.study.tell(asked.number, state=states.FAIL)
+                    note(f"trial {asked.number}: {error}")
+        return None
+
+    def others(self) -> int:
+        """Trials that other workers have in training."""
+        running = self.study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,))
+        return sum(trial.user_attrs.get(WORKER) != self._alive.folder.name for trial in running)
+
+    def report(self, trial: Trial, record: dict[str, Any]) -> bool:
+        """Take the record of an epoch; whether the trial should stop, being below the median."""
+        value, epoch = self._of(record), int(record["epoch"])
+        own = self._trial(trial)
+        if value is None or epoch in self._frozen(trial).intermediate_values:
+            return False
+        own.report(value, epoch)
+        return bool(own.should_prune())
+
+    def end(self, trial: Trial, state: str) -> float | None:
+        """Write down how a trial ended (complete, pruned, failed); its value, None where it has none."""
+        states = self._optuna.trial.TrialState
+        value = self._value(trial.folder) if state == "complete" else None
+        state = "failed" if state == "complete" and value is None else state
+        told = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[state]
+        self.study.tell(trial.number, value, told, skip_if_finished=True)
+        return value
+
+    def outcomes(self) -> list[Outcome]:
+        """All trials: those with a value from the best to the worst, then the others by their number."""
+        names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+        found = [
+            Outcome(
+                t.number, self.run_name(t.number), names.get(t.state.name, "running"),
+                t.value if t.state.name == "COMPLETE" else None, self._values(t.params),
+            )
+            for t in self.study.get_trials(deepcopy=False)
+        ]  # fmt: skip
+        sign = 1 if self.sweep.minimise else -1
+        return sorted(found, key=lambda o: (o.value is None, sign * (o.value or 0.0), o.number))
+
+    def importance(self) -> dict[str, float]:
+        """Share of each searched setting in the spread of the objective (PED-ANOVA); empty while too few are known."""
+        valued = [outcome.value for outcome in self.outcomes() if outcome.value is not None]
+        if len(valued) < 2 * len(self.sweep.search) + 2 or len(set(valued)) < 2:
+            return {}
+        evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
+        found = self._optuna.importance.get_param_importances(self.study, evaluator=evaluator)
+        return {key: float(share) for key, share in found.items() if math.isfinite(share)}
+
+    def run_name(self, number: int) -> str:
+        """The run of a trial."""
+        return f"{self.sweep.name}-{number}"
+
+    def _alone(self) -> RunLock:
+        """The lock of the sweep's folder, waited for: nobody else takes a trial meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return RunLock(self.folder).take()
+            except RunBusy:
+                if time.monotonic() > deadline:
+                    raise
+
+    def _left(self, trial: Any) -> bool:
+        """Whether neither the worker of a trial nor its training lives."""
+        worker = trial.user_attrs.get(WORKER, "")
+        if worker and is_locked(self.folder / WORKERS / worker):
+            return False
+        return not is_locked(self.root / self.run_name(trial.number))
+
+    def _begun(self, number: int, values: dict[str, Value]) -> Trial:
+        """A trial with the folder of its run, created where it is missing."""
+        name = self.run_name(number)
+        folder = run_folder(self.root, name)
+        if not (folder / CONFIG).is_file():
+            threads = self.sweep.base.run.threads or self.threads
+            config = self.sweep.config({**values, "run.name": name, "run.threads": threads})
+            origins = {**self.sweep.origins, **dict.fromkeys(values, f"sweep {self.sweep.name}")}
+            folder = begin_member(config, origins, self.sweep.name, self.sweep.fitted)
+        return Trial(number, values, folder)
+
+    def _values(self, params: dict[str, Any]) -> dict[str, Value]:
+        return {dimension.key: params[dimension.key] for dimension in self.sweep.search if dimension.key in params}
+
+    def _frozen(self, trial: Trial) -> Any:
+        return self.study.get_trials(deepcopy=False)[trial.number]
+
+    def _trial(self, trial: Trial) -> Any:
+        return self._optuna.trial.Trial(self.study, self._frozen(trial)._trial_id)
+
+    def _of(self, record: dict[str, Any]) -> float | None:
+        name = self.sweep.objective
+        value = record.get(name, record.get(f"{name}_mean"))
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            return None
+        return float(value)
+
+    def _value(self, folder: Path) -> float | None:
+        known = [value for value in map(self._of, read_metrics(folder / "metrics.jsonl")) if value is not None]
+        return taken(known, self.sweep.take, self.sweep.minimise)
+
+
+def check_objective(sweep: Sweep) -> None:
+    """Raise ConfigError for an objective that no epoch records, or that this market does not have."""
+    if metric_of(sweep.objective) is None:
+        known = [metric.name for metric in METRICS if metric.drawn]
+        raise ConfigError(f"objective = {sweep.objective!r}: there are {choose(sweep.objective, known)[7:]}")
+    if sweep.objective == "optimality" and not spec_of(sweep.base).exact_optimum:
+        raise ConfigError(f"objective = 'optimality': market {sweep.base.market.name} has no exact optimum: use grade")
+
+
+def taken(values: Sequence[float], take: str, minimise: bool = False) -> float | None:
+    """What counts of a trial, given the objective by epoch: the best, the last, or the mean of the last tenth."""
+    if not values:
+        return None
+    if take == "last":
+        return values[-1]
+    if take == "best":
+        return min(values) if minimise else max(values)
+    tail = values[-max(len(values) // 10, 1) :]
+    return math.fsum(tail) / len(tail)
+
+
+def _suggest(trial: Any, dimension: Dimension) -> None:
+    key = dimension.key
+    if dimension.choices:
+        trial.suggest_categorical(key, dimension.choices)
+    elif dimension.whole:
+        trial.suggest_int(
+            key, int(dimension.low), int(dimension.high), step=int(dimension.step or 1), log=dimension.log
+        )
+    else:
+        trial.suggest_float(key, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
+
+
+def begin_folder(sweep: Sweep) -> Path:
+    """The folder of a sweep with its spec; refuses one that was begun with another spec, or a name that is taken."""
+    from mmrl.runs.atomic import durable_write, read_plain
+
+    root = Path(sweep.base.run.results)
+    folder = run_folder(root, sweep.name)
+    try:
+        stored = read_plain(folder / SPEC, 1_000_000).decode("utf-8", "replace")
+    except FileNotFoundError:
+        other = namesake(root, sweep.name)
+        if other:
+            raise ConfigError(f"{other} is taken in {root}: give the spec another name") from None
+        folder.mkdir(parents=True)
+        durable_write(folder / SPEC, sweep.text.encode())
+        return folder
+    if _meaning(stored) != _meaning(sweep.text):
+        raise ConfigError(f"{folder / SPEC} is another spec, with which {sweep.name} began: give yours another name")
+    return folder
+
+
+def _meaning(text: str) -> dict[str, Any]:
+    """What a spec says, but for how many trials."""
+    import tomllib
+
+    return {key: value for key, value in tomllib.loads(text).items() if key != "trials"}

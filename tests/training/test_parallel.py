@@ -1,0 +1,186 @@
+"""Two and three processes roll out, learn and record what one does: trajectories to the last bit, sums to rounding."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.commands.train import helps
+from mmrl.learn.trainer import Trainer
+from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
+from mmrl.runs import store
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.sources import replaced
+from mmrl.training import parallel, ranks
+from mmrl.training.signals import Interruption
+from tests.training import helpers
+
+ROOT = Path(__file__).resolve().parents[2]
+Seen = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def alone() -> Seen:
+    return helpers.observed(Trainer(helpers.config()))
+
+
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.nightly)])
+def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    target = tmp_path_factory.mktemp("ranks") / "seen.npz"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, helpers.__file__]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    started = [
+        subprocess.Popen([*command, str(k), str(request.param), str(port), str(target)], env=environment)
+        for k in range(request.param)
+    ]
+    try:
+        assert [process.wait(300) for process in started] == [0] * request.param
+    finally:
+        for process in started:
+            process.kill()
+    with np.load(target) as file:
+        return dict(file)
+
+
+def test_the_batch_is_the_same_to_the_last_bit(alone: Seen, together: Seen) -> None:
+    for name in (*PER_STEP, *PER_TRAJECTORY, "offsets"):
+        assert together[name].dtype == alone[name].dtype, name
+        np.testing.assert_array_equal(together[name], alone[name], err_msg=name)
+
+
+@pytest.mark.parametrize("rows", ["all", "some"])
+def test_gradients_and_their_figures_agree_to_rounding(alone: Seen, together: Seen, rows: str) -> None:
+    gradient = alone[f"gradient_{rows}"]
+    np.testing.assert_allclose(together[f"gradient_{rows}"], gradient, rtol=0, atol=1e-6 * np.abs(gradient).max())
+    np.testing.assert_allclose(together[f"numbers_{rows}"], alone[f"numbers_{rows}"], rtol=1e-5, atol=1e-9)
+
+
+def test_three_epochs_lead_to_the_same_policy_and_statistics(alone: Seen, together: Seen) -> None:
+    np.testing.assert_allclose(together["parameters"], alone["parameters"], atol=1e-4)
+    for name in ("mean", "var", "value", "record"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=1e-3, atol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize(("count", "of"), [(5, 2), (5, 3), (7, 7), (100, 8), (2, 3)])
+def test_shares_are_all_there_is_and_even(count: int, of: int) -> None:
+    shares = [parallel.share(count, of, number) for number in range(of)]
+    assert [shares[0][0], *(last for _, last in shares)] == [0, *(first for first, _ in shares[1:]), count]
+    assert max(b - a for a, b in shares) - min(b - a for a, b in shares) <= 1
+
+
+def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ranks.ranks() == 1 and ranks.rank() == 0
+    monkeypatch.setenv("WORLD_SIZE", "6")
+    assert ranks.ranks() == 1  # SLURM and others set it too
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    with pytest.raises(ConfigError, match=r"training\.nb = 5 is below the 6 processes of torchrun"):
+        parallel.check(helpers.config())
+    with pytest.raises(ConfigError, match="add --engine compiled"):
+        parallel.check(replaced(helpers.config(), {"run.engine": "tensor", "run.device": "cpu"}))
+
+
+@pytest.mark.parametrize("number", ["0", "1"])
+def test_what_starts_processes_of_its_own_is_refused_under_torchrun(
+    number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", number)
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    with pytest.raises(ConfigError, match="--seeds has no effect under torchrun"):
+        helps(True, "--seeds")
+    assert helps(False) == (number == "1")  # what only draws is done once
+
+
+def test_signals_that_torchrun_repeats_count_once() -> None:
+    began: list[int] = []
+    with Interruption(lambda: began.append(1), settle=30.0).installed() as interruption:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            signal.raise_signal(number)
+        time.sleep(0.2)
+        assert interruption.exit_code == 130 and began == [1]
+
+
+class Job:
+    """A training started by torchrun."""
+
+    def __init__(self, folder: Path, processes: int) -> None:
+        arguments = ["-nt", "40", "-nb", "6", "--layer-size", "8", "--threads", "1", "-pa", "0", "-ne", "100000"]
+        command = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+        training = [sys.executable, "-m", "cli", "train", *arguments, "--name", "job", "--results", str(folder)]
+        with (folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *command, *training], cwd=folder, stdout=log, stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )  # fmt: skip
+
+    def rank(self, number: int) -> int:
+        """The process id of a rank."""
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError):
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                if parent == self.process.pid and f"RANK={number}".encode() in (entry / "environ").read_bytes().split(
+                    b"\0"
+                ):
+                    return int(entry.name)
+        raise AssertionError(f"no rank {number}")
+
+    def ended(self) -> int:
+        """Its exit code, within 30 seconds."""
+        return self.process.wait(30)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    status = tmp_path / "job" / "status.json"
+    assert not status.is_file() or "pid" in status.read_text()
+
+
+def reached(folder: Path, epoch: int) -> None:
+    deadline = time.monotonic() + 300  # kernels may have to be compiled
+    while not folder.is_dir() or store.describe(folder).epoch < epoch:
+        assert time.monotonic() < deadline, (folder.parent / "log").read_text()
+        time.sleep(0.1)
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="ranks are found in /proc")
+def test_a_rank_that_dies_ends_the_job_and_the_run_goes_on_with_another_number(place: Path) -> None:
+    chance, run = random.Random(1), place / "job"
+    for round_, (processes, victim) in enumerate([(2, 1), (3, 2), (2, 0), (3, 0), (3, 1)]):
+        before = store.describe(run).epoch if round_ else 0
+        job = Job(place, processes)
+        reached(run, before + 2)
+        time.sleep(chance.random())
+        os.kill(job.rank(victim), signal.SIGKILL)
+        assert job.ended() != 0
+        info = store.describe(run)
+        assert info.state == ("crashed" if victim == 0 else "failed") and info.epoch >= before + 2
+        assert [row["epoch"] for row in rows(run)] == list(range(1, info.epoch + 1))
+    job = Job(place, 2)
+    reached(run, store.describe(run).epoch + 2)
+    job.process.send_signal(signal.SIGTERM)
+    job.ended()
+    assert store.describe(run).state == "interrupted"
+    log = (place / "log").read_text()
+    assert "processes changed from 2 to 3" in log and "another process of this training has ended" in log

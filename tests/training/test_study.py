@@ -1,0 +1,196 @@
+"""The study of a sweep: who gets which trial, what is pruned, what counts. No training runs: records are written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mmrl.runs import groups, store
+from mmrl.runs.lock import RunLock
+from mmrl.settings.declare import ConfigError
+from mmrl.settings.sweep_file import Sweep, read_sweep
+from mmrl.training import study as studies
+from mmrl.training.study import Study, Trial, taken
+
+optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
+
+SPEC = """
+objective = "grade"
+trials = 4
+[settings]
+ne = 20
+[search]
+lr = { low = 1e-4, high = 0.1, log = true }
+minibatches = { low = 1, high = 8 }
+policy = ["gaussian", "categorical"]
+"""
+Open = Callable[[], Study]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Sweep:
+    (tmp_path / "look.toml").write_text(SPEC)
+    return read_sweep(str(tmp_path / "look.toml"), str(tmp_path / "results"))
+
+
+@pytest.fixture
+def worker(spec: Sweep) -> Iterator[Open]:
+    """Opens workers on one study, each as a process of its own would."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Study(spec, threads=1))
+
+
+def claimed(study: Study, target: int = 4) -> Trial:
+    trial = study.claim(target)
+    assert trial is not None
+    return trial
+
+
+def write(trial: Trial, grades: list[Any]) -> None:
+    rows = [json.dumps({"epoch": at + 1, "grade": grade}) + "\n" for at, grade in enumerate(grades)]
+    (trial.folder / "metrics.jsonl").write_text("".join(rows))
+
+
+def test_each_trial_is_one_workers_and_there_are_no_more_than_wanted(worker: Open, spec: Sweep) -> None:
+    first, second = worker(), worker()
+    trials = [claimed(first), claimed(second), claimed(first), claimed(second)]
+    assert [trial.number for trial in trials] == [0, 1, 2, 3]
+    assert first.claim(4) is None is second.claim(4)
+    assert first.others() == second.others() == 2
+    config = store.read_config(trials[2].folder).config
+    assert trials[2].values["training.lr"] == config.training.lr and 1e-4 <= config.training.lr <= 0.1
+    assert trials[2].values["training.minibatches"] == config.training.minibatches
+    assert (trials[2].folder.name, config.run.threads, config.training.ne) == ("look-2", 1, 20)
+    infos = groups.members("look", spec.base.run.results)
+    assert len(infos) == 4 and groups.is_sweep(infos)
+
+
+def test_the_trial_of_a_dead_worker_goes_to_the_next(worker: Open, spec: Sweep) -> None:
+    first, second = worker(), worker()
+    lost = claimed(first)
+    write(lost, [1.0])
+    first._alive.release()  # as the kernel does when the process is killed
+    with RunLock(lost.folder):  # its training has not noticed yet
+        assert claimed(second).number == 1
+    again = claimed(second)
+    assert (again.number, again.folder, again.values) == (0, lost.folder, lost.values)
+    assert (lost.folder / "metrics.jsonl").is_file()
+    assert claimed(second).number == 2  # it is taken now
+    assert second.others() == 0
+
+
+def test_a_worker_killed_before_its_run_was_there_loses_nothing(worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = worker()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(studies, "begin_member", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        first.claim(4)
+    first._alive.release()
+    trial = claimed(worker())
+    assert trial.number == 0 and len(trial.values) == 3 and (trial.folder / "config.toml").is_file()
+
+
+def test_the_outcome_of_a_sweep(worker: Open) -> None:
+    study = worker()
+    trials = [claimed(study) for _ in range(4)]
+    records: list[list[Any]] = [[1, 5, 2], [7, None, 6], [], []]
+    for trial, grades in zip(trials, records, strict=True):
+        write(trial, grades)
+    assert [study.end(trial, "complete") for trial in trials[:3]] == [5.0, 7.0, None]
+    study.end(trials[3], "pruned")
+    found = study.outcomes()
+    assert [(o.number, o.state, o.value) for o in found] == [
+        (1, "complete", 7.0), (0, "complete", 5.0), (2, "failed", None), (3, "pruned", None)
+    ]  # fmt: skip
+    assert found[0].run == "look-1" and found[0].values == trials[1].values
+    assert study.claim(4) is None and study.importance() == {}
+    assert worker().claim(5) is not None  # the same command with more trials goes on
+
+
+def test_what_lies_below_the_median_of_the_others_is_pruned(worker: Open) -> None:
+    """Five trials with grades 1 to 5 at every epoch: 2.9 is below their median of 3 and 3.1 above it."""
+    study = worker()
+    for grade in range(1, 6):
+        trial = claimed(study, 9)
+        assert not any(study.report(trial, {"epoch": epoch, "grade": grade}) for epoch in range(1, 6))
+        write(trial, [grade])
+        study.end(trial, "complete")
+    low, high = claimed(study, 9), claimed(study, 9)
+    assert not study.report(low, {"epoch": 1, "grade": 2.9})  # a tenth of the epochs are waited for
+    assert study.report(low, {"epoch": 3, "grade": 2.9})
+    assert not study.report(high, {"epoch": 3, "grade": 3.1})
+    assert not study.report(high, {"epoch": 4, "grade": None})
+    assert not study.report(high, {"epoch": 3, "grade": -9.0})  # told already, by the worker before
+
+
+def test_importance_finds_the_setting_that_matters(worker: Open) -> None:
+    study = worker()
+    study.study.sampler = optuna.samplers.RandomSampler(seed=3)
+    for _ in range(24):
+        trial = claimed(study, 24)
+        write(trial, [float(trial.values["training.minibatches"])])
+        study.end(trial, "complete")
+    importance = study.importance()
+    assert max(importance, key=lambda key: importance[key]) == "training.minibatches"
+    assert importance["training.minibatches"] > 0.5
+
+
+def test_another_spec_of_the_same_name_is_refused(worker: Open, spec: Sweep, tmp_path: Path) -> None:
+    worker()
+    for old, new in (("high = 8", "high = 9"), ("ne = 20", "ne = 21")):
+        (tmp_path / "look.toml").write_text(SPEC.replace(old, new))
+        with pytest.raises(ConfigError, match="is another spec, with which look began"):
+            studies.begin_folder(read_sweep(str(tmp_path / "look.toml"), spec.base.run.results))
+    (tmp_path / "look.toml").write_text("# a remark\n" + SPEC.replace("trials = 4", "trials = 9"))
+    studies.begin_folder(read_sweep(str(tmp_path / "look.toml"), spec.base.run.results))
+    (tmp_path / "results" / "other").mkdir()
+    (tmp_path / "other.toml").write_text(SPEC)
+    with pytest.raises(ConfigError, match="other is taken"):
+        studies.begin_folder(read_sweep(str(tmp_path / "other.toml"), spec.base.run.results))
+
+
+def test_values_that_contradict_each_other_are_a_failed_trial(worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    study, real, calls = worker(), groups.begin_member, list[Any]()
+
+    def sometimes(*asked: Any) -> Path:
+        calls.append(asked)
+        if len(calls) == 1:
+            raise ConfigError("a contradicts b")
+        return real(*asked)
+
+    monkeypatch.setattr(studies, "begin_member", sometimes)
+    assert claimed(study).number == 1
+    assert [(o.number, o.state) for o in study.outcomes()] == [(0, "failed"), (1, "running")]
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [
+        ("optimalty", "did you mean 'optimality'?"),
+        ("optimality", "market book has no exact optimum: use grade"),
+        ("wall_time", "there are"),
+    ],
+)
+def test_an_objective_that_nobody_records_is_refused(objective: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "look.toml").write_text(SPEC.replace("grade", objective))
+    with pytest.raises(ConfigError) as error:
+        Study(read_sweep(str(tmp_path / "look.toml"), str(tmp_path / "results")), threads=1)
+    text = str(error.value)
+    assert f"objective = '{objective}': " in text and words in text and not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("take", "minimise", "value"), [("best", False, 9.0), ("best", True, -1.0), ("last", False, 4.0)]
+)
+def test_what_counts_of_a_trial(take: str, minimise: bool, value: float) -> None:
+    assert taken([3.0, 9.0, -1.0, 4.0], take, minimise) == value
+    assert taken([], take, minimise) is None
+
+
+def test_the_tail_is_the_mean_of_the_last_tenth() -> None:
+    assert taken([100.0] * 28 + [2.0, 4.0], "tail") == pytest.approx(106 / 3)  # of 30 epochs three
+    assert taken([100.0, 2.0], "tail") == 2.0
