@@ -557,11 +557,23 @@ def tui(run: RunToShow = "", results: Results = "results", debug: Debug = False)
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl
 
 
-@app.command(help="Measure the steps per second of every available engine and device.")
-def bench(json_: Json = False, debug: Debug = False) -> None:
+@app.command(
+    help="Measure how fast this machine simulates, learns and starts; loops: of a fixed loop, in the time of one unit.",
+    epilog="Examples: mmrl bench --quick | mmrl bench --only rollout/book | mmrl bench --quick --against HEAD~1",
+)
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="A few cases, about a minute.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Build another commit of this clone and measure it in turns with this one."),
+    ] = None,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Cases with this in their name.")] = "",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
     from mmrl.commands.bench import bench as measure
 
-    measure(as_json=json_)
+    raise typer.Exit(measure(json_, quick, against, only))
 
 
 def main(arguments: list[str] | None = None) -> None:

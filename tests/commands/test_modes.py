@@ -16,7 +16,7 @@ import pytest
 import typer
 
 import cli
-from mmrl.commands import attach, calibrate, evaluate, modes, quote
+from mmrl.commands import attach, bench, calibrate, evaluate, modes, quote
 from mmrl.commands import train as training
 from mmrl.evaluate import compare, surface
 from mmrl.plots import figures
@@ -30,6 +30,7 @@ SILENT = ("--debug", "--help", "--help-all", "--version")
 RUN = ("quickstart", "--results", "runs")
 GAME = ("avellaneda-stoikov-ppo", "--results", "runs")
 BASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "bench": {"all": (), "quick": ("--quick",)},
     "evaluate": {
         "runs": (*RUN, "--trajectories", "3"),
         "agents": ("--agent", "symmetric", "--market", "avellaneda-stoikov", "--trajectories", "3"),
@@ -80,6 +81,7 @@ VALUES = {
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
     "--queue-sizes": "1", "--exponentials": "1", "--check": "n.toml", "--load": "avellaneda-stoikov-ppo",
     "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
+    "--against": "HEAD", "--only": "learner",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -164,6 +166,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(sys, "argv", sys.argv)
         patch.setenv("COLUMNS", "100")
         patch.setenv("LINES", "30")
+        patch.setattr(bench, "bench", said)
         patch.setattr(training, "train", said)
         patch.setattr(training, "detach", said)
         for name in ("load", "calibrate", "check"):
