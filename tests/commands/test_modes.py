@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
 import cli
 from mmrl.commands import attach, bench, calibrate, evaluate, modes, quote
@@ -24,7 +23,7 @@ from mmrl.runs.lock import RunLock
 from mmrl.settings.fields import fields
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
-COMMAND: Any = typer.main.get_command(cli.app)
+COMMAND: Any = cli.app.program()
 SILENT = ("--debug", "--help", "--help-all", "--version")
 """What shows the traceback of an error, and what ends a command."""
 RUN = ("quickstart", "--results", "runs")
