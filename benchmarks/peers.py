@@ -8,9 +8,9 @@ with the reason.
 
 Game: Avellaneda & Stoikov, T = 1 in 200 steps, sigma = 2, A = 140, k = 1.5, gamma = 0.1. Everything on one thread, in
 CPU seconds; the peers take turns. mbt_gym (https://github.com/JJJerome/mbt_gym) is patched in two ways: `gym`, which no
-longer works with numpy 2, is gymnasium under its name, and its environment for SB3 answers with lists. Its midprice is a Brownian motion, ours a random
-walk of the same variance. To 99 %: preset `avellaneda-stoikov` without skew, mean-variance reward, graded as in
-benchmarks/against_sb3.py.
+longer works with numpy 2, is gymnasium under its name, and its environment for SB3 answers with lists. Its midprice is
+a Brownian motion, ours a random walk of the same variance. To 99 %: preset `avellaneda-stoikov` without skew,
+mean-variance reward, graded as in benchmarks/against_sb3.py.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def summary(found: dict[str, list[float]]) -> list[dict[str, Any]]:
     rows = []
     for case, values in found.items():
         kind = case.partition("/")[0]
-        ours = found[next(c for c in CASES if c.startswith(kind))]
+        ours = found.get(next(c for c in CASES if c.startswith(kind)), [])
         unit = "s" if kind.startswith("to") else "steps/s"
         row = {"name": case, "value": statistics.median(values), "unit": unit, "low": min(values), "high": max(values)}
         pairs = list(zip(ours, values, strict=False))

@@ -76,7 +76,7 @@ class PlainPPO:
         self.log_std = nn.Parameter(torch.full((2,), LOG_STD))
         self.parameters = [*self.actor.parameters(), *self.critic.parameters(), self.log_std]
         self.adam = torch.optim.Adam(self.parameters, lr=RATE, eps=1e-5)
-        self.scale = torch.tensor([config.market.start_inventory, 1.0])  # type: ignore[union-attr]
+        self.scale = torch.tensor([self.game.market.start_inventory, 1.0])
 
     def policy(self, seen: Tensor) -> torch.distributions.Normal:
         """The distribution of the actions [rows, 2]."""
