@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: quickstart test faults check lint types imports bench screenshots clean help
+KERNEL_TESTS := $(addprefix tests/,agents benchmarks calibrate data evaluate kernels learn markets rollout tape training)
+
+.PHONY: quickstart test faults bounds check lint types imports bench screenshots clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -31,6 +33,9 @@ faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table o
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py \
 	    tests/markets/order_flow/test_reference.py
 	MMRL_FAULTS=complete $(BIN)/python -m pytest -m nightly tests --ignore=tests/faults
+
+bounds: $(VENV)/test.stamp     ## the tests of compiled code once more, every index checked (kernels check none: a write beyond an array crashes later)
+	NUMBA_BOUNDSCHECK=1 XDG_CACHE_HOME=$(abspath $(VENV))/checked $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(KERNEL_TESTS)
 
 check: lint types imports test ## everything that must be green
 

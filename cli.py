@@ -523,7 +523,16 @@ def calibrate(
         ),
     ] = None,
     exponentials: Annotated[
-        int | None, typer.Option(min=0, max=8, metavar="N", help="order-flow: of the excitation. (default: 2)")
+        int | None,
+        typer.Option(min=0, max=8, metavar="N", help="order-flow: of the excitation. (default: 2; of all kinds 4)"),
+    ] = None,
+    hawkes_kinds: Annotated[
+        Literal["market", "all"] | None,
+        typer.Option(help="order-flow: market orders excite each other, or all kinds of events. (default: market)"),
+    ] = None,
+    half_hour: Annotated[
+        str | None,
+        typer.Option(metavar="HH:MM", help="Fit the rates of orders of this half hour, not of the whole span."),
     ] = None,
     check: Annotated[
         str | None, typer.Option("--check", metavar="FILE", help="Simulate this market file and compare with the data.")
@@ -546,7 +555,7 @@ def calibrate(
     if check is not None:
         calibration.check(events, check, seed or 0, json_)
     else:
-        wanted = Wanted(queue_sizes, exponentials)
+        wanted = Wanted(queue_sizes, exponentials, hawkes_kinds, half_hour)
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from mmrl.calibrate.blocks import SECOND, Floats, Ints, block_sums, numbered
 from mmrl.calibrate.intervals import intervals
 from mmrl.calibrate.market_orders import market_orders
-from mmrl.data.events import BID, LIMIT, Events
+from mmrl.data.events import BID, LIMIT, NO_SIZE, Events
 
 DISTRIBUTION, RATIOS, KURTOSIS = "distribution", "ratios", "kurtosis"
 MOST_SPREAD = 20
@@ -128,10 +128,18 @@ def _sizes(events: Events, of: Callable[[Events], tuple[Floats, Ints]], edges: F
     return _histogram(values, np.ones(len(values)), time, edges)
 
 
+def mids(events: Events) -> Floats:
+    """The mid in ticks before each event; where a side of the book is empty, the last one that there was."""
+    there = (events.bid_size != NO_SIZE) & (events.ask_size != NO_SIZE)
+    if not there.any():
+        return np.full(len(events), np.nan)
+    last = np.maximum.accumulate(np.where(there, np.arange(len(events)), np.argmax(there)))
+    return np.asarray((events.bid_price + events.ask_price)[last] / 2, np.float64)
+
+
 def mids_at(events: Events, time_ns: Ints) -> Floats:
     """The mid in ticks after all events up to each time [n] within the tape."""
-    at = np.minimum(np.searchsorted(events.time_ns, time_ns, side="right"), len(events) - 1)
-    return (events.bid_price[at] + events.ask_price[at]) / 2
+    return mids(events)[np.minimum(np.searchsorted(events.time_ns, time_ns, side="right"), len(events) - 1)]
 
 
 def _returns(events: Events, seconds: float) -> tuple[Floats, Ints]:
@@ -204,7 +212,7 @@ def _response(events: Events) -> Fact:
     orders = market_orders(events)
     late = orders.time_ns + round(RESPONSE[-1] * SECOND) < events.time_ns[-1]
     rows = orders.row[late]
-    before = (events.bid_price[rows] + events.ask_price[rows]) / 2
+    before = mids(events)[rows]
     sign = np.where(orders.side[late] == BID, -1.0, 1.0)
     after = [mids_at(events, events.time_ns[rows] + round(s * SECOND)) for s in RESPONSE]
     moves = np.stack([sign * (mid - before) for mid in after], axis=1) if len(rows) else np.zeros((0, len(RESPONSE)))

@@ -97,7 +97,15 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule(
             "with --check, which fits nothing new",
             _with("--check"),
-            idle=("--market", "--queue-sizes", "--exponentials", "--output", "--force"),
+            idle=(
+                "--market",
+                "--queue-sizes",
+                "--exponentials",
+                "--hawkes-kinds",
+                "--half-hour",
+                "--output",
+                "--force",
+            ),
         ),
         Rule("without --check", _without("--check"), idle=("--seed",)),
         Rule("without --output", _without("--output"), idle=("--force",)),

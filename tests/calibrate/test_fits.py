@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from mmrl.calibrate.estimate import Estimate, Goodness
 from mmrl.calibrate.facts import facts
-from mmrl.calibrate.fits import Wanted, fit, fittable
-from mmrl.calibrate.fits.book import SEEDS, equally_likely, nearest, orders_at_best
+from mmrl.calibrate.fits import Fitted, Wanted, fit, fittable
+from mmrl.calibrate.fits.book import RATES, SEEDS, equally_likely, nearest, orders_at_best
+from mmrl.calibrate.half_hour import at_half_hour
+from mmrl.calibrate.intraday import Course, Intraday
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.realism import realism
 from mmrl.calibrate.simulated import simulated
@@ -130,3 +135,45 @@ def test_json_of_amzn_has_the_published_coefficients(amzn: Events) -> None:
     assert plain["estimates"]["volatility.two_scale.annual"]["value"] == pytest.approx(0.201, abs=5e-4)
     book = fit("book", found).settings
     assert book["lot"] == 100 and np.mean(book["order_sizes"]) == pytest.approx(93.04, abs=0.5)
+
+
+def test_a_half_hour_scales_the_rates_and_leaves_the_rest() -> None:
+    rules: dict[str, Any] = {"limit_rates": (2.0, 1.0, 1.0), "cancel_rates": (0.7, 0.7, 0.7), "market_rates": (0.5,)}
+    tape, _ = order_flow(3, 20_000, size_law="geometric", market_size=4.0, **rules)
+    hour, t = 3600 * 10**9, tape.time_ns
+    turn = int(t[0]) + hour  # from then on everything happens three times as fast
+    events = replace(tape, time_ns=np.where(t < turn, t, turn + (t - turn) // 3))
+    expected = 3 * (events.time_ns[-1] - events.time_ns[0]) / (t[-1] - t[0])
+    found = study(events)
+    course = found.intraday.market
+    at = found.intraday.start_s.index(39_600.0)
+    assert course.relative[at] == pytest.approx(expected, rel=0.15)
+    for market, without, names in (
+        ("order-flow", Wanted(exponentials=0), {"limit_rates", "cancel_rates", "market_rates", "limit_scale"}),
+        ("avellaneda-stoikov", Wanted(), {"arrival"}),
+    ):
+        whole, then = fit(market, found, without), fit(market, found, replace(without, half_hour="11:00"))
+        changed = {name for name, value in then.settings.items() if value != whole.settings[name]}
+        assert changed == names & set(whole.settings) and changed
+        assert then.method.endswith("rates of 11:00:00 to 11:30:00")
+    assert then.settings["arrival"] / whole.settings["arrival"] == pytest.approx(course.relative[at], rel=1e-4)
+    own = [whole.errors["arrival"] / whole.settings["arrival"], course.rates[at].error / course.rates[at].value]
+    assert then.errors["arrival"] / then.settings["arrival"] == pytest.approx(math.hypot(*own), rel=0.02)
+    with pytest.raises(
+        ConfigError, match="--half-hour 18:00:00 is not in the data: they have half hours from 09:30:00"
+    ):
+        fit("avellaneda-stoikov", found, Wanted(half_hour="18:00"))
+
+
+def test_the_logarithm_of_a_rate_moves_by_the_logarithm_of_the_factor() -> None:
+    flat = Goodness("", 1.0, 1.0)
+    course = Course((Estimate(1.0, 0.1, 6), Estimate(3.0, 0.6, 6)), (0.5, 1.5), flat, flat)
+    day = Intraday((34_200.0, 36_000.0), course, course, course)
+    fitted = Fitted(
+        {"intensity": [0.5, -1.0], "fill_curve": [3.0, 0.2]}, {"intensity": [0.3, 0.2], "fill_curve": [0.1, 0.02]}, "m"
+    )
+    then = at_half_hour(fitted, RATES, day, 36_000 * 10**9)
+    assert then.settings["intensity"] == [pytest.approx(0.5 + math.log(1.5), rel=1e-5), -1.0]
+    assert then.errors["intensity"] == [pytest.approx(math.hypot(0.3, 0.2), rel=1e-2), 0.2]
+    assert then.settings["fill_curve"] == [3.0, pytest.approx(0.3)]
+    assert then.errors["fill_curve"] == [0.1, pytest.approx(0.3 * math.hypot(0.1, 0.2), rel=1e-2)]

@@ -78,7 +78,8 @@ VALUES = {
     "--width": "40", "--height": "12", "--inventory": "3", "--time": "0.25", "--output": "u", "--events": "50",
     "--levels": "3", "--run": "quickstart", "--columns": "name,nb", "--what": "episode", "--preset": "lineage",
     "--format": "lobster", "--from": "10:00", "--to": "11:00", "--date": "2020-01-01", "--symbol": "X", "--tick": "0.5",
-    "--queue-sizes": "1", "--exponentials": "1", "--check": "n.toml", "--load": "avellaneda-stoikov-ppo",
+    "--queue-sizes": "1", "--exponentials": "1", "--half-hour": "10:00", "--hawkes-kinds": "all", "--check": "n.toml",
+    "--load": "avellaneda-stoikov-ppo",
     "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
     "--against": "HEAD", "--only": "learner",
 }  # fmt: skip
@@ -100,7 +101,15 @@ REFUSED = {
     ("evaluate", "save"): {"--trajectories", "--seed", "--max-inventory", "--stochastic", "--json"},
     ("plot", "episode"): {"--metric"},
     ("calibrate", "fit"): {"--seed", "--force"},
-    ("calibrate", "check"): {"--market", "--queue-sizes", "--exponentials", "--output", "--force"},
+    ("calibrate", "check"): {
+        "--market",
+        "--queue-sizes",
+        "--exponentials",
+        "--hawkes-kinds",
+        "--half-hour",
+        "--output",
+        "--force",
+    },
     ("simulate", "others"): {"--epoch", "--stochastic", "--deterministic", "--results"},
 }
 """What must be refused, beyond what the test finds by itself."""

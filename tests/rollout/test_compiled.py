@@ -152,7 +152,7 @@ def test_categorical_log_probability(untrained: Untrained) -> None:
 def test_network_agrees_with_numpy(untrained: Untrained) -> None:
     policy = untrained(Config())
     flat, sizes = pack(policy)
-    hidden = np.zeros((2, 64), np.float32)
+    hidden = np.zeros((3, 64), np.float32)
     x = np.linspace(-1, 1, 6).astype(np.float32)
     hidden[0, :6] = x
     row = forward(flat, sizes, hidden)

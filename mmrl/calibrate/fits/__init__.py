@@ -26,17 +26,38 @@ class Fitted:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """A setting that is proportional to the rate of limit or of market orders."""
+
+    setting: str
+    course: str
+    """`limit` or `market`: whose course over the day it follows."""
+    entry: int | None = None
+    """The only entry of a list that is a rate; None: all are, or it is a number."""
+    logarithm: bool = False
+    """It holds the logarithm of the rate."""
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What a user chooses; None: the default of the market."""
 
     queue_sizes: int | None = None
     """Longest queue that rates tell apart, in mean limit orders; 0: rates do not depend on queues."""
     exponentials: int | None = None
-    """Of the excitation of market orders; 0: none."""
+    """Of the excitation; 0: none."""
+    hawkes_kinds: str | None = None
+    """What excites: "market" orders, or "all" kinds of events."""
+    half_hour: str | None = None
+    """When it begins (HH:MM), if the market shall have the rates of a half hour, not those of the whole span."""
 
     def refuse_all(self, market: str) -> None:
         """ConfigError for choices that a market does not have."""
-        for option, value in (("--queue-sizes", self.queue_sizes), ("--exponentials", self.exponentials)):
+        for option, value in (
+            ("--queue-sizes", self.queue_sizes),
+            ("--exponentials", self.exponentials),
+            ("--hawkes-kinds", self.hawkes_kinds),
+        ):
             if value is not None:
                 raise ConfigError(f"{option} = {value} has no effect on the market {market}: drop it")
 
@@ -52,4 +73,9 @@ def fit(market: str, found: Study, wanted: Wanted = Wanted()) -> Fitted:
         raise ConfigError(f"--market {market} cannot be fitted to data: use {', '.join(fittable())}")
     module = importlib.import_module(f"{__name__}.{market.replace('-', '_')}")
     fitted: Fitted = module.fit(found, wanted)
-    return fitted
+    if wanted.half_hour is None:
+        return fitted
+    from mmrl.calibrate.half_hour import at_half_hour
+    from mmrl.calibrate.source import moment
+
+    return at_half_hour(fitted, module.RATES, found.intraday, moment(wanted.half_hour, "--half-hour"))

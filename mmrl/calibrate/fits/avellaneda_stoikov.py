@@ -5,11 +5,12 @@ Its horizon is five minutes: inventory left after that is closed at the mid, as 
 
 from __future__ import annotations
 
-from mmrl.calibrate.fits import Fitted, Wanted
+from mmrl.calibrate.fits import Fitted, Rate, Wanted
 from mmrl.calibrate.study import Study, pair, significant
 
 HORIZON = 300.0
 STEPS = 300
+RATES = (Rate("arrival", "market"),)
 
 
 def fit(found: Study, wanted: Wanted) -> Fitted:

@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from mmrl.calibrate.estimate import Estimate
-from mmrl.calibrate.fits import Fitted, Wanted
+from mmrl.calibrate.fits import Fitted, Rate, Wanted
 from mmrl.calibrate.intensity import BOOK
 from mmrl.calibrate.sizes import Sizes
 from mmrl.calibrate.study import Study, pair, significant
@@ -25,6 +25,7 @@ STEP_MS = 1000.0
 STEPS = 300
 SIZES = 20
 """Market orders have one of so many sizes."""
+RATES = (Rate("intensity", "market", entry=0, logarithm=True), Rate("fill_curve", "market", entry=1))
 
 
 def fit(found: Study, wanted: Wanted) -> Fitted:

@@ -1,4 +1,5 @@
-"""`order-flow` from a day: rates by distance, or by distance and queue; sizes; excitation of market orders by others.
+"""`order-flow` from a day: rates by distance, or by distance and queue; sizes; excitation of market orders, or of all
+kinds of events.
 
 Rates go as far from the opposite best price as the source shows both limit orders and cancellations, at most ten ticks.
 Both sides have one law. A share of the market stands for `unit` lots of the data (a contract; a round lot of shares).
@@ -8,13 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmrl.calibrate.estimate import Estimate
-from mmrl.calibrate.fits import Fitted, Wanted
-from mmrl.calibrate.hawkes import Hawkes, fit_hawkes
+from mmrl.calibrate.excitation_kinds import KINDS
+from mmrl.calibrate.fits import Fitted, Rate, Wanted
+from mmrl.calibrate.hawkes import NOTHING, Hawkes, fit_hawkes
+from mmrl.calibrate.hawkes_kinds import HawkesKinds, fit_kinds
 from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive
 from mmrl.calibrate.study import DISTANCES, LONGEST, Study, pair, significant
 from mmrl.settings.declare import ConfigError
@@ -24,7 +28,14 @@ SEEN = 1 / 60
 LARGEST = 200
 """Shares of an order; larger ones count as so large."""
 LEVELS = 30
+EXPONENTIALS_OF_ALL = 4
 MINUTE = 60.0
+RATES = (
+    Rate("limit_rates", "limit"),
+    Rate("limit_scale", "limit"),
+    Rate("cancel_rates", "limit"),
+    Rate("market_rates", "market"),
+)
 
 
 def fit(found: Study, wanted: Wanted) -> Fitted:
@@ -32,9 +43,6 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
     market = "order-flow"
     rates: Rates = found.needed("rates", market)
     longest = wanted.queue_sizes or 0
-    excited: Hawkes | None = None if wanted.exponentials == 0 else found.needed("hawkes", market)
-    if excited and wanted.exponentials not in (None, len(excited.decays)):
-        excited = fit_hawkes(found.events, wanted.exponentials)
     if longest:
         queues = (
             found.queues if longest == LONGEST and found.queues else queue_reactive(found.events, DISTANCES, longest)
@@ -45,13 +53,14 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
     if rates.power_law and rates.power_law.alpha.value >= 0:
         values["limit_scale"], errors["limit_scale"] = pair(rates.power_law.k)
         values["limit_decay"], errors["limit_decay"] = pair(rates.power_law.alpha)
-    if excited:
-        base = 1 - excited.branching.value
+    law, how_excited = excited(found, wanted)
+    if law:
         for table in (values, errors):
-            table["market_rates"] = [significant(rate * base) for rate in table["market_rates"]]
-        more, more_errors = excitation(excited)
-        values |= more
-        errors |= more_errors
+            for name, share in law.base.items():
+                if name in table:
+                    table[name] = scaled(table[name], share)
+        values |= law.settings
+        errors |= law.errors
     tables = {
         f"{kind}_size_table": [significant(w) for w in getattr(found.sizes, kind).table(found.unit, LARGEST)]
         for kind in ("limit", "market")
@@ -65,7 +74,7 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
         "size_law": "table",
     }
     how = f"rates by distance and {f'queue up to {longest}' if longest else 'no queue'}, both sides as one; "
-    how += f"market orders excite market orders, {len(excited.decays)} exponentials; " if excited else ""
+    how += how_excited
     return Fitted(
         {**head, **values, **tables}, errors, how + f"a share is {found.unit} lots; time in minutes", lots=True
     )
@@ -107,15 +116,78 @@ def seen(row: Sequence[Estimate], minutes: Sequence[float]) -> list[Estimate]:
     return [row[n] for n in nearest]
 
 
-def excitation(hawkes: Hawkes) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The kernels with decays a minute."""
-    return _both(
+@dataclass(frozen=True)
+class Excitation:
+    """Settings of the excitation, their errors, and what share of each rate nothing excites."""
+
+    settings: dict[str, Any]
+    errors: dict[str, Any]
+    base: dict[str, float]
+
+
+def excited(found: Study, wanted: Wanted) -> tuple[Excitation | None, str]:
+    """The excitation that is wanted, and how it was found; None where it is none."""
+    if wanted.exponentials == 0:
+        if wanted.hawkes_kinds:
+            raise ConfigError("--hawkes-kinds has no effect with --exponentials 0: drop one of the two")
+        return None, ""
+    if wanted.hawkes_kinds == "all":
+        if not found.needed("rates", "order-flow").deep:
+            raise ConfigError("--hawkes-kinds all needs data of all orders, these are of the best prices: use market")
+        every = fit_kinds(found.events, wanted.exponentials or EXPONENTIALS_OF_ALL)
+        traded = found.sizes.market.mean.value / found.sizes.limit.mean.value
+        return of_all_kinds(every, traded), f"all kinds of events excite each other, {len(every.decays)} exponentials; "
+    of_market: Hawkes = found.needed("hawkes", "order-flow")
+    if wanted.exponentials not in (None, len(of_market.decays)):
+        of_market = fit_hawkes(found.events, wanted.exponentials or 0)
+    return of_market_orders(of_market), f"market orders excite market orders, {len(of_market.decays)} exponentials; "
+
+
+def of_market_orders(hawkes: Hawkes) -> Excitation:
+    """Kernels of market orders, with decays a minute."""
+    values, errors = _both(
         {
             "hawkes_decays": [beta.times(MINUTE) for beta in hawkes.decays],
             "hawkes_same": hawkes.same,
             "hawkes_cross": hawkes.cross,
         }
     )
+    return Excitation(values, errors, {"market_rates": 1 - hawkes.branching.value})
+
+
+def of_all_kinds(hawkes: HawkesKinds, traded: float) -> Excitation:
+    """Kernels of all kinds, with decays a minute; each row of the matrix is of one excited kind.
+
+    `traded`: limit orders that a market order takes, by their mean sizes.
+    """
+    none = Estimate(0.0, 0.0)  # at the edge, where only the bound of the search keeps them from being 0
+    kept = [each if each.value > NOTHING else none for each in hawkes.numbers]
+    numbers = np.array(kept, object).reshape(-1, KINDS, KINDS, 2).transpose(0, 1, 3, 2)
+    values, errors = _both(
+        {"hawkes_decays": [beta.times(MINUTE) for beta in hawkes.decays], "hawkes_matrix": numbers.ravel().tolist()}
+    )
+    limit, cancel, market = (mu / rate for mu, rate in zip(settled(hawkes, traded), hawkes.rate, strict=True))
+    base = {"limit_rates": limit, "limit_scale": limit, "cancel_rates": cancel, "market_rates": market}
+    return Excitation({"hawkes_kinds": "all", **values}, errors, base)
+
+
+def settled(hawkes: HawkesKinds, traded: float) -> tuple[float, ...]:
+    """Rates that nothing excites, such that limit and market orders come as often as in the data and queues are steady.
+
+    A day that fills its book has fewer cancellations than limit orders that are not traded. Where most events are
+    excited, few cancellations grow with the queue, and the market would add up that difference to queues many times as
+    long: so cancellations are what keeps queues steady. Where that leaves no kind of order unexcited, the fit's own.
+    """
+    matrix = np.array([e.value for e in hawkes.numbers]).reshape(-1, KINDS, KINDS, 2).sum(axis=(0, 3))
+    limit, _, market = hawkes.rate
+    rate = np.array([limit, limit - traded * market, market])
+    mu = rate - matrix @ rate
+    return tuple(mu.tolist()) if (mu > 0).all() else tuple(e.value for e in hawkes.mu)
+
+
+def scaled(value: Any, share: float) -> Any:
+    """A number, or all of a list, times a share."""
+    return [significant(x * share) for x in value] if isinstance(value, list) else significant(value * share)
 
 
 def _both(columns: Mapping[str, Sequence[Estimate]]) -> tuple[dict[str, Any], dict[str, Any]]:
