@@ -12,9 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from mmrl.commands import surroundings
-from mmrl.commands.help_page import App, Command, show_all
-from mmrl.commands.modes import refuse_idle
-from mmrl.commands.options import (
+from mmrl.commands.completion import (
     complete_agent,
     complete_assignment,
     complete_market,
@@ -22,12 +20,11 @@ from mmrl.commands.options import (
     complete_preset,
     complete_run,
     complete_settings,
-    misplaced,
-    misread_flag,
-    with_settings,
 )
+from mmrl.commands.help_page import App, Command, show_all
+from mmrl.commands.lazy import WithSettings
+from mmrl.commands.modes import refuse_idle
 from mmrl.plots.output import say
-from mmrl.settings.files import expanded
 
 app = App(
     name="mmrl",
@@ -59,6 +56,15 @@ EXIT_CODES = {
     "BrokenRun": 1,
 }
 """By the name of the error class: a help page must not import the modules that define them."""
+
+
+def expanded(path: str, name: str) -> str:
+    """A path with `~` and variables replaced; most paths have neither, and their commands need no settings for it."""
+    if not any(mark in path for mark in "~$"):
+        return path
+    from mmrl.settings.files import expanded as replaced
+
+    return replaced(path, name)
 
 
 def _path(name: str) -> Callable[[Any], Any]:
@@ -122,7 +128,7 @@ def mmrl_(
     help="Train a market maker and watch it learn.",
     epilog="Examples: mmrl train --preset quickstart | mmrl train -nt 5000 -nb 100 -ne 400 -lr 0.01 -af -ni",
 )
-@with_settings
+@WithSettings
 def train(
     settings: dict[str, Any],
     ctx: typer.Context,
@@ -829,11 +835,23 @@ def tui(
     import_module("mmrl.tui.app" if __package__ else "tui.app").run(results, run)  # installed, it stands under mmrl
 
 
-@app.command(help="Measure the steps per second of every available engine and device.")
-def bench(json_: Json = False, debug: Debug = False) -> None:
+@app.command(
+    help="Measure how fast this machine simulates, learns and starts; loops: of a fixed loop, in the time of one unit.",
+    epilog="Examples: mmrl bench --quick | mmrl bench --only rollout/book | mmrl bench --quick --against HEAD~1",
+)
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="A few cases, about a minute.")] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="REF", help="Build another commit of this clone and measure it in turns with this one."),
+    ] = None,
+    only: Annotated[str, typer.Option(metavar="TEXT", help="Cases with this in their name.")] = "",
+    json_: Json = False,
+    debug: Debug = False,
+) -> None:
     from mmrl.commands.bench import bench as measure
 
-    measure(as_json=json_)
+    raise typer.Exit(measure(json_, quick, against, only))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -841,7 +859,7 @@ def main(arguments: list[str] | None = None) -> None:
     surroundings.prepare()
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        code = typer.main.get_command(app).main(given, prog_name="mmrl", standalone_mode=False)
+        code = app.program().main(given, prog_name="mmrl", standalone_mode=False)
     except KeyboardInterrupt:
         code = 130
     except Exception as error:
@@ -871,6 +889,8 @@ def _report(error: Exception, given: Sequence[str]) -> int:
 
 def _usage(error: Any, given: Sequence[str]) -> str:
     """What is wrong with the command line."""
+    from mmrl.commands.options import misplaced, misread_flag
+
     if type(error).__name__ == "NoSuchOption":
         known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
         return misread_flag(error.option_name, given, known)

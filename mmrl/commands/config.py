@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mmrl.commands.options import known_run
 from mmrl.plots.output import terminal_size
 from mmrl.plots.table import Column, table
 from mmrl.runs.names import BadRunName
@@ -70,3 +69,8 @@ def _settings(name: str, results: str) -> StoredConfig:
         return read_config(Path(anywhere(name, results).folder))
     except (RunNotFound, BadRunName) as error:
         raise RunNotFound(f"{name} is no file, no preset ({', '.join(presets())}) and no run: {error}") from None
+
+
+def known_run(name: str, results: str) -> bool:
+    """Whether a folder of runs has one of exactly this name."""
+    return "/" not in name and (Path(results) / name / "config.toml").is_file()

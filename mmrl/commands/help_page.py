@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_command_from_info, get_command_name, get_group
 
-from mmrl.commands.options import LONGEST_METAVAR, METAVARS
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
@@ -22,6 +23,9 @@ NARROWEST, WIDEST = 40, 100
 FLAGS = 24
 """Columns of the flags; longer ones have a line of their own."""
 OWN = "Options"
+METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
+LONGEST_METAVAR = 16
+"""Letters of choices that stand beside a flag; more of them stand in the text."""
 
 Row = tuple[str, str]
 
@@ -41,9 +45,76 @@ class Paged:
 class Command(Paged, TyperCommand):
     """A command."""
 
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As typer does, but for what needs no conversion."""
+        for parameter in self.params:
+            _spare(parameter)
+        return super().make_context(*args, **kwargs)
+
+
+def _spare(parameter: Any) -> None:
+    """Take what was not given, and a single text, as it is: typer would load pydantic to turn a text into a text, which
+    takes longer than most commands."""
+    described = getattr(parameter, "type_descriptor", None)  # not in every version of typer
+    if described is None or parameter.required:
+        return
+    usual, several = type(parameter).process_value, parameter.multiple or parameter.nargs != 1
+    text = described.annotation is str and not several
+
+    def process_value(ctx: Any, value: Any) -> Any:
+        if value is not None and not (text and isinstance(value, str)):
+            return usual(parameter, ctx, value)
+        value = () if value is None and several else value
+        return value if parameter.callback is None else parameter.callback(ctx, parameter, value)
+
+    parameter.process_value = process_value
+
 
 class Group(Paged, TyperGroup):
     """A command that has commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names, in the order of their creation; none of them is made."""
+        return list(self.commands)
+
+
+class Commands(Mapping[str, Any]):
+    """Commands by name, each made when it is asked for: making all of them takes longer than most of them work."""
+
+    def __init__(self, app: App) -> None:
+        self.infos: dict[str, Any] = {named(info): info for info in app.registered_commands}
+        self.groups: dict[str, Any] = {str(info.name): info for info in app.registered_groups}
+        self.made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.made:
+            self.made[name] = self._make(name)
+        return self.made[name]
+
+    def _make(self, name: str) -> Any:
+        if name in self.groups:
+            info = self.groups[name]
+            group = info.typer_instance.program()
+            group.name, group.help = name, info.help if isinstance(info.help, str) else group.help
+            return group
+        return get_command_from_info(self.infos[name], pretty_exceptions_short=True, rich_markup_mode=None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.infos, *self.groups))
+
+    def __len__(self) -> int:
+        return len(self.infos) + len(self.groups)
+
+    def about(self) -> list[Row]:
+        """Names and helps of those that are not hidden."""
+        found = [(name, info.help, info.hidden) for name, info in self.infos.items()]
+        found += [(name, self[name].help, False) for name in self.groups]
+        return [(name, str(text or "")) for name, text, hidden in found if hidden is not True]
+
+
+def named(info: Any) -> str:
+    """The name of a command."""
+    return str(info.name or get_command_name(info.callback.__name__))
 
 
 class App(typer.Typer):
@@ -55,6 +126,14 @@ class App(typer.Typer):
     def command(self, name: str | None = None, *, cls: Any = None, **about: Any) -> Any:
         """Add a command."""
         return super().command(name, cls=cls or Command, **about)
+
+    def program(self) -> Any:
+        """What runs a command line; a command's options are made when the command is asked for."""
+        bare = copy(self)
+        bare.registered_commands, bare.registered_groups = [], []
+        group: Any = get_command(bare) if bare.registered_callback else get_group(bare)
+        group.commands = Commands(self)
+        return group
 
 
 def show_all(ctx: Any, wanted: bool) -> None:
@@ -113,8 +192,7 @@ def _sections(command: Any, ctx: Any, everything: bool) -> Iterator[tuple[str, l
     if arguments:
         yield "Arguments", arguments
     if hasattr(command, "commands"):
-        found = [command.get_command(ctx, name) for name in command.list_commands(ctx)]
-        yield "Commands", [(each.name, (each.help or "").split("\n\n")[0]) for each in found if not each.hidden]
+        yield "Commands", [(name, text.split("\n\n")[0]) for name, text in command.commands.about()]
     options = _of_kind(command, ctx, "option")
     first = [option for option in options if _daily(command, option)]
     if command.daily:

@@ -12,8 +12,6 @@ from typing import Any
 
 import typer
 
-from mmrl.settings.declare import ConfigError
-
 Given = Mapping[str, Any]
 """What stands on the command line: options by their first flag, arguments by their name in capitals."""
 ALWAYS = ("--debug",)
@@ -178,4 +176,6 @@ def refuse_idle(ctx: typer.Context) -> None:
     for rule in RULES.get(ctx.command.name or "", ()):
         flag = rule.refused(given)
         if flag:
+            from mmrl.settings.declare import ConfigError
+
             raise ConfigError(f"{flag} has no effect {rule.mode}: drop {flag}")

@@ -3,57 +3,44 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from mmrl.runs.metrics import METRICS
-from mmrl.runs.names import good_folder
+from mmrl.commands.completion import complete_assignment, complete_run
+from mmrl.commands.help_page import LONGEST_METAVAR, METAVARS
 from mmrl.settings.declare import ConfigError, brief, suggestion
 from mmrl.settings.fields import FieldSpec, elsewhere, field, fields, parse_text
-from mmrl.settings.files import expanded
-from mmrl.settings.registry import markets
 from mmrl.settings.sources import presets, set_values
 from mmrl.settings.upgrade import old_flags, old_key
 
 OLD = "old"
 """Begins the names of parameters that stand for flags of an earlier version."""
-METAVARS = {"int": "INTEGER", "float": "NUMBER", "ints": "N,N,...", "floats": "X,X,...", "str": "TEXT"}
-LONGEST_METAVAR = 16
-"""Letters of choices that stand beside a flag; more of them stand in the text."""
 
 
-def with_settings(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command an option for every setting; it receives the given ones as `settings`, by dotted key.
-
-    The command's own parameters stay, and `assignments` is added for --set.
-    """
-
-    def wrapper(**arguments: Any) -> Any:
-        given = {name: arguments.pop(name) for name in names if name in arguments}
-        assignments = arguments.pop("assignments") or []
-        return command(settings=chosen(given, assignments), **arguments)
-
+def signature_of(command: Callable[..., Any]) -> inspect.Signature:
+    """The parameters of a command without `settings`, an option for every setting, and --set as `assignments`."""
     own = inspect.signature(command, eval_str=True)
     parameters = [p for p in own.parameters.values() if p.name != "settings"]
-    generated = [parameter for spec in fields() for parameter in _parameters(spec)]
-    generated += [_old_parameter(flag) for flag in old_flags()]
-    names = [parameter.name for parameter in generated]
+    parameters += [parameter for spec in fields() for parameter in _parameters(spec)]
+    parameters += [_old_parameter(flag) for flag in old_flags()]
     assignments = typer.Option(
         "--set",
         metavar="KEY=VALUE",
         help="Set any setting by its name, may be repeated.",
         autocompletion=complete_assignment,
     )
-    generated.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
-    wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
-    signature = inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters + generated])
-    wrapper.__signature__ = signature  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
-    return wrapper
+    parameters.append(_parameter("assignments", Annotated[list[str] | None, assignments]))
+    return inspect.Signature([p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters])
+
+
+def called(command: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    """Call a command with the arguments of such options: it receives the given settings by dotted key."""
+    own = inspect.signature(command).parameters
+    given = {name: arguments.pop(name) for name in list(arguments) if name not in own}
+    assignments = given.pop("assignments") or []
+    return command(settings=chosen(given, assignments), **arguments)
 
 
 def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
@@ -78,66 +65,6 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {key} contradicts {key} = {brief(values[key])}, which is given too: drop one")
         values[key] = value
     return values
-
-
-def complete_preset(incomplete: str) -> list[str]:
-    """Presets whose names begin with what is typed."""
-    return [name for name in presets() if name.startswith(incomplete)]
-
-
-def complete_agent(incomplete: str) -> list[str]:
-    """Agents whose names begin with what is typed."""
-    from mmrl.agents import AGENTS
-
-    return [name for name in AGENTS if name.startswith(incomplete)]
-
-
-def complete_metric(incomplete: str) -> list[tuple[str, str]]:
-    """Metrics that can be drawn whose names begin with what is typed, each with its sentence."""
-    return [(m.name, m.described) for m in METRICS if m.drawn and m.name.startswith(incomplete)]
-
-
-def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Runs whose names begin with what is typed, in the folder that the rest of the line names."""
-    given = ctx.params.get("results") or ctx.params.get("run_results") or os.environ.get("MMRL_RESULTS") or "results"
-    try:
-        root = Path(expanded(str(given), "--results"))
-        root = good_folder(root) if ctx.params.get("good_results") else root
-        found = list(root.iterdir())
-    except (OSError, ValueError):  # a half-typed line is not refused
-        return []
-    return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
-
-
-def complete_market(incomplete: str) -> list[str]:
-    """Markets whose names begin with what is typed."""
-    return [name for name in markets() if name.startswith(incomplete)]
-
-
-def complete_settings(ctx: typer.Context, incomplete: str) -> list[str]:
-    """What `mmrl config` takes, beside files: runs and presets whose names begin with what is typed."""
-    return [*complete_run(ctx, incomplete), *complete_preset(incomplete)]
-
-
-def complete_assignment(incomplete: str) -> list[tuple[str, str]]:
-    """Settings as `--set` takes them, KEY=, by their short and dotted names; after the = the choices."""
-    key, equals, typed = incomplete.partition("=")
-    if equals:
-        found = [spec for spec in fields() if key in (spec.option_name, spec.key)]
-        return [
-            (f"{key}={choice}", spec.help) for spec in found for choice in _values(spec) if choice.startswith(typed)
-        ]
-    names = [(name, spec.help) for spec in fields() for name in (spec.option_name, spec.key)]
-    return [(f"{name}=", help) for name, help in names if name.startswith(key)]
-
-
-def _values(spec: FieldSpec) -> tuple[str, ...]:
-    return ("true", "false") if spec.kind == "bool" else spec.choices
-
-
-def known_run(name: str, results: str) -> bool:
-    """Whether a folder of runs has one of exactly this name."""
-    return "/" not in name and (Path(results) / name / "config.toml").is_file()
 
 
 def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ import sys
 from contextlib import suppress
 
 from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, say
-from mmrl.settings.declare import ConfigError
 
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
@@ -50,6 +49,8 @@ def check_directory() -> None:
     try:
         os.getcwd()
     except OSError:
+        from mmrl.settings.declare import ConfigError
+
         raise ConfigError("the current directory has been deleted: change to another one (cd)") from None
 
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-import typer
 
 import cli
 from mmrl.commands.help_page import page
@@ -22,7 +21,7 @@ WIDE = 100_000
 
 def commands(command: Any = None, parent: Any = None, name: str = "mmrl") -> Iterator[tuple[Any, Any]]:
     """Every command of the program with its context."""
-    command = command or typer.main.get_command(cli.app)
+    command = command or cli.app.program()
     ctx = command.context_class(command, info_name=name, parent=parent)
     yield command, ctx
     for child in getattr(command, "commands", {}):

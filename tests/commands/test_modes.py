@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 
 import cli
-from mmrl.commands import attach, calibrate, evaluate, modes, quote, replay, seeds, sweep
+from mmrl.commands import attach, bench, calibrate, evaluate, modes, quote, replay, seeds, sweep
 from mmrl.commands import train as training
 from mmrl.evaluate import compare, surface
 from mmrl.plots import figures
@@ -24,13 +23,14 @@ from mmrl.runs.lock import RunLock
 from mmrl.settings.fields import fields
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
-COMMAND: Any = typer.main.get_command(cli.app)
+COMMAND: Any = cli.app.program()
 SILENT = ("--debug", "--help", "--help-all", "--version")
 """What shows the traceback of an error, and what ends a command."""
 RUN = ("quickstart", "--results", "runs")
 GAME = ("avellaneda-stoikov-ppo", "--results", "runs")
 TAPE = ("quickstart", "day.npz", "--results", "runs")
 BASES: dict[str, dict[str, tuple[str, ...]]] = {
+    "bench": {"all": (), "quick": ("--quick",)},
     "evaluate": {
         "runs": (*RUN, "--trajectories", "3"),
         "agents": ("--agent", "symmetric", "--market", "avellaneda-stoikov", "--trajectories", "3"),
@@ -106,6 +106,7 @@ VALUES = {
     "--name": "day", "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
     "--seeds": "3,7", "--log-to": "tensorboard", "--csv": "b.csv", "--trials": "3", "--jobs": "2",
     "--parquet": "b.parquet", "--tensorboard": "logs",
+    "--against": "HEAD", "--only": "learner",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -208,6 +209,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(sys, "argv", sys.argv)
         patch.setenv("COLUMNS", "100")
         patch.setenv("LINES", "30")
+        patch.setattr(bench, "bench", said)
         patch.setattr(training, "train", said)
         patch.setattr(training, "detach", said)
         patch.setattr(replay, "replay", said)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 import cli
 from mmrl.runs.history import read_metrics
 from mmrl.runs.store import MARKET, find_run, read_config
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND: Any = typer.main.get_command(cli.app)
+COMMAND: Any = cli.app.program()
 LINES = [
     shlex.split(line, comments=True)[1:]
     for page in ("README.md", "docs/start.md")

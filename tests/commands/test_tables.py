@@ -14,11 +14,12 @@ import pytest
 from rich.cells import cell_len
 
 from cli import main
+from mmrl.bench import figures
 from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.realism import Distance, Score
 from mmrl.calibrate.source import source
 from mmrl.calibrate.study import study
-from mmrl.commands import bench, calibrate, evaluate, replay, runs, show, simulate
+from mmrl.commands import calibrate, evaluate, replay, runs, show, simulate
 from mmrl.commands.quote import Quotes, _for_readers, _json
 from mmrl.evaluate.metrics import UNRELIABLE
 from mmrl.markets.contract import spec_of
@@ -140,10 +141,16 @@ def test_a_run() -> None:
 
 
 def test_bench() -> None:
-    figures = {"cores": 2.0, "book_epoch_seconds": 1.04, "avellaneda_stoikov_rollout_compiled_steps_per_second": 9.8e6}
-    figures["avellaneda_stoikov_rollout_compiled_events_per_second"] = 123_456_789.0
-    for width in WIDTHS:
-        holds(bench.report(figures, width), width, figures)
+    """Of one commit, and of two."""
+    found = [
+        {"name": "rollout/avellaneda-stoikov/nb=10000/threads=2", "value": 9.8e6, "unit": "steps/s"}
+        | {"low": 123_456_789.0, "high": 1.5e9, "loops": 27.5},
+        {"name": "epoch/default/memory", "value": 556.0, "unit": "MB", "low": 550.0, "high": 1e3, "loops": None},
+    ]
+    compared = [{**f, "there": 1.25, "ratio": 1.02, "ratio_low": 0.98, "ratio_high": 1.5} for f in found]
+    for rows in (found, compared):
+        for width in WIDTHS:
+            holds(figures.report(rows, width), width, [f["value"] for f in rows])
 
 
 def test_simulate() -> None:

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import cli
-from mmrl.commands.options import complete_run, misread_flag
+from mmrl.commands.completion import complete_run
+from mmrl.commands.options import misread_flag
 from mmrl.settings.fields import fields
 
 FILES = {

@@ -197,7 +197,7 @@ def test_a_market_that_cannot_be_used_takes_nothing_down(mmrl: Command, name: st
         (package / "__init__.py").write_text("")
         (package / "settings.py").write_text(text.replace("{head}", HEAD.replace("{name}", name)) + "\n")
     there = {"PYTHONPATH": environment(tmp_path)["PYTHONPATH"]}
-    page = mmrl("--help", **there)
+    page = mmrl("train", "--help", **there)
     assert page.returncode == 0 and "Train a market maker" in page.stdout
     assert page.stderr.count("\n") == 1, page.stderr
     assert f"market {name} ({name}_market)" in page.stderr and reason in page.stderr and "left out" in page.stderr
@@ -244,13 +244,11 @@ def test_the_terminal_ui_offers_and_shows_it(tmp_path: Path, monkeypatch: pytest
 
 def test_the_flags_of_the_command_itself_are_reserved() -> None:
     """A market's setting with such a flag would break the command line, so the list must be complete."""
-    import typer
-
     from cli import app
     from mmrl.settings.fields import fields
     from mmrl.settings.registry import COMMAND_FLAGS
 
-    train: Any = typer.main.get_command(app).commands["train"]  # type: ignore[attr-defined]
+    train: Any = app.program().commands["train"]
     settings = {flag for spec in fields() for flag in (*spec.flags, *spec.switches)}
     own = {flag for p in train.params if not p.hidden for flag in p.opts} - settings
     assert own | {"--help", "-h"} == set(COMMAND_FLAGS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.commands.options import complete_metric
+from mmrl.commands.completion import complete_metric
 from mmrl.commands.plot import plot
 from mmrl.runs.metrics import KEYS, METRICS, described, drawable, unit_of
 from mmrl.settings.declare import ConfigError

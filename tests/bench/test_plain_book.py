@@ -1,4 +1,4 @@
-"""What the speed of market order-flow is compared with has the same law, and what is counted is what happened."""
+"""What the speed of market order-flow is compared with has the same law."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from mmrl.commands import bench
-from mmrl.commands.plain_book import ASK, BID, PlainBook
+from mmrl.bench.plain_book import ASK, BID, PlainBook
+from mmrl.bench.reference import plain_book
 from mmrl.markets.order_flow.queues import others_at
 from mmrl.markets.order_flow.state import BEST, NOW
 from tests.markets.order_flow.stage import Stage, settings_of
@@ -19,7 +19,7 @@ BATCHES, SAMPLES, EVENTS = 100, 50, 10
 
 def test_plain_book_has_the_law_of_the_market() -> None:
     """Mean spread, mean orders at the best prices, minutes that the events take."""
-    stage, book = Stage(settings_of(), seed=3).reset(), bench.plain_book(seed=4)
+    stage, book = Stage(settings_of(), seed=3).reset(), plain_book(seed=4)
     for _ in range(2_000):
         book.event()
     figures = np.empty((2, BATCHES, 3))
@@ -71,12 +71,3 @@ def test_plain_book_fills_the_first_order_first() -> None:
     assert book.best == [99, 101]
     book._remove(BID, 99, 0)
     assert book.best == [98, 101] and not book.sides[BID]
-
-
-def test_events_are_counted() -> None:
-    """A slow clock would hide a wrong factor: the trajectories have as many decisions as are counted."""
-    trainer = bench._trainer(
-        "order-flow", decide_by="events", decision_events=bench.EVENTS_A_DECISION, nb=2, nt=30, threads=1
-    )
-    assert trainer.rollout(1).nnz == 60
-    assert bench.order_flow_events_per_second(1, trajectories=2, decisions=30) > 0

@@ -1,0 +1,118 @@
+"""Where the time of an epoch goes, from its rollout to its checkpoint, and how much memory the training takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from mmrl.bench.clock import peak_mb
+from mmrl.bench.rollout import configured
+
+PARTS = (
+    ("returns", "mmrl.learn.trainer", "learning_batch"),
+    ("returns", "mmrl.learn.trainer", "with_mirror_image"),
+    ("minibatches", "mmrl.learn.update", "_minibatches"),
+    ("gradient", "mmrl.learn.update", "accumulate"),
+    ("optimiser", "mmrl.learn.update", "Adam.step"),
+    ("figures", "mmrl.learn.trainer", "batch_record"),
+    ("grade", "mmrl.training.loop", "TrainingProcess._graded"),
+    ("diagnostics", "mmrl.training.loop", "TrainingProcess._warn"),
+    ("checkpoint", "mmrl.runs.checkpoint", "encode"),
+)
+"""What is timed, and where it is looked up when it is called. `write` is the rest of the checkpoint and the metrics,
+which a thread writes beside the next epoch; `overhead` is all of the epoch but rollout, returns and update."""
+FIGURES = dict.fromkeys(
+    ("epoch", "rollout", *dict.fromkeys(part for part, *_ in PARTS), "rest", "write", "overhead"), "s"
+) | {"memory": "MB"}
+
+
+class Stopwatch:
+    """Seconds by part, of functions that it stands before."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+
+    def watch(self, part: str, module: str, name: str) -> None:
+        """Time every call of a function, or all steps of a generator."""
+        holder: Any = import_module(module)
+        *path, last = name.split(".")
+        for step in path:
+            holder = getattr(holder, step)
+        work = getattr(holder, last)
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                result = work(*args, **kwargs)
+            finally:
+                self.seconds[part] += time.perf_counter() - began
+            return self._steps(part, result) if isinstance(result, Iterator) else result
+
+        setattr(holder, last, timed)
+
+    def _steps(self, part: str, steps: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            began = time.perf_counter()
+            step = next(steps, self)
+            self.seconds[part] += time.perf_counter() - began
+            if step is self:
+                return
+            yield step
+
+
+class NoView:
+    """Shows nothing."""
+
+    def __enter__(self) -> NoView:
+        return self
+
+    def __exit__(self, *exc: object) -> None: ...
+    def start(self, *_: object) -> None: ...
+    def past(self, *_: object) -> None: ...
+    def epoch(self, *_: object) -> None: ...
+    def note(self, *_: object, **__: object) -> None: ...
+    def finish(self, *_: object) -> None: ...
+
+
+def split(preset: str, settings: Mapping[str, Any]) -> Callable[[], dict[str, float]]:
+    """Seconds of the parts of one epoch of a training in a folder of its own; its first epoch is not counted."""
+    from mmrl.learn.trainer import Trainer
+    from mmrl.runs import store
+    from mmrl.runs.history import History
+    from mmrl.runs.recorder import Recorder
+    from mmrl.training.loop import TrainingProcess
+    from mmrl.training.signals import Interruption
+
+    watch = Stopwatch()
+    for part in PARTS:
+        watch.watch(*part)
+    place = tempfile.TemporaryDirectory()  # removed when it is garbage, with the process at the latest
+    config = configured(preset, {**settings, "results": place.name, "ne": 1_000_000})
+    folder = store.begin(config, {}).folder
+    process = TrainingProcess(config, {}, folder, NoView(), Interruption())
+    trainer = Trainer(config)
+    recorder = Recorder(folder, History(folder / "metrics.jsonl"))
+
+    def epoch() -> dict[str, float]:
+        watch.seconds.clear()
+        began = time.perf_counter()
+        done = trainer.step()
+        learned = time.perf_counter()
+        record = {**done.record, "wall": time.time()}
+        process._keep(trainer, recorder, done, record)
+        process._carry_out_request(trainer, recorder)
+        kept = time.perf_counter()
+        recorder.flush()
+        written = time.perf_counter()
+        seconds = {"rollout": float(done.record["seconds_rollout"]), **watch.seconds}
+        own = learned - began - float(done.record["seconds_rollout"]) - float(done.record["seconds_update"])
+        overhead = seconds.get("figures", 0.0) + max(own - seconds.get("figures", 0.0), 0.0) + kept - learned
+        figures = {"epoch": kept - began, **seconds, "rest": kept - began - sum(seconds.values())}
+        return {**figures, "write": written - kept, "overhead": overhead, "memory": peak_mb(), "place": bool(place)}
+
+    epoch()
+    return lambda: {name: value for name, value in epoch().items() if name in FIGURES}
