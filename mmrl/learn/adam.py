@@ -50,7 +50,7 @@ class Adam:
 
     def _step_together(self, parameters: list[Tensor], rate: float) -> None:
         """The same for all parameters at once: one call of torch for each operation, not one for each parameter."""
-        gradients = [p.grad for p in parameters]
+        gradients = [p.grad for p in parameters if p.grad is not None]
         self.steps = [self.steps[0] + 1] * len(parameters)
         first, second = (1 - beta ** self.steps[0] for beta in self.betas)
         torch._foreach_lerp_(self.mean, gradients, 1 - self.betas[0])
