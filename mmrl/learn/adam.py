@@ -35,6 +35,9 @@ class Adam:
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         rates = [(p, group["lr"]) for group in self.param_groups for p in group["params"]]
+        if len({rate for _, rate in rates}) == len(set(self.steps)) == 1 and all(p.grad is not None for p, _ in rates):
+            self._step_together([p for p, _ in rates], rates[0][1])
+            return
         for k, (parameter, rate) in enumerate(rates):
             gradient, mean, square = parameter.grad, self.mean[k], self.square[k]
             if gradient is None:
@@ -44,6 +47,19 @@ class Adam:
             mean.lerp_(gradient, 1 - self.betas[0])
             square.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
             parameter.addcdiv_(mean, square.div(second).sqrt_().add_(self.eps), value=-rate / first)
+
+    def _step_together(self, parameters: list[Tensor], rate: float) -> None:
+        """The same for all parameters at once: one call of torch for each operation, not one for each parameter."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.steps = [self.steps[0] + 1] * len(parameters)
+        first, second = (1 - beta ** self.steps[0] for beta in self.betas)
+        torch._foreach_lerp_(self.mean, gradients, 1 - self.betas[0])
+        torch._foreach_mul_(self.square, self.betas[1])
+        torch._foreach_addcmul_(self.square, gradients, gradients, value=1 - self.betas[1])
+        below = torch._foreach_div(self.square, second)
+        torch._foreach_sqrt_(below)
+        torch._foreach_add_(below, self.eps)
+        torch._foreach_addcdiv_(parameters, self.mean, below, value=-rate / first)
 
     def state_dict(self) -> dict[str, Any]:
         """Steps of each parameter and both moments; learning rates are settings, not state."""

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
-from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Policy, network_weights
+from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Network, Policy, network_weights
 from mmrl.learn.returns import LearningBatch
 from mmrl.settings.model import Config
 
@@ -111,8 +111,8 @@ def _compiled(
     return (sums.totals / size).tolist()
 
 
-def _leave(network: nn.Module, flat: np.ndarray) -> None:
+def _leave(network: Network, flat: np.ndarray) -> None:
     """Cut a vector of gradients into the parameters' own."""
-    parts = torch.from_numpy(flat).split([p.numel() for p in network.parameters()])
-    for parameter, part in zip(network.parameters(), parts, strict=True):
-        parameter.grad = part.reshape(parameter.shape)
+    parts = torch.from_numpy(flat).split([p.numel() for p in network.in_order])
+    for parameter, part in zip(network.in_order, parts, strict=True):
+        parameter.grad = part.view(parameter.shape)

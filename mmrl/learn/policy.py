@@ -39,6 +39,8 @@ class Network(nn.Module):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.skip = nn.Linear(inputs, outputs, bias=False)
         nn.init.zeros_(self.skip.weight)
+        self.in_order = list(self.parameters())
+        """The parameters; walking the modules for them takes longer than a small minibatch."""
 
     def forward(self, observation: Tensor) -> Tensor:
         """Outputs [rows, outputs] of normalised observations [rows, inputs]."""
@@ -49,9 +51,9 @@ class Network(nn.Module):
         return outputs
 
 
-def network_weights(network: nn.Module) -> Weights:
+def network_weights(network: Network) -> Weights:
     """A network's numbers as one vector, in the order of its parameters."""
-    parameters = [p.detach().numpy() for p in network.parameters()]
+    parameters = [p.detach().numpy() for p in network.in_order]
     sizes = [parameters[0].shape[1], *[p.shape[0] for p in parameters[:-1:2]]]
     return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(sizes, np.int64))
 

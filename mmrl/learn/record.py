@@ -84,6 +84,8 @@ def episode_profile(batch: Trajectories, points: int = 400) -> dict[str, np.ndar
         sample = np.where(alive, column[rows].astype(np.float64), np.nan)
         profile[f"{name}_mean"] = np.nanmean(sample, axis=0)
         profile[f"{name}_se"] = np.nanstd(sample, axis=0) / np.sqrt(profile["alive"])
-        profile[f"{name}_q05"], profile[f"{name}_q95"] = np.nanquantile(sample, (0.05, 0.95), axis=0)
+        # numpy looks for NaN column by column, in Python
+        quantile = np.quantile if alive.all() else np.nanquantile
+        profile[f"{name}_q05"], profile[f"{name}_q95"] = quantile(sample, (0.05, 0.95), axis=0)
         profile[f"replay_{name}"] = column[starts[longest] + steps].astype(np.float64)
     return profile

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
@@ -85,7 +85,7 @@ def update(
         numbers = gradient(policy, batch, part, config, coefficient, threads)
         inside = numbers[STATISTICS.index("kl")] <= bound
         if inside or not np.isfinite(numbers).all():
-            norms.append(_clip(policy, t.max_grad_norm, numbers, named))
+            norms.append(_clip(t.max_grad_norm, numbers, named))
             optimiser.step()
             policy.confine()
             taken.add(numbers, rows if part is None else int(part.shape[0]), sweep)
@@ -173,7 +173,7 @@ def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.
         yield torch.from_numpy(np.flatnonzero(label == k)).to(device)
 
 
-def _clip(policy: Policy, limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:
+def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:
     """Check all numbers, scale the gradient to `limit`, return the norm before."""
     if not np.isfinite(numbers[0]):
         # a bad parameter makes a bad loss: name the cause where it can be seen
@@ -181,13 +181,23 @@ def _clip(policy: Policy, limit: float, numbers: list[float], named: list[tuple[
         raise Diverged("policy loss")
     _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
     _check_finite([(f"parameter {name}", p) for name, p in named])
-    return float(nn.utils.clip_grad_norm_(policy.parameters(), limit if limit > 0 else float("inf")))
+    return _scaled([p.grad for _, p in named if p.grad is not None], limit if limit > 0 else math.inf)
+
+
+@torch.no_grad()
+def _scaled(gradients: list[Tensor], limit: float) -> float:
+    """Scale gradients to a norm of at most `limit`, as torch.nn.utils.clip_grad_norm_ does; returns the norm before."""
+    norm = torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(gradients))))
+    torch._foreach_mul_(gradients, torch.clamp(limit / (norm + 1e-6), max=1.0))
+    return float(norm)
 
 
 def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
     """Raise Diverged naming the first non-finite tensor; one host round trip if there is none."""
-    if not tensors or bool(torch.stack([t.detach().isfinite().all() for _, t in tensors]).all()):
-        return
+    if not tensors or math.isfinite(
+        sum(torch.stack(list(torch._foreach_norm([t.detach() for _, t in tensors]))).tolist())
+    ):
+        return  # a norm is finite only where all numbers are
     for name, tensor in tensors:
         if not bool(tensor.isfinite().all()):
             raise Diverged(name)
