@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-KERNEL_TESTS := $(addprefix tests/,agents benchmarks calibrate data evaluate kernels learn markets rollout tape training)
+KERNEL_TESTS := $(addprefix tests/,agents calibrate data evaluate gym kernels learn markets rollout tape training)
 
 .PHONY: quickstart test faults bounds check lint types imports bench screenshots docs clean help
 .DEFAULT_GOAL := help
