@@ -50,8 +50,9 @@ _PACKAGES = {"evaluate": "mmrl.api.evaluating", "markets": "mmrl.api.listing", "
 
 
 def _module(name: str) -> "Any":
-    __import__(name)
-    return sys.modules[name]
+    from importlib import import_module
+
+    return import_module(name)
 
 
 def __getattr__(name: str) -> "Any":

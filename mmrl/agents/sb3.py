@@ -101,10 +101,9 @@ def _load(files: tuple[str, ...], _: tuple[int, ...]) -> Loaded:
         policy.set_training_mode(False)
         statistics = None
         if len(files) == 2:
-            import pickle
+            from stable_baselines3.common.save_util import load_from_pkl
 
-            with open(files[1], "rb") as file:
-                statistics = pickle.load(file)
+            statistics = load_from_pkl(files[1])
             assert isinstance(statistics, VecNormalize)
             statistics.training = False
     except Exception as error:  # whatever a file of others may hold

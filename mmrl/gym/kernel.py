@@ -155,6 +155,44 @@ def move(p, parts, x, terms, orders, out, first, last):
 _compiled: dict[str, Any] = {}
 
 
+def _picker(parts: int, state: Any) -> Callable[..., Any]:
+    """A function that takes the state of one environment out of the arrays of all; `state` None: its only record."""
+
+    def record(p, i):
+        return p[0][i]
+
+    def one(p, i):
+        return state(p[0][i])
+
+    def two(p, i):
+        return state(p[0][i], p[1][i])
+
+    def three(p, i):
+        return state(p[0][i], p[1][i], p[2][i])
+
+    def four(p, i):
+        return state(p[0][i], p[1][i], p[2][i], p[3][i])
+
+    def five(p, i):
+        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i])
+
+    def six(p, i):
+        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i])
+
+    def seven(p, i):
+        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i], p[6][i])
+
+    def eight(p, i):
+        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i], p[6][i], p[7][i])
+
+    written = (one, two, three, four, five, six, seven, eight)  # compiled code reads a tuple at constant places only
+    if state is None:
+        return record
+    if parts > len(written):
+        raise ValueError(f"a state of {parts} arrays: environments take at most {len(written)}")
+    return written[parts - 1]
+
+
 def mover(market: str, law: Any, parts: int, state: Any) -> Callable[..., Any]:
     """`move` for a market with the functions of its `law` and a state of so many parts, compiled once a process.
 
@@ -162,11 +200,8 @@ def mover(market: str, law: Any, parts: int, state: Any) -> Callable[..., Any]:
     compiles anew where this file has changed, so nothing that shapes the code may stand in another one of this folder.
     """
     if market not in _compiled:
-        chosen = ", ".join(f"parts[{k}][i]" for k in range(parts))
-        scope: dict[str, Any] = {"State": state}
-        exec(f"def pick(parts, i):\n    return {'State' if state else ''}({chosen})\n", scope)
         # numba's own inlining: a tuple that holds records cannot be returned
-        names = {**globals(), **law._asdict(), "pick": njit(inline="always")(scope["pick"])}
+        names = {**globals(), **law._asdict(), "pick": njit(inline="always")(_picker(parts, state))}
         function = FunctionType(move.__code__, names, "move")
         # by its name the kernel finds its own file in the cache
         function.__qualname__, function.__module__ = f"move_{market.replace('-', '_')}", __name__

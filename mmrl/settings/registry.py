@@ -21,7 +21,19 @@ BUILT_IN = "mmrl.markets"
 GROUP = "mmrl.markets"
 COMMAND_FLAGS = (
     *("--preset", "--config", "--load", "-l", "--expand", "--plot", "-p", "--good-results", "--dry-run", "--detach"),
-    *("--market-file", "--force", "--smooth", "--json", "--debug", "--set", "--help", "-h", "--help-all"),
+    *(
+        "--market-file",
+        "--seeds",
+        "--log-to",
+        "--force",
+        "--smooth",
+        "--json",
+        "--debug",
+        "--set",
+        "--help",
+        "-h",
+        "--help-all",
+    ),
 )
 """Flags of `mmrl train` that are no settings."""
 

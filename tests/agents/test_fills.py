@@ -49,6 +49,7 @@ def test_measured_fills_are_those_of_other_trajectories() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_closed_forms_quote_from_the_mid_beside_makers_that_count_from_the_best() -> None:
     best, mid = flow(delta_grid=(-1.0, 0.0, 2.0)), flow(distance_from="mid")
     assert set(FROM_MID) <= set(agents_of(best)) and set(FROM_MID) <= set(agents_of(mid))

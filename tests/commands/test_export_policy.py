@@ -118,7 +118,7 @@ def test_a_file_that_quotes_otherwise_is_not_kept(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "say what to write: --onnx FILE, --torchscript FILE, --numpy FILE"),
+        ((), "nothing to export to: add --tensorboard or --csv or --parquet or --onnx or --torchscript or --numpy"),
         (("--onnx", "a", "--numpy", "b.npz"), "--onnx and --numpy: one file at a time"),
         (("--numpy", "a.np"), "must end with .npz"),
         (("--numpy", "nowhere/a.npz"), "there is no folder nowhere"),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import cli
-from mmrl.commands import attach, bench, calibrate, evaluate, modes, quote, replay, seeds, sweep
+from mmrl.commands import attach, bench, calibrate, evaluate, modes, quote, replay, seeds, serve, sweep
 from mmrl.commands import train as training
 from mmrl.evaluate import compare, surface
 from mmrl.plots import figures
@@ -81,6 +81,7 @@ BASES: dict[str, dict[str, tuple[str, ...]]] = {
         "json": (*RUN, "--csv", "a.csv", "--json"),
         "policy": (*GAME, "--numpy", "a.npz", "--force"),
     },
+    "tui": {"browser": ("--serve", "--results", "runs")},
     "sweep": {"new": ("my.toml", "--results", "runs"), "json": ("my.toml", "--results", "runs", "--json")},
     "train": {
         "new": ("--results", "runs"),
@@ -106,7 +107,7 @@ VALUES = {
     "--name": "day", "--config": "my.toml", "--market-file": "m.toml", "--expand": "7", "--nb": "12",
     "--seeds": "3,7", "--log-to": "tensorboard", "--csv": "b.csv", "--trials": "3", "--jobs": "2",
     "--parquet": "b.parquet", "--tensorboard": "logs",
-    "--against": "HEAD", "--only": "learner",
+    "--against": "HEAD", "--port": "8080", "--only": "learner",
 }  # fmt: skip
 SPECIAL = {
     ("train", "plot"): {"--load": "quickstart"},
@@ -210,6 +211,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("COLUMNS", "100")
         patch.setenv("LINES", "30")
         patch.setattr(bench, "bench", said)
+        patch.setattr(serve, "serve", said)
         patch.setattr(training, "train", said)
         patch.setattr(training, "detach", said)
         patch.setattr(replay, "replay", said)

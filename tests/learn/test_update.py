@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import mmrl.learn.update as update_module
 from mmrl.learn import gradient
 from mmrl.learn.adam import Adam
 from mmrl.learn.normaliser import RunningNormaliser
@@ -132,26 +131,24 @@ def test_sampled_log_probabilities_are_those_of_the_loss(kind: str) -> None:
 
 
 @pytest.mark.parametrize("where", ["gradient", "parameter"])
-def test_diverged_comes_before_the_step_and_names_the_tensor(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_diverged_comes_before_the_step_and_names_the_tensor(where: str) -> None:
     policy = policy_of()
     batch = simple_batch(policy)
     name = "network.linear.1.weight"
     parameter = dict(policy.named_parameters())[name]
-    if where == "gradient":
-        real = gradient.accumulate
 
-        def spoilt(*arguments: Any) -> list[float]:
-            numbers = real(*arguments)
-            assert parameter.grad is not None
-            parameter.grad[0, 0] = float("nan")
-            return numbers
+    def spoilt(*arguments: Any) -> list[float]:
+        numbers = gradient.accumulate(*arguments)
+        assert parameter.grad is not None
+        parameter.grad[0, 0] = float("nan")
+        return numbers
 
-        monkeypatch.setattr(update_module, "accumulate", spoilt)
-    else:
+    if where == "parameter":
         parameter.data[0, 0] = float("nan")
-    optimiser = Captured(policy.parameters())
+    optimiser, rng = Captured(policy.parameters()), np.random.default_rng(0)
+    found = spoilt if where == "gradient" else gradient.accumulate
     with pytest.raises(Diverged, match=f"{where}.* policy.{name} is not finite"):
-        update(policy, optimiser, batch, settings_of(), np.random.default_rng(0))
+        update(policy, optimiser, batch, settings_of(), rng, gradient=found)
     assert optimiser.gradients == []  # not one step was taken
 
 
