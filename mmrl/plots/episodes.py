@@ -64,7 +64,7 @@ def quote_lines(arrays: Mapping[str, ArrayLike], replay: bool) -> list[Line]:
 def fill_marks(arrays: Mapping[str, ArrayLike]) -> list[Line]:
     """What was bought and sold as marks of two shapes; none where no fills are told."""
     time, price, shares = (np.asarray(arrays.get(f"fill_{name}", ()), np.float64) for name in FILLS)
-    if not len(time) == len(price) == len(shares):
+    if any(each.ndim != 1 for each in (time, price, shares)) or not len(time) == len(price) == len(shares):
         return []
     found = []
     for label, mark, side, colour in (("bought", "^", 1, "bid"), ("sold", "v", -1, "ask")):

@@ -193,3 +193,21 @@ def test_further_orders_of_a_side_are_drawn(results: Path) -> None:
         assert "2 bid" in screen_text(app)
 
     drive(results, script)
+
+
+def test_fills_of_a_replayed_day_are_marks_that_the_cursor_reads(results: Path) -> None:
+    fills = {"time": np.array([10.25, 30.0]), "price": np.array([532.4, 533.6]), "shares": np.array([2.0, -1.0])}
+    write_episode(results / "alpha", 40, {**episode(40), **{f"fill_{name}": x for name, x in fills.items()}})
+
+    async def script(app: Any, pilot: Any) -> None:
+        view = await open_view(app, pilot, "2", EpisodeView)
+        chart = view.charts()[0]
+        found = {s.label: (s.x.tolist(), s.y.tolist(), s.points, s.mark) for s in chart.content.series}
+        assert found["bought"] == ([10.25], [532.4], True, "^") and found["sold"] == ([30.0], [533.6], True, "v")
+        text = screen_text(app)
+        assert "bought" in text and "sold" in text and "^" in text
+        chart.view.cursor = 30.0
+        assert "bought 532.4 at 10.25" in chart.reading()
+        assert chart.reading().endswith("sold 533.6")
+
+    drive(results, script)

@@ -230,6 +230,8 @@ class Chart(Widget, can_focus=True):
                 text += f" ± {compact(abs(float(s.high[at]) - middle), 2)}"
             elif s.low is not None and s.high is not None and math.isfinite(s.low[at]):
                 text += f" ({compact(float(s.low[at]), 3)} to {compact(float(s.high[at]), 3)})"
+            if s.points and s.x[at] != self.view.cursor:  # marks stand where something happened
+                text += f" at {compact(float(s.x[at]), self.content.digits)}"
             if s.raw is not None:
                 text += f" (smoothed {compact(float(s.y[at]))})"
             parts.append(text)

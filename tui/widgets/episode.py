@@ -13,7 +13,7 @@ from textual.binding import Binding
 from textual.containers import Container
 
 from mmrl.plots.colours import place_of
-from mmrl.plots.episodes import time_axis
+from mmrl.plots.episodes import fill_marks, time_axis
 from mmrl.plots.pictures import time_unit
 from mmrl.plots.pixels import Floats
 from mmrl.plots.text import printable
@@ -44,6 +44,22 @@ def column(arrays: Arrays, key: str, count: int) -> Floats:
     values = np.full(count, np.nan)
     values[: min(count, len(found))] = found[:count]
     return values
+
+
+def fills(arrays: Arrays) -> list[Series]:
+    """What a replayed day bought and sold, as marks of two shapes."""
+    hues = {"bought": place_of("bid"), "sold": place_of("ask")}
+    return [
+        Series(
+            np.asarray(line.x, np.float64),
+            np.asarray(line.y, np.float64),
+            hue=hues[line.label],
+            label=line.label,
+            mark=line.mark,
+            points=True,
+        )
+        for line in fill_marks(arrays)
+    ]
 
 
 class SavedEpisodes(Charted, can_focus=True):
@@ -162,6 +178,8 @@ class EpisodeView(SavedEpisodes):
                 label, mark = (name, MARKS[number]) if len(names) > 1 else ("", "")
                 hue = place_of("other" if name == "alive" else name)
                 series.append(Series(x, y, low, high, None, hue, label, mark))
+            if "mid" in names:
+                series += fills(self.arrays)
             chart.show(Content(series, title, self.time_axis, [], self.fault, digits=6 if len(names) > 1 else 4))
         if self.maximised is not None and self.maximised not in self.charts():
             self.maximise(None)
