@@ -840,7 +840,7 @@ def tui(
     epilog="Examples: mmrl bench --quick | mmrl bench --only rollout/book | mmrl bench --quick --against HEAD~1",
 )
 def bench(
-    quick: Annotated[bool, typer.Option("--quick", help="A few cases, about a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few cases, about two minutes.")] = False,
     against: Annotated[
         str | None,
         typer.Option(metavar="REF", help="Build another commit of this clone and measure it in turns with this one."),
