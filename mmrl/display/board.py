@@ -78,7 +78,8 @@ class Board:
         if "state" in record:
             self._states[run] = str(record["state"])
             if self.kind == LINES:
-                emit(f"{run}: {word(self._states[run])} after epoch {progress.epoch}  {self._figures(run)}", self.out)
+                ended = f"{run}: {word(self._states[run])} after epoch {progress.epoch}  {self._figures(run)}"
+                emit(ended.rstrip(), self.out)
         elif "epoch" in record:
             self._states[run] = "running"
             progress.add(record)
@@ -152,5 +153,6 @@ class Board:
         return amount(value, recorded_half(last)) if isinstance(value, int | float) else ""
 
     def _figures(self, run: str) -> str:
-        share = self._runs[run].optimality
-        return f"value {self._value(run)}" + (f"  optimality {percent(share)}" if math.isfinite(share) else "")
+        share, value = self._runs[run].optimality, self._value(run)
+        told = [f"value {value}"] if value else []  # none before the first epoch
+        return "  ".join([*told, *([f"optimality {percent(share)}"] if math.isfinite(share) else [])])

@@ -56,6 +56,15 @@ def test_figures_of_a_run() -> None:
     assert "finished" in list(shown.lines(100, 30))[3] and "2M" not in "".join(shown.lines(100, 30))
 
 
+def test_a_run_that_ends_before_its_first_epoch_has_no_figures() -> None:
+    shown, out, _ = board(LINES)
+    shown.record("seed 0", {"state": "interrupted", "run": "five-seed0"})
+    assert out.getvalue().splitlines()[-1] == "seed 0: stopped after epoch 0"
+    shown.record("seed 1", record(3))
+    shown.record("seed 1", {"state": "finished", "run": "five-seed1"})
+    assert out.getvalue().splitlines()[-1] == "seed 1: finished after epoch 3  value 103.0 ± 1.5"
+
+
 def test_the_table_is_drawn_over_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmrl.display.board.EVERY_DRAWN", 0.0)
     shown, out, _ = board(LIVE)
