@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit
 
 from mmrl.kernels.cache import KernelCache, Untrusted, make_private
+from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher
 from mmrl.settings.registry import packages
 
 COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
@@ -72,14 +73,18 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", "overflow encountered in scalar", RuntimeWarning)  # random numbers wrap around
 
 
-def _compiler(kept: bool = False, **options: Any) -> Callable[[Any], Any]:
-    """A decorator that compiles with these options, and keeps on disk what it compiled."""
+def _compiler(kept: bool = False, inlined: bool = False, **options: Any) -> Callable[[Any], Any]:
+    """A decorator that compiles with these options: what is kept goes to disk, what is inlined only into kernels."""
+    if inlined:
+        options = {**options, **NO_WRAPPERS, "pipeline_class": InlinedCompiler}
     decorator = njit(**options)
 
     def decorate(function: Any) -> Any:
         compiled = decorator(function)
         if compiled is function:  # NUMBA_DISABLE_JIT: plain Python, with the names that callers know
             compiled.py_func, compiled.signatures = function, ()
+        elif inlined:
+            compiled.__class__ = InlinedDispatcher
         elif kept:
             with suppress(RuntimeError):  # no place at all to keep it
                 compiled._cache = KernelCache(function)
@@ -105,7 +110,7 @@ def must_compile(function: Any) -> bool:
 kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")
 """Decorates what Python calls: compiled once and kept on disk, running beside other threads."""
 
-_UNCOUNTED: dict[str, Any] = {"forceinline": True, "error_model": "numpy", "_nrt": False}
+_UNCOUNTED: dict[str, Any] = {"inlined": True, "forceinline": True, "error_model": "numpy", "_nrt": False}
 
 inlined: Any = _compiler(**_UNCOUNTED)
 """Decorates what kernels call, a market's dynamics among it: always inlined, no reference counts, so it must not
@@ -114,7 +119,7 @@ allocate arrays."""
 inlined_fast: Any = _compiler(fastmath=True, **_UNCOUNTED)
 """The same for the arithmetic of networks, whose sums may be reordered."""
 
-allocating: Any = _compiler(forceinline=True, error_model="numpy")
+allocating: Any = _compiler(inlined=True, forceinline=True, error_model="numpy")
 """Decorates the one kind of helper that may allocate arrays: what a kernel calls before its loop."""
 
 called: Any = _compiler(**{**_UNCOUNTED, "forceinline": False})

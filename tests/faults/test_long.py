@@ -33,18 +33,20 @@ def grown(nursery: Nursery, place: Path, epochs: int, mutant: str = "") -> tuple
     arguments = [*TINY, "-ne", "1000000", "-pa", "10", "--results", str(place), "--name", "run"]
     child = nursery.mmrl(place, "train", *arguments, mutant=mutant)
 
-    def facts() -> tuple[float, int]:
+    def facts(expected: int = 0) -> tuple[float, int]:
         pages = int(Path(f"/proc/{child.pid}/statm").read_text().split()[1])
-        counts = []  # a file is open for an instant when it is written: the least of some looks is what stays open
-        for _ in range(20):
-            counts.append(len(os.listdir(f"/proc/{child.pid}/fd")))
+        least = 1_000_000  # a file is open for a moment when it is written: the least of some looks is what stays open
+        for look in range(500):
+            least = min(least, len(os.listdir(f"/proc/{child.pid}/fd")))
+            if look >= 20 and least <= expected:
+                break
             time.sleep(0.002)
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, min(counts)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, least
 
     wait_until(lambda: newest(run) >= epochs // 10 or child.poll() is not None, 3000, 0.02)
     first, files = facts()
     wait_until(lambda: newest(run) >= epochs or child.poll() is not None, 3000, 0.02)
-    last, still = facts()
+    last, still = facts(files)
     child.signal(signal.SIGINT)
     assert child.wait() == 130, child.text()
     return first, last, files, still, len(list(run.rglob(".*.tmp")))

@@ -1,0 +1,60 @@
+"""Functions that kernels inline are compiled into kernels only, with the results that they have in plain Python."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from mmrl.kernels.inlining import NO_WRAPPERS, InlinedDispatcher
+from mmrl.kernels.jit import called, inlined, inlined_fast
+
+
+@inlined
+def _scaled(x, factor):
+    return math.exp(x) * factor
+
+
+@called
+def _summed(values, factor):
+    total = 0.0
+    for value in values:
+        total += _scaled(value, factor)
+    return total
+
+
+@inlined_fast
+def _mean(values):
+    return _summed(values, 1.0) / values.shape[0]
+
+
+def test_a_kernel_that_inlines_equals_plain_python() -> None:
+    @njit
+    def kernel(values, factor):
+        return _summed(values, factor), _mean(values), _scaled(values[0], factor)
+
+    values = np.linspace(-1.0, 1.0, 17)
+    total = sum(math.exp(value) * 3.0 for value in values)
+    assert np.allclose(kernel(values, 3.0), (total, total / 3.0 / 17, math.exp(-1.0) * 3.0), rtol=1e-14, atol=0)
+    assert kernel(values, 2) == kernel(values, 2.0)  # a second signature of each
+
+
+def test_it_has_no_machine_code_of_its_own_until_python_calls_it() -> None:
+    kernel = njit(lambda values: _summed(values, 0.5))
+    values = np.ones(4)
+    assert math.isclose(kernel(values), 2 * math.e)
+    assert isinstance(_summed, InlinedDispatcher) and _summed.targetoptions.items() >= NO_WRAPPERS.items()
+    overloads: Any = _summed.overloads
+    (found,) = (made for types, made in overloads.items() if str(types[1]) == "float64")
+    assert found.library.get_pointer_to_function(found.fndesc.llvm_func_name) == 0
+    assert math.isclose(_summed(values, 0.5), 2 * math.e)  # a crash, were it not for the twin
+
+
+def test_an_error_of_types_names_the_function_as_ever() -> None:
+    import pytest
+    from numba.core.errors import TypingError
+
+    with pytest.raises(TypingError, match="_scaled"):
+        njit(lambda text: _scaled(text, 2.0))("word")
