@@ -365,28 +365,30 @@ def log(
     runs.log(run, results, follow)
 
 
-@runs_app.command(help="Pause a run after the current epoch.")
+@runs_app.command(help="Pause a run, or each run of a group, after the current epoch.")
 def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "pause", json_)
 
 
-@runs_app.command(help="Resume a paused run.")
+@runs_app.command(help="Resume a paused run, or those of a group.")
 def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "resume", json_)
 
 
-@runs_app.command(help="Stop a run after the current epoch, with a checkpoint.")
+@runs_app.command(help="Stop a run, or each run of a group, after the current epoch, with a checkpoint.")
 def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "stop", json_)
 
 
-@runs_app.command(help="Change lr, entropy, ne (target epochs) or plot_after of a run while it trains.")
+@runs_app.command(
+    help="Change lr, entropy, ne (target epochs) or plot_after of a run, or of each run of a group, while it trains."
+)
 def change(
     run: Run,
     settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE ...", help="lr, entropy, ne or plot_after")],

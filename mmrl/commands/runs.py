@@ -141,33 +141,57 @@ def _setting(info: store.RunInfo, name: str) -> str:
 
 
 def steer(run: str, results: str, action: str, as_json: bool) -> None:
-    """Ask the process that trains a run to pause, resume or stop at the end of its epoch."""
-    info = store.find_run(run, results)
-    if not is_locked(Path(info.folder)):
-        again = command(["train", "--load", info.name], Path(results))
-        hint = f"go on with it by {again}" if action == "resume" else "nothing to do"
-        raise ConfigError(f"run {info.name} is not being trained (it is {word(info.state)}): {hint}")
-    control.request(Path(info.folder), WANTED[action])
-    _say(as_json, f"asked {info.name} to {action}", run=info.name, wanted=WANTED[action])
+    """Ask the process that trains a run, or each of those of a group, to pause, resume or stop after its epoch."""
+    infos = _named(run, results)
+    if infos[0].group == run and action == "stop" and groups.is_sweep(infos):
+        raise ConfigError(f"{run} is a sweep: Ctrl-C stops each of its workers, mmrl runs stop one of its trials")
+    again = command(["train", "--load", infos[0].name], Path(results))
+    infos = _training(run, infos, f"go on with it by {again}" if action == "resume" else "nothing to do")
+    for info in infos:
+        control.request(Path(info.folder), WANTED[action])
+    _asked(as_json, run, infos, f"to {action}", wanted=WANTED[action])
 
 
 def change(run: str, pairs: Sequence[str], results: str, as_json: bool) -> None:
-    """Ask the process that trains a run for other values of what can be changed while it trains."""
-    info = store.find_run(run, results)
+    """Ask the process that trains a run, or each of those of a group, for other values of what can change meanwhile."""
+    infos = _named(run, results)
     names = {key: name for name, key in control.LIVE.items()}
     values = {}
-    for key, value in current(set_values(pairs), info.market).items():
+    for key, value in current(set_values(pairs), infos[0].market).items():
         if key not in names:
             raise ConfigError(f"{key} cannot be changed while training: what can is {', '.join(names)}")
         values[names[key]] = control.checked(names[key], value)
-    if not is_locked(Path(info.folder)):
-        hint = f"{command(['train', '--load', info.name], Path(results))} takes them as options"
-        raise ConfigError(f"run {info.name} is not being trained (it is {word(info.state)}): {hint}")
-    if values.get("ne", info.epoch + 1) <= info.epoch:
-        raise ConfigError(f"training.ne = {values['ne']}: epoch {info.epoch} is reached already")
-    control.request(Path(info.folder), control.read_control(Path(info.folder))["want"], **values)
+    infos = _training(run, infos, f"{command(['train', '--load', infos[0].name], Path(results))} takes them as options")
+    for info in infos:
+        if values.get("ne", info.epoch + 1) <= info.epoch:
+            raise ConfigError(f"training.ne = {values['ne']}: epoch {info.epoch} of {info.name} is reached already")
+    for info in infos:
+        control.request(Path(info.folder), control.read_control(Path(info.folder))["want"], **values)
     said = ", ".join(f"{control.LABELS[name]} {value}" for name, value in values.items())
-    _say(as_json, f"asked {info.name} for {said} from the next epoch on", run=info.name, set=values)
+    _asked(as_json, run, infos, f"for {said} from the next epoch on", set=values)
+
+
+def _named(run: str, results: str) -> list[store.RunInfo]:
+    """The runs of the group of this name, or the one run."""
+    return groups.members(run, results) or [store.find_run(run, results)]
+
+
+def _training(run: str, infos: Sequence[store.RunInfo], hint: str) -> list[store.RunInfo]:
+    """Those of the runs that are being trained. Raises ConfigError, with a hint, where none is."""
+    found = [info for info in infos if is_locked(Path(info.folder))]
+    if not found and infos[0].group == run:
+        raise ConfigError(f"no run of the group {run} is being trained ({groups.states_of(infos)})")
+    if not found:
+        raise ConfigError(f"run {infos[0].name} is not being trained (it is {word(infos[0].state)}): {hint}")
+    return found
+
+
+def _asked(as_json: bool, run: str, infos: Sequence[store.RunInfo], what: str, **facts: Any) -> None:
+    if infos[0].group == run:
+        text = f"asked {len(infos)} runs of {run} {what}"
+        _say(as_json, text, group=run, runs=[info.name for info in infos], **facts)
+    else:
+        _say(as_json, f"asked {infos[0].name} {what}", run=infos[0].name, **facts)
 
 
 def rename(run: str, new_name: str, results: str, as_json: bool) -> None:

@@ -15,9 +15,10 @@ import pytest
 
 from cli import main
 from mmrl.commands import attach, runs, show
-from mmrl.runs import store
+from mmrl.runs import control, groups, store
 from mmrl.runs.lock import RunLock, is_locked
 from mmrl.runs.status import STATES
+from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 from tui.widgets.cells import state_text
 
@@ -183,3 +184,25 @@ def test_states_are_called_as_the_terminal_ui_calls_them(mmrl: Run) -> None:
         facts = "\n".join(show.about(replace(info, state=state), 80))
         assert f"state    {line.split()[1]}, epoch" in facts
     assert mmrl("runs", "pause", "quick_1")[2].startswith("mmrl: run quick_1 is not being trained (it is finished)")
+
+
+def test_a_group_is_steered_by_its_name(mmrl: Run) -> None:
+    plan = groups.plan(replaced(Config(), {"run.results": "results", "run.name": "five"}), (0, 1, 2), 1)
+    folders = [run.folder for run in groups.begin(plan, {}, None) if run.folder]
+    assert mmrl("runs", "stop", "five")[::2] == (
+        2, "mmrl: no run of the group five is being trained (stopped)\n"
+    )  # fmt: skip
+    with RunLock(folders[0]), RunLock(folders[2]):
+        code, out, _ = mmrl("runs", "change", "five", "lr=0.01", "--json")
+        told = json.loads(out)
+        assert (code, told["group"], told["runs"]) == (0, "five", ["five-seed0", "five-seed2"])
+        assert mmrl("runs", "stop", "five")[:2] == (0, "asked 2 runs of five to stop\n")
+        asked = [control.read_control(folder) for folder in folders]
+        assert [(one["want"], one["set"]) for one in asked] == [
+            ("stop", {"lr": 0.01}), ("run", {}), ("stop", {"lr": 0.01})
+        ]  # fmt: skip
+        assert mmrl("runs", "pause", "five-seed2")[:2] == (0, "asked five-seed2 to pause\n")
+        assert control.read_control(folders[0])["want"] == "stop"
+        (Path("results/five")).mkdir()
+        (Path("results/five") / groups.SPEC).write_text("")
+        assert "Ctrl-C stops each of its workers" in mmrl("runs", "stop", "five")[2]
