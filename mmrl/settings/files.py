@@ -22,7 +22,8 @@ def read_text(path: str | Path, name: str) -> tuple[str, str]:
             data = file.read(LARGEST_FILE + 1)
         text = data.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        refused = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = getattr(error, "strerror", None) or refused
         raise ConfigError(f"{name} {path} cannot be read: {reason}") from None
     if len(data) > LARGEST_FILE:
         raise ConfigError(f"{name} {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
