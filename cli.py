@@ -50,6 +50,7 @@ EXIT_CODES = {
     "ConfigError": 2,
     "DataError": 2,
     "BadRunName": 2,
+    "PlotsMissing": 2,
     "RunNotFound": 3,
     "RunBusy": 4,
     "Diverged": 5,
