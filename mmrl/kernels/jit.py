@@ -37,8 +37,10 @@ def _sources() -> Iterator[tuple[str, Path]]:
 
 
 def _source_digest() -> str:
-    """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file)."""
-    digest = hashlib.sha256()
+    """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file), and of the
+    variables of numba that change the code: else NUMBA_BOUNDSCHECK would check no kernel that is on the disk."""
+    config: Any = numba.config
+    digest = hashlib.sha256(repr((config.BOUNDSCHECK, int(config.OPT))).encode())
     for name, path in _sources():
         digest.update(name.encode())
         digest.update(path.read_bytes())
