@@ -16,6 +16,7 @@ from numba import njit
 
 from mmrl.kernels.cache import KernelCache, Untrusted, make_private
 from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher
+from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
 COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
@@ -49,10 +50,8 @@ def _source_digest() -> str:
 
 def _cache_root() -> Path:
     """The user's cache folder on this system."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    chosen = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return Path(chosen) if chosen else Path.home() / ".cache"
+    usual = os.path.join("Library", "Caches") if sys.platform == "darwin" else ".cache"
+    return user_folder("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", usual)
 
 
 def use_versioned_cache() -> None:

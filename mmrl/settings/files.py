@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ def expanded(path: str, name: str) -> str:
         what = "no user" if unknown.group().startswith("~") else "no variable"
         raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")
     return found
+
+
+def user_folder(variable: str, usual: str) -> Path:
+    """The user's folder for something: what the variable names, else `usual` below the home.
+
+    What is no absolute path names none: it would be another folder for each directory that one works in. Without a
+    home it lies among the temporary files.
+    """
+    home = os.path.expanduser("~")  # stays as it is where there is none
+    places = (os.environ.get(variable, ""), os.path.join(home, usual))
+    nowhere = os.path.join(tempfile.gettempdir(), f"mmrl-{os.getuid() if hasattr(os, 'getuid') else ''}", usual)
+    return Path(next((place for place in places if os.path.isabs(place)), nowhere))
 
 
 def parsed(text: str, source: str) -> dict[str, Any]:

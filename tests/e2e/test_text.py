@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import string
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -14,6 +15,7 @@ import cli
 from mmrl.commands.completion import complete_run
 from mmrl.commands.options import misread_flag
 from mmrl.settings.fields import fields
+from mmrl.settings.files import user_folder
 
 FILES = {
     "a number of 5000 digits": b"nb = " + b"9" * 5000,
@@ -166,6 +168,23 @@ def test_every_path_knows_homes_and_variables(
     monkeypatch.setenv("HOME", str(here / "home"))
     outcome(capsys, *line.replace("{}", "~").split())  # there may be nothing to draw
     assert not (here / "~").exists()
+
+
+@pytest.mark.parametrize("chosen", ["", "~/x", "relative", "./x"])
+def test_a_folder_of_the_user_is_never_one_of_the_current_directory(
+    chosen: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", chosen)
+    monkeypatch.setenv("HOME", str(here))
+    assert user_folder("XDG_CONFIG_HOME", ".config") == here / ".config"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/x")
+    assert user_folder("XDG_CONFIG_HOME", ".config") == Path("/etc/x")
+
+
+def test_a_user_without_a_home_has_folders_among_the_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as in a container with a user that it does not know
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert user_folder("XDG_CACHE_HOME", ".cache") == Path(gettempdir()) / f"mmrl-{os.getuid()}" / ".cache"
 
 
 def test_shipped_runs_are_looked_for_beside_the_results(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
