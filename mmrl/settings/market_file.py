@@ -22,15 +22,15 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def _number(value: Any, kinds: type | tuple[type, ...], most: float) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool) and 0 < value <= most
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e9
 
 
 FACTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "files": (_texts, "a list of texts"),
     "sha256": (_texts, "a list of texts"),
-    "tick": (lambda value: _number(value, (int, float), 1e9), "a number > 0, <= 1e9"),
-    "lots_of_a_share": (lambda value: _number(value, int, 1e9), "a whole number >= 1, <= 1e9"),
+    "tick": (_number, "a number > 0, <= 1e9"),
+    "lots_of_a_share": (lambda value: isinstance(value, int) and _number(value), "a whole number >= 1, <= 1e9"),
 }
 """What the program reads of a source, with what it must be; the rest is only shown."""
 
