@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.calibrate.source import clock
-from mmrl.plots.numbers import HALF, amount
+from mmrl.plots.numbers import HALF, amount, price
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import printable, wrapped
 from mmrl.settings.model import Config
@@ -104,10 +104,12 @@ def warnings(first: Any, config: Config, source: dict[str, Any]) -> Iterator[str
     if source:
         mid = 0.5 * float(first.path_bid[0] + first.path_ask[0]) * tape.tick
         fitted = float(config.market.model_dump().get("midprice", mid))
-        if not 1 / MIDS_APART < mid / fitted < MIDS_APART or source.get("tick", tape.tick) != tape.tick:
+        tick = float(source.get("tick", tape.tick))
+        if not 1 / MIDS_APART < mid / fitted < MIDS_APART or tick != tape.tick:
+            was, here = price(round(fitted / tick), tick), price(round(mid / tape.tick), tape.tick)
             yield (
-                f"the run's market was fitted to prices of {fitted:g} in ticks of {source.get('tick', tape.tick):g}; "
-                f"here they are about {mid:.6g} in ticks of {tape.tick:g}: another instrument"
+                f"the run's market was fitted to prices of {was} in ticks of {tick:g}; here they are about {here} in "
+                f"ticks of {tape.tick:g}: another instrument"
             )
         if set(source.get("files", ())) & set(tape.files):
             last, here = str(source.get("to", "24:00:00")), clock(int(first.times[0]) - tape.midnight)

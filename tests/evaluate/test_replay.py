@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mmrl.calibrate.simulated import simulated
+from mmrl.commands.replay_report import warnings as told_before
 from mmrl.data import hftbacktest as form
 from mmrl.data.events import ASK, BID, CANCEL, HALT, HIDDEN, LIMIT, NO_ORDER, TRADE, Events
 from mmrl.evaluate import compare
@@ -69,6 +71,22 @@ def test_conversion_by_hand() -> None:
         (5, form.DEPTH, -1, 105, 1),
     ]
     assert (tape.rows["local_ts"] - tape.rows["exch_ts"] == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("tick", "midprice", "said"),
+    [
+        (0.01, 2.5e7, "prices of 25000000.00 in ticks of 0.01; here they are about 1.00 in ticks of 0.01: another"),
+        (0.01, 1.0, ""),
+        (1e-8, 1.0, "prices of 1.00000000 in ticks of 1e-08; here they are about 1.00 in ticks of 0.01: another"),
+    ],
+)
+def test_another_instrument_is_told_with_the_decimals_of_its_ticks(tick: float, midprice: float, said: str) -> None:
+    tape = SimpleNamespace(tick=0.01, files=(), behind=1, midnight=0)
+    first = SimpleNamespace(tape=tape, path_bid=[99], path_ask=[101], left=0)
+    config = build({"market": {"name": "book", "midprice": midprice}})
+    found = [text for text in told_before(first, config, {"tick": tick}) if "instrument" in text]
+    assert [said in text for text in found] == ([True] if said else []), found
 
 
 FLOW = {
