@@ -21,8 +21,8 @@ import torch
 from numba import cuda
 from torch import Tensor
 
-from mmrl.kernels.play import Draw, Ends, Rows, scratch
-from mmrl.markets.contract import market_of, spec_of
+from mmrl.kernels.play import Draw, scratch
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import Buffers, room_for_ends
 from mmrl.rollout.cuda_kernel import SIMULATED, kernel_of
 from mmrl.rollout.law import law_of, size_of
@@ -68,39 +68,50 @@ class CudaEngine:
 
         The batch is of tensors on the device. Raises MemoryError where a market ran out of the room of its state.
         """
-        spec = spec_of(self.config)
         count = self.config.training.nb if count is None else count
-        steps = spec.steps if steps is None else steps
-        obs, axes, parts = len(spec.columns), len(spec.axes), len(spec.split)
-        maker = maker_of(self.config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
-        one = Buffers(flows=False).rows(steps, obs, axes)
-        rows = Rows(*(self._room(column, count) for column in one))
-        ends = Ends(*(self._room(column, count) for column in room_for_ends(1, obs, parts)))
-        ends.length.fill_(-1)
-        blocks = self._make_room(count, scratch.py_func(maker, one))
-        kernel = _kernels.get(self.config.market.name)
-        if kernel is None:
-            kernel = kernel_of(self.config.market.name, self._law, self._kind, tuple(self._shared))
-            _kernels[self.config.market.name] = kernel
-        draw = Draw(seed, epoch, 0, count, steps)
-        kernel[blocks, THREADS](
-            self._parameters,
-            self._states,
-            self._sent(maker),
-            reward_of(self.config),
-            Rows(*map(_handed, rows)),
-            Ends(*map(_handed, ends)),
-            draw,
-            type(self._memory)(*map(_handed, self._memory)),
-        )
+        steps = spec_of(self.config).steps if steps is None else steps
+        rows, ends = self._records(count, steps)
+        arguments, blocks = self.arguments(quoter, Draw(seed, epoch, 0, count, steps), rows, ends)
+        self.kernel()[blocks, THREADS](*arguments)
         return _packed(rows, ends, steps)
+
+    def kernel(self) -> Any:
+        """The kernel of the market, one a process; compiled at its first call."""
+        name = self.config.market.name
+        if name not in _kernels:
+            _kernels[name] = kernel_of(name, self._law, self._kind, tuple(self._shared))
+        return _kernels[name]
+
+    def arguments(
+        self, quoter: Quoter | PolicyWeights, draw: Draw, rows: Any = None, ends: Any = None
+    ) -> tuple[tuple[Any, ...], int]:
+        """What the kernel takes for a draw, with room made where none is given, and its blocks."""
+        if rows is None:
+            rows, ends = self._records(draw.count, draw.steps)
+        maker = maker_of(self.config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
+        one = Buffers().rows(1, rows.observation.shape[2], rows.action.shape[2])
+        blocks = self._make_room(draw.count, scratch.py_func(maker, one))
+        given = (rows, ends, self._memory)
+        rows, ends, memory = (type(columns)(*map(_handed, columns)) for columns in given)
+        sent = self._sent(maker), reward_of(self.config)
+        return (self._parameters, self._states, *sent, rows, ends, draw, memory), blocks
 
     def prepare(self) -> float:
         """Compile the kernel and let it run; returns the seconds it took."""
         began = time.perf_counter()
         if self.config.market.name not in _kernels:
-            self.rollout(fixed(*(0.0,) * len(spec_of(self.config).axes)), 0, 0, count=2)
+            still = fixed(*(0.0,) * len(spec_of(self.config).axes))
+            self.rollout(still, 0, 0, count=2, steps=min(2, spec_of(self.config).steps))
         return time.perf_counter() - began
+
+    def _records(self, count: int, steps: int) -> tuple[Any, Any]:
+        """Room for `Rows` [N, T, ...] and `Ends` [N, 1, ...], the latter of length -1 until a trajectory is over."""
+        spec = spec_of(self.config)
+        obs = len(spec.columns)
+        one: Any = Buffers(flows=False).rows(steps, obs, len(spec.axes)), room_for_ends(1, obs, len(spec.split))
+        rows, ends = (type(columns)(*(self._room(column, count) for column in columns)) for columns in one)
+        ends.length.fill_(-1)
+        return rows, ends
 
     def _make_room(self, count: int, memory: Any) -> int:
         """States and the memory of the loop for as many threads as are needed or fit; returns their blocks."""
@@ -112,8 +123,9 @@ class CudaEngine:
                 each = size_of(self._state) + sum(array.nbytes for array in memory)
                 fit = int(STATES * torch.cuda.mem_get_info(self.device)[0]) // each // THREADS * THREADS
             self._threads = min(wanted, max(fit, THREADS))
-            self._memory = type(memory)(*(self._room(array, self._threads) for array in memory))
             self._states = self._states_of(self._threads)
+        if self._memory is None or self._memory.hidden.shape[1:] != memory.hidden.shape:  # another network
+            self._memory = type(memory)(*(self._room(array, self._threads) for array in memory))
         self._memory.std.copy_(torch.from_numpy(memory.std))
         return min(wanted, self._threads) // THREADS
 
@@ -121,14 +133,12 @@ class CudaEngine:
         """States of so many threads, empty, as kernels take them."""
         if self._kind is None:
             return self._state_part(self._state, threads)
-        return self._kind(
-            *(
-                getattr(self._parameters, self._shared[name])
-                if name in self._shared
-                else self._state_part(one, threads)
-                for name, one in self._state._asdict().items()
-            )
-        )
+        given = self._parameters
+        parts = {
+            name: getattr(given, self._shared[name]) if name in self._shared else self._state_part(one, threads)
+            for name, one in self._state._asdict().items()
+        }
+        return self._kind(**parts)
 
     def _state_part(self, one: Any, threads: int) -> Any:
         one = np.asarray(one)
@@ -156,8 +166,8 @@ def _handed(tensor: Tensor) -> Any:
     return cuda.as_cuda_array(tensor) if tensor.is_cuda else tensor.numpy()
 
 
-def _packed(rows: Rows, ends: Ends, steps: int) -> Trajectories:
-    """The live rows of all trajectories, one after another.
+def _packed(rows: Any, ends: Any, steps: int) -> Trajectories:
+    """The live rows, one trajectory after another, of `Rows` [N, T, ...] and `Ends` [N, 1, ...] of tensors.
 
     The one wait for the device: how many rows are alive decides the shape.
     """

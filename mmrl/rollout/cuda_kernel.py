@@ -35,13 +35,13 @@ of_memory: Any = None
 """Put in by `kernel_of`, for each market its own."""
 
 
-def trajectories(p, states, maker, reward, rows, ends, draw, memory):  # type: ignore[no-untyped-def]
+def trajectories(p, states, maker, reward, rows, ends, draw, memory):
     """Play the trajectories of `draw`: thread k has number k, and with fewer threads every so many-th after it.
 
     Every array of `rows` and `ends` has a trajectory in front, every array of `states` and `memory` a thread.
     """
-    thread = cuda.grid(1)
-    for n in range(thread, draw.count, cuda.gridsize(1)):
+    thread = cuda.grid(1)  # type: ignore[attr-defined]
+    for n in range(thread, draw.count, cuda.gridsize(1)):  # type: ignore[attr-defined]
         s, x, own = of_states(states, thread), of_memory(memory, thread), of_rows(rows, n)
         one = Draw(draw.seed, draw.epoch, draw.first + n, 1, draw.steps)
         play(
