@@ -1,4 +1,4 @@
-"""Everything that a CUDA or MPS machine is asked, in less than five minutes, as one JSON: speed, and whether it is right.
+"""Everything that a CUDA or MPS machine is asked, in less than five minutes, as one JSON: speed, and correctness.
 
 python benchmarks/accelerator.py [-o FILE] [--minutes 5]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,9 @@ def _maker(name: str, config: Config) -> Any:
         outputs = len(spec.axes) if gaussian else sum(len(axis.grid) for axis in spec.axes)
         rng = np.random.default_rng(7)
         sizes = (len(spec.columns), 16, outputs)
-        layers = [
+        layers: Any = [
             (rng.normal(size=(a, b)).astype(np.float32) / 4, rng.normal(size=b).astype(np.float32) / 4)
-            for a, b in zip(sizes, sizes[1:], strict=False)
+            for a, b in pairwise(sizes)
         ]
         log_std = np.full(len(spec.axes) if gaussian else 0, -0.5, np.float32)
         scale = np.full(sizes[0], 3.0, np.float32)
@@ -73,11 +74,12 @@ def main(folder: Path) -> None:
     for name, config, maker in cases():
         engine = CudaEngine(config, "cpu")
         engine.rollout(quoters.fixed(*(0.0,) * len(spec_of(config).axes)), 0, 0, 2, steps=1)  # whatever was before
-        np.savez(folder / f"{name}.npz", **columns(engine.rollout(maker, SEED, EPOCH, COUNT)))
+        found: Any = columns(engine.rollout(maker, SEED, EPOCH, COUNT))
+        np.savez(folder / f"{name}.npz", **found)
 
 
 if __name__ == "__main__":
-    import register
+    from tests.toy import register
 
     with register.registered():
         main(Path(sys.argv[1]))

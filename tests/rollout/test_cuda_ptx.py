@@ -68,7 +68,9 @@ def test_kernel_compiles_to_ptx(
         signature = tuple(map(typeof, arguments))
         for major, minor in CAPABILITIES:
             began, name = time.process_time(), f"sm_{major}{minor}"
-            ptx, _ = cuda.compile_ptx(engine.kernel().py_func, signature, cc=(major, minor))
+            ptx, _ = cuda.compile_ptx(  # type: ignore[attr-defined]
+                engine.kernel().py_func, signature, cc=(major, minor)
+            )
             seconds = time.process_time() - began
             assert f".target {name}" in ptx
             assert "trajectories" in ptx[ptx.index(".entry") :][:200]
