@@ -19,7 +19,7 @@ from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.realism import Distance, Score
 from mmrl.calibrate.source import source
 from mmrl.calibrate.study import study
-from mmrl.commands import calibrate, evaluate, replay, runs, show, simulate
+from mmrl.commands import calibrate, evaluate, replay_report, runs, show, simulate
 from mmrl.commands.quote import Quotes, _for_readers, _json
 from mmrl.evaluate.metrics import UNRELIABLE
 from mmrl.markets.contract import spec_of
@@ -111,8 +111,8 @@ def test_replay() -> None:
     simulated |= {"pnl_spread": 3140.0, "pnl_inventory": 5.978, "inventory_abs_mean": 13.97}
     short = {**row, "agent": "naive", "pnl": -2.0, "pnl_ci": None, "difference_ci": None, "fill_rate": None}
     for width in WIDTHS:
-        for title, columns in replay.COLUMNS.items():
-            text = list(replay._table(title, columns, [row, short, simulated], width))
+        for title, columns in replay_report.COLUMNS.items():
+            text = list(replay_report._table(title, columns, [row, short, simulated], width))
             keys = [key for shown in columns.values() for key in shown if key]
             holds(text, width, [{key: each.get(key) for key in keys} for each in (row, short, simulated)])
 

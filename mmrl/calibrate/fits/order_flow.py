@@ -139,7 +139,9 @@ def excited(found: Study, wanted: Wanted, furthest: int) -> tuple[Excitation | N
             raise ConfigError("--hawkes-kinds all needs data of all orders, these are of the best prices: use market")
         every = fit_kinds(found.events, wanted.exponentials or EXPONENTIALS_OF_ALL, furthest)
         traded = found.sizes.market.mean.value / found.sizes.limit.mean.value
-        return of_all_kinds(every, traded), f"all kinds of events excite each other, {len(every.decays)} exponentials; "
+        law, steady = of_all_kinds(every, traded)
+        kept = "cancellations keep queues steady" if steady else "queues may grow, as the rates of the fit have it"
+        return law, f"all kinds of events excite each other, {len(every.decays)} exponentials, {kept}; "
     of_market: Hawkes = found.needed("hawkes", "order-flow")
     if wanted.exponentials not in (None, len(of_market.decays)):
         of_market = fit_hawkes(found.events, wanted.exponentials or 0)
@@ -158,8 +160,8 @@ def of_market_orders(hawkes: Hawkes) -> Excitation:
     return Excitation(values, errors, {"market_rates": 1 - hawkes.branching.value})
 
 
-def of_all_kinds(hawkes: HawkesKinds, traded: float) -> Excitation:
-    """Kernels of all kinds, with decays a minute; each row of the matrix is of one excited kind.
+def of_all_kinds(hawkes: HawkesKinds, traded: float) -> tuple[Excitation, bool]:
+    """Kernels of all kinds, with decays a minute, a row of the matrix for each excited kind; whether queues are steady.
 
     `traded`: limit orders that a market order takes, by their mean sizes.
     """
@@ -169,13 +171,15 @@ def of_all_kinds(hawkes: HawkesKinds, traded: float) -> Excitation:
     values, errors = _both(
         {"hawkes_decays": [beta.times(MINUTE) for beta in hawkes.decays], "hawkes_matrix": numbers.ravel().tolist()}
     )
-    limit, cancel, market = (mu / rate for mu, rate in zip(settled(hawkes, traded), hawkes.rate, strict=True))
+    unexcited, steady = settled(hawkes, traded)
+    limit, cancel, market = (mu / rate for mu, rate in zip(unexcited, hawkes.rate, strict=True))
     base = {"limit_rates": limit, "limit_scale": limit, "cancel_rates": cancel, "market_rates": market}
-    return Excitation({"hawkes_kinds": "all", **values}, errors, base)
+    return Excitation({"hawkes_kinds": "all", **values}, errors, base), steady
 
 
-def settled(hawkes: HawkesKinds, traded: float) -> tuple[float, ...]:
-    """Rates that nothing excites, such that limit and market orders come as often as in the data and queues are steady.
+def settled(hawkes: HawkesKinds, traded: float) -> tuple[tuple[float, ...], bool]:
+    """Rates that nothing excites, such that limit and market orders come as often as in the data and queues are steady;
+    and whether there are such rates.
 
     A day that fills its book has fewer cancellations than limit orders that are not traded. Where most events are
     excited, few cancellations grow with the queue, and the market would add up that difference to queues many times as
@@ -185,7 +189,8 @@ def settled(hawkes: HawkesKinds, traded: float) -> tuple[float, ...]:
     limit, _, market = hawkes.rate
     rate = np.array([limit, limit - traded * market, market])
     mu = rate - matrix @ rate
-    return tuple(mu.tolist()) if (mu > 0).all() else tuple(e.value for e in hawkes.mu)
+    steady = bool((mu > 0).all())
+    return tuple(mu.tolist()) if steady else tuple(e.value for e in hawkes.mu), steady
 
 
 def scaled(value: Any, share: float) -> Any:
