@@ -138,7 +138,7 @@ class Worker:
 def _compiles(sweep: Sweep) -> bool:
     from mmrl.rollout.compiled import compile_needed
 
-    return sweep.base.run.engine != "tensor" and compile_needed(sweep.base)
+    return sweep.base.run.engine not in ("cuda", "tensor") and compile_needed(sweep.base)
 
 
 def summary(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float]) -> dict[str, Any]:
