@@ -41,8 +41,9 @@ def _scaled_slowly(text: str) -> int:
 def units_of(step: float, scale: int, what: str) -> int:
     """A given tick or lot as a whole multiple of 1/scale. DataError where it is none."""
     units = Fraction(str(step)) * scale if 0 < step < float("inf") else Fraction(0)
-    if units < 1 or units.denominator != 1:
-        raise DataError(f"{what} = {step:g} is not allowed: it must be a positive multiple of {1 / scale:g}")
+    if not 1 <= units <= _EXACT or units.denominator != 1:
+        allowed = f"a positive multiple of {1 / scale:g}, at most {_EXACT / scale:.3g}"
+        raise DataError(f"{what} = {step:g} is not allowed: it must be {allowed}")
     return int(units)
 
 

@@ -15,7 +15,7 @@ from mmrl.data.book import LevelBook, OrderBook
 from mmrl.data.events import ASK, BID
 from mmrl.data.notes import DataError, needed
 from mmrl.data.recognise import READERS, read, recognised
-from mmrl.data.units import SCALE, decimal, inferred, scaled
+from mmrl.data.units import SCALE, decimal, inferred, scaled, units_of
 from tests.data.samples import ROOT, dbn, lobster, mbo
 
 
@@ -83,6 +83,13 @@ def test_decimals_are_exact() -> None:
     assert (whole.tolist(), other.tolist(), scale) == ([618003, 1], [40], 10)
     with pytest.raises(DataError, match=r"more than 8 decimals"):
         decimal([np.array([1 / 3])])
+
+
+@pytest.mark.parametrize("step", [0.0, -1.0, 1e-5, 1.00005, 1e300, float("inf"), float("nan")])
+def test_a_step_that_no_price_can_have_is_refused(step: float) -> None:
+    with pytest.raises(DataError, match=r"tick = .* a positive multiple of 0\.0001, at most 9\.01e\+11"):
+        units_of(step, 10_000, "tick")
+    assert units_of(0.25, 10_000, "tick") == 2_500
 
 
 def test_the_greatest_step_is_found_wherever_it_shows() -> None:
