@@ -6,13 +6,13 @@ from collections import namedtuple
 import numpy as np
 
 from mmrl.kernels.account import ENDED, GOES_ON, Account
-from mmrl.kernels.jit import inlined
+from mmrl.kernels.jit import inlined, record_type
 from mmrl.kernels.random import uniform
 from toy_market.settings import Settings
 
 MONEY = ("time", "elapsed", "cash", "mid", "bid", "ask", "cash_change", "paid", "received", "revaluation")
 COUNTS = ("inventory", "bought", "sold", "step", "move")
-STATE = np.dtype([(name, np.float64) for name in MONEY] + [(name, np.int64) for name in COUNTS])
+STATE = record_type([(name, np.float64) for name in MONEY] + [(name, np.int64) for name in COUNTS])
 
 
 Parameters = namedtuple("Parameters", "midprice k pace momentum limit steps")
