@@ -79,7 +79,7 @@ SILENT = (
 
 def test_its_rules_run_as_plain_python(mmrl: Command, tmp_path: Path) -> None:
     """As one debugs them."""
-    tiny = "-nt 5 -nb 2 --layer-size 4 --threads 1 -pa 0 -ne 1".split()
+    tiny = ["-nt", "5", "-nb", "2", "--layer-size", "4", "--threads", "1", "-pa", "0", "-ne", "1"]
     done = mmrl("train", "--market", "toy", *tiny, "--results", str(tmp_path / "plain"), NUMBA_DISABLE_JIT="1")
     assert done.returncode == 0 and "finished after epoch 1" in done.stdout + done.stderr, done.stderr
 
