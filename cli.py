@@ -15,11 +15,15 @@ from mmrl.commands import surroundings
 from mmrl.commands.completion import (
     complete_agent,
     complete_assignment,
+    complete_change,
+    complete_format,
     complete_market,
     complete_metric,
     complete_preset,
     complete_run,
+    complete_run_or_group,
     complete_settings,
+    complete_trashed,
 )
 from mmrl.commands.help_page import App, Command, show_all
 from mmrl.commands.lazy import WithSettings
@@ -50,6 +54,7 @@ EXIT_CODES = {
     "ConfigError": 2,
     "DataError": 2,
     "BadRunName": 2,
+    "PlotsMissing": 2,
     "RunNotFound": 3,
     "RunBusy": 4,
     "Diverged": 5,
@@ -81,8 +86,9 @@ def _path(name: str) -> Callable[[Any], Any]:
 Json = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 What = Literal["training", "episode", "book"]
-Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run)]
+Runs = Annotated[list[str] | None, typer.Argument(metavar="RUN...", autocompletion=complete_run_or_group)]
 Run = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run)]
+RunOrGroup = Annotated[str, typer.Argument(metavar="RUN", autocompletion=complete_run_or_group)]
 RunToShow = Annotated[str, typer.Argument(metavar="[RUN]", help="Show this run.", autocompletion=complete_run)]
 Results = Annotated[
     str,
@@ -366,21 +372,21 @@ def log(
 
 
 @runs_app.command(help="Pause a run, or each run of a group, after the current epoch.")
-def pause(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+def pause(run: RunOrGroup, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "pause", json_)
 
 
 @runs_app.command(help="Resume a paused run, or those of a group.")
-def resume(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+def resume(run: RunOrGroup, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "resume", json_)
 
 
 @runs_app.command(help="Stop a run, or each run of a group, after the current epoch, with a checkpoint.")
-def stop(run: Run, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
+def stop(run: RunOrGroup, results: Results = "results", json_: Json = False, debug: Debug = False) -> None:
     from mmrl.commands import runs
 
     runs.steer(run, results, "stop", json_)
@@ -390,8 +396,11 @@ def stop(run: Run, results: Results = "results", json_: Json = False, debug: Deb
     help="Change lr, entropy, ne (target epochs) or plot_after of a run, or of each run of a group, while it trains."
 )
 def change(
-    run: Run,
-    settings: Annotated[list[str], typer.Argument(metavar="KEY=VALUE ...", help="lr, entropy, ne or plot_after")],
+    run: RunOrGroup,
+    settings: Annotated[
+        list[str],
+        typer.Argument(metavar="KEY=VALUE ...", help="lr, entropy, ne or plot_after", autocompletion=complete_change),
+    ],
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
@@ -423,7 +432,7 @@ def rename(
 
 @runs_app.command(help="Take a run back from the trash folder; without RUN, list what is there.")
 def restore(
-    run: Annotated[str | None, typer.Argument(metavar="RUN")] = None,
+    run: Annotated[str | None, typer.Argument(metavar="RUN", autocompletion=complete_trashed)] = None,
     results: Results = "results",
     json_: Json = False,
     debug: Debug = False,
@@ -485,7 +494,7 @@ def quote(
 )
 def export(
     ctx: typer.Context,
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", autocompletion=complete_run)],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", autocompletion=complete_run_or_group)],
     csv: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Metrics, a row an epoch.", callback=_path("--csv"))
     ] = None,
@@ -539,7 +548,10 @@ def evaluate(
             autocompletion=complete_agent,
         ),
     ] = None,
-    market: Annotated[str | None, typer.Option(help="Market to trade in; default: that of the run.")] = None,
+    market: Annotated[
+        str | None,
+        typer.Option(help="Market to trade in; default: that of the run.", autocompletion=complete_market),
+    ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -601,7 +613,10 @@ def simulate(
             callback=_path("--output"),
         ),
     ],
-    market: Annotated[str | None, typer.Option(help="Market to simulate; default: that of the run.")] = None,
+    market: Annotated[
+        str | None,
+        typer.Option(help="Market to simulate; default: that of the run.", autocompletion=complete_market),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="Start from a preset.", autocompletion=complete_preset)
     ] = None,
@@ -664,11 +679,18 @@ def calibrate(
         typer.Argument(metavar="DATA...", help="Files of one day of one instrument.", callback=_path("DATA")),
     ],
     market: Annotated[
-        str | None, typer.Option(help="Market to fit: book (default), order-flow or avellaneda-stoikov.")
+        str | None,
+        typer.Option(
+            help="Market to fit: book (default), order-flow or avellaneda-stoikov.", autocompletion=complete_market
+        ),
     ] = None,
     format_: Annotated[
         str,
-        typer.Option("--format", help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest."),
+        typer.Option(
+            "--format",
+            help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest.",
+            autocompletion=complete_format,
+        ),
     ] = "auto",
     from_: Annotated[str | None, typer.Option("--from", metavar="HH:MM", help="First time of the day.")] = None,
     to: Annotated[
@@ -766,7 +788,11 @@ def replay(
     ] = None,
     format_: Annotated[
         str,
-        typer.Option("--format", help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest."),
+        typer.Option(
+            "--format",
+            help="auto, lobster, databento, binance, binance-csv, bitstamp or hftbacktest.",
+            autocompletion=complete_format,
+        ),
     ] = "auto",
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="The day, where files hold several.")] = None,
     symbol: Annotated[str | None, typer.Option(help="The instrument, where files hold several.")] = None,
@@ -860,6 +886,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: errors become one line on standard error and an exit code."""
     surroundings.prepare()
     given = sys.argv[1:] if arguments is None else arguments
+    if any(word.endswith("-completion") for word in given):
+        from mmrl.commands import completion_scripts
+
+        completion_scripts.put()
     try:
         code = app.program().main(given, prog_name="mmrl", standalone_mode=False)
     except KeyboardInterrupt:
@@ -869,10 +899,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         # Typer takes every end of a file for an interrupt at a prompt, and we have no prompts.
         code = _report(error.__cause__ if isinstance(error.__cause__, EOFError) else error, given)
-    fault = surroundings.flush()
+    lost, fault = surroundings.flush()
     if fault:
-        say(f"mmrl: standard output cannot be written: {fault}", sys.stderr)
-    sys.exit(code if isinstance(code, int) and code else 1 if fault else 0)
+        say(f"mmrl: {fault}", sys.stderr)
+    sys.exit(code if isinstance(code, int) and code else lost)
 
 
 def _report(error: Exception, given: Sequence[str]) -> int:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from mmrl.agents.inputs import MAX_INVENTORY
 from mmrl.markets.contract import CLOSED_FORM, spec_of
-from mmrl.rollout.quoters import Quoter
 from mmrl.settings.declare import ConfigError, suggestion
 from mmrl.settings.model import Config
+
+if TYPE_CHECKING:  # a shell that completes names waits for what is imported here
+    import numpy as np
+
+    from mmrl.rollout.quoters import Quoter
 
 
 def _maker(module: str, function: str = "make") -> Callable[[Config, str], Quoter]:
@@ -105,6 +107,10 @@ def agent(name: str, config: Config) -> Quoter:
 
 def distances(quoter: Quoter, config: Config) -> np.ndarray | None:
     """The quotes of an agent that is a table, float64 [rows, 2 Q + 1, 2] as (bid, ask), or None."""
+    import numpy as np
+
+    from mmrl.agents.inputs import MAX_INVENTORY
+
     spec = spec_of(config)
     if quoter.kind == "linear":
         most = MAX_INVENTORY if any(per_share for _, per_share, _ in quoter.linear) else 0

@@ -30,17 +30,42 @@ def complete_metric(incomplete: str) -> list[tuple[str, str]]:
 
 def complete_run(ctx: Any, incomplete: str) -> list[str]:
     """Runs whose names begin with what is typed, in the folder that the rest of the line names."""
+    try:
+        found = list(_root(ctx).iterdir())
+    except (OSError, ValueError):  # a half-typed line is not refused
+        return []
+    return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
+
+
+def complete_run_or_group(ctx: Any, incomplete: str) -> list[str]:
+    """Runs, and groups of them, whose names begin with what is typed."""
+    from mmrl.runs.store import find_runs
+
+    try:
+        groups = {info.group for info in find_runs(_root(ctx)) if info.group and info.group.startswith(incomplete)}
+    except (OSError, ValueError):
+        groups = set()
+    return sorted({*complete_run(ctx, incomplete), *groups})
+
+
+def complete_trashed(ctx: Any, incomplete: str) -> list[str]:
+    """Runs of the trash folder whose names begin with what is typed."""
+    from mmrl.runs.trash import trashed
+
+    try:
+        return [name for name in trashed(_root(ctx)) if name.startswith(incomplete)]
+    except (OSError, ValueError):
+        return []
+
+
+def _root(ctx: Any) -> Path:
+    """The results folder that the rest of the line names."""
     from mmrl.runs.names import good_folder
     from mmrl.settings.files import expanded
 
     given = ctx.params.get("results") or ctx.params.get("run_results") or os.environ.get("MMRL_RESULTS") or "results"
-    try:
-        root = Path(expanded(str(given), "--results"))
-        root = good_folder(root) if ctx.params.get("good_results") else root
-        found = list(root.iterdir())
-    except (OSError, ValueError):  # a half-typed line is not refused
-        return []
-    return sorted(f.name for f in found if f.name.startswith(incomplete) and (f / "config.toml").is_file())
+    root = Path(expanded(str(given), "--results"))
+    return good_folder(root) if ctx.params.get("good_results") else root
 
 
 def complete_market(incomplete: str) -> list[str]:
@@ -52,7 +77,22 @@ def complete_market(incomplete: str) -> list[str]:
 
 def complete_settings(ctx: Any, incomplete: str) -> list[str]:
     """What `mmrl config` takes, beside files: runs and presets whose names begin with what is typed."""
-    return [*complete_run(ctx, incomplete), *complete_preset(incomplete)]
+    return list(dict.fromkeys([*complete_run(ctx, incomplete), *complete_preset(incomplete)]))
+
+
+def complete_change(incomplete: str) -> list[tuple[str, str]]:
+    """What a training run can change, KEY=."""
+    from mmrl.runs.control import LIVE
+    from mmrl.settings.fields import field
+
+    return [(f"{name}=", field(key).help) for name, key in LIVE.items() if f"{name}=".startswith(incomplete)]
+
+
+def complete_format(incomplete: str) -> list[str]:
+    """Formats of data whose names begin with what is typed."""
+    from mmrl.data.recognise import AUTO, READERS
+
+    return [name for name in (AUTO, *READERS) if name.startswith(incomplete)]
 
 
 def complete_assignment(incomplete: str) -> list[tuple[str, str]]:

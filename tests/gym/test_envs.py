@@ -16,8 +16,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv  # noqa: E402
 
 import mmrl.gym  # noqa: E402
 from mmrl.gym.envs import MarketEnv, MarketVectorEnv  # noqa: E402
-from mmrl.gym.registration import identifier  # noqa: E402
 from mmrl.settings.declare import ConfigError  # noqa: E402
+from mmrl.settings.market_about import gymnasium_name  # noqa: E402
 from mmrl.settings.registry import markets  # noqa: E402
 
 GAME = "mmrl/AvellanedaStoikov-v0"
@@ -25,12 +25,12 @@ SHORT: dict[str, Any] = {"nt": 6, "threads": 1}
 
 
 def test_every_market_has_its_name() -> None:
-    assert [identifier(name) for name in ("book", "avellaneda-stoikov", "order-flow")] == [
+    assert [gymnasium_name(name) for name in ("book", "avellaneda-stoikov", "order-flow")] == [
         "mmrl/Book-v0",
         GAME,
         "mmrl/OrderFlow-v0",
     ]
-    assert all(identifier(name) in gymnasium.registry for name in markets())
+    assert all(gymnasium_name(name) in gymnasium.registry for name in markets())
     before = dict(gymnasium.registry)
     mmrl.gym.register()  # again
     assert gymnasium.registry == before
@@ -182,13 +182,14 @@ def test_without_a_seed_every_start_is_another() -> None:
 
 
 @pytest.mark.nightly
-def test_a_million_steps_a_second() -> None:
+@pytest.mark.parametrize("name", [GAME, "mmrl/Book-v0"])
+def test_a_million_steps_a_second(name: str) -> None:
     """1 000 environments with given actions, in CPU time of one core."""
     import time
 
-    env = gymnasium.make_vec(GAME, num_envs=1000, vectorization_mode="vector_entry_point", threads=1)
+    env = gymnasium.make_vec(name, num_envs=1000, vectorization_mode="vector_entry_point", threads=1)
     env.reset(seed=0)
-    action = np.zeros((1000, 2), np.float32)
+    action = np.zeros(env.action_space.shape or (), np.float32)
     rates = []
     for _ in range(20):
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""The pages of settings and metrics are those that the declarations give."""
+"""The generated pages are those that declarations, docstrings and pages of markets give."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["settings", "metrics"])
+@pytest.mark.parametrize("page", ["settings", "metrics", "models"])
 def test_a_generated_page_is_up_to_date(page: str) -> None:
     spec = importlib.util.spec_from_file_location(f"{page}_page", DOCS / f"{page}.py")
     assert spec is not None and spec.loader is not None
