@@ -106,9 +106,9 @@ def test_the_charts_of_the_tutorial(monkeypatch: pytest.MonkeyPatch, capsys: pyt
         ran(words)
         said[" ".join(words)] = capsys.readouterr().out
     assert len(said) == 5
-    for words, text in said.items():
-        expected = "optimality" if "optimality" in words else "bid" if "--quotes" in words else "inventory"
-        assert expected in text, words
+    for line, text in said.items():
+        expected = "optimality" if "optimality" in line else "bid" if "--quotes" in line else "inventory"
+        assert expected in text, line
 
 
 @pytest.mark.nightly
