@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 KERNEL_TESTS := $(addprefix tests/,agents calibrate data evaluate gym kernels learn markets rollout tape training)
 
-.PHONY: quickstart test faults bounds check lint types imports bench screenshots docs clean help
+.PHONY: quickstart test faults bounds cuda check lint types imports bench screenshots docs clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -36,6 +36,11 @@ faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table o
 
 bounds: $(VENV)/test.stamp     ## the tests of compiled code once more, every index checked (kernels check none: a write beyond an array crashes later)
 	NUMBA_BOUNDSCHECK=1 XDG_CACHE_HOME=$(abspath $(VENV))/checked $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(KERNEL_TESTS)
+
+cuda: $(VENV)/test.stamp       ## every kernel compiled for CUDA, with registers and spills; with an NVIDIA GPU also played there
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]'
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/rollout/test_cuda.py tests/rollout/test_cuda_ptx.py \
+	    tests/rollout/test_cuda_device.py -rs
 
 check: lint types imports test ## everything that must be green
 

@@ -54,6 +54,7 @@ EXIT_CODES = {
     "ConfigError": 2,
     "DataError": 2,
     "BadRunName": 2,
+    "PlotsMissing": 2,
     "RunNotFound": 3,
     "RunBusy": 4,
     "Diverged": 5,
@@ -898,10 +899,10 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         # Typer takes every end of a file for an interrupt at a prompt, and we have no prompts.
         code = _report(error.__cause__ if isinstance(error.__cause__, EOFError) else error, given)
-    fault = surroundings.flush()
+    lost, fault = surroundings.flush()
     if fault:
-        say(f"mmrl: standard output cannot be written: {fault}", sys.stderr)
-    sys.exit(code if isinstance(code, int) and code else 1 if fault else 0)
+        say(f"mmrl: {fault}", sys.stderr)
+    sys.exit(code if isinstance(code, int) and code else lost)
 
 
 def _report(error: Exception, given: Sequence[str]) -> int:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mmrl.settings.files import user_folder
+
 
 @dataclass
 class Settings:
@@ -43,8 +45,7 @@ class Settings:
 
 def settings_path() -> Path:
     """The file of settings, below XDG_CONFIG_HOME or ~/.config."""
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(base) / "mmrl" / "tui.json"
+    return user_folder("XDG_CONFIG_HOME", ".config") / "mmrl" / "tui.json"
 
 
 def load_settings() -> Settings:

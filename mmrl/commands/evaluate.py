@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
 from mmrl.settings.upgrade import current, new_key
+from mmrl.settings.variables import note_unused
 from mmrl.training.compiling import compile_first
 
 
@@ -155,6 +157,8 @@ def playing_field(
         changes = current(changes, str(changes.get(NAME, base.market.name)))
         base = replaced(base, changes)
         refuse_without_effect(base, dict.fromkeys(changes, "flag"))
+    why = "variables are for mmrl train: here --set changes the market"
+    note_unused(os.environ, base, changes, why, ("market", "reward"))
     return _without(base, "start")
 
 

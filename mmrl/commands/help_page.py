@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_from_info, get_command_name, get_group
 
+from mmrl.commands.surroundings import check_variables, while_somebody_reads
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
@@ -51,6 +52,11 @@ class Command(Paged, TyperCommand):
             _spare(parameter)
         return super().make_context(*args, **kwargs)
 
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does, in an environment that holds nothing unknown; help needs no such."""
+        check_variables()
+        return super().invoke(ctx)
+
 
 def _spare(parameter: Any) -> None:
     """Take what was not given, and a single text, as it is: typer would load pydantic to turn a text into a text, which
@@ -72,6 +78,16 @@ def _spare(parameter: Any) -> None:
 
 class Group(Paged, TyperGroup):
     """A command that has commands."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """As typer does, which shows help pages here."""
+        with while_somebody_reads():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer does."""
+        with while_somebody_reads():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of their creation; none of them is made."""

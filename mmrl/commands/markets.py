@@ -8,14 +8,13 @@ from typing import Any
 
 from mmrl.agents import agents_of
 from mmrl.commands.help_page import two_columns
-from mmrl.gym.registration import identifier
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
 from mmrl.settings.declare import ConfigError, choose
 from mmrl.settings.fields import NAME, fields
-from mmrl.settings.market_about import brief, text_of
+from mmrl.settings.market_about import brief, gymnasium_name, text_of
 from mmrl.settings.preset_about import all_about
 from mmrl.settings.registry import markets, packages
 from mmrl.settings.sources import resolve
@@ -46,7 +45,7 @@ def _about(market: str) -> dict[str, Any]:
         "optimum": spec.exact_optimum or spec.exact_states,
         "agents": agents_of(config),
         "presets": [each.name for each in all_about() if each.market == market],
-        "gymnasium": identifier(market),
+        "gymnasium": gymnasium_name(market),
         "settings": [each.name for each in fields(market) if each.group == "market" and each.name != "name"],
     }
 

@@ -128,7 +128,7 @@ def _compiles(config: Config) -> bool:
     """Whether the kernels are still to be compiled: one training does it, and the others wait for it."""
     from mmrl.rollout.compiled import compile_needed
 
-    return config.run.engine != "tensor" and compile_needed(config)
+    return config.run.engine not in ("cuda", "tensor") and compile_needed(config)
 
 
 def _add(board: Board, config: Config, seed: int, folder: Path, state: str) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, say
+import typer
 
+from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, nobody_reads, say
+
+READER_LEFT = 128 + 13
+"""Exit code when nobody reads the output any more: what a shell says of a program that SIGPIPE (13) ended."""
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 
@@ -54,11 +60,36 @@ def check_directory() -> None:
         raise ConfigError("the current directory has been deleted: change to another one (cd)") from None
 
 
-def flush() -> str:
-    """Write what standard output still holds; returns why it cannot be written, if so."""
+def check_variables() -> None:
+    """Refuse variables that nobody knows: a mistyped one would be ignored without a word."""
+    if any(name.startswith("MMRL_") and name != "MMRL_RESULTS" for name in os.environ):
+        from mmrl.settings.variables import variables  # loads the settings, which not every command needs
+
+        variables(os.environ)
+
+
+@contextmanager
+def while_somebody_reads() -> Iterator[None]:
+    """End with READER_LEFT and without a word when the reader of the output leaves (`mmrl runs list | head -1`).
+
+    Typer takes every broken pipe for that, also one to a process of ours, and ends with 1 without a word.
+    """
+    try:
+        yield
+    except OSError as error:
+        if nobody_reads(sys.stdout) or nobody_reads(sys.stderr):
+            raise typer.Exit(READER_LEFT) from error
+        if error.errno == errno.EPIPE:
+            raise RuntimeError(f"a pipe to another process broke: {error}") from error
+        raise
+
+
+def flush() -> tuple[int, str]:
+    """Write what standard output still holds; returns the exit code and what is to be said if it cannot be written."""
     try:
         sys.stdout.flush()
     except OSError as error:
+        left = nobody_reads(sys.stdout)
         lead_nowhere(sys.stdout)
-        return str(error.strerror)
-    return ""
+        return (READER_LEFT, "") if left else (1, f"standard output cannot be written: {error.strerror}")
+    return 0, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from mmrl.runs.following import command, lines
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import shown
 from mmrl.settings.sweep_file import Sweep, read_sweep
+from mmrl.settings.variables import note_unused
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.children import Children, Heard, side_by_side
 from mmrl.training.signals import READER_LEFT, Interruption
@@ -38,6 +40,8 @@ def sweep(spec: str, trials: int | None, jobs: int | None, results: str, as_json
     """
     wanted = read_sweep(spec, results)
     target = trials or wanted.trials
+    searched = {dimension.key: None for dimension in wanted.search}
+    note_unused(os.environ, wanted.base, searched, "every worker of a sweep must train the same: set it in the spec")
     at_once, threads = side_by_side(wanted.base, target, jobs or 0)
     kind = JSON if as_json else LIVE if draws() else LINES
     with Study(wanted, threads) as study:
@@ -134,7 +138,7 @@ class Worker:
 def _compiles(sweep: Sweep) -> bool:
     from mmrl.rollout.compiled import compile_needed
 
-    return sweep.base.run.engine != "tensor" and compile_needed(sweep.base)
+    return sweep.base.run.engine not in ("cuda", "tensor") and compile_needed(sweep.base)
 
 
 def summary(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float]) -> dict[str, Any]:

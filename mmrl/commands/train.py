@@ -72,7 +72,8 @@ def _settings(
     if config_file or preset or market_file:
         raise ConfigError("--load takes the settings of the run: drop --config, --market-file and --preset")
     from mmrl.runs.store import find_run, read_config
-    from mmrl.training.resume import check_resume, note_unused
+    from mmrl.settings.variables import note_unused
+    from mmrl.training.resume import check_resume
 
     # The results folder is where to look, not a setting to change in the run found there.
     root = settings.get("run.results") or environ.get("MMRL_RESULTS") or "results"
@@ -88,7 +89,7 @@ def _settings(
     config = replaced(stored.config, {**changes, "run.results": str(folder.parent)})
     refuse_without_effect(config, dict.fromkeys(changes, "flag"))
     check_resume(folder, stored.config, config, expand or 0)
-    note_unused(environ, stored.config, changes)
+    note_unused(environ, stored.config, changes, "--load takes the settings of the run, and those of flags")
     return config, {**stored.origins, **dict.fromkeys(changes, "flag")}, folder, None
 
 

@@ -25,10 +25,10 @@ from mmrl.gym.kernel import (
     Terms,
     mover,
 )
-from mmrl.gym.law import law_of, memory_of, size_of
 from mmrl.kernels.jit import must_compile
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import thread_count
+from mmrl.rollout.law import law_of, memory_of, size_of
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.streams import stream_seed
 from mmrl.runs.machine import memory

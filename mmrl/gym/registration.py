@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
+from mmrl.settings.market_about import gymnasium_name
 from mmrl.settings.registry import markets
 
 ENVS = "mmrl.gym.envs"
-
-
-def identifier(market: str) -> str:
-    """The name of a market in gymnasium: order-flow is mmrl/OrderFlow-v0."""
-    return f"mmrl/{''.join(word.capitalize() for word in market.replace('_', '-').split('-'))}-v0"
 
 
 def register() -> None:
@@ -17,9 +13,9 @@ def register() -> None:
     from gymnasium.envs import registration
 
     for market in markets():
-        if identifier(market) not in registration.registry:
+        if gymnasium_name(market) not in registration.registry:
             registration.register(
-                identifier(market),
+                gymnasium_name(market),
                 entry_point=f"{ENVS}:MarketEnv",
                 vector_entry_point=f"{ENVS}:MarketVectorEnv",
                 kwargs={"market": market},

@@ -16,6 +16,7 @@ from numba import njit
 
 from mmrl.kernels.cache import KernelCache, Untrusted, make_private
 from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher
+from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
 COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
@@ -37,8 +38,10 @@ def _sources() -> Iterator[tuple[str, Path]]:
 
 
 def _source_digest() -> str:
-    """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file)."""
-    digest = hashlib.sha256()
+    """Digest of all sources that kernels are compiled from (numba itself checks only the kernel's own file), and of the
+    variables of numba that change the code: else NUMBA_BOUNDSCHECK would check no kernel that is on the disk."""
+    config: Any = numba.config
+    digest = hashlib.sha256(repr((config.BOUNDSCHECK, int(config.OPT))).encode())
     for name, path in _sources():
         digest.update(name.encode())
         digest.update(path.read_bytes())
@@ -47,10 +50,8 @@ def _source_digest() -> str:
 
 def _cache_root() -> Path:
     """The user's cache folder on this system."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    chosen = os.environ.get("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME")
-    return Path(chosen) if chosen else Path.home() / ".cache"
+    usual = os.path.join("Library", "Caches") if sys.platform == "darwin" else ".cache"
+    return user_folder("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", usual)
 
 
 def use_versioned_cache() -> None:

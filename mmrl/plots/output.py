@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import shutil
 import signal
 import stat
@@ -65,6 +66,16 @@ def _reader_left(error: OSError, stream: TextIO) -> bool:
         return True
     try:
         return error.errno in (errno.EIO, errno.ENXIO) and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def nobody_reads(stream: TextIO) -> bool:
+    """Whether a stream leads into a pipe or a terminal that has been closed at its other end."""
+    try:
+        watched = select.poll()
+        watched.register(stream.fileno(), 0)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in watched.poll(0))
     except (OSError, ValueError, AttributeError):
         return False
 

@@ -103,7 +103,7 @@ def simulate(
     maker = maker_of(config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
     reward = reward_of(config)
     rows = (buffers or Buffers()).rows(count * steps, obs, len(spec.axes))
-    ends = _room_for_ends(count, obs, len(spec.split))
+    ends = room_for_ends(count, obs, len(spec.split))
 
     def part(a: int, b: int) -> int:
         mine = Rows(*(column[a * steps : b * steps] for column in rows))
@@ -136,7 +136,7 @@ def simulate(
     )
 
 
-def _room_for_ends(count: int, obs: int, parts: int) -> Ends:
+def room_for_ends(count: int, obs: int, parts: int) -> Ends:
     return Ends(
         length=np.empty(count, np.int64),
         time=np.empty(count, np.float64),

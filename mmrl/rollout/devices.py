@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from mmrl.settings.model import Config
@@ -62,14 +63,22 @@ def resolve_device(wanted: str) -> str:
 
 def tensor_lacks(config: Config) -> str:
     """What of a config's market the tensor engine has not, as a line for the user; empty if it has all."""
-    from importlib.util import find_spec
-
     from mmrl.markets.contract import spec_of
 
     market = config.market.name
     if find_spec(f"{packages()[market]}.tensor") is None:
         return f"market {market} is not in the tensor engine: use --engine compiled"
     return spec_of(config).tensor_lacks
+
+
+def cuda_lacks() -> str:
+    """What the cuda engine misses here, as a line for the user; empty where it can run."""
+    if find_spec("numba_cuda") is None:
+        return "the package numba-cuda is missing: pip install 'market-making-rl[cuda]', or use --engine auto"
+    present = available_devices()
+    if "cuda" not in present:
+        return f"there is no CUDA device here: use --engine auto or one of --device {', '.join(present)}"
+    return ""
 
 
 def require_tensors(config: Config) -> None:
@@ -80,7 +89,7 @@ def require_tensors(config: Config) -> None:
 
 
 def resolve(config: Config) -> tuple[str, str]:
-    """(engine, device) of a config: by itself compiled on a CPU, tensor on an accelerator.
+    """(engine, device) of a config: by itself compiled on a CPU, cuda on CUDA where it can run, else tensor.
 
     A device that is left open is the CPU where the compiled engine or the same bits are asked for, or where it alone
     knows the market's rules.
@@ -88,11 +97,19 @@ def resolve(config: Config) -> tuple[str, str]:
     """
     engine, lacking = config.run.engine, tensor_lacks(config)
     device: str = config.run.device
-    if device == "auto" and (engine == "compiled" or config.run.reproducible or (engine == "auto" and lacking)):
+    if engine == "cuda":
+        missing = cuda_lacks()
+        if missing:
+            raise ValueError(f"run.engine = 'cuda' cannot run: {missing}")
+        return engine, "cuda"
+    if device == "auto" and (engine == "compiled" or config.run.reproducible):
+        device = "cpu"
+    by_tensors_only = engine == "auto" and device in ("auto", "cuda", "mps") and bool(cuda_lacks())
+    if device == "auto" and lacking and by_tensors_only:
         device = "cpu"
     device = resolve_device(device)
     if engine == "auto":
-        engine = "compiled" if device == "cpu" else "tensor"
+        engine = "compiled" if device == "cpu" else "tensor" if device != "cuda" or by_tensors_only else "cuda"
     if engine == "compiled" and device != "cpu":
         raise ValueError(
             f"run.engine = 'compiled' runs on the CPU, not on {device}: use --engine tensor or --device cpu"

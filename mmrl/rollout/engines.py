@@ -1,4 +1,4 @@
-"""Which engine rolls out: compiled kernels on a CPU, batched tensors on an accelerator."""
+"""Which engine rolls out: compiled kernels on a CPU, the same on CUDA, batched tensors on any accelerator."""
 
 from __future__ import annotations
 
@@ -82,7 +82,31 @@ class TorchEngine:
         return self.engine.rollout(policy, normaliser, seed, epoch, count)
 
 
+class NumbaCudaEngine:
+    """The market's kernel on an NVIDIA GPU, one trajectory a thread."""
+
+    name = "cuda"
+
+    def __init__(self, config: Config, device: torch.device) -> None:
+        from mmrl.rollout.cuda import CudaEngine
+
+        self.device = device
+        self.engine = CudaEngine(config, device)
+
+    def prepare(self) -> float:
+        """Compile the market's kernel for the device; returns the seconds it took."""
+        return self.engine.prepare()
+
+    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
+        """`count` trajectories of (seed, epoch) as tensors on the device, without flows."""
+        return self.engine.rollout(policy.weights(normaliser), seed, epoch, count)
+
+
+ENGINES: dict[str, Any] = {"compiled": CompiledEngine, "cuda": NumbaCudaEngine, "tensor": TorchEngine}
+
+
 def make_engine(config: Config) -> Engine:
     """The engine and device that a config asks for; raises ValueError naming those present when it cannot be."""
     engine, device = resolve(config)
-    return (CompiledEngine if engine == "compiled" else TorchEngine)(config, torch.device(device))
+    made: Engine = ENGINES[engine](config, torch.device(device))
+    return made

@@ -62,6 +62,7 @@ def demand(config: Config) -> Demand:
     """What training with these settings takes; on an accelerator the part of the trajectories is its own memory."""
     spec, t = spec_of(config), config.training
     tensor = config.run.engine == "tensor"
+    device_only = config.run.engine == "cuda"  # which takes for its states what the device has free
     seen, played = 4.0 * len(spec.columns), 4.0 * (len(spec.columns) + len(spec.axes)) + PLAYED
     rows = float(max(t.nb, WARM_UP)) * spec.steps
     learning, kept = rows * (ROW + seen), rows * (played - FLOWS)
@@ -69,7 +70,7 @@ def demand(config: Config) -> Demand:
     if learning >= kept + grading:  # what an update needs is free again when its policy is graded
         kept, grading = learning, 0.0
     at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)
-    world = (spec.tensor_memory if tensor else spec.trajectory_memory) * at_once
+    world = 0.0 if device_only else (spec.tensor_memory if tensor else spec.trajectory_memory) * at_once
     recorded = spec.recording_memory if config.run.plot_after and not tensor else 0.0
     fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
     parts = dict.fromkeys(("lower training.nb or market.nt", "lower market.nt", fewer, "lower policy.layer_size"), 0.0)

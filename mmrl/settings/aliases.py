@@ -5,6 +5,7 @@ stable-baselines3, CleanRL, RLlib, Spinning Up, tianshou.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 LIKE: Mapping[str, tuple[str, ...]] = {
@@ -58,13 +59,19 @@ DIFFERS = {
 }
 """Where the setting here is counted in another way."""
 
+ALIKE = 0.92
+"""Share of letters that agree: one of twelve may be missing."""
 _KEYS = {name: key for key, names in LIKE.items() for name in names}
 
 
 def meant(name: str) -> tuple[str, str]:
-    """The dotted key of the setting that a name of another library stands for, and how it differs; else empty."""
+    """The dotted key of the setting that a name of another library stands for, and how it differs; else empty.
+
+    A letter of a long name may be wrong.
+    """
     plain = name.lower().lstrip("-").replace("-", "_").rpartition(".")[2]
-    return _KEYS.get(plain, ""), DIFFERS.get(plain, "")
+    close = plain if plain in _KEYS else "".join(difflib.get_close_matches(plain, _KEYS, 1, ALIKE))
+    return _KEYS.get(close, ""), DIFFERS.get(close, "")
 
 
 def missing(name: str) -> str:

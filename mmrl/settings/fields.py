@@ -280,3 +280,10 @@ def parse_text(spec: FieldSpec, text: str) -> Any:
     except (ValueError, KeyError):
         raise ConfigError(refusal(spec, text)) from None
     return text
+
+
+def typed(key: str, value: Any, market: str) -> Any:
+    """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
+    spec = field(key, market)
+    unread = isinstance(value, str) and field(key).kind == "str" and spec.kind not in ("str", "choice")
+    return parse_text(spec, value) if unread else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def read_text(path: str | Path, name: str) -> tuple[str, str]:
             data = file.read(LARGEST_FILE + 1)
         text = data.decode("utf-8-sig")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        refused = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        reason = getattr(error, "strerror", None) or refused
         raise ConfigError(f"{name} {path} cannot be read: {reason}") from None
     if len(data) > LARGEST_FILE:
         raise ConfigError(f"{name} {path} is larger than {LARGEST_FILE:,} bytes: it is no file of settings")
@@ -37,6 +39,18 @@ def expanded(path: str, name: str) -> str:
         what = "no user" if unknown.group().startswith("~") else "no variable"
         raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")
     return found
+
+
+def user_folder(variable: str, usual: str) -> Path:
+    """The user's folder for something: what the variable names, else `usual` below the home.
+
+    What is no absolute path names none: it would be another folder for each directory that one works in. Without a
+    home it lies among the temporary files.
+    """
+    home = os.path.expanduser("~")  # stays as it is where there is none
+    places = (os.environ.get(variable, ""), os.path.join(home, usual))
+    nowhere = os.path.join(tempfile.gettempdir(), f"mmrl-{os.getuid() if hasattr(os, 'getuid') else ''}", usual)
+    return Path(next((place for place in places if os.path.isabs(place)), nowhere))
 
 
 def parsed(text: str, source: str) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class Run(Group):
 
     seed: int = option(0, "Seed of every random stream", "--seed", ge=0, le=2**63 - 1)
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Device to learn on", "--device")
-    engine: Literal["auto", "compiled", "tensor"] = option("auto", "Simulation engine", "--engine")
+    engine: Literal["auto", "compiled", "cuda", "tensor"] = option("auto", "Simulation engine", "--engine")
     threads: int = option(0, "CPU threads, 0: all cores", "--threads", ge=0, le=4096)
     reproducible: bool = option(
         False,

@@ -1,4 +1,4 @@
-"""What a market is, in words: the beginning of its README."""
+"""What a market is, in words: the beginning of its README; and its name in gymnasium."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def brief(market: str) -> str:
     text = text_of(market)
     first, found, _ = text.partition(". ")
     return first + "." if found else text
+
+
+def gymnasium_name(market: str) -> str:
+    """The name of a market as an environment of gymnasium: order-flow is mmrl/OrderFlow-v0."""
+    return f"mmrl/{''.join(word.capitalize() for word in market.replace('_', '-').split('-'))}-v0"

@@ -7,15 +7,32 @@ were fitted to, how, and by which version. A preset that has a table `source` is
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.declare import ConfigError, brief
 from mmrl.settings.files import parsed, read_text
 
 SOURCE, ERRORS = "source", "errors"
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e9
+
+
+FACTS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "files": (_texts, "a list of texts"),
+    "sha256": (_texts, "a list of texts"),
+    "tick": (_number, "a number > 0, <= 1e9"),
+    "lots_of_a_share": (lambda value: isinstance(value, int) and _number(value), "a whole number >= 1, <= 1e9"),
+}
+"""What the program reads of a source, with what it must be; the rest is only shown."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,9 @@ def market_file(name: str, text: str) -> MarketFile | None:
     source = parsed(text, name).get(SOURCE)
     if not isinstance(source, dict) or not all(isinstance(source.get(key), list) for key in ("files", "sha256")):
         return None
+    for key, (fits, allowed) in FACTS.items():
+        if key in source and not fits(source[key]):
+            raise ConfigError(f"{name}: {SOURCE}.{key} = {brief(source[key])} is not allowed: it must be {allowed}")
     return MarketFile(name, text, hashlib.sha256(text.encode()).hexdigest(), source)
 
 

@@ -90,7 +90,12 @@ def _contradiction(config: Config) -> str | None:
             f"run.engine = 'compiled' runs on the CPU, run.device = '{run.device}' does not: "
             "use --engine tensor or --device cpu"
         )
-    if run.reproducible and (run.engine == "tensor" or run.device in ("cuda", "mps")):
+    if run.engine == "cuda" and run.device in ("cpu", "mps"):
+        return (
+            f"run.engine = 'cuda' runs on an NVIDIA GPU, run.device = '{run.device}' does not: "
+            "use --engine auto or --device cuda"
+        )
+    if run.reproducible and (run.engine in ("cuda", "tensor") or run.device in ("cuda", "mps")):
         return (
             "run.reproducible = true is for the compiled engine on a CPU: drop --reproducible, or --engine and --device"
         )

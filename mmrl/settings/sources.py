@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError, brief, choose, note, suggestion
+from mmrl.settings.declare import ConfigError, brief, choose, note
 from mmrl.settings.fields import (
     NAME,
-    elsewhere,
     field,
     fields,
     parse_text,
+    typed,
     value_of,
     values_of,
     without_effect,
@@ -26,19 +26,9 @@ from mmrl.settings.files import expanded, parsed, read_text
 from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
-from mmrl.settings.upgrade import DROPPED, current, new_key, old_flags, old_key, upgrade, within_bounds
+from mmrl.settings.upgrade import DROPPED, current, new_key, old_key, upgrade, within_bounds
+from mmrl.settings.variables import RESULTS, read_environment
 
-RESULTS = "run.results"
-NO_SETTINGS = (
-    "MMRL_DETACHED_LOG",
-    "MMRL_CALLED_AS",
-    "MMRL_CHARS",
-    "MMRL_DATA",
-    "MMRL_FAULTS",
-    "MMRL_KILLS",
-    "MMRL_BENCHMARK_REPORTS",
-)
-"""Variables that mean something else: to the program, to its tests and benchmarks."""
 META = ("origins", "meta", ERRORS, SOURCE)
 """Tables of a run's config.toml or of a market file that are about the settings and are not settings."""
 
@@ -129,13 +119,6 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
             value = float(value)
         found[key] = value
     return found
-
-
-def typed(key: str, value: Any, market: str) -> Any:
-    """A value for a market: the text of a setting whose type differs between markets is read by this market's."""
-    spec = field(key, market)
-    unread = isinstance(value, str) and field(key).kind == "str" and spec.kind not in ("str", "choice")
-    return parse_text(spec, value) if unread else value
 
 
 def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
@@ -238,25 +221,6 @@ def read_file(path: str | Path) -> dict[str, Any]:
     if market_file(path, text):
         raise ConfigError(f"--config {path} is a market file, whose source a run keeps: use --market-file {path}")
     return _flat(parsed(text, path), path)
-
-
-def read_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """Values of MMRL_* variables by dotted key, old ones included, each with its variable; unknown ones are refused."""
-    found: dict[str, tuple[str, Any]] = {}
-    known = {f"MMRL_{flag.lstrip('-').replace('-', '_').upper()}": key for flag, key in old_flags().items()}
-    known |= {spec.variable: spec.key for spec in fields()}
-    for variable in environ:
-        if variable.startswith("MMRL_") and variable not in known and variable not in NO_SETTINGS:
-            foreign = elsewhere(variable.removeprefix("MMRL_"), "variable")
-            remedy = foreign or suggestion(variable, known) or ": unset it"
-            raise ConfigError(f"unknown variable {variable}{remedy}")
-    for variable, key in known.items():
-        if environ.get(variable, "") != "":
-            try:
-                found[key] = variable, parse_text(field(key), environ[variable])
-            except ConfigError as error:
-                raise ConfigError(f"{variable}: {error}") from None
-    return found
 
 
 def dump_toml(config: Config, origins: Mapping[str, str] | None = None, meta: Mapping[str, Any] | None = None) -> str:

@@ -35,6 +35,8 @@ GRADES = ("optimality", "grade")
 """Of the best policy, which a run keeps: of these the best epoch counts unless told otherwise."""
 PLACES = ("run.name", "run.results", "run.seed")
 MOST_TRIALS = 100_000
+MOST, MOST_STEPS = 1e300, 1e9
+"""Of a range: its numbers, and its steps, which Optuna counts in decimals of 28 digits."""
 Value = bool | int | float | str
 
 
@@ -160,9 +162,14 @@ def _range(key: str, spec: FieldSpec, value: Mapping[str, Any]) -> Dimension:
         )
     low, high = numbers[:2]
     if not low < high:
-        raise ConfigError(f"search.{key}: low = {low} must be below high = {high}")
+        raise ConfigError(f"search.{key}: low = {brief(low)} must be below high = {brief(high)}")
+    huge = next((n for n in numbers if not abs(n) <= MOST), None)
+    if huge is not None:
+        raise ConfigError(f"search.{key} = {brief(huge)} is not allowed: it must be a number within {MOST:g}")
     if log and (low <= 0 or step is not None):
         raise ConfigError(f"search.{key}: log = true needs low > 0 and no step")
     if step is not None and not 0 < step <= high - low:
-        raise ConfigError(f"search.{key}: step = {step} must be > 0 and at most high - low")
+        raise ConfigError(f"search.{key}: step = {brief(step)} must be > 0 and at most high - low")
+    if step is not None and (high - low) / step > MOST_STEPS:
+        raise ConfigError(f"search.{key}: step = {step} makes more than {MOST_STEPS:g} steps: drop it")
     return Dimension(spec.key, (), low, high, step, log, whole)

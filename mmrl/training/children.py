@@ -18,7 +18,7 @@ from mmrl.runs.machine import cpus, memory
 from mmrl.runs.memory import demand
 from mmrl.runs.processes import environment, python
 from mmrl.settings.model import Config
-from mmrl.settings.sources import NO_SETTINGS
+from mmrl.settings.variables import NO_SETTINGS, PREFIX
 
 PIECE = 2**16
 
@@ -72,7 +72,7 @@ class Children:
     def start(self, name: str, folder: Path, options: Sequence[str] = ()) -> None:
         """Train the run in a folder to its target, whether it is new or not, with more `options` of mmrl train."""
         command = [*python(), "train", "--load", str(folder.resolve()), "--json", *options]
-        settings = {key for key in os.environ if key.startswith("MMRL_") and key not in NO_SETTINGS}
+        settings = {key for key in os.environ if key.startswith(PREFIX) and key not in NO_SETTINGS}
         variables = environment(**{CALLED: shlex.join(called())})
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -19,7 +19,7 @@ def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None
     arrays = episode_profile(epoch.batch)
     arrays.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), epoch.batch, optimum))
     # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
-    if trainer.engine.name == "compiled":
+    if trainer.engine.name in ("compiled", "cuda"):
         longest = int(np.diff(epoch.batch.offsets).argmax())
         book = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
         arrays.update(book.arrays() if book else {})

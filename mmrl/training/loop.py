@@ -117,6 +117,8 @@ class TrainingProcess:
                 process.wait()
         else:
             trainer = _trainer(self.config, self.attempts)
+        if trainer.engine.name != "compiled" and self.config.run.engine == "auto":
+            self.view.note(_chosen(trainer))
         if state:
             trainer.load_state_dict(state["trainer"])
             self.best, self.best_epoch = _best_of(state["best"], self.config)
@@ -358,6 +360,15 @@ def _trainer(config: Config, attempts: Attempts) -> Any:
     from mmrl.training.parallel import ParallelTrainer
 
     return ParallelTrainer(config, attempts)
+
+
+def _chosen(trainer: Any) -> str:
+    """Which engine was chosen for an accelerator, and why not the other one."""
+    from mmrl.rollout.devices import cuda_lacks
+
+    name, device = trainer.engine.name, trainer.device.type
+    why = f" ({cuda_lacks()})" if device == "cuda" and name == "tensor" else ""
+    return f"simulating on {device} by the {name} engine{why}"
 
 
 def _judged_by(config: Config) -> dict[str, Any]:

@@ -9,11 +9,9 @@ from typing import Any
 from mmrl.runs.control import LABELS, LIVE
 from mmrl.runs.manifest import entries_of, sound_manifest
 from mmrl.runs.store import PLACE_SETTINGS
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, fields, shown, value_of, values_of
 from mmrl.settings.model import Config
-from mmrl.settings.sources import read_environment, typed
-from mmrl.settings.upgrade import current
 
 FIXED = ("shape", "view", "action", "arithmetic")
 """Parts of the settings that decide which networks a run has, what their outputs mean, and in which bits."""
@@ -57,20 +55,6 @@ def check_resume(folder: Path, stored: Config, wanted: Config, expand: int) -> N
             f"{key} = {shown(value)} would change nothing: {folder.name} has trained all of its {done} epochs: "
             "add --expand N to train on, or start a new run"
         )
-
-
-def note_unused(environ: Mapping[str, str], stored: Config, given: Mapping[str, Any]) -> None:
-    """Say which variables of the environment a resumed run does not follow: it has its own settings.
-
-    `given` are the flags by key; what these set, or what the run has anyway, need not be said.
-    """
-    market, values = stored.market.name, values_of(stored)
-    for key, (variable, value) in read_environment(environ).items():
-        for name, wanted in current({key: value}, market, variable).items():
-            if name == "run.results" or name in given:
-                continue
-            if name not in values or typed(name, wanted, market) != values[name]:
-                note(f"{variable} is not used: --load takes the settings of the run, and those of flags")
 
 
 def settings_in_use(config: Config) -> dict[str, Any]:

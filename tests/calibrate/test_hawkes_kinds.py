@@ -201,9 +201,11 @@ def test_rates_that_keep_queues_steady() -> None:
         return HawkesKinds(mu, (1.0, 0.4, 0.2), (Estimate(number),) * 18, (), 0, 0, 0, Residuals(0, 0, 0), True)
 
     # what is not traded is cancelled: 1 - 1.5 * 0.2
-    assert settled(law(0.0), 1.5) == (pytest.approx((1.0, 0.7, 0.2)), True)
+    rates, steady = settled(law(0.0), 1.5)
+    assert rates == pytest.approx((1.0, 0.7, 0.2)) and steady
     # each kind is excited by 0.05 of each kind and side, 1.9 events a second
-    assert settled(law(0.05), 1.5) == (pytest.approx((1.0 - 0.19, 0.7 - 0.19, 0.2 - 0.19)), True)
+    rates, steady = settled(law(0.05), 1.5)
+    assert rates == pytest.approx((1.0 - 0.19, 0.7 - 0.19, 0.2 - 0.19)) and steady
     assert settled(law(0.06), 1.5) == ((0.9, 0.3, 0.1), False)  # market orders would be fewer than none: the fit's own
 
 

@@ -131,6 +131,49 @@ def test_children_of_a_command_run_no_files_of_the_current_directory(
     assert done.returncode == 0 and "ready" in done.stdout, done.stderr
 
 
+EXTRAS = (
+    "aiohttp", "databento_dbn", "gymnasium", "hftbacktest", "matplotlib", "mlflow", "onnx", "onnxruntime", "optuna",
+    "pandas", "polars", "scipy", "stable_baselines3", "statsmodels", "tensorboard", "textual_serve", "wandb",
+    "zstandard",
+)  # fmt: skip
+WITHOUT = {
+    "markets": "", "markets book": "", "agents": "", "presets": "", "config quickstart": "", "runs list": "",
+    "train --dry-run": "", "quote RUN": "", "plot RUN": "", "plot RUN --save x.svg": "", "export RUN --csv x.csv": "",
+    "evaluate RUN --quotes --json": "",
+    "plot RUN --save x.png": "plots", "export RUN --parquet x.parquet": "data", "export RUN --onnx x.onnx": "onnx",
+    "export RUN --tensorboard x": "tensorboard", "sweep x.toml": "sweep", "replay RUN x.npz": "replay",
+    "tui --serve": "serve", "train --log-to wandb": "wandb",
+}  # fmt: skip
+"""What a command does where no extra is installed: it works, or it names the extra that it needs."""
+
+
+def test_commands_work_without_extras_or_name_the_one_that_they_need(tmp_path: Path) -> None:
+    """All in one process, in which these packages cannot be imported."""
+    (tmp_path / "x.toml").write_text('objective = "value"\n[search]\nlr = [0.1, 0.2]\n')
+    script = f"""
+import contextlib, io, json, sys
+sys.modules.update(dict.fromkeys({EXTRAS!r}))
+import cli
+found = {{}}
+for line in {list(WITHOUT)!r}:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main([*line.replace("RUN", "quickstart").split(), *(["--results", {str(ROOT / "good-results")!r}]
+                      if "RUN" in line else [])])
+        except SystemExit as end:
+            found[line] = end.code, err.getvalue()
+print(json.dumps(found))
+"""
+    done = start(tmp_path, ROOT, "-P", "-c", script)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    for line, extra in WITHOUT.items():
+        code, said = found[line]
+        assert code == (2 if extra else 0), (line, said)
+        assert not extra or (f"market-making-rl[{extra}]" in said and said.count("\n") == 1), (line, said)
+
+
 def test_python_is_started_in_one_place() -> None:
     sources = [ROOT / "cli.py", *(ROOT / "mmrl").rglob("*.py"), *(ROOT / "tui").rglob("*.py")]
     found = {path.relative_to(ROOT).as_posix() for path in sources if "sys.executable" in path.read_text()}

@@ -31,6 +31,14 @@ def sh(line: str, cwd: Path, **variables: str) -> Result:
     )
 
 
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which results/run has been trained."""
+    place = tmp_path_factory.mktemp("place")
+    assert sh(f"MMRL train {TINY} -ne 2", place).returncode == 0
+    return place
+
+
 @pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_training_needs_no_open_streams(closed: str, tmp_path: Path) -> None:
     done = sh(f"MMRL train {TINY} -ne 2 --json {closed}", tmp_path)
@@ -91,9 +99,33 @@ def test_without_that_care_a_training_fails(tmp_path: Path) -> None:
     assert read_status(tmp_path / "results" / "run")["state"] == "failed"
 
 
-def test_other_commands_end_quietly_when_the_reader_leaves(tmp_path: Path) -> None:
-    done = sh("MMRL train --help | head -1", tmp_path)
-    assert "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr and "ignored" not in done.stderr
+@pytest.mark.parametrize(
+    "line",
+    [
+        "runs list", "plot run", "config run", "train --dry-run", "train --help", "--version",
+        "evaluate --market avellaneda-stoikov --agent symmetric --trajectories 10",
+    ],
+)  # fmt: skip
+def test_other_commands_end_quietly_when_the_reader_leaves(line: str, a_run: Path) -> None:
+    done = sh(f"MMRL {line} | true", a_run)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_a_reader_may_leave_in_the_middle(a_run: Path) -> None:
+    line = "config --schema"
+    assert len(sh(f"MMRL {line}", a_run).stdout) > 65_536  # more than a pipe holds
+    done = sh(f"MMRL {line} | head -c 1", a_run)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.SIGPIPE, "{", "")
+
+
+def test_a_broken_pipe_to_another_process_is_said() -> None:
+    """Typer takes it for a reader that left, and ends without a word."""
+    broken = "import sys, cli; from mmrl.commands import presets\n"
+    broken += "def show(*_): raise BrokenPipeError(32, 'Broken pipe')\n"
+    broken += "presets.show = show; cli.main(['presets'])"
+    done = sh(f"{shlex.quote(sys.executable)} -c {shlex.quote(broken)}", ROOT)
+    assert done.returncode == 1
+    assert done.stderr.startswith("mmrl: a pipe to another process broke: ") and done.stderr.count("\n") == 1
 
 
 def test_a_full_output_is_one_line(tmp_path: Path) -> None:

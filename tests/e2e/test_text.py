@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import string
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -14,6 +15,7 @@ import cli
 from mmrl.commands.completion import complete_run
 from mmrl.commands.options import misread_flag
 from mmrl.settings.fields import fields
+from mmrl.settings.files import user_folder
 
 FILES = {
     "a number of 5000 digits": b"nb = " + b"9" * 5000,
@@ -84,13 +86,56 @@ def test_a_line_that_cannot_be_used_is_refused(line: str, words: str, capsys: py
     assert (code, out) == (2, "") and words in err and err.count("\n") == 1
 
 
-def test_an_unknown_variable_is_refused_with_the_nearest(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("line", "variable", "remedy"),
+    [
+        ("train --dry-run", "MMRL_SEDE", "did you mean 'MMRL_SEED'?"),
+        ("train --dry-run", "MMRL_LERNING_RATE", "use MMRL_LR"),
+        ("runs list", "MMRL_RESULT", "did you mean 'MMRL_RESULTS'?"),
+        ("evaluate --market avellaneda-stoikov", "MMRL_VF_COEF", "the value function is fitted by least squares"),
+        ("simulate -o tape", "MMRL_QQQQ", "unset it"),
+        *((line, "MMRL_SIGMAA", "did you mean 'MMRL_SIGMA'?") for line in ("bench", "plot", "quote run", "tui")),
+        *((line, "MMRL_SIGMAA", "did you mean 'MMRL_SIGMA'?") for line in ("sweep x.toml", "export run", "config es")),
+    ],
+)
+def test_every_command_refuses_an_unknown_variable(
+    line: str, variable: str, remedy: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MMRL_SEDE", "3")
-    assert outcome(capsys, "train", "--dry-run") == (
-        2, "", "mmrl: unknown variable MMRL_SEDE: did you mean 'MMRL_SEED'?\n"
-    )  # fmt: skip
+    monkeypatch.setenv(variable, "3")
+    code, out, err = outcome(capsys, *line.split())
+    assert (code, out) == (2, "") and err.startswith(f"mmrl: unknown variable {variable}: {remedy}"), err
+    assert err.count("\n") == 1
+
+
+def test_help_needs_no_known_variables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MMRL_QQQQ", "3")
+    assert outcome(capsys, "evaluate", "--help")[0] == 0
+
+
+SPEC = 'objective = "value"\n[settings]\nmarket = "avellaneda-stoikov"\n[search]\nlr = [0.1, 0.2]\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "unused"),
+    [
+        ("evaluate --market avellaneda-stoikov --agent symmetric --quotes --json", ["MMRL_SIGMA"]),
+        ("evaluate --market avellaneda-stoikov --set sigma=1 --agent symmetric --quotes --json", []),
+        ("simulate --market order-flow --events 1 -o missing/tape", ["MMRL_SIGMA"]),
+        ("sweep spec.toml --results missing.toml", ["MMRL_NT", "MMRL_SIGMA"]),
+    ],
+)
+def test_where_variables_do_nothing_it_is_said(
+    line: str, unused: list[str], here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """MMRL_LR would change no evaluation, and the sweep searches it."""
+    (here / "spec.toml").write_text(SPEC)
+    (here / "missing.toml").touch()  # no folder: the sweep ends there
+    for variable, value in (("MMRL_SIGMA", "7"), ("MMRL_LR", "0.5"), ("MMRL_NT", "8")):
+        monkeypatch.setenv(variable, value)
+    if not line.startswith("sweep"):
+        monkeypatch.delenv("MMRL_NT")
+    _, _, err = outcome(capsys, *line.split())
+    assert [text.split()[1] for text in err.splitlines() if "is not used: " in text] == unused, err
 
 
 def test_a_home_and_a_variable_in_a_path_are_replaced(
@@ -123,6 +168,23 @@ def test_every_path_knows_homes_and_variables(
     monkeypatch.setenv("HOME", str(here / "home"))
     outcome(capsys, *line.replace("{}", "~").split())  # there may be nothing to draw
     assert not (here / "~").exists()
+
+
+@pytest.mark.parametrize("chosen", ["", "~/x", "relative", "./x"])
+def test_a_folder_of_the_user_is_never_one_of_the_current_directory(
+    chosen: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", chosen)
+    monkeypatch.setenv("HOME", str(here))
+    assert user_folder("XDG_CONFIG_HOME", ".config") == here / ".config"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/etc/x")
+    assert user_folder("XDG_CONFIG_HOME", ".config") == Path("/etc/x")
+
+
+def test_a_user_without_a_home_has_folders_among_the_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as in a container with a user that it does not know
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert user_folder("XDG_CACHE_HOME", ".cache") == Path(gettempdir()) / f"mmrl-{os.getuid()}" / ".cache"
 
 
 def test_shipped_runs_are_looked_for_beside_the_results(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

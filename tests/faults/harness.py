@@ -131,7 +131,7 @@ def equal(a: Path, b: Path) -> bool:
 def trained(nursery: Nursery, place: Path, *arguments: str, code: int = 0, **task: Any) -> Child:
     """A training process that has ended as it should."""
     child = nursery.mmrl(place, "train", "--results", str(place), "-pa", "5", *arguments, **task)
-    assert child.wait() == code, child.text()
+    assert child.wait(600) == code, child.text()  # a thousand epochs beside other work
     return child
 
 

@@ -16,8 +16,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv  # noqa: E402
 
 import mmrl.gym  # noqa: E402
 from mmrl.gym.envs import MarketEnv, MarketVectorEnv  # noqa: E402
-from mmrl.gym.registration import identifier  # noqa: E402
 from mmrl.settings.declare import ConfigError  # noqa: E402
+from mmrl.settings.market_about import gymnasium_name  # noqa: E402
 from mmrl.settings.registry import markets  # noqa: E402
 
 GAME = "mmrl/AvellanedaStoikov-v0"
@@ -25,12 +25,12 @@ SHORT: dict[str, Any] = {"nt": 6, "threads": 1}
 
 
 def test_every_market_has_its_name() -> None:
-    assert [identifier(name) for name in ("book", "avellaneda-stoikov", "order-flow")] == [
+    assert [gymnasium_name(name) for name in ("book", "avellaneda-stoikov", "order-flow")] == [
         "mmrl/Book-v0",
         GAME,
         "mmrl/OrderFlow-v0",
     ]
-    assert all(identifier(name) in gymnasium.registry for name in markets())
+    assert all(gymnasium_name(name) in gymnasium.registry for name in markets())
     before = dict(gymnasium.registry)
     mmrl.gym.register()  # again
     assert gymnasium.registry == before

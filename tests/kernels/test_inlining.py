@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,3 +62,55 @@ def test_an_error_of_types_names_the_function_as_ever() -> None:
 
     with pytest.raises(TypingError, match="_scaled"):
         njit(lambda text: _scaled(text, 2.0))("word")
+
+
+BEYOND = """
+import numba, numpy as np
+from mmrl.kernels.jit import called, inlined, inlined_fast
+
+@inlined
+def put(values, at):
+    values[at] = 1.0
+
+@inlined_fast
+def put_fast(values, at):
+    values[at] = 1.0
+
+@called
+def put_deep(values, at):
+    put(values, at)
+
+@numba.njit(error_model="numpy")
+def kernel(values, at, how):
+    if how == 0:
+        put(values, at)
+    elif how == 1:
+        put_fast(values, at)
+    else:
+        put_deep(values, at)
+
+for how in range(3):
+    whole = np.zeros(4)
+    try:
+        kernel(whole[:3], 3, how)
+    except IndexError:
+        print("refused", whole[3])
+    else:
+        print("written", whole[3])
+print(numba.config.CACHE_DIR)
+"""
+
+
+def test_numba_checks_every_index_of_inlined_functions_when_asked_to() -> None:
+    """And its kernels lie in a folder of their own: those compiled before check nothing."""
+
+    def outcome(**variables: str) -> list[str]:
+        ordinary = {key: value for key, value in os.environ.items() if key not in ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")}
+        environment = {**ordinary, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), **variables}
+        command = [sys.executable, "-P", "-c", BEYOND]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    *found, folder = outcome()
+    assert found == ["written 1.0"] * 3  # one place beyond, which here is another's
+    *found, checked = outcome(NUMBA_BOUNDSCHECK="1")
+    assert found == ["refused 0.0"] * 3 and checked != folder

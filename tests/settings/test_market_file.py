@@ -24,6 +24,9 @@ def written(folder: Path, **market: Any) -> Path:
     return path
 
 
+SOUND = "[source]\nfiles = ['x']\nsha256 = ['ab']\n"
+
+
 def test_what_is_written_is_read_and_trained_on(tmp_path: Path) -> None:
     found = read_market_file(written(tmp_path))
     assert found.origin == "x.csv (lobster), 2024-01-02 1 to 2"
@@ -39,6 +42,12 @@ def test_what_is_written_is_read_and_trained_on(tmp_path: Path) -> None:
         ("[market]\nname = 'book'\n", "no table [source]"),
         ("[source]\nfiles = 'x'\nsha256 = ['ab']\n", "no table [source]"),
         ("[market\n", "not valid TOML"),
+        (f"{SOUND}tick = 'x'\n", "source.tick = 'x' is not allowed: it must be a number > 0"),
+        (f"{SOUND}tick = nan\n", "source.tick = nan is not allowed"),
+        (f"{SOUND}lots_of_a_share = 0\n", "source.lots_of_a_share = 0 is not allowed: it must be a whole number >= 1"),
+        (f"{SOUND}lots_of_a_share = 0x{'f' * 5000}\n", "source.lots_of_a_share = a number of 20000 bits"),
+        ("[source]\nfiles = [1]\nsha256 = []\n", "source.files = [1] is not allowed: it must be a list of texts"),
+        ("[source]\nfiles = []\nsha256 = [{}]\n", "source.sha256 = [{}] is not allowed"),
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -11,7 +11,8 @@ from mmrl.settings.aliases import DIFFERS, LIKE, UNLIKE, meant
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import elsewhere, field, fields
 from mmrl.settings.preset_about import about, all_about
-from mmrl.settings.sources import presets, read_environment, resolve
+from mmrl.settings.sources import presets, resolve
+from mmrl.settings.variables import read_environment
 
 
 def said(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 Every market has a compiled `rollout` that makes its memory and calls `play(reset, observe, act, ...)`. Its plain Python
 body, called with something else in the place of `play`, says which functions these are and what the memory looks like:
-so each registered market can be played one step at a time, without a further file.
+so each registered market can be played one step at a time, and on other devices, without a further file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,15 @@ class _Reached(Exception):
 
 
 class Law(NamedTuple):
-    """The functions of a market that a step needs."""
+    """The functions of a market, in the order in which the loop takes them."""
 
     reset: Any
     observe: Any
     act: Any
     advance: Any
     account: Any
+    heuristic: Any
+    split: Any
 
 
 class Memory(NamedTuple):
@@ -55,10 +57,10 @@ def law_of(config: Config) -> tuple[Law, Any, Any]:
     try:
         FunctionType(rollout.__code__, scope, closure=rollout.__closure__)(_readable(parameters), *unused)
     except _Reached as reached:
-        reset, observe, act, advance, account, _, _, _, state = reached.given[:9]
+        *functions, _, state = reached.given[:9]
     else:
         raise ConfigError(f"market {config.market.name} cannot be played step by step: its rollout calls no play()")
-    return Law(reset, observe, act, advance, account), parameters, state
+    return Law(*functions), parameters, state
 
 
 def _readable(parameters: Any) -> Any:

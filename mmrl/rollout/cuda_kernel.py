@@ -1,0 +1,141 @@
+"""The rollout of a market as a CUDA kernel: the loop and the functions that the CPU runs, one trajectory a thread.
+
+Nothing of the law is written here. Numba compiles functions that are decorated for the CPU for the device too, as they
+stand; this file puts a market's into one kernel and says which part of every array belongs to a thread.
+"""
+
+from __future__ import annotations
+
+import math
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+from numba import cuda, njit, types
+from numba.core.dispatcher import Dispatcher
+
+from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play
+from mmrl.rollout.law import Law
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
+"""Whether numba plays kernels in plain Python (NUMBA_ENABLE_CUDASIM), to test them without a device."""
+
+reset: Any = None
+observe: Any = None
+act: Any = None
+advance: Any = None
+account: Any = None
+heuristic: Any = None
+split: Any = None
+of_states: Any = None
+of_rows: Any = None
+of_ends: Any = None
+of_memory: Any = None
+"""Put in by `kernel_of`, for each market its own."""
+
+
+def trajectories(p, states, maker, reward, rows, ends, draw, memory):
+    """Play the trajectories of `draw`: thread k has number k, and with fewer threads every so many-th after it.
+
+    Every array of `rows` and `ends` has a trajectory in front, every array of `states` and `memory` a thread.
+    """
+    thread = cuda.grid(1)  # type: ignore[attr-defined]
+    for n in range(thread, draw.count, cuda.gridsize(1)):  # type: ignore[attr-defined]
+        s, x, own = of_states(states, thread), of_memory(memory, thread), of_rows(rows, n)
+        one = Draw(draw.seed, draw.epoch, draw.first + n, 1, draw.steps)
+        play(
+            reset, observe, act, advance, account, heuristic, split,
+            p, s, maker, reward, own, of_ends(ends, n), one, x,
+        )  # fmt: skip
+
+
+def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any:
+    """The kernel of a market whose state is of the class `state` (None: one record), compiled at its first call.
+
+    `shared` are the names of those of the state's arrays that all threads have in common.
+    """
+    takers = {
+        "of_states": _part(state, shared),
+        "of_rows": _part(Rows),
+        "of_ends": _part(Ends),
+        "of_memory": _part(Scratch),
+    }
+    function = FunctionType(trajectories.__code__, {**globals(), **law._asdict(), **takers}, "trajectories")
+    function.__qualname__ = f"trajectories_{market.replace('-', '_')}"
+    if not SIMULATED:
+        _complete_numpy()
+        for part in law:
+            _keep_calls(part, set())
+    return cuda.jit(function)
+
+
+def _part(kind: Any, shared: tuple[str, ...] = ()) -> Any:
+    """A function that takes the part of one thread out of all arrays of a NamedTuple of a kind.
+
+    It is written by name, since compiled code can neither build a tuple in a loop nor return one that holds records.
+    """
+    parts = ", ".join(f"all.{name}" if name in shared else f"all.{name}[i]" for name in (kind._fields if kind else ()))
+    scope = {"kind": kind}
+    exec(f"def part(all, i): return {f'kind({parts})' if kind else 'all[i]'}", scope)
+    return njit(inline="always")(scope["part"])
+
+
+def _keep_calls(function: Any, seen: set[int]) -> None:
+    """Let functions that are `called`, not inlined, on the CPU be so on the device: NVVM would inline every call.
+
+    The order flow then takes a fifth of the time to compile. Numba has no option for it, so the device's twin of such a
+    function, which numba keeps at the function, is made here.
+    """
+    from numba.cuda.dispatcher import CUDADispatcher
+
+    class Called(CUDADispatcher):  # type: ignore[misc]
+        def compile_device(self, args: Any, return_type: Any = None) -> Any:
+            new = args not in self.overloads
+            compiled = super().compile_device(args, return_type)
+            if new:
+                compiled.library.get_function(compiled.fndesc.llvm_func_name).attributes.add("noinline")
+            return compiled
+
+    if not isinstance(function, Dispatcher) or id(function) in seen:
+        return
+    seen.add(id(function))
+    if not function.targetoptions.get("forceinline") and not hasattr(function, _TWIN):
+        options = {**function.targetoptions, "device": True, "debug": False, "opt": True}
+        setattr(function, _TWIN, Called(function.py_func, options))
+    for name in function.py_func.__code__.co_names:
+        _keep_calls(function.py_func.__globals__.get(name), seen)
+
+
+_TWIN = "_CUDATypingContext__dispatcher"
+"""Where numba looks for the device's twin of a function (`CUDATypingContext.resolve_value_type`)."""
+
+
+def _complete_numpy() -> None:
+    """Teach numba-cuda functions of numpy on numbers that it lacks and that laws may use."""
+    from numba.cuda import libdevice
+    from numba.cuda.cudaimpl import registry
+
+    ours = {
+        np.exp: math.exp,
+        np.expm1: math.expm1,
+        np.log1p: math.log1p,
+        np.sqrt: math.sqrt,
+        np.floor: libdevice.floor,
+        np.ceil: libdevice.ceil,
+        np.rint: libdevice.rint,
+    }
+    if _completed:
+        return
+    _completed.append(True)
+
+    def teach(ufunc: Any, function: Any) -> None:
+        @registry.lower(ufunc, types.float64)
+        def lowered(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return context.get_function(function, sig)(builder, args)
+
+    for ufunc, function in ours.items():
+        teach(ufunc, function)
+
+
+_completed: list[bool] = []

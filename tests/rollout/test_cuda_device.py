@@ -1,0 +1,88 @@
+"""The cuda engine on an NVIDIA GPU: `make cuda` where there is one."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmrl.evaluate.grade import Grader
+from mmrl.learn.trainer import Trainer
+from mmrl.rollout.compiled import rollout
+from mmrl.rollout.devices import cuda_lacks
+from mmrl.settings.build import build
+from mmrl.settings.model import Config
+from mmrl.settings.sources import resolve
+from tests.rollout import cuda_cases
+from tests.toy import register
+
+LACKS = cuda_lacks()
+pytestmark = [pytest.mark.cuda, pytest.mark.skipif(bool(LACKS), reason=LACKS), pytest.mark.filterwarnings("ignore")]
+
+
+def _played(config: Config, maker: Any, count: int) -> Any:
+    from mmrl.rollout.cuda import CudaEngine
+
+    return CudaEngine(config).rollout(maker, cuda_cases.SEED, cuda_cases.EPOCH, count)
+
+
+@pytest.mark.parametrize("name", cuda_cases.SETTINGS)
+def test_device_plays_what_the_compiled_engine_plays(name: str) -> None:
+    """Trajectories are the same up to rounding; few may part where a draw falls between two roundings."""
+    with register.registered():
+        config, maker = next((config, maker) for case, config, maker in cuda_cases.cases() if case == name)
+        count = 1000
+        found, expected = (
+            _played(config, maker, count),
+            rollout(config, maker, cuda_cases.SEED, cuda_cases.EPOCH, count=count, threads=1),
+        )
+        assert all(x.is_cuda for f in fields(found) if isinstance(x := getattr(found, f.name), torch.Tensor))
+        found = found.validate().numpy()
+    close = np.isclose(found.final_value, expected.final_value, rtol=1e-4, atol=1e-4)
+    same = close & (found.final_inventory == expected.final_inventory) & (found.lengths == expected.lengths)
+    assert same.mean() > 0.98
+    for column in ("observation", "action", "reward", "mid", "bid", "ask"):
+        a, b = getattr(found, column), getattr(expected, column)
+        assert abs(a.mean() - b.mean()) < 0.02 * (b.std() + 1e-6), column
+
+
+def test_the_host_waits_once_for_all_steps() -> None:
+    def waits(steps: int) -> int:
+        config = build({"market": {"name": "avellaneda-stoikov", "nt": steps}})
+        maker = cuda_cases._maker("learned", config)
+        _played(config, maker, 64)  # compiles
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as seen:
+                warnings.simplefilter("always")
+                _played(config, maker, 64)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        return len(seen)
+
+    assert waits(10) == waits(200)
+
+
+def test_a_batch_belongs_to_its_seed_and_not_to_its_size() -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 50}})
+    maker = cuda_cases._maker("learned", config)
+    large, small = _played(config, maker, 300).numpy(), _played(config, maker, 100).numpy()
+    assert np.array_equal(large.final_value[:100], small.final_value)
+
+
+@pytest.mark.learning
+def test_a_preset_comes_as_close_to_the_optimum_as_on_the_cpu() -> None:
+    def optimality(engine: str) -> float:
+        config, _ = resolve({"run.engine": engine, "training.ne": 60}, None, "avellaneda-stoikov", {})
+        trainer = Trainer(config)
+        for _ in trainer.run(60):
+            pass
+        found = Grader(config).grade(trainer.policy, trainer.normaliser).optimality
+        assert found is not None
+        return found
+
+    assert optimality("cuda") > optimality("compiled") - 0.01
