@@ -40,10 +40,11 @@ def cases() -> Iterator[tuple[str, Config, Any]]:
     """Name, settings and maker of every case."""
     for name, settings in SETTINGS.items():
         config = build(settings)
-        yield name, config, _maker(name, config)
+        yield name, config, maker_for(name, config)
 
 
-def _maker(name: str, config: Config) -> Any:
+def maker_for(name: str, config: Config) -> Any:
+    """A network of random weights, the market's own maker, or a linear rule."""
     spec = spec_of(config)
     if "learned" in name:
         gaussian = config.policy.kind == "gaussian"

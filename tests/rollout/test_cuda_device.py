@@ -53,7 +53,7 @@ def test_device_plays_what_the_compiled_engine_plays(name: str) -> None:
 def test_the_host_waits_once_for_all_steps() -> None:
     def waits(steps: int) -> int:
         config = build({"market": {"name": "avellaneda-stoikov", "nt": steps}})
-        maker = cuda_cases._maker("learned", config)
+        maker = cuda_cases.maker_for("learned", config)
         _played(config, maker, 64)  # compiles
         torch.cuda.set_sync_debug_mode("warn")
         try:
@@ -69,7 +69,7 @@ def test_the_host_waits_once_for_all_steps() -> None:
 
 def test_a_batch_belongs_to_its_seed_and_not_to_its_size() -> None:
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 50}})
-    maker = cuda_cases._maker("learned", config)
+    maker = cuda_cases.maker_for("learned", config)
     large, small = _played(config, maker, 300).numpy(), _played(config, maker, 100).numpy()
     assert np.array_equal(large.final_value[:100], small.final_value)
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,9 +35,18 @@ CAPABILITIES = [(7, 5), (8, 0), (9, 0)]
 MARKETS = ["avellaneda-stoikov", "book", "order-flow", "toy"]
 
 
+def _ptxas() -> str | None:
+    """The assembler that came with numba-cuda, or the system's."""
+    nvidia = find_spec("nvidia")
+    for place in (nvidia.submodule_search_locations or ()) if nvidia else ():
+        for found in Path(place).glob("*/bin/ptxas"):
+            return str(found)
+    return shutil.which("ptxas")
+
+
 def _assembled(ptx: str, name: str, folder: Path) -> str:
     """What ptxas says of a kernel: registers of the kernel, and bytes spilled by it and the functions it calls."""
-    ptxas = shutil.which("ptxas")
+    ptxas = _ptxas()
     if ptxas is None:
         return "no ptxas here"
     file = folder / "kernel.ptx"
