@@ -94,7 +94,8 @@ class _Listener:
     """A view that hands each epoch over and waits until the next one is wanted."""
 
     def __init__(self, cancelled: threading.Event) -> None:
-        self.epochs: queue.Queue[dict[str, Any]] = queue.Queue(1)
+        self.epochs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.wanted = threading.Semaphore(0)
         self.folder = Path()
         self.cancelled, self.ended = cancelled, False
 
@@ -109,12 +110,9 @@ class _Listener:
     def past(self, records: list[dict[str, Any]]) -> None: ...
 
     def epoch(self, record: dict[str, Any]) -> None:
-        while not self.cancelled.is_set():
-            try:
-                self.epochs.put(record, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+        self.epochs.put(record)
+        while not self.cancelled.is_set() and not self.wanted.acquire(timeout=0.1):
+            pass
 
     def note(self, text: str, lasting: bool = False) -> None:
         if not self.ended:  # then come commands for a shell
@@ -160,6 +158,7 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
                         break
                     continue
                 yield _of_folder(lock.folder, record)
+                listener.wanted.release()
         finally:
             interruption.signal = interruption.signal or 2  # as Ctrl-C: the epoch is finished and kept
             cancelled.set()

@@ -18,6 +18,8 @@ from numba.core.dispatcher import Dispatcher
 from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play
 from mmrl.rollout.law import Law
 
+MOST_PARTS = 8
+"""Of the state of a market."""
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether numba plays kernels in plain Python (NUMBA_ENABLE_CUDASIM), to test them without a device."""
 
@@ -56,10 +58,10 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
     `shared` are the names of those of the state's arrays that all threads have in common.
     """
     takers = {
-        "of_states": _part(state, shared),
-        "of_rows": _part(Rows),
-        "of_ends": _part(Ends),
-        "of_memory": _part(Scratch),
+        "of_states": _state_of(state, shared),
+        "of_rows": _rows_of,
+        "of_ends": _ends_of,
+        "of_memory": _memory_of,
     }
     function = FunctionType(trajectories.__code__, {**globals(), **law._asdict(), **takers}, "trajectories")
     function.__qualname__ = f"trajectories_{market.replace('-', '_')}"
@@ -70,15 +72,106 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
     return cuda.jit(function)
 
 
-def _part(kind: Any, shared: tuple[str, ...] = ()) -> Any:
-    """A function that takes the part of one thread out of all arrays of a NamedTuple of a kind.
+@njit(inline="always")
+def _rows_of(all, i):
+    return Rows(
+        all.step[i],
+        all.observation[i],
+        all.action[i],
+        all.log_prob[i],
+        all.reward[i],
+        all.time[i],
+        all.cash[i],
+        all.inventory[i],
+        all.mid[i],
+        all.value[i],
+        all.bid[i],
+        all.ask[i],
+        all.bought[i],
+        all.sold[i],
+        all.paid[i],
+        all.received[i],
+        all.revaluation[i],
+    )
 
-    It is written by name, since compiled code can neither build a tuple in a loop nor return one that holds records.
+
+@njit(inline="always")
+def _ends_of(all, i):
+    return Ends(
+        all.length[i],
+        all.time[i],
+        all.cash[i],
+        all.inventory[i],
+        all.mid[i],
+        all.value[i],
+        all.terminated[i],
+        all.observation[i],
+        all.split[i],
+    )
+
+
+@njit(inline="always")
+def _memory_of(all, i):
+    return Scratch(
+        all.rng[i],
+        all.raw[i],
+        all.hidden[i],
+        all.action[i],
+        all.quote[i],
+        all.std[i],
+    )
+
+
+@njit(inline="always")
+def _own(part, i):
+    return part[i]
+
+
+@njit(inline="always")
+def _common(part, i):
+    return part
+
+
+def _state_of(state: Any, shared: tuple[str, ...]) -> Any:
+    """A function that takes the state of one thread out of the arrays of all; all have the `shared` parts.
+
+    It is chosen from written ones, since compiled code can neither build a tuple in a loop nor return one that holds
+    records.
     """
-    parts = ", ".join(f"all.{name}" if name in shared else f"all.{name}[i]" for name in (kind._fields if kind else ()))
-    scope = {"kind": kind}
-    exec(f"def part(all, i): return {f'kind({parts})' if kind else 'all[i]'}", scope)
-    return njit(inline="always")(scope["part"])
+    if state is None:
+        return _own
+    takes = tuple(_common if name in shared else _own for name in state._fields)
+    if len(takes) > MOST_PARTS:
+        raise ValueError(f"a state of {len(takes)} arrays: engine cuda takes at most {MOST_PARTS}")
+    every: Any = (*takes, *(_own,) * (MOST_PARTS - len(takes)))
+    a, b, c, d, e, f, g, h = every
+
+    def one(p, i):
+        return state(a(p[0], i))
+
+    def two(p, i):
+        return state(a(p[0], i), b(p[1], i))
+
+    def three(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i))
+
+    def four(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i))
+
+    def five(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i))
+
+    def six(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i))
+
+    def seven(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i), g(p[6], i))
+
+    def eight(p, i):
+        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i), g(p[6], i), h(p[7], i))
+
+    written = (one, two, three, four, five, six, seven, eight)
+    return njit(inline="always")(written[len(takes) - 1])
 
 
 def _keep_calls(function: Any, seen: set[int]) -> None:

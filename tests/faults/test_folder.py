@@ -9,7 +9,7 @@ from pathlib import Path
 from mmrl.runs.doctor import examine
 from tests.faults.harness import TINY, Child, Nursery, equal, newest, trained, wait_until
 
-TARGET = 40
+TARGET = 150
 SETTINGS = [*TINY, "-ne", str(TARGET), "-pa", "5", "--name", "run"]
 
 
