@@ -54,7 +54,7 @@ class Engine:
         law, self._parameters, state = law_of(config)
         self._refuse_too_many(count * size_of(state))
         self._memory = memory_of(state, count)
-        self._move = mover(config.market.name, law, len(self._memory.parts), self._memory.kind)
+        self._move = mover(config.market.name, law, self._memory.kind)
         if must_compile(self._move):
             note("compiling the market's environment for this processor; later starts find it on the disk")
         self.meaning = _meaning(config, units)

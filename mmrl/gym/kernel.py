@@ -16,6 +16,7 @@ from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
+from mmrl.rollout.one_state import state_of_one
 
 pick: Any = None
 reset: Any = None
@@ -155,53 +156,20 @@ def move(p, parts, x, terms, orders, out, first, last):
 _compiled: dict[str, Any] = {}
 
 
-def _picker(parts: int, state: Any) -> Callable[..., Any]:
-    """A function that takes the state of one environment out of the arrays of all; `state` None: its only record."""
-
-    def record(p, i):
-        return p[0][i]
-
-    def one(p, i):
-        return state(p[0][i])
-
-    def two(p, i):
-        return state(p[0][i], p[1][i])
-
-    def three(p, i):
-        return state(p[0][i], p[1][i], p[2][i])
-
-    def four(p, i):
-        return state(p[0][i], p[1][i], p[2][i], p[3][i])
-
-    def five(p, i):
-        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i])
-
-    def six(p, i):
-        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i])
-
-    def seven(p, i):
-        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i], p[6][i])
-
-    def eight(p, i):
-        return state(p[0][i], p[1][i], p[2][i], p[3][i], p[4][i], p[5][i], p[6][i], p[7][i])
-
-    written = (one, two, three, four, five, six, seven, eight)  # compiled code reads a tuple at constant places only
-    if state is None:
-        return record
-    if parts > len(written):
-        raise ValueError(f"a state of {parts} arrays: environments take at most {len(written)}")
-    return written[parts - 1]
+@njit(inline="always")
+def _only(parts, i):
+    return parts[0][i]
 
 
-def mover(market: str, law: Any, parts: int, state: Any) -> Callable[..., Any]:
-    """`move` for a market with the functions of its `law` and a state of so many parts, compiled once a process.
+def mover(market: str, law: Any, state: Any) -> Callable[..., Any]:
+    """`move` for a market with the functions of its `law`, compiled once a process.
 
     `state` is the class of the state, None for one record. What is compiled is kept on disk as kernels are; numba
-    compiles anew where this file has changed, so nothing that shapes the code may stand in another one of this folder.
+    compiles anew where this file or those of `COMPILED` have changed, so nothing that shapes it stands elsewhere.
     """
     if market not in _compiled:
         # numba's own inlining: a tuple that holds records cannot be returned
-        names = {**globals(), **law._asdict(), "pick": njit(inline="always")(_picker(parts, state))}
+        names = {**globals(), **law._asdict(), "pick": _only if state is None else state_of_one(state)}
         function = FunctionType(move.__code__, names, "move")
         # by its name the kernel finds its own file in the cache
         function.__qualname__, function.__module__ = f"move_{market.replace('-', '_')}", __name__

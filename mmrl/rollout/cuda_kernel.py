@@ -17,9 +17,8 @@ from numba.core.dispatcher import Dispatcher
 
 from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play
 from mmrl.rollout.law import Law
+from mmrl.rollout.one_state import state_of_one
 
-MOST_PARTS = 8
-"""Of the state of a market."""
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether numba plays kernels in plain Python (NUMBA_ENABLE_CUDASIM), to test them without a device."""
 
@@ -58,7 +57,7 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
     `shared` are the names of those of the state's arrays that all threads have in common.
     """
     takers = {
-        "of_states": _state_of(state, shared),
+        "of_states": state_of_one(state, shared),
         "of_rows": _rows_of,
         "of_ends": _ends_of,
         "of_memory": _memory_of,
@@ -120,58 +119,6 @@ def _memory_of(all, i):
         all.quote[i],
         all.std[i],
     )
-
-
-@njit(inline="always")
-def _own(part, i):
-    return part[i]
-
-
-@njit(inline="always")
-def _common(part, i):
-    return part
-
-
-def _state_of(state: Any, shared: tuple[str, ...]) -> Any:
-    """A function that takes the state of one thread out of the arrays of all; all have the `shared` parts.
-
-    It is chosen from written ones, since compiled code can neither build a tuple in a loop nor return one that holds
-    records.
-    """
-    if state is None:
-        return _own
-    takes = tuple(_common if name in shared else _own for name in state._fields)
-    if len(takes) > MOST_PARTS:
-        raise ValueError(f"a state of {len(takes)} arrays: engine cuda takes at most {MOST_PARTS}")
-    every: Any = (*takes, *(_own,) * (MOST_PARTS - len(takes)))
-    a, b, c, d, e, f, g, h = every
-
-    def one(p, i):
-        return state(a(p[0], i))
-
-    def two(p, i):
-        return state(a(p[0], i), b(p[1], i))
-
-    def three(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i))
-
-    def four(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i))
-
-    def five(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i))
-
-    def six(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i))
-
-    def seven(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i), g(p[6], i))
-
-    def eight(p, i):
-        return state(a(p[0], i), b(p[1], i), c(p[2], i), d(p[3], i), e(p[4], i), f(p[5], i), g(p[6], i), h(p[7], i))
-
-    written = (one, two, three, four, five, six, seven, eight)
-    return njit(inline="always")(written[len(takes) - 1])
 
 
 def _keep_calls(function: Any, seen: set[int]) -> None:
