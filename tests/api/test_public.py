@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def test_training_is_the_same_with_and_without_a_folder(tmp_path: Path) -> None:
     for epoch in mmrl.train(config, results=tmp_path):
         kept.append(epoch)
         if epoch.number == 2:
+            time.sleep(0.5)  # long enough for another epoch, which is not wanted yet
             break  # stopped with a checkpoint
     (run,) = mmrl.runs(tmp_path)
     assert (run.state, run.epoch) == ("interrupted", 2)
