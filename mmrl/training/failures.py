@@ -18,6 +18,10 @@ def reason(error: Exception, folder: Path) -> str:
     """What happened and, where it helps, what to do; `folder` is the run's."""
     if is_out_of_memory(error):
         return "the machine refused memory: go on when there is more, or lower training.nb or market.nt"
-    if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ESTALE) and not folder.exists():
-        return f"{folder} was moved or removed while it was trained: what was saved is where it was moved to"
+    if isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ESTALE):
+        if not folder.exists():
+            return f"{folder} was moved or removed while it was trained: what was saved is where it was moved to"
+        if isinstance(error.filename, str | Path) and Path(error.filename).is_relative_to(folder):
+            part = Path(error.filename).relative_to(folder)
+            return f"a part of {folder} ({part}) was moved or removed while it was trained"
     return str(error)
