@@ -40,6 +40,10 @@ class MarketSettings(Group):
         """Whether the market states the risk aversion itself."""
         return self.aversion is not None
 
+    def settled(self, utility: str) -> MarketSettings:
+        """The settings with every "auto" replaced by what goes with a utility; itself where there is none."""
+        return self
+
     def contradiction(self, config: Any) -> str | None:
         """What cannot be in this market with a whole `Config`, as one line that names setting, value and remedy."""
         return None

@@ -53,7 +53,8 @@ class Config(Group):
         return self.reward.risk_aversion if stated is None else stated
 
     @model_validator(mode="after")
-    def _agreement(self) -> Self:
+    def _settled_and_agreeing(self) -> Self:
+        self.__dict__["market"] = self.market.settled(self.reward.utility)  # a frozen model takes no assignment
         contradiction = _contradiction(self)
         if contradiction:
             raise ValueError(contradiction)

@@ -62,6 +62,18 @@ def test_cartea_jaimungal_is_the_same_game_for_another_utility() -> None:
     assert (reward.utility, reward.inventory_penalty, reward.final_penalty) == ("inventory-penalty", 0.01, 0.001)
 
 
+@pytest.mark.parametrize(
+    ("utility", "skew"),
+    [("entropic", "cara"), ("mean-variance", "cara"), ("cara", "cara"), ("linear", "none"), ("inventory-penalty", "none")],
+)
+def test_the_skew_of_avellaneda_stoikov_goes_with_the_utility(utility: str, skew: str) -> None:
+    flags = {"utility": utility} | ({"inventory_penalty": 0.1} if utility == "inventory-penalty" else {})
+    config, _ = resolve(flags, preset="avellaneda-stoikov")
+    assert game_of(config).skew == skew
+    assert game_of(config.but(nt=50)).skew == skew
+    assert game_of(resolve({**flags, "skew": "risk"}, preset="avellaneda-stoikov")[0]).skew == "risk"
+
+
 def test_an_unknown_preset_is_named_with_a_suggestion() -> None:
     with pytest.raises(ConfigError, match=r"unknown preset 'linage': there are .*quickstart: did you mean 'lineage'"):
         resolve({}, preset="linage")

@@ -7,6 +7,8 @@ from typing import Literal
 from mmrl.settings.declare import option, when
 from mmrl.settings.market import MarketSettings
 
+AVERSE = ("cara", "entropic", "mean-variance")
+"""Utilities under which quotes lean as gamma and sigma imply; the others know no gamma, and a linear one no risk."""
 _GAUSSIAN = when("the policy is categorical", {"policy.kind": "gaussian"})
 
 
@@ -40,10 +42,10 @@ class Settings(MarketSettings):
     delta_scale: float = option(
         0.45, "Distance per unit of action, in units of 1/k", applies=_GAUSSIAN, part="action", gt=0, le=1e6
     )
-    skew: Literal["none", "risk", "cara"] = option(
+    skew: Literal["auto", "none", "risk", "cara"] = option(
         "none",
         "At action 0 quotes ignore the inventory, or are skewed by it as gamma and sigma imply: "
-        "for a small gamma (risk), for any (cara)",
+        "for a small gamma (risk), for any (cara); auto: cara for utilities averse to risk, else none",
         applies=when(
             "distances are chosen from delta_grid as they are",
             {"policy.kind": "gaussian"},
@@ -68,6 +70,11 @@ class Settings(MarketSettings):
             "policy.as_tilt": "market.skew",
             "policy.delta_grid": "market.delta_grid",
         }
+
+    def settled(self, utility: str) -> Settings:
+        if self.skew != "auto":
+            return self
+        return self.model_copy(update={"skew": "cara" if utility in AVERSE else "none"})
 
     @property
     def aversion(self) -> float:
