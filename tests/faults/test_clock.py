@@ -37,7 +37,7 @@ def test_the_clock_jumps(
 def test_the_machine_sleeps(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], complete: bool) -> None:
     """A stopped process is what a sleeping machine leaves, seen from the process."""
     seconds, rounds = (60.0, 3) if complete else (1.0, 1)
-    run, target = tmp_path / "run", 40
+    run, target = tmp_path / "run", 120
     child = nursery.mmrl(
         tmp_path, "train", *TINY, "-ne", str(target), "-pa", "5", "--name", "run", "--results", str(tmp_path)
     )

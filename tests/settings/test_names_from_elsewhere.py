@@ -100,7 +100,7 @@ def test_what_a_preset_sets_is_what_its_file_sets() -> None:
     config, origins = resolve({}, preset=found.name)
     assert {*found.sets, "market.name"} == set(origins)
     assert found.market == config.market.name
-    assert found.sets["market.sigma"] == "2.0" and found.sets["market.skew"] == "cara"
+    assert found.sets["market.sigma"] == "2.0" and found.sets["market.skew"] == "auto"
     assert found.brief.startswith("Avellaneda & Stoikov (2008), learned for CARA utility")
 
 

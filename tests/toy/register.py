@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mmrl.kernels import jit
+from mmrl.markets import contract
 from mmrl.settings import fields, registry
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-CACHES = (registry.settings_class, registry.markets, registry.left_out, fields.fields, fields._names)
+CACHES = (
+    *(registry.part, registry.settings_class, registry.markets, registry.left_out),
+    *(fields.fields, fields._names, contract.market_named, contract.usual_spec),
+)
 
 
 def install(site: Path, name: str, entry_points: dict[str, str]) -> None:

@@ -42,7 +42,7 @@ class Settings(MarketSettings):
     delta_scale: float = option(
         0.45, "Distance per unit of action, in units of 1/k", applies=_GAUSSIAN, part="action", gt=0, le=1e6
     )
-    skew: Literal["auto", "none", "risk", "cara"] = option(
+    skew: Literal["none", "risk", "cara", "auto"] = option(
         "none",
         "At action 0 quotes ignore the inventory, or are skewed by it as gamma and sigma imply: "
         "for a small gamma (risk), for any (cara); auto: cara for utilities averse to risk, else none",
