@@ -30,8 +30,12 @@ def test_the_promised_presets_are_there_and_valid() -> None:
         resolve({}, preset=name)
 
 
-def test_default_changes_nothing() -> None:
-    assert resolve({}, preset="default")[0] == Config()
+def test_default_is_the_market_of_no_preset_learned_as_in_quickstart() -> None:
+    config, quick = (resolve({}, preset=name)[0] for name in ("default", "quickstart"))
+    assert config.market.model_copy(update={"size_skew": 0.0}) == Config().market
+    assert config.market.model_copy(update={"nt": 500}) == quick.market
+    assert (config.training, config.policy) == (quick.training, quick.policy)
+    assert config.reward == Config().reward
 
 
 @pytest.mark.parametrize("rule", RULES)

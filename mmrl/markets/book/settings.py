@@ -76,6 +76,13 @@ class Settings(MarketSettings):
     )
     size_centre: float = option(3.0, "Shares quoted at action 0", applies=_GAUSSIAN, part="action", ge=-1e6, le=1e6)
     size_scale: float = option(3.0, "Shares per unit of action", applies=_GAUSSIAN, part="action", gt=0, le=1e6)
+    size_skew: float = option(
+        0.0,
+        "Shares by which the side that adds to the position is quoted smaller, and the other larger, per share held",
+        part="action",
+        ge=0,
+        le=1e6,
+    )
     delta_centre: float = option(
         1.5, "Distance from the mid at action 0", applies=_GAUSSIAN, part="action", ge=0, le=1e6
     )

@@ -56,9 +56,11 @@ def spec(settings: Settings) -> Spec:
 
 def _axes(settings: Settings, side: str) -> tuple[Axis, Axis]:
     sizes = tuple(float(size) for size in settings.size_grid)
+    lean = -settings.size_skew if side == "bid" else settings.size_skew
     size = Axis(
-        f"{side} size", "size", side, "shares", settings.size_centre, settings.size_scale, grid=sizes, whole=True
-    )
+        f"{side} size", "size", side, "shares", settings.size_centre, settings.size_scale, lean, grid=sizes,
+        grid_skew=lean, whole=True,
+    )  # fmt: skip
     distance = Axis(
         f"{side} distance", "distance", side, "currency", settings.delta_centre, settings.delta_scale,
         grid=settings.delta_grid, low=0.0,

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mmrl.agents.learned import in_market_units
 from mmrl.kernels.random import normal, poisson, seed_stream
+from mmrl.learn.normaliser import RunningNormaliser
+from mmrl.learn.policy import make_policy
 from mmrl.markets.book import dynamics as law
 from mmrl.markets.book import order_book as book
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import rollout
+from mmrl.rollout.engines import make_engine
 from mmrl.rollout.quoters import Quoter, fixed, heuristic
 from mmrl.settings.build import build
 from mmrl.settings.model import Config
@@ -121,3 +126,27 @@ def test_streams() -> None:
         assert counts.mean() == pytest.approx(rate, abs=4 * np.sqrt(rate / 4000))
         assert counts.var() == pytest.approx(rate, rel=0.12)
     assert max(poisson(state, 300.0, 2) for _ in range(10)) == 2
+
+
+@pytest.mark.parametrize("engine", ["compiled", "tensor"])
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+def test_skewed_sizes_shed_the_position(engine: str, kind: str) -> None:
+    """A policy that has learned nothing lets its inventory run; skewed, it returns, as the sizes at action 0 ask for."""
+    ends = {}
+    for skew in (0.0, 1.0):
+        config = build(
+            {
+                "market": {"nt": 200, "size_skew": skew},
+                "policy": {"kind": kind, "log_std": -1.0} if kind == "gaussian" else {"kind": kind},
+                "run": {"engine": engine, "threads": 1},
+            }
+        )
+        policy, seen = make_policy(config), RunningNormaliser(len(spec_of(config).columns))
+        batch = make_engine(config).rollout(policy, seen, seed=1, epoch=0, count=60).numpy()
+        ends[skew] = float(np.sqrt(np.mean(batch.final_inventory.astype(float) ** 2)))
+    assert ends[1.0] < 8 < 20 < ends[0.0]
+    bid, ask = (axis for axis in spec_of(config).axes if axis.kind == "size")
+    zero, held = np.zeros((2, 4)), np.array([7.0, -2.0])
+    if kind == "gaussian":
+        np.testing.assert_array_equal(in_market_units(config, zero, held)[:, [0, 2]], [[-4, 10], [5, 1]])
+    assert (bid.skew, ask.skew, bid.grid_skew, ask.grid_skew) == (-1.0, 1.0, -1.0, 1.0)
