@@ -18,11 +18,12 @@ LONG = ((1, 10_000), (100, 10_000), (1_000, 1_000), (10_000, 100))
 GAME = ((1, 200), (100, 200), (1_000, 200), (10_000, 200))
 FLOW = ((1, 10_000), (100, 4_000), (1_000, 200), (10_000, 20))
 ROLLOUTS = (
-    ("book", "default", 1, LONG, 100),
+    ("book", None, 1, LONG, 100),
     ("avellaneda-stoikov", "avellaneda-stoikov", 1, GAME, 1_000),
     ("order-flow", "order-flow", EVENTS, FLOW, 100),
 )
-"""Market, preset, events in a step, trajectories and steps of each size, and the trajectories of the usual one."""
+"""Market, preset (None: the defaults of settings), events in a step, trajectories and steps of each size, and the
+trajectories of the usual one."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _rollouts() -> Iterator[Case]:
         )
     for device in ("cpu", "mps", "cuda"):
         for nb in (100, 10_000):
-            for market, preset in (("book", "default"), ("avellaneda-stoikov", "avellaneda-stoikov")):
+            for market, preset in (("book", None), ("avellaneda-stoikov", "avellaneda-stoikov")):
                 given = {"preset": preset, "device": device, "settings": {"nb": nb, "nt": 200}}
                 yield Case(f"tensor/{device}/{market}/nb={nb}", "rollout:tensor", "steps/s", given)
 
@@ -111,7 +112,7 @@ def _learner() -> Iterator[Case]:
 CASES: tuple[Case, ...] = (
     *_rollouts(),
     *_learner(),
-    Case("epoch/default", "epoch:split", OF_AN_EPOCH, {"preset": "default", "settings": {"nt": 10_000}}, quick=True),
+    Case("epoch/default", "epoch:split", OF_AN_EPOCH, {"preset": None, "settings": {"nt": 10_000}}, quick=True),
     Case(
         "epoch/small",
         "epoch:split",

@@ -78,7 +78,7 @@ class NoView:
     def finish(self, *_: object) -> None: ...
 
 
-def split(preset: str, settings: Mapping[str, Any]) -> Callable[[], dict[str, float]]:
+def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[str, float]]:
     """Seconds of the parts of one epoch of a training in a folder of its own; its first epoch is not counted."""
     from mmrl.learn.trainer import Trainer
     from mmrl.runs import store

@@ -26,7 +26,7 @@ def _rows(count: int, live: float = 1.0) -> tuple[Any, Any, Any]:
     from mmrl.markets.contract import spec_of
 
     torch.manual_seed(0)
-    config = configured("default", {})
+    config = configured(None, {})
     policy = make_policy(config)
     observation = torch.randn(count, len(spec_of(config).columns))
     action, log_prob = (tensor.detach() for tensor in policy.sample(observation))
@@ -39,7 +39,7 @@ def gradient(rows: int, threads: int) -> Callable[[], float]:
     from mmrl.learn.gradient import accumulate
 
     policy, batch, _ = _rows(rows)
-    config = configured("default", {})
+    config = configured(None, {})
 
     def work() -> None:
         accumulate(policy, batch, None, config, 0.0, threads)
@@ -56,7 +56,7 @@ def optimiser() -> Callable[[], float]:
 
     torch.set_num_threads(1)
     policy, _, _ = _rows(1)
-    adam = make_optimiser(policy, configured("default", {}))
+    adam = make_optimiser(policy, configured(None, {}))
     for parameter in policy.parameters():
         parameter.grad = torch.ones_like(parameter)
     return lambda: 1.0 / seconds_of(adam.step)
@@ -77,7 +77,7 @@ def _pass(policy: Any, batch: Any, threads: int) -> Callable[[], object]:
     from mmrl.learn.update import make_optimiser, update
 
     torch.set_num_threads(1)
-    config = configured("default", {"update_freq": 1, "lr": 1e-9})  # so small that the policy stays as it is
+    config = configured(None, {"update_freq": 1, "lr": 1e-9})  # so small that the policy stays as it is
     adam, rng = make_optimiser(policy, config), np.random.default_rng(0)
     return lambda: update(policy, adam, batch, config, rng, threads=threads)
 
@@ -109,7 +109,7 @@ def _masked_pass(policy: Any, batch: Any, lived: Any, threads: int) -> Callable[
     from mmrl.learn.update import make_optimiser
 
     torch.set_num_threads(threads)
-    config = configured("default", {"lr": 1e-9})
+    config = configured(None, {"lr": 1e-9})
     adam, parts = make_optimiser(policy, config), config.training.minibatches
 
     def work() -> None:

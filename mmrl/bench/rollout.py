@@ -22,15 +22,15 @@ class Absent(Exception):
     """What a case needs is not on this machine; the message is the reason."""
 
 
-def configured(preset: str, settings: Mapping[str, Any]) -> Config:
-    """A preset with some settings changed."""
+def configured(preset: str | None, settings: Mapping[str, Any]) -> Config:
+    """A preset, or None for the defaults, with some settings changed."""
     from mmrl.settings.sources import resolve
 
     return resolve(dict(settings), None, preset, {})[0]
 
 
 def compiled(
-    preset: str, settings: Mapping[str, Any], events: int = 1, agent: str = "", threads: int = 1
+    preset: str | None, settings: Mapping[str, Any], events: int = 1, agent: str = "", threads: int = 1
 ) -> Callable[[], float]:
     """Steps a second of the compiled engine as training uses it, times the `events` of the market in a step.
 
@@ -93,7 +93,7 @@ def _untrained(config: Config) -> Any:
     return learned(PolicyWeights(layers, log_std, seen.mean(axis=0).astype(np.float32), scale))
 
 
-def tensor(preset: str, device: str, settings: Mapping[str, Any]) -> Callable[[], float]:
+def tensor(preset: str | None, device: str, settings: Mapping[str, Any]) -> Callable[[], float]:
     """Steps a second of the tensor engine on a device, under the policy of a training that begins."""
     from mmrl.learn.trainer import Trainer
     from mmrl.rollout.devices import available_devices

@@ -131,7 +131,7 @@ def test_streams() -> None:
 @pytest.mark.parametrize("engine", ["compiled", "tensor"])
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
 def test_skewed_sizes_shed_the_position(engine: str, kind: str) -> None:
-    """A policy that has learned nothing lets its inventory run; skewed, it returns, as the sizes at action 0 ask for."""
+    """A policy that has learned nothing lets its inventory run; skewed, it returns, as its sizes at action 0 say."""
     ends = {}
     for skew in (0.0, 1.0):
         config = build(
