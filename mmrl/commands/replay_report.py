@@ -174,9 +174,8 @@ def closing_sentence(result: Any, day: dict[str, Any]) -> str:
     from mmrl.evaluate.replay.study import gap
 
     row, hours = result.rows[0], float(result.played[0].tape.end - result.played[0].times[0]) / 3.6e12
-    paid = (
-        f"On this tape {row['agent']} {'earns' if row['pnl'] >= 0 else 'loses'} {_absolute(row)} in {hours:.3g} hours"
-    )
+    span = f"{hours:.3g} hour{'' if f'{hours:.3g}' == '1' else 's'}"
+    paid = f"On this tape {row['agent']} {'earns' if row['pnl'] >= 0 else 'loses'} {_absolute(row)} in {span}"
     if not result.simulated:
         return f"{paid}."
     lost, half = gap(row, result.simulated)
