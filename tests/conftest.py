@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from mmrl.rollout.trajectories import Trajectories
     from mmrl.rollout.weights import PolicyWeights
     from mmrl.settings.model import Config
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+"""Under nohup the programs that are tested would rightly outlive their terminals and readers."""
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
 COUNTS = ("step", "inventory", "bought", "sold")
