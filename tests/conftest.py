@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 """Under nohup the programs that are tested would rightly outlive their terminals and readers."""
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job that a script put into the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
 COUNTS = ("step", "inventory", "bought", "sold")

@@ -110,7 +110,7 @@ VALUES = {
     "--against": "HEAD", "--port": "8080", "--only": "learner",
 }  # fmt: skip
 SPECIAL = {
-    ("train", "plot"): {"--load": "quickstart"},
+    ("train", "plot"): {"--load": "avellaneda-stoikov-ppo"},
     ("evaluate", "agents"): {"--market": "book"},
     ("plot", "episode"): {"--what": "book"},
     ("simulate", "others"): {"--set": "market_rates=0.5", "--preset": "order-flow-fast"},

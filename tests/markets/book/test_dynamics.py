@@ -144,7 +144,7 @@ def test_skewed_sizes_shed_the_position(engine: str, kind: str) -> None:
         policy, seen = make_policy(config), RunningNormaliser(len(spec_of(config).columns))
         batch = make_engine(config).rollout(policy, seen, seed=1, epoch=0, count=60).numpy()
         ends[skew] = float(np.sqrt(np.mean(batch.final_inventory.astype(float) ** 2)))
-    assert ends[1.0] < 8 < 20 < ends[0.0]
+    assert ends[1.0] < 15 < 20 < ends[0.0]
     bid, ask = (axis for axis in spec_of(config).axes if axis.kind == "size")
     zero, held = np.zeros((2, 4)), np.array([7.0, -2.0])
     if kind == "gaussian":
