@@ -15,7 +15,7 @@ from mmrl.bench.rollout import configured
 PARTS = (
     ("returns", "mmrl.learn.trainer", "learning_batch"),
     ("returns", "mmrl.learn.trainer", "with_mirror_image"),
-    ("minibatches", "mmrl.learn.update", "_minibatches"),
+    ("minibatches", "mmrl.learn.update", "_ahead"),
     ("gradient", "mmrl.learn.update", "accumulate"),
     ("optimiser", "mmrl.learn.update", "Adam.step"),
     ("figures", "mmrl.learn.trainer", "batch_record"),

@@ -1,15 +1,14 @@
 """Forward pass of a small tanh network plus a linear map of its inputs in compiled code, float32.
 
-Layers are packed in blocks of eight outputs: eight biases, then eight weights for each input. So one block's
-accumulators stay in vector registers. Outputs are padded with zeros to a multiple of eight. Behind the layers stand the
-weights of the linear map, [inputs, outputs].
+Layers are packed in blocks of eight outputs (`mmrl.kernels.dense`), padded with zeros to a multiple of eight. The
+linear map is part of the last layer: the network's inputs stand behind the hidden units that it takes.
 """
 
 import numpy as np
 
-from mmrl.kernels.jit import inlined_fast
+from mmrl.kernels.dense import BLOCK, dense
+from mmrl.kernels.jit import inlined, inlined_fast
 
-BLOCK = 8
 _F = np.float32
 # Rational approximation of tanh on [-7.9, 7.9], as in Eigen; relative error below 1e-6.
 _LIMIT = _F(7.90531110763549805)
@@ -35,9 +34,18 @@ def tanh_all(x, n):
         x[j] = top / (((_B6 * s + _B4) * s + _B2) * s + _B0)
 
 
+@inlined
+def width_of(sizes):
+    """Numbers in a row of the memory of `forward`: the widest layer, and the network's inputs behind it."""
+    widest = sizes[0]
+    for i in range(1, sizes.shape[0]):
+        widest = max(widest, sizes[i])
+    return widest + sizes[0]
+
+
 @inlined_fast
 def forward(flat, sizes, hidden):
-    """Run the network on the input in row 0 of float32 `hidden` [3, width]; returns the row of the output."""
+    """Run the network on row 0 of float32 `hidden` [3, `width_of(sizes)`]; returns the row where its output stands."""
     at = 0
     row = 0
     layers = sizes.shape[0] - 1
@@ -46,34 +54,13 @@ def forward(flat, sizes, hidden):
     for layer in range(layers):
         inputs = sizes[layer]
         outputs = sizes[layer + 1]
-        x = hidden[row]
-        y = hidden[1 - row]
-        for j in range(0, outputs, 8):
-            w = flat[at : at + 8 * (inputs + 1)]
-            a0, a1, a2, a3, a4, a5, a6, a7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]
-            k = 8
-            for i in range(inputs):
-                v = x[i]
-                a0 += v * w[k]
-                a1 += v * w[k + 1]
-                a2 += v * w[k + 2]
-                a3 += v * w[k + 3]
-                a4 += v * w[k + 4]
-                a5 += v * w[k + 5]
-                a6 += v * w[k + 6]
-                a7 += v * w[k + 7]
-                k += 8
-            y[j], y[j + 1], y[j + 2], y[j + 3] = a0, a1, a2, a3
-            y[j + 4], y[j + 5], y[j + 6], y[j + 7] = a4, a5, a6, a7
-            at += 8 * (inputs + 1)
-        if layer < layers - 1:
-            tanh_all(y, outputs)
+        if layer == layers - 1:
+            for i in range(sizes[0]):
+                hidden[row, inputs + i] = hidden[2, i]
+            inputs += sizes[0]
+        dense(flat, at, inputs, outputs, hidden[row], hidden[1 - row])
+        at += outputs * (inputs + 1)
         row = 1 - row
-    y = hidden[row]
-    outputs = sizes[layers]
-    for i in range(sizes[0]):
-        v = hidden[2, i]
-        for j in range(outputs):
-            y[j] += v * flat[at + j]
-        at += outputs
+        if layer < layers - 1:
+            tanh_all(hidden[row], outputs)
     return row

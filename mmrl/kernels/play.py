@@ -22,6 +22,7 @@ import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import allocating, inlined
+from mmrl.kernels.network import width_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
 from mmrl.kernels.sampling import Kind, linear_quote, look_up, look_up_observed, normalise, sample
@@ -85,7 +86,7 @@ class Scratch(NamedTuple):
 
     rng: np.ndarray  # uint64 [4]
     raw: np.ndarray  # float32 [obs]
-    hidden: np.ndarray  # float32 [3, widest layer]
+    hidden: np.ndarray  # float32 [3, width of the network's memory]
     action: np.ndarray  # float32 [A]
     quote: np.ndarray  # float64 [A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
@@ -95,16 +96,13 @@ class Scratch(NamedTuple):
 def scratch(maker, rows):
     """Memory for one call of `play`."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
-    widest = np.int64(obs)
-    for i in range(maker.sizes.shape[0]):
-        widest = max(widest, maker.sizes[i])
     std = np.empty(axes, np.float64)
     for a in range(axes):
         std[a] = math.exp(np.float64(maker.log_std[a]))
     return Scratch(
         np.empty(4, np.uint64),
         np.zeros(obs, np.float32),
-        np.zeros((3, widest), np.float32),
+        np.zeros((3, width_of(maker.sizes)), np.float32),
         np.zeros(axes, np.float32),
         np.zeros(axes, np.float64),
         std,

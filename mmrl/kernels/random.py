@@ -117,6 +117,8 @@ def normal(state):
 def _poisson_part(state, rate, cap):
     # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
     u = uniform(state)
+    if u < 1.0 - rate:  # no more than exp(-rate), which most draws of a small rate then need not know
+        return 0
     p = math.exp(-rate)
     k = 0
     while u >= p and k < cap:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import subprocess
 
 import numpy as np
+import torch
 
-from mmrl.learn import compiled_pass, normaliser
+from mmrl.learn import compiled_pass, normaliser, returns, update
+from mmrl.learn.value import ValueFunction
 from mmrl.runs.processes import environment, python
 
 
@@ -28,6 +30,9 @@ def main() -> None:
     compiled_pass.gradient(rows, np.zeros(1, np.int64), network, loss, threads=1)
     normaliser.column_statistics(row)
     normaliser.column_statistics(row.astype(np.float64))
+    ValueFunction(1, np.random.default_rng(0)).features().of(torch.zeros(1, 1))
+    update.by_label(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    returns.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 
 if __name__ == "__main__":

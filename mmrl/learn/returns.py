@@ -20,7 +20,8 @@ from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara, price_of_move
-from mmrl.learn.value import Float64, Regression, ValueFunction
+from mmrl.learn.features import Float64
+from mmrl.learn.value import Regression, ValueFunction
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
@@ -154,7 +155,11 @@ def normalised(advantage: Float64) -> Float64:
 
 
 def learning_batch(
-    batch: Trajectories, config: Config, function: ValueFunction | None, device: torch.device | str = "cpu"
+    batch: Trajectories,
+    config: Config,
+    function: ValueFunction | None,
+    device: torch.device | str = "cpu",
+    threads: int = 1,
 ) -> LearningBatch:
     """Returns and advantages of a batch; fits the value function to it.
 
@@ -174,7 +179,7 @@ def learning_batch(
     else:
         rewards, factor = shaped_rewards(batch, potential(batch, config), discount), np.full(batch.nnz, discount)
     _require_finite({"reward": rewards, "log probability": batch.log_prob})
-    regression = None if function is None else Regression(function, observation)
+    regression = None if function is None else Regression(function, observation, threads)
 
     def expected(target: Float64) -> Float64:
         assert regression is not None
@@ -184,7 +189,9 @@ def learning_batch(
         """V of the rows [nnz], and beyond the last row of each trajectory [N]."""
         if function is None or regression is None:
             return np.zeros(batch.nnz), bootstrap_values(batch, config, np.zeros(batch.count))
-        return regression.predict(function.weight), bootstrap_values(batch, config, function.predict(last))
+        return regression.predict(function.weight), bootstrap_values(
+            batch, config, regression.predict(function.weight, last)
+        )
 
     def adjusted_errors(value: Float64, beyond: Float64) -> Float64:
         error = rewards + factor * following(value, batch.offsets, beyond) - value

@@ -143,7 +143,7 @@ class Trainer:
         rolled = time.perf_counter()
         batch.require_live()
         with one_torch_thread():
-            learning = learning_batch(batch, self.config, self.value, self.device)
+            learning = learning_batch(batch, self.config, self.value, self.device, self.threads)
             learning = with_mirror_image(learning, self.config, self.normaliser)
             stats = update(
                 self.policy,

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from mmrl.kernels.jit import kernel
 from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
 from mmrl.learn.policy import Policy
@@ -23,6 +27,7 @@ NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
 
+Drawn = list[npt.NDArray[np.int64] | None]
 Gradient = Callable[[Policy, LearningBatch, Tensor | None, Config, float, int], list[float]]
 """What `accumulate` does, here or shared with other processes."""
 
@@ -94,9 +99,9 @@ def update(
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
     active = True
-    for sweep in range(passes):
-        for part in _minibatches(rows, parts, rng, device):
-            active = active and step(part, sweep)
+    for sweep, drawn in enumerate(_ahead(lambda: _partition(rows, parts, rng), passes, threads)):
+        for part in drawn:
+            active = active and step(None if part is None else torch.from_numpy(part).to(device), sweep)
     if unclipped:
         _search_back(policy, before, batch, config, bound, threads, gradient)
     _check_finite([(f"parameter {name}", p) for name, p in named])
@@ -158,19 +163,42 @@ def _search_back(
         parameter.copy_(start)
 
 
-def _minibatches(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Iterator[Tensor | None]:
+def _ahead(draw: Callable[[], Drawn], count: int, threads: int) -> Iterator[Drawn]:
+    """draw() so many times, with several threads one ahead, while what was drawn before is used."""
+    if threads <= 1 or count <= 1:
+        for _ in range(count):
+            yield draw()
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
+        coming = pool.submit(draw)
+        for _ in range(count - 1):
+            drawn, coming = coming.result(), pool.submit(draw)
+            yield drawn
+        yield coming.result()
+
+
+def _partition(rows: int, parts: int, rng: np.random.Generator) -> Drawn:
     """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order.
 
     Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order.
     """
     if parts <= 1 or rows <= 1:
-        yield None
-        return
-    parts = min(parts, rows)
-    label = np.arange(rows, dtype=np.int32) % parts
+        return [None]
+    label = np.arange(rows, dtype=np.int32) % min(parts, rows)
+    sizes = np.bincount(label)
     rng.shuffle(label)
-    for k in range(parts):
-        yield torch.from_numpy(np.flatnonzero(label == k)).to(device)
+    order = np.empty(rows, np.int64)
+    by_label(label, np.cumsum(sizes) - sizes, order)
+    return [*np.split(order, np.cumsum(sizes)[:-1])]
+
+
+@kernel
+def by_label(label: Any, place: Any, order: Any) -> None:
+    """The rows of each label in `order`, rising, from place[label] on, which is used up."""
+    for k in range(label.size):
+        n = label[k]
+        order[place[n]] = k
+        place[n] += 1
 
 
 def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:

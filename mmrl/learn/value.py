@@ -7,15 +7,14 @@ waits for gradient descent to find the level of the returns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-Float64 = npt.NDArray[np.float64]
+from mmrl.learn.features import Features, Float64
+
 FEATURES = 64
 SPREAD, OFFSET = 1.0, 2.0
 """Standard deviation of D s for normalised observations, and bound of the uniform offsets."""
@@ -26,7 +25,8 @@ NEWEST = 0.15
 """Weight of the newest fit in V; the older ones, whose policies differed little, lower its noise."""
 LARGEST_FIT = 131_072
 """Rows that are fitted at most, evenly spaced."""
-_BLOCK = 16_384
+BLOCK = 16_384
+"""Rows whose products are summed in single precision."""
 
 
 class ValueFunction:
@@ -40,17 +40,9 @@ class ValueFunction:
         self.fits = 0
         """Batches it was fitted to."""
 
-    def features(self, observation: Tensor) -> Iterator[Tensor]:
-        """phi [rows, weights] of one block of observations after the other, float32."""
-        direction, offset = self.direction.to(self.device), self.offset.to(self.device)
-        for first in range(0, len(observation), _BLOCK):
-            rows = observation[first : first + _BLOCK].to(self.device)
-            hidden = torch.addmm(offset, rows, direction).tanh_()
-            yield torch.cat([hidden, rows, rows.square(), torch.ones_like(rows[:, :1])], 1)
-
-    def predict(self, observation: Tensor) -> Float64:
-        """V of observations [rows]."""
-        return _product(self.features(observation), self.weight)
+    def features(self, threads: int = 1) -> Features:
+        """phi, as a function of observations."""
+        return Features(self.direction, self.offset, self.device, threads)
 
     def learn(self, weight: Tensor) -> None:
         """Take a new fit in."""
@@ -73,10 +65,10 @@ class ValueFunction:
 class Regression:
     """Least squares on one batch of observations [rows, inputs], for any number of targets."""
 
-    def __init__(self, function: ValueFunction, observation: Tensor) -> None:
-        self.function, self.observation = function, observation
+    def __init__(self, function: ValueFunction, observation: Tensor, threads: int = 1) -> None:
+        self.features, self.observation = function.features(threads), observation
         self.step = max(1, -(-len(observation) // LARGEST_FIT))
-        self.blocks = list(function.features(observation[:: self.step]))
+        self.blocks = self.features.of(observation[:: self.step]).split(BLOCK)
         size = len(function.weight)
         self.rows = sum(map(len, self.blocks))
         gram = torch.zeros(size, size, dtype=torch.float64)
@@ -91,7 +83,7 @@ class Regression:
         """The weights that fit a target [rows] best."""
         wanted = target[:: self.step]
         mean = float(wanted.mean())  # the constant takes it, whatever its size
-        centred = torch.from_numpy((wanted - mean).astype(np.float32)).split(_BLOCK)
+        centred = torch.from_numpy((wanted - mean).astype(np.float32)).split(BLOCK)
         right = torch.zeros(len(self.factor), dtype=torch.float64)
         for block, part in zip(self.blocks, centred, strict=True):
             right += (block.T @ part.to(block.device)).cpu().double()
@@ -99,13 +91,6 @@ class Regression:
         weight[-1] += mean
         return weight
 
-    def predict(self, weight: Tensor) -> Float64:
-        """What weights give on all rows [rows]."""
-        whole = self.blocks if self.step == 1 else self.function.features(self.observation)
-        return _product(whole, weight)
-
-
-def _product(blocks: Iterable[Tensor], weight: Tensor) -> Float64:
-    """Features times weights; their constant, which may be large, is added in double precision."""
-    parts = [(block[:, :-1] @ weight[:-1].float().to(block.device)).cpu() for block in blocks]
-    return torch.cat(parts).numpy().astype(np.float64) + float(weight[-1])
+    def predict(self, weight: Tensor, observation: Tensor | None = None) -> Float64:
+        """What weights give on all rows, or on other observations [rows]."""
+        return self.features.sums(self.observation if observation is None else observation, weight)

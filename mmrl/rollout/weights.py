@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.network import BLOCK, padded
+from mmrl.kernels.dense import BLOCK
+from mmrl.kernels.network import padded
 from mmrl.kernels.play import OBSERVATION_CLIP
 
 Float32 = npt.NDArray[np.float32]
@@ -39,19 +40,15 @@ class PolicyWeights:
 
 
 def pack(weights: PolicyWeights) -> tuple[Float32, np.ndarray]:
-    """Flat float32 weights in blocks, then the linear map; int64 sizes (inputs, each layer's outputs, padded)."""
-    sizes, parts = [weights.layers[0][0].shape[0]], []
-    for w, b in weights.layers:
+    """Flat float32 weights as `mmrl.kernels.network` takes them; int64 sizes (inputs, each layer's outputs, padded)."""
+    sizes, parts, last = [weights.layers[0][0].shape[0]], [], len(weights.layers) - 1
+    for layer, (w, b) in enumerate(weights.layers):
         inputs, outputs = sizes[-1], padded(w.shape[1])
-        wide = np.zeros((inputs, outputs), np.float32)
-        wide[: w.shape[0], : w.shape[1]] = w
-        bias = np.zeros((1, outputs), np.float32)
-        bias[0, : b.size] = b
-        stacked = np.concatenate([bias, wide])
-        parts.append(stacked.reshape(inputs + 1, -1, BLOCK).transpose(1, 0, 2).ravel())
+        rows = np.zeros((1 + inputs + (sizes[0] if layer == last else 0), outputs), np.float32)
+        rows[0, : b.size] = b
+        rows[1 : 1 + w.shape[0], : w.shape[1]] = w
+        if layer == last and weights.skip is not None:
+            rows[1 + inputs :, : w.shape[1]] = weights.skip
+        parts.append(rows.reshape(len(rows), -1, BLOCK).transpose(1, 0, 2).ravel())
         sizes.append(outputs)
-    skip = np.zeros((sizes[0], sizes[-1]), np.float32)
-    if weights.skip is not None:
-        skip[:, : weights.skip.shape[1]] = weights.skip
-    parts.append(skip.ravel())
-    return np.concatenate(parts).astype(np.float32), np.array(sizes, np.int64)
+    return np.concatenate(parts), np.array(sizes, np.int64)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.kernels.network import forward, tanh_all
+from mmrl.kernels.network import forward, tanh_all, width_of
 from mmrl.markets.contract import market_named, spec_of
 from mmrl.rollout.compiled import prepare, rollout
 from mmrl.rollout.quoters import fixed
@@ -152,7 +152,7 @@ def test_categorical_log_probability(untrained: Untrained) -> None:
 def test_network_agrees_with_numpy(untrained: Untrained) -> None:
     policy = untrained(Config())
     flat, sizes = pack(policy)
-    hidden = np.zeros((3, 64), np.float32)
+    hidden = np.zeros((3, width_of(sizes)), np.float32)
     x = np.linspace(-1, 1, 6).astype(np.float32)
     hidden[0, :6] = x
     row = forward(flat, sizes, hidden)

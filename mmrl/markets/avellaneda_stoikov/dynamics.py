@@ -77,6 +77,15 @@ def fill_probability(p, delta):
 
 
 @inlined
+def filled(p, delta, u):
+    """Whether the uniform number u lies below `fill_probability`; its bounds r - r^2 / 2 and r mostly decide that."""
+    rate = p.rate * math.exp(min(-p.k * delta, 50.0))
+    if not p.poisson or u >= rate:
+        return u < rate
+    return u < rate - 0.5 * rate * rate or u < -math.expm1(-rate)
+
+
+@inlined
 def reset(p, s, rng, number):
     """Time 0; the starting inventory is paid for at the mid."""
     q = np.int64(start_inventory(p.start_inventory, number))
@@ -107,8 +116,8 @@ def act(p, s, quote):
 def advance(p, s, rng):
     """One step: fills at the quotes, then the mid moves +-sigma sqrt(dt)."""
     money, shares = s.money, s.shares
-    buys = uniform(rng) < fill_probability(p, money[BID_DISTANCE])
-    sells = uniform(rng) < fill_probability(p, money[ASK_DISTANCE])
+    buys = filled(p, money[BID_DISTANCE], uniform(rng))
+    sells = filled(p, money[ASK_DISTANCE], uniform(rng))
     up = (next_word(rng) >> np.uint64(63)) & _ONE
     before = money[MID]
     money[CASH_BEFORE] = money[CASH]

@@ -12,6 +12,7 @@ from mmrl.agents.learned import actions
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.markets.avellaneda_stoikov import optimum
+from mmrl.markets.avellaneda_stoikov.dynamics import filled, parameters
 from mmrl.markets.contract import cara, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.engines import make_engine
@@ -104,3 +105,17 @@ def test_the_skew_of_cara_is_that_of_the_exact_optimum(market: dict[str, float])
         exact = (solution.delta[step, q + 1, 0] - solution.delta[step, q - 1, 0]) / 2
         formula = spec.axes[0].skew * math.tanh((1 - step / 200) / spec.fading)
         assert formula == pytest.approx(exact, rel=0.12)
+
+
+@pytest.mark.parametrize("poisson", [0, 1])
+def test_a_quote_is_filled_where_the_number_drawn_lies_below_its_probability(poisson: int) -> None:
+    """The bounds that spare most exponentials decide nothing else."""
+    p = parameters(game_of(build({"market": {"name": "avellaneda-stoikov"}})))._replace(poisson=poisson)
+    near = np.linspace(-3e-16, 3e-16, 7)
+    for delta in (-60.0, -3.0, -0.2, 0.0, 0.3, 1.0, 5.0, 80.0):
+        rate = p.rate * math.exp(min(-p.k * delta, 50.0))
+        wanted = 1.0 - math.exp(-rate) if poisson else min(1.0, rate)
+        edges = [wanted, min(rate, 1.0), rate - 0.5 * rate * rate]
+        for u in [*np.linspace(0.0, 0.999999, 4001), *(e * (1 + 1e-9 * k) for e in edges for k in (-1, 1)), *near]:
+            if 0.0 <= u < 1.0 and abs(u - wanted) > 1e-15:
+                assert filled(p, delta, u) == (u < wanted), (delta, u)

@@ -1,0 +1,107 @@
+"""Vectors of eight float32 numbers as LLVM instructions, for the few loops that LLVM does not turn into good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+
+LANES = 8
+INT, VECTOR = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+_FAST = ("fast",)
+
+
+def written(write: Callable[..., None], *kinds: Any) -> tuple[Any, Callable[..., Any]]:
+    """What an intrinsic of numba returns that takes arrays and whole numbers and gives nothing back: `write` gets a
+    Writer, and for each array the address of its first number."""
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        def plain(kind: Any, value: Any) -> Any:
+            if isinstance(kind, types.Array):
+                return context.make_array(kind)(context, builder, value).data
+            return context.cast(builder, value, kind, types.int64)
+
+        write(Writer(builder), *map(plain, signature.args, values))
+        return context.get_dummy_value()
+
+    return types.void(*kinds), code
+
+
+class Writer:
+    """What an LLVM builder is asked for here."""
+
+    def __init__(self, builder: Any) -> None:
+        self.builder = builder
+
+    def variable(self, value: Any) -> Any:
+        """A place with that value, in the function's first block: LLVM turns it into a register."""
+        with self.builder.goto_entry_block():
+            place = self.builder.alloca(value.type)
+        self.builder.store(value, place)
+        return place
+
+    zero = ir.Constant(VECTOR, [0.0] * LANES)
+
+    def sum(self, *numbers: Any) -> Any:
+        """Of whole numbers."""
+        total = numbers[0]
+        for one in numbers[1:]:
+            total = self.builder.add(total, one)
+        return total
+
+    def times(self, a: Any, b: Any) -> Any:
+        """Product of two whole numbers."""
+        return self.builder.mul(a, b)
+
+    def vector(self, array: Any, place: Any) -> Any:
+        """Eight numbers of an array, from `place` on."""
+        return self.builder.load(self._at(array, place), align=4)
+
+    def put(self, vector: Any, array: Any, place: Any) -> None:
+        """Write eight numbers."""
+        self.builder.store(vector, self._at(array, place), align=4)
+
+    def spread(self, array: Any, place: Any) -> Any:
+        """Eight times the number at `place`."""
+        number = self.builder.load(self.builder.gep(array, [place]))
+        undefined, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
+        first = self.builder.insert_element(undefined, number, index(0))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+
+    def add(self, a: Any, b: Any) -> Any:
+        """Sum of two vectors."""
+        return self.builder.fadd(a, b, flags=_FAST)
+
+    def add_product(self, place: Any, a: Any, b: Any) -> None:
+        """Add a times b to the vector of a variable."""
+        self.builder.store(self.add(self.builder.load(place), self.builder.fmul(a, b, flags=_FAST)), place)
+
+    def add_total(self, vector: Any, array: Any, place: Any) -> None:
+        """Add the sum of a vector's numbers to the number at `place`."""
+        number, builder = ir.FloatType(), self.builder
+        name = "llvm.vector.reduce.fadd.v8f32"
+        reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, [number, VECTOR]), name)
+        address = builder.gep(array, [place])
+        builder.store(builder.call(reduce, [builder.load(address), vector], fastmath=_FAST), address)
+
+    @contextmanager
+    def count(self, place: Any, step: int, end: Any) -> Iterator[Any]:
+        """What is written inside, for each value of the variable `place` that leaves room for a whole step to `end`."""
+        builder = self.builder
+        head, body, after = (builder.append_basic_block(f"count.{name}") for name in ("head", "body", "after"))
+        builder.branch(head)
+        builder.position_at_end(head)
+        at = builder.load(place)
+        builder.cbranch(builder.icmp_signed("<=", builder.add(at, INT(step)), end), body, after)
+        builder.position_at_end(body)
+        yield at
+        builder.store(builder.add(at, INT(step)), place)
+        builder.branch(head)
+        builder.position_at_end(after)
+
+    def _at(self, array: Any, place: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(array, [place]), VECTOR.as_pointer())

@@ -1,0 +1,66 @@
+"""Rows in blocks that stay in the cache, [units, BLOCK], so that the innermost loops run over rows; spans of them on
+several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from mmrl.kernels.jit import inlined_fast
+from mmrl.learn.products import BLOCK, mix
+
+SPAN = 32 * BLOCK
+"""Rows whose sums are formed together, by one thread."""
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+@inlined_fast
+def tanh(x: Any) -> Any:
+    """tanh of a float32 by the rational fit that Eigen uses, within a few ulp."""
+    one = np.float32(7.90531110763549805)
+    x = min(max(x, -one), one)
+    s = x * x
+    p = np.float32(-2.76076847742355e-16) * s + np.float32(2.00018790482477e-13)
+    p = p * s + np.float32(-8.60467152213735e-11)
+    p = p * s + np.float32(5.12229709037114e-08)
+    p = p * s + np.float32(1.48572235717979e-05)
+    p = p * s + np.float32(6.37261928875436e-04)
+    p = (p * s + np.float32(4.89352455891786e-03)) * x
+    q = np.float32(1.19825839466702e-06) * s + np.float32(1.18534705686654e-04)
+    q = q * s + np.float32(2.26843463243900e-03)
+    q = q * s + np.float32(4.89352518554385e-03)
+    return p / q
+
+
+@inlined_fast
+def affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target: Any, squash: bool) -> None:
+    """target[j, :] = bias[j] + sum_i weight[j, i] source[i, :], through tanh if asked; weights from `at` on."""
+    for j in range(outputs):
+        row, bias = target[j], weights[at + inputs * outputs + j]
+        for r in range(BLOCK):
+            row[r] = bias
+    mix(weights, at, inputs, 1, inputs, outputs, source, target)
+    if squash:
+        for j in range(outputs):
+            row = target[j]
+            for r in range(BLOCK):
+                row[r] = tanh(row[r])
+
+
+def share(work: Callable[[int, int, int], None], rows: int, threads: int) -> None:
+    """Run work(k, first, last) for each span of rows, on so many threads."""
+    spans = [(k, first, min(first + SPAN, rows)) for k, first in enumerate(range(0, rows, SPAN))]
+    if threads <= 1 or len(spans) <= 1:
+        for span in spans:
+            work(*span)
+        return
+
+    def several(k: int) -> None:
+        for span in spans[k::threads]:
+            work(*span)
+
+    pool = _pools.setdefault(threads, ThreadPoolExecutor(threads, thread_name_prefix="learner"))
+    list(pool.map(several, range(threads)))
