@@ -16,7 +16,7 @@ PARTS = (
     ("returns", "mmrl.learn.trainer", "learning_batch"),
     ("returns", "mmrl.learn.trainer", "with_mirror_image"),
     ("minibatches", "mmrl.learn.update", "_ahead"),
-    ("gradient", "mmrl.learn.update", "accumulate"),
+    ("gradient", "mmrl.learn.trainer", "accumulate"),
     ("optimiser", "mmrl.learn.update", "Adam.step"),
     ("figures", "mmrl.learn.trainer", "batch_record"),
     ("grade", "mmrl.training.loop", "TrainingProcess._graded"),

@@ -6,10 +6,14 @@ start, for a few thousand numbers.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from mmrl.kernels.jit import kernel
 
 
 class Adam:
@@ -20,46 +24,53 @@ class Adam:
     ) -> None:
         self.param_groups = groups
         self.betas, self.eps = betas, eps
-        parameters = [p for group in groups for p in group["params"]]
-        self.steps = [0] * len(parameters)
-        self.mean: list[Tensor] = [torch.zeros_like(p) for p in parameters]
-        self.square: list[Tensor] = [torch.zeros_like(p) for p in parameters]
+        self.parameters: list[Tensor] = [p for group in groups for p in group["params"]]
+        self.steps = [0] * len(self.parameters)
+        self.mean: list[Tensor] = [torch.zeros_like(p) for p in self.parameters]
+        self.square: list[Tensor] = [torch.zeros_like(p) for p in self.parameters]
+        self.on_cpu = all(p.device.type == "cpu" for p in self.parameters)
+        held = zip(self.parameters, self.mean, self.square, strict=True) if self.on_cpu else ()
+        self._flat = [tuple(tensor.detach().view(-1).numpy() for tensor in three) for three in held]
+        """The same memory, flat, without torch."""
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = None
+        for parameter in self.parameters:
+            parameter.grad = None
 
     @torch.no_grad()
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        rates = [(p, group["lr"]) for group in self.param_groups for p in group["params"]]
-        if len({rate for _, rate in rates}) == len(set(self.steps)) == 1 and all(p.grad is not None for p, _ in rates):
-            self._step_together([p for p, _ in rates], rates[0][1])
-            return
-        for k, (parameter, rate) in enumerate(rates):
-            gradient, mean, square = parameter.grad, self.mean[k], self.square[k]
-            if gradient is None:
-                continue
-            self.steps[k] += 1
-            first, second = (1 - beta ** self.steps[k] for beta in self.betas)
-            mean.lerp_(gradient, 1 - self.betas[0])
-            square.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
-            parameter.addcdiv_(mean, square.div(second).sqrt_().add_(self.eps), value=-rate / first)
+        alike: dict[tuple[int, float], list[int]] = defaultdict(list)
+        for k, rate in enumerate(group["lr"] for group in self.param_groups for _ in group["params"]):
+            if self.parameters[k].grad is not None:
+                self.steps[k] += 1
+                alike[self.steps[k], rate].append(k)
+        for (steps, rate), places in alike.items():
+            first, second = (1 - beta**steps for beta in self.betas)
+            if self.on_cpu:
+                self._compiled(places, rate / first, second)
+            else:
+                self._by_torch(places, rate / first, second)
 
-    def _step_together(self, parameters: list[Tensor], rate: float) -> None:
-        """The same for all parameters at once: one call of torch for each operation, not one for each parameter."""
+    def _compiled(self, places: list[int], rate: float, second: float) -> None:
+        for k in places:
+            gradient = self.parameters[k].grad
+            assert gradient is not None
+            parameter, mean, square = self._flat[k]
+            _move(parameter, gradient.numpy().reshape(-1), mean, square, *self.betas, rate, second, self.eps)
+
+    def _by_torch(self, places: list[int], rate: float, second: float) -> None:
+        """The same on other devices: one call for each operation, not one for each parameter."""
+        parameters, mean, square = ([held[k] for k in places] for held in (self.parameters, self.mean, self.square))
         gradients = [p.grad for p in parameters if p.grad is not None]
-        self.steps = [self.steps[0] + 1] * len(parameters)
-        first, second = (1 - beta ** self.steps[0] for beta in self.betas)
-        torch._foreach_lerp_(self.mean, gradients, 1 - self.betas[0])
-        torch._foreach_mul_(self.square, self.betas[1])
-        torch._foreach_addcmul_(self.square, gradients, gradients, value=1 - self.betas[1])
-        below = torch._foreach_div(self.square, second)
+        torch._foreach_lerp_(mean, gradients, 1 - self.betas[0])
+        torch._foreach_mul_(square, self.betas[1])
+        torch._foreach_addcmul_(square, gradients, gradients, value=1 - self.betas[1])
+        below = torch._foreach_div(square, second)
         torch._foreach_sqrt_(below)
         torch._foreach_add_(below, self.eps)
-        torch._foreach_addcdiv_(parameters, self.mean, below, value=-rate / first)
+        torch._foreach_addcdiv_(parameters, mean, below, value=-rate)
 
     def state_dict(self) -> dict[str, Any]:
         """Steps of each parameter and both moments; learning rates are settings, not state."""
@@ -73,3 +84,22 @@ class Adam:
         self.steps = [int(n) for n in state["steps"]]
         for mine, saved in zip(self.mean + self.square, [*state["mean"], *state["square"]], strict=True):
             mine.copy_(saved)
+
+
+@kernel
+def _move(
+    parameter: Any,
+    gradient: Any,
+    mean: Any,
+    square: Any,
+    first: float,
+    second: float,
+    rate: float,
+    correction: float,
+    eps: float,
+) -> None:
+    """One step of a parameter, all arrays flat; `rate` and `correction` hold the corrections of the moments."""
+    for k in range(parameter.size):
+        mean[k] += (gradient[k] - mean[k]) * (1.0 - first)
+        square[k] = second * square[k] + (1.0 - second) * gradient[k] * gradient[k]
+        parameter[k] -= rate * mean[k] / (math.sqrt(square[k] / correction) + eps)

@@ -120,8 +120,13 @@ class GaussianPolicy(Policy):
 
         Clamping what is used of them instead would have no gradient beyond the bounds, and they would stay there.
         """
-        inside = self.log_std.clamp(*LOG_STD_BOUNDS)
-        self.log_std.copy_(torch.where(self.log_std.isinf(), self.log_std, inside))  # divergence is not hidden
+        lowest, highest = LOG_STD_BOUNDS
+        if self.log_std.device.type == "cpu":  # a minibatch is short: spare it torch
+            numbers = self.log_std.detach().numpy()
+            np.clip(numbers, lowest, highest, out=numbers, where=~np.isinf(numbers))  # divergence is not hidden
+            return
+        inside = self.log_std.clamp(lowest, highest)
+        self.log_std.copy_(torch.where(self.log_std.isinf(), self.log_std, inside))
 
     def log_prob_entropy(self, observation: Tensor, action: Tensor) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy [rows] of actions [rows, A]."""

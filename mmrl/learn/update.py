@@ -202,30 +202,31 @@ def by_label(label: Any, place: Any, order: Any) -> None:
 
 
 def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:
-    """Check all numbers, scale the gradient to `limit`, return the norm before."""
+    """Check loss and gradient, scale the gradient to a norm of at most `limit` (0: any), return the norm before."""
     if not np.isfinite(numbers[0]):
         # a bad parameter makes a bad loss: name the cause where it can be seen
         _check_finite([(f"parameter {key}", p) for key, p in named])
         raise Diverged("policy loss")
-    _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
-    _check_finite([(f"parameter {name}", p) for name, p in named])
-    return _scaled([p.grad for _, p in named if p.grad is not None], limit if limit > 0 else math.inf)
+    gradients = [(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None]
+    norm = _norm([gradient for _, gradient in gradients])
+    if not math.isfinite(norm):
+        _check_finite(gradients)
+    if 0 < limit < norm:  # as torch.nn.utils.clip_grad_norm_ does
+        torch._foreach_mul_([gradient for _, gradient in gradients], limit / (norm + 1e-6))
+    return norm
 
 
-@torch.no_grad()
-def _scaled(gradients: list[Tensor], limit: float) -> float:
-    """Scale gradients to a norm of at most `limit`, as torch.nn.utils.clip_grad_norm_ does; returns the norm before."""
-    norm = torch.linalg.vector_norm(torch.stack(list(torch._foreach_norm(gradients))))
-    torch._foreach_mul_(gradients, torch.clamp(limit / (norm + 1e-6), max=1.0))
-    return float(norm)
+def _norm(tensors: list[Tensor]) -> float:
+    """The Euclidean norm of all numbers; finite only where they are. One host round trip, and on a CPU no torch."""
+    if all(t.device.type == "cpu" for t in tensors):
+        flat = [t.detach().numpy().reshape(-1) for t in tensors]
+        return math.sqrt(sum(float(np.dot(x, x)) for x in flat))
+    norms = torch._foreach_norm([t.detach() for t in tensors])
+    return float(torch.linalg.vector_norm(torch.stack(list(norms))))
 
 
 def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
-    """Raise Diverged naming the first non-finite tensor; one host round trip if there is none."""
-    if not tensors or math.isfinite(
-        sum(torch.stack(list(torch._foreach_norm([t.detach() for _, t in tensors]))).tolist())
-    ):
-        return  # a norm is finite only where all numbers are
+    """Raise Diverged naming the first non-finite tensor."""
     for name, tensor in tensors:
         if not bool(tensor.isfinite().all()):
             raise Diverged(name)
