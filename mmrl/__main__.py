@@ -15,6 +15,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def main() -> None:
     """Find the command line and run it."""
     _leave_the_current_directory()
+    # looking for plugins of pydantic, which settings need none of, costs every start a tenth
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     import mmrl
 
     if not os.path.isfile(os.path.join(HERE, "cli.py")):

@@ -88,11 +88,11 @@ def _rollouts() -> Iterator[Case]:
             | {"settings": {"nb": 1_000}},
             quick=threads == 1,
         )
-    for device in ("cpu", "mps", "cuda"):
+    for engine, device in (("tensor", "cpu"), ("tensor", "mps"), ("tensor", "cuda"), ("cuda", "cuda")):
         for nb in (100, 10_000):
-            for market, preset in (("book", None), ("avellaneda-stoikov", "avellaneda-stoikov")):
-                given = {"preset": preset, "device": device, "settings": {"nb": nb, "nt": 200}}
-                yield Case(f"tensor/{device}/{market}/nb={nb}", "rollout:tensor", "steps/s", given)
+            for market, preset, *_ in ROLLOUTS[:2] if engine == "tensor" else ROLLOUTS:
+                given = {"engine": engine, "preset": preset, "device": device, "settings": {"nb": nb, "nt": 200}}
+                yield Case(f"{engine}/{device}/{market}/nb={nb}", "rollout:on_device", "steps/s", given)
 
 
 def _learner() -> Iterator[Case]:

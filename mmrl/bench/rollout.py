@@ -93,13 +93,21 @@ def _untrained(config: Config) -> Any:
     return learned(PolicyWeights(layers, log_std, seen.mean(axis=0).astype(np.float32), scale))
 
 
-def tensor(preset: str | None, device: str, settings: Mapping[str, Any]) -> Callable[[], float]:
-    """Steps a second of the tensor engine on a device, under the policy of a training that begins."""
+def on_device(engine: str, preset: str | None, device: str, settings: Mapping[str, Any]) -> Callable[[], float]:
+    """Steps a second of the tensor or the cuda engine on a device, under the policy of a training that begins."""
+    from importlib.util import find_spec
+
     from mmrl.learn.trainer import Trainer
     from mmrl.rollout.devices import available_devices
 
     if device not in available_devices():
         raise Absent(f"this machine has no {device}")
-    trainer = Trainer(configured(preset, {**settings, "device": device, "engine": "tensor"}))
+    if engine == "cuda" and find_spec("numba_cuda") is None:
+        raise Absent("numba-cuda is not installed")
+    trainer = Trainer(configured(preset, {**settings, "device": device, "engine": engine}))
+
+    def play() -> float:
+        return float(trainer.rollout(1).reward.sum())  # waits for the device
+
     lived = trainer.rollout(1).nnz
-    return lambda: lived / seconds_of(lambda: trainer.rollout(1).numpy(), threads=0)
+    return lambda: lived / seconds_of(play, threads=0)

@@ -87,7 +87,8 @@ def potential(batch: Trajectories, config: Config) -> Float64:
     if kind == "cara":  # bounded, since a baseline may be anything but infinite
         worth = cara.py_func(worth, config.reward.risk_aversion, config.reward.cara_alpha, LARGEST_BASELINE_EXPONENT)
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
-    return discount ** np.maximum(config.market.nt - 1 - batch.step.astype(np.float64), 0.0) * worth
+    discounts = discount ** np.arange(config.market.nt, dtype=np.float64)
+    return discounts[np.maximum(config.market.nt - 1 - batch.step, 0)] * worth
 
 
 @kernel

@@ -130,10 +130,22 @@ def test_a_worker_answers_once_for_each_line() -> None:
     assert set(ready(IMPORTS)()) == set(IMPORTS.figures)
 
 
+@pytest.mark.slow
+def test_every_part_of_an_epoch_is_measured() -> None:
+    """A function that is no longer called where it is watched would leave the table without a word."""
+    case = next(case for case in CASES if case.name == "epoch/small")
+    command = [*python("mmrl.bench.worker"), case.name, "0.01"]
+    done = subprocess.run(command, input="\n", capture_output=True, text=True, check=True, env=environment())
+    figures_ = json.loads(done.stdout.splitlines()[-1])
+    assert set(figures_) == set(case.figures)
+    assert all(value > 0 for name, value in figures_.items() if name != f"{case.name}/rest")
+
+
 def test_errors_are_one_line() -> None:
     with pytest.raises(ConfigError, match="is no commit of the git repository"), built("no-such-ref", 0.1, print):
         pass
-    with pytest.raises(ConfigError, match=r"--only 'xyz' is in no name of a case: try rollout, tensor, learner, epoch"):
+    known = "rollout, tensor, cuda, learner, epoch"
+    with pytest.raises(ConfigError, match=f"--only 'xyz' is in no name of a case: try {known}"):
         bench.chosen(quick=False, only="xyz")
     with pytest.raises(turns.CaseFailed, match="StopIteration"):
         turns.Worker(Case("unknown", "rollout:compiled", "s"), 0.1)
