@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,11 +55,12 @@ class Adam:
                 self._by_torch(places, rate / first, second)
 
     def _compiled(self, places: list[int], rate: float, second: float) -> None:
+        numbers = np.array([*self.betas, rate, second, self.eps])
         for k in places:
             gradient = self.parameters[k].grad
             assert gradient is not None
             parameter, mean, square = self._flat[k]
-            _move(parameter, gradient.numpy().reshape(-1), mean, square, *self.betas, rate, second, self.eps)
+            _move(parameter, gradient.numpy().reshape(-1), mean, square, numbers)
 
     def _by_torch(self, places: list[int], rate: float, second: float) -> None:
         """The same on other devices: one call for each operation, not one for each parameter."""
@@ -87,18 +89,10 @@ class Adam:
 
 
 @kernel
-def _move(
-    parameter: Any,
-    gradient: Any,
-    mean: Any,
-    square: Any,
-    first: float,
-    second: float,
-    rate: float,
-    correction: float,
-    eps: float,
-) -> None:
-    """One step of a parameter, all arrays flat; `rate` and `correction` hold the corrections of the moments."""
+def _move(parameter: Any, gradient: Any, mean: Any, square: Any, numbers: Any) -> None:
+    """One step of a parameter, all arrays flat; numbers are the two betas, the rate over the correction of the first
+    moment, the correction of the second, and eps."""
+    first, second, rate, correction, eps = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
     for k in range(parameter.size):
         mean[k] += (gradient[k] - mean[k]) * (1.0 - first)
         square[k] = second * square[k] + (1.0 - second) * gradient[k] * gradient[k]

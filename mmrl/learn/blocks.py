@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.kernels.jit import inlined_fast
-from mmrl.learn.products import BLOCK, mix
+from mmrl.kernels.products import BLOCK, mix
 
 SPAN = 32 * BLOCK
 """Rows whose sums are formed together, by one thread."""

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.kernels.jit import inlined_fast, kernel
+from mmrl.kernels.products import BLOCK, mix, pair
 from mmrl.learn.blocks import SPAN, affine, share
-from mmrl.learn.products import BLOCK, mix, pair
 
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
 POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)

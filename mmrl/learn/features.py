@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
+from mmrl.kernels.products import BLOCK
 from mmrl.learn.blocks import affine, share
-from mmrl.learn.products import BLOCK
 
 Float64 = npt.NDArray[np.float64]
 _CHUNK = 16_384

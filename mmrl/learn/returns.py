@@ -30,7 +30,14 @@ EXPONENT = 3.0  # beyond it a single TD error would rule the whole batch
 LEAST_MOMENT = 0.8  # of E exp(-a (d - E d)), which is 1 at least; its estimate is noisy
 VALUE_LAMBDA = 0.95  # at least, for the fit of V: TD errors of too short a sight carry its level back too slowly
 FIRST_SWEEPS = 4  # fits to the first batch, before which V knows nothing
+LEAST_UTILITY = 0.1
+"""Of E exp(-r (V_T - V_t - c_t)), by which CARA advantages are divided: states of much risk would rule the batch. It is
+known at time t and positive, so every state keeps its best action."""
 LARGEST_BASELINE_EXPONENT = 30.0  # of CARA utility, far below what the reward itself may reach
+
+
+Expectation = Callable[[Float64], Float64]
+"""Of a target given the observation [nnz]."""
 
 
 class Diverged(ArithmeticError):
@@ -62,7 +69,7 @@ def following(column: Float64, offsets: npt.NDArray[np.int64], beyond: Float64) 
     return out
 
 
-def risk_adjusted(error: Float64, aversion: float, expected: Callable[[Float64], Float64] | None) -> Float64:
+def risk_adjusted(error: Float64, aversion: float, expected: Expectation | None) -> Float64:
     """TD errors d [nnz] for entropic utility: those whose expectation is 0 where V is the certainty equivalent.
 
     With b = E[d|s] and m = E[exp(-a (d - b))|s] the certainty equivalent of d is b - ln(m) / a, and
@@ -100,13 +107,15 @@ def prices_of_moves(held: Float64, elapsed: Float64, gamma: float, variance: flo
     return out
 
 
-def per_unit_of_utility(batch: Trajectories, config: Config) -> tuple[Float64, Float64]:
-    """Rewards and discount factors [nnz] of a final CARA utility alone, its rows weighed by exp(r V_t).
+def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectation | None) -> tuple[Float64, Float64]:
+    """Rewards and discount factors [nnz] of a final CARA utility alone, its rows weighed by exp(r (V_t + c_t)).
 
-    With f_t = exp(-r (V_(t+1) - V_t)) the return from row t on, (1 - exp(-r (V_T - V_t))) / r, is (1 - f_t) / r plus
-    f_t times that of the next row. The weights are positive and known at time t, so every state keeps its best action;
-    without them a trajectory that has earned much would hardly count. Where nothing depends on the mid's moves, the
-    expectation over them is taken exactly, given the fills: each gain q dm is replaced by less its price.
+    c_t is the expected gain until the end given the observation, 0 after the end and where nothing estimates it. With
+    f_t = exp(-r (V_(t+1) + c_(t+1) - V_t - c_t)) the return from row t on, (1 - exp(-r (V_T - V_t - c_t))) / r, is
+    (1 - f_t) / r plus f_t times that of the next row. The weights are positive and known at time t, so every state
+    keeps its best action; without them a trajectory that has earned much, or has long to go, would hardly count. Where
+    nothing depends on the mid's moves, the expectation over them is taken exactly, given the fills: each gain q dm is
+    replaced by less its price.
     """
     r, value, spec = config.reward.risk_aversion, batch.value, spec_of(config)
     change = batch.after("value") - value
@@ -114,6 +123,9 @@ def per_unit_of_utility(batch: Trajectories, config: Config) -> tuple[Float64, F
         held, elapsed = batch.after("inventory").astype(np.float64), batch.after("time") - batch.time
         price = prices_of_moves(held, elapsed, r, spec.volatility**2, int(spec.mid_moves == "two-point"))
         change = change - held * (batch.after("mid") - batch.mid) - price
+    if expected is not None:
+        to_come = expected(discounted_sums(change, batch.offsets, np.ones(batch.nnz)))
+        change = change + following(to_come, batch.offsets, np.zeros(batch.count)) - to_come
     factor = np.exp(np.clip(-r * change, -LARGEST_BASELINE_EXPONENT, LARGEST_BASELINE_EXPONENT))
     rewards = (1.0 - factor) / r
     ends = batch.offsets[1:][batch.offsets[1:] > batch.offsets[:-1]] - 1
@@ -175,16 +187,18 @@ def learning_batch(
     batch = batch.numpy()
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
+    regression = None if function is None else Regression(function, observation, threads)
+
+    def expectation(target: Float64) -> Float64:
+        assert regression is not None
+        return regression.predict(regression.fit(target))
+
+    expected = None if regression is None else expectation
     if config.reward.utility == "cara":
-        rewards, factor = per_unit_of_utility(batch, config)
+        rewards, factor = per_unit_of_utility(batch, config, expected)
     else:
         rewards, factor = shaped_rewards(batch, potential(batch, config), discount), np.full(batch.nnz, discount)
     _require_finite({"reward": rewards, "log probability": batch.log_prob})
-    regression = None if function is None else Regression(function, observation, threads)
-
-    def expected(target: Float64) -> Float64:
-        assert regression is not None
-        return regression.predict(regression.fit(target))
 
     def predicted() -> tuple[Float64, Float64]:
         """V of the rows [nnz], and beyond the last row of each trajectory [N]."""
@@ -196,7 +210,7 @@ def learning_batch(
 
     def adjusted_errors(value: Float64, beyond: Float64) -> Float64:
         error = rewards + factor * following(value, batch.offsets, beyond) - value
-        return risk_adjusted(error, aversion, None if regression is None else expected) if aversion else error
+        return risk_adjusted(error, aversion, expected) if aversion else error
 
     def returns_of(value: Float64, errors: Float64, lambd: float) -> Float64:
         returns = value + discounted_sums(errors, batch.offsets, factor * lambd)
@@ -213,7 +227,10 @@ def learning_batch(
             break  # the returns do not depend on V
     returns = returns_of(value, errors, lambd)
     spread = float(returns.var())
-    baseline = value if regression is None else expected(returns)
+    baseline = value if expected is None else expected(returns)
+    advantage = returns - baseline
+    if config.reward.utility == "cara" and expected is not None:
+        advantage /= np.maximum(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY)
     known = fitted and spread > 0
 
     def to_device(array: Any) -> Tensor:
@@ -223,7 +240,7 @@ def learning_batch(
         observation=observation,
         action=to_device(batch.action),
         log_prob=to_device(batch.log_prob),
-        advantage=to_device(normalised(returns - baseline)),
+        advantage=to_device(normalised(advantage)),
         explained_variance=1.0 - float((returns - value).var()) / spread if known else math.nan,
         value_loss=0.5 * float((returns - baseline).var()) / spread if spread > 0 else 0.0,
     )

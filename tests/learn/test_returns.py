@@ -92,12 +92,28 @@ def test_centred_risk_is_the_certainty_equivalent_at_any_level_of_the_value() ->
 def test_cara_rows_count_by_what_is_still_to_come(make_batch: Callable[..., Any]) -> None:
     """The returns of a final CARA utility are (1 - exp(-r (V_T - V_t))) / r, however much was earned before."""
     batch, config = make_batch([3, 0, 2], reward=np.array([0.0, 0, -2, 0, -3])), build({"reward": {"utility": "cara"}})
-    rewards, factor = per_unit_of_utility(batch, config)
+    rewards, factor = per_unit_of_utility(batch, config, None)
     got = discounted_sums(rewards, batch.offsets, factor)
     final = np.repeat(batch.final_value, [3, 0, 2])
     np.testing.assert_allclose(got, (1 - np.exp(-0.1 * (final - batch.value))) / 0.1, rtol=1e-9)
     unpaid = replace(batch, reward=np.array([0.0, 0, 0, 0, -3]))  # ended early: the utility of nothing, 0, is the best
-    assert per_unit_of_utility(unpaid, config)[0][2] == pytest.approx(1 / 0.1)
+    assert per_unit_of_utility(unpaid, config, None)[0][2] == pytest.approx(1 / 0.1)
+
+
+def test_cara_rows_count_whatever_they_have_to_go(make_batch: Callable[..., Any]) -> None:
+    """With an expected gain c_t the returns are (1 - exp(-r (V_T - V_t - c_t))) / r, c being 0 after the end."""
+    batch, config = make_batch([3, 0, 2], reward=-np.ones(5)), build({"reward": {"utility": "cara"}})
+    final, to_come = np.repeat(batch.final_value, [3, 0, 2]), np.array([7.0, 3.0, -1.0, 2.0, 5.0])
+    seen: list[Any] = []
+
+    def expected(target: Any) -> Any:
+        seen.append(target)
+        return to_come
+
+    rewards, factor = per_unit_of_utility(batch, config, expected)
+    np.testing.assert_allclose(seen, [final - batch.value], rtol=1e-12)
+    got = discounted_sums(rewards, batch.offsets, factor)
+    np.testing.assert_allclose(got, (1 - np.exp(-0.1 * (final - batch.value - to_come))) / 0.1, rtol=1e-9)
 
 
 def test_cara_rows_take_the_expectation_over_the_moves_of_an_independent_mid(make_batch: Callable[..., Any]) -> None:
@@ -109,7 +125,7 @@ def test_cara_rows_take_the_expectation_over_the_moves_of_an_independent_mid(mak
         final_value=trade + held * np.array([jump, -jump]), final_inventory=np.full(2, held, np.int32),
         final_time=np.full(2, 1 / 50), reward=-np.ones(2),
     )  # fmt: skip
-    _, factor = per_unit_of_utility(batch, config)
+    _, factor = per_unit_of_utility(batch, config, None)
     np.testing.assert_allclose(factor, np.exp(-0.1 * batch.final_value).mean(), rtol=1e-12)
 
 

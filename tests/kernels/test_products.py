@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mmrl.learn import products
-from mmrl.learn.products import BLOCK, mix, pair
+from mmrl.kernels import products
+from mmrl.kernels.products import BLOCK, mix, pair
 
 SHAPES = [(1, 1), (1, 5), (2, 4), (3, 9), (4, 8), (5, 3), (7, 6), (16, 16), (33, 13)]
 
