@@ -59,6 +59,10 @@ def cut(events: Events, start: str | None, end: str | None) -> Events:
         return events
     first = 0 if start is None else moment(start, "--from")
     last = int(events.time_ns[-1]) + 1 if end is None else moment(end, "--to")
+    if end is None and last <= first:
+        raise ConfigError(
+            f"--from {start} is after the data, which end at {clock(last)}: give an earlier time of the day"
+        )
     if last <= first:
         raise ConfigError(f"--from {start} is not before --to {end}: give an earlier and a later time of the day")
     return window(events, first, last)

@@ -21,13 +21,14 @@ from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.realism import realism
 from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.sizes import sizes
-from mmrl.calibrate.source import clock, moment, source
+from mmrl.calibrate.source import clock, cut, moment, source
 from mmrl.calibrate.study import study
-from mmrl.commands.calibrate import as_plain, calibrate
+from mmrl.commands.calibrate import as_plain, calibrate, check, report
 from mmrl.data.events import ASK, LIMIT, TRADE, Events
 from mmrl.markets.book import dynamics as law
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.market_file import market_toml
 from tests.calibrate.tapes import events_of, order_flow
 
 
@@ -117,12 +118,37 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     assert fittable() == ["avellaneda-stoikov", "book", "order-flow"]
 
 
+def test_json_tells_where_notes_were_met_and_how_well_each_fit_does() -> None:
+    tape = replace(alternating(12), notes={"gaps": 2}, places={"gaps": ("a.csv:7", "a.csv:9")})
+    found = study(tape)
+    fitted = fit("order-flow", study(order_flow(1, 3_000)[0]), Wanted(exponentials=0))
+    plain = json.loads(json.dumps(as_plain(found, fitted, {}), allow_nan=False))
+    assert plain["notes"] == {"gaps": 2} and plain["places"] == {"gaps": ["a.csv:7", "a.csv:9"]}
+    assert plain["fits"]["sizes.market.fit"] == {"figure": "KS distance to geometric", "value": 0.5, "perfect": 0.0}
+    about = {"files": ["a.csv"], "format": "lobster", "date": "", "from": "", "to": ""}
+    assert "note: 2 gaps, first at a.csv:7" in list(report(found, fitted, about, 80))
+
+
+def test_a_market_without_a_tape_is_not_checked(tmp_path: Path) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text(market_toml({"name": "book"}, {}, {"files": ["a.csv"], "sha256": ["0"]}))
+    with pytest.raises(ConfigError, match=r"m\.toml: the market 'book' has no tape .* fit order-flow"):
+        check(alternating(12), str(file), 0, True)
+    with pytest.raises(ConfigError, match=r"--check .*absent\.toml cannot be read"):
+        check(alternating(12), str(tmp_path / "absent.toml"), 0, True)
+
+
 def test_times_of_the_day() -> None:
     assert moment("23:00", "--from") == 82_800 * 10**9 and moment("09:30:00.5", "--to") == 34_200_500_000_000
     assert clock(34_200 * 10**9) == "09:30:00"
     for text in ("9", "25:00", "10:60", "x:y"):
         with pytest.raises(ConfigError, match="--from"):
             moment(text, "--from")
+    events = alternating(1)
+    with pytest.raises(ConfigError, match="--from 09:40 is after the data, which end at 09:30:59: give an earlier"):
+        cut(events, "09:40", None)
+    with pytest.raises(ConfigError, match="--from 09:40 is not before --to 09:35"):
+        cut(events, "09:40", "09:35")
 
 
 @pytest.mark.slow
