@@ -195,6 +195,12 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
     """A table of the facts, and how many of them the market meets."""
     yield from wrapped(f"{fitted.name}, fitted to {fitted.origin}", width, "  ")
     yield f"data: {clock(int(events.time_ns[0]))} to {clock(int(events.time_ns[-1]))}, {len(events)} events"
+    yield from table(
+        [Column("fact", "label"), Column("at"), Column("data"), Column("model")],
+        [(s.fact, at, f"{data:.3g}", f"{model:.3g}") for s in scores for at, data, model in s.beside()],
+        width,
+    )
+    yield ""
     yield from wrapped(
         "distance of the model, its 95 % interval, of the data's first half from the second, of a plain Poisson market",
         width,
@@ -246,6 +252,7 @@ def _plain(score: Score) -> dict[str, Any]:
 
     return {
         "fact": score.fact,
+        "at": list(score.at),
         "data": [_number(x) for x in score.data],
         "model": [_number(x) for x in score.model],
         "distance": apart(score.distance),

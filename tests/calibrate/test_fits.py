@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from mmrl.calibrate.estimate import Estimate, Goodness
-from mmrl.calibrate.facts import facts
+from mmrl.calibrate.facts import DISTRIBUTION, KURTOSIS, RATIOS, facts
 from mmrl.calibrate.fits import Fitted, Wanted, fit, fittable
 from mmrl.calibrate.fits.book import RATES, SEEDS, equally_likely, nearest, orders_at_best
 from mmrl.calibrate.half_hour import at_half_hour
 from mmrl.calibrate.intraday import Course, Intraday
 from mmrl.calibrate.market_orders import market_orders
-from mmrl.calibrate.realism import realism
+from mmrl.calibrate.realism import Distance, Score, realism
 from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.sizes import sizes
 from mmrl.calibrate.source import clock, cut, moment, source
@@ -100,7 +100,18 @@ def test_a_tape_is_at_no_distance_from_itself_and_far_from_another() -> None:
     assert all(not score.distance.l1 > 0 for score in same.values())
     assert far["spread"].distance.l1 > 2 * far["spread"].floor.l1 and not far["spread"].met
     assert far["spread"].distance.low <= far["spread"].distance.l1 <= far["spread"].distance.high
+    assert all(len(score.at) == len(score.data) == len(score.model) for score in far.values())
+    assert all(data == model or math.isnan(data) for s in same.values() for _, data, model in s.beside())
     assert same["spread"].distance.wasserstein == 0.0 < far["spread"].distance.wasserstein
+
+
+def test_a_fact_in_few_numbers() -> None:
+    apart = Distance(0.0, 0.0, 0.0, 0.0)
+    spread = Score("spread", DISTRIBUTION, (1.0, 2.0, 3.0), (0.6, 0.3, 0.1), (0.2, 0.7, 0.1), apart, apart, None)
+    assert spread.beside() == [("median", 1.0, 2.0), ("90 %", 2.0, 2.0)]
+    curve = Score("response", RATIOS, (0.1, 1.0, 30.0), (0.2, 0.3, 0.4), (0.5, 0.6, 0.7), apart, apart, None)
+    assert curve.beside() == [("0.1", 0.2, 0.5), ("30", 0.4, 0.7)]
+    assert Score("kurtosis", KURTOSIS, (10.0,), (7.0,), (3.0,), apart, apart, None).beside() == [("10", 7.0, 3.0)]
 
 
 def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
