@@ -26,7 +26,7 @@ def source(found: Study, fitted: Fitted) -> dict[str, Any]:
         "events": len(events),
         "tick": events.tick,
         "lot": events.lot,
-        "lots_of_a_share": found.unit if fitted.lots else 1,
+        "lots_of_a_share": fitted.lots,
         "method": fitted.method,
         "version": f"mmrl {mmrl.__version__}",
     }

@@ -162,6 +162,23 @@ def test_times_of_the_day() -> None:
         cut(events, "09:40", "09:35")
 
 
+def test_a_book_of_coins_has_shares_of_many_lots() -> None:
+    """Sizes in lots of 1e-8 coins: the same market as in whole coins of a hundred shares each."""
+    whole, _ = order_flow(3, 20_000)
+    names = ("size", "bid_size", "ask_size")
+    coins, shares = (
+        replace(whole, **{name: getattr(whole, name) * factor for name in names}, lot=lot)
+        for factor, lot in ((10**8, 1e-8), (100, 1.0))
+    )
+    found = {events.lot: fit("book", study(events)) for events in (coins, shares)}
+    assert found[1e-8].lots == 10**6 and found[1.0].lots == 1
+    assert found[1e-8].settings["lot"] == 100 == found[1.0].settings["lot"]
+    for name in ("book_size", "order_sizes", "intensity", "seed_spread"):
+        assert found[1e-8].settings[name] == pytest.approx(found[1.0].settings[name], rel=1e-3, abs=1e-3), name
+    build({"market": found[1e-8].settings})
+    assert source(study(coins), found[1e-8])["lots_of_a_share"] == 10**6
+
+
 @pytest.mark.slow
 def test_json_of_amzn_has_the_published_coefficients(amzn: Events) -> None:
     found = study(amzn)
