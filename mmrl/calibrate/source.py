@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import mmrl
@@ -34,7 +33,8 @@ def source(found: Study, fitted: Fitted) -> dict[str, Any]:
 
 def clock(time_ns: int) -> str:
     """Nanoseconds since midnight as hours, minutes and seconds."""
-    return str(timedelta(seconds=time_ns // SECOND)).rjust(8, "0")
+    minutes, seconds = divmod(time_ns // SECOND, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def moment(text: str, option: str) -> int:

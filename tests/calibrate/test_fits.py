@@ -151,7 +151,7 @@ def test_a_market_without_a_tape_is_not_checked(tmp_path: Path) -> None:
 
 def test_times_of_the_day() -> None:
     assert moment("23:00", "--from") == 82_800 * 10**9 and moment("09:30:00.5", "--to") == 34_200_500_000_000
-    assert clock(34_200 * 10**9) == "09:30:00"
+    assert clock(34_200 * 10**9) == "09:30:00" and clock(86_400 * 10**9) == "24:00:00"
     for text in ("9", "25:00", "10:60", "x:y"):
         with pytest.raises(ConfigError, match="--from"):
             moment(text, "--from")
