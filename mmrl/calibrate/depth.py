@@ -92,11 +92,11 @@ def depth_profile(events: Events, side: int | None = None, quoted: tuple[float, 
     solve = np.linalg.pinv(design)
     line = solve @ log_rates
     log_a, k = estimates(line, influence @ solve.T)
-    unexplained = ((log_rates - design @ line) ** 2).sum() / ((log_rates - log_rates.mean()) ** 2).sum()
+    unexplained, around = ((log_rates - design @ line) ** 2).sum(), ((log_rates - log_rates.mean()) ** 2).sum()
     return DepthProfile(
         a=Estimate(math.exp(log_a.value), math.exp(log_a.value) * log_a.error, log_a.blocks),
         k=k,
-        fit=Goodness("R^2", 1 - float(unexplained), 1.0),
+        fit=Goodness("R^2", 1 - float(unexplained / around) if around else math.nan, 1.0),
         distances=tuple(grid.tolist()),
         rates=estimates(np.exp(log_rates), influence * np.exp(log_rates)),
         orders=len(reach),

@@ -47,7 +47,16 @@ def by_name(result: Any, name: str = "") -> Iterator[tuple[str, Estimate]]:
 
     Entries of tuples are numbered from 1, as the papers number distances and coefficients.
     """
-    if isinstance(result, Estimate):
+    yield from _by_name(result, name, Estimate)
+
+
+def fits_by_name(result: Any, name: str = "") -> Iterator[tuple[str, Goodness]]:
+    """Every figure of a fit in a result, by its dotted name."""
+    yield from _by_name(result, name, Goodness)
+
+
+def _by_name(result: Any, name: str, kind: type) -> Iterator[tuple[str, Any]]:
+    if isinstance(result, kind):
         yield name, result
         return
     parts: list[tuple[Any, Any]] = []
@@ -58,4 +67,4 @@ def by_name(result: Any, name: str = "") -> Iterator[tuple[str, Estimate]]:
     elif isinstance(result, Mapping):
         parts = list(result.items())
     for part, value in parts:
-        yield from by_name(value, f"{name}.{part}" if name else str(part))
+        yield from _by_name(value, f"{name}.{part}" if name else str(part), kind)

@@ -7,7 +7,7 @@ Quotes and Prices (2018), for order signs and responses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,8 @@ class Fact:
     """[blocks, bins]; of ratios the numerators, then as many denominators; of a kurtosis n, sum r^2, sum r^4."""
     widths: Floats
     """Of the bins, in the unit of the fact: spreads in ticks, sizes in lots, times in ln s."""
+    at: Floats
+    """Where the bins begin (ticks, lots, seconds), or the points of the curve are (seconds, lags, imbalances)."""
 
     def values(self, sums: Floats) -> Floats:
         """Shares of the bins, points of the curve, or the kurtosis, of total sums [bins]; NaN where nothing was."""
@@ -78,7 +80,7 @@ def _histogram(values: Floats, weights: Floats, time_ns: Ints, edges: Floats) ->
     at = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, bins - 1)
     block, blocks = numbered(time_ns)
     sums = np.asarray(np.bincount(block * bins + at, weights, blocks * bins), np.float64).reshape(blocks, bins)
-    return Fact(DISTRIBUTION, sums, np.diff(edges) if len(edges) > 1 else np.ones(1))
+    return Fact(DISTRIBUTION, sums, np.diff(edges) if len(edges) > 1 else np.ones(1), edges[:bins])
 
 
 def _usable(events: Events) -> tuple[Ints, Floats, Floats]:
@@ -110,7 +112,8 @@ def _log_waits(events: Events) -> tuple[Floats, Ints]:
 
 def _waits(events: Events, edges: Floats) -> Fact:
     values, time = _log_waits(events)
-    return _histogram(values, np.ones(len(values)), time, edges)
+    found = _histogram(values, np.ones(len(values)), time, edges)
+    return replace(found, at=np.exp(found.at))
 
 
 def _limit_sizes(events: Events) -> tuple[Floats, Ints]:
@@ -148,11 +151,11 @@ def _returns(events: Events, seconds: float) -> tuple[Floats, Ints]:
     return np.diff(mids_at(events, grid)), grid[1:]
 
 
-def _ratios(numerators: Floats, denominators: Floats, time_ns: Ints) -> Fact:
+def _ratios(numerators: Floats, denominators: Floats, time_ns: Ints, at: Floats) -> Fact:
     """From rows [n, k]."""
     block, blocks = numbered(time_ns)
     columns = np.concatenate([numerators, denominators], axis=1)
-    return Fact(RATIOS, block_sums(columns, block, blocks), np.ones(numerators.shape[1]))
+    return Fact(RATIOS, block_sums(columns, block, blocks), np.ones(numerators.shape[1]), at)
 
 
 def _signature(events: Events) -> Fact:
@@ -160,25 +163,28 @@ def _signature(events: Events) -> Fact:
     found = []
     for seconds in SIGNATURE:
         moves, time = _returns(events, seconds)
-        found.append(_ratios(moves[:, None] ** 2, np.full((len(moves), 1), float(seconds)), time).sums)
+        lasted = np.full((len(moves), 1), float(seconds))
+        found.append(_ratios(moves[:, None] ** 2, lasted, time, lasted[:1, 0]).sums)
     blocks = min(len(sums) for sums in found)
     parts = [sums[:blocks, column] for column in (0, 1) for sums in found]
-    return Fact(RATIOS, np.stack(parts, axis=1), np.ones(len(SIGNATURE)))
+    return Fact(RATIOS, np.stack(parts, axis=1), np.ones(len(SIGNATURE)), np.array(SIGNATURE, np.float64))
 
 
 def _kurtosis(events: Events, seconds: float) -> Fact:
     moves, time = _returns(events, seconds)
     block, blocks = numbered(time)
-    return Fact(KURTOSIS, block_sums(np.stack([moves**0, moves**2, moves**4], axis=1), block, blocks), np.ones(1))
+    powers = np.stack([moves**0, moves**2, moves**4], axis=1)
+    return Fact(KURTOSIS, block_sums(powers, block, blocks), np.ones(1), np.array([seconds], np.float64))
 
 
 def _autocorrelation(values: Floats, time_ns: Ints) -> Fact:
     """At lags 1 to `LAGS`; values that have mean 0."""
+    lags = np.arange(1.0, LAGS + 1)
     if len(values) <= LAGS:
-        return _ratios(np.zeros((len(values), LAGS)), np.zeros((len(values), LAGS)), time_ns)
+        return _ratios(np.zeros((len(values), LAGS)), np.zeros((len(values), LAGS)), time_ns, lags)
     start = values[:-LAGS]
     products = np.stack([start * values[lag : len(start) + lag] for lag in range(1, LAGS + 1)], axis=1)
-    return _ratios(products, np.repeat(start[:, None] ** 2, LAGS, axis=1), time_ns[:-LAGS])
+    return _ratios(products, np.repeat(start[:, None] ** 2, LAGS, axis=1), time_ns[:-LAGS], lags)
 
 
 def _absolute(events: Events) -> Fact:
@@ -204,7 +210,8 @@ def _imbalance(events: Events) -> Fact:
     bid, ask = events.bid_size[rows], events.ask_size[rows]
     bins = np.minimum(((bid - ask) / (bid + ask) + 1) / 2 * IMBALANCES, IMBALANCES - 1).astype(np.int64)
     here = (bins[:, None] == np.arange(IMBALANCES)) * seconds[known][:, None]
-    return _ratios(here * direction[:, None], here, events.time_ns[rows])
+    middles = (np.arange(IMBALANCES) + 0.5) / IMBALANCES * 2 - 1
+    return _ratios(here * direction[:, None], here, events.time_ns[rows], middles)
 
 
 def _response(events: Events) -> Fact:
@@ -216,4 +223,4 @@ def _response(events: Events) -> Fact:
     sign = np.where(orders.side[late] == BID, -1.0, 1.0)
     after = [mids_at(events, events.time_ns[rows] + round(s * SECOND)) for s in RESPONSE]
     moves = np.stack([sign * (mid - before) for mid in after], axis=1) if len(rows) else np.zeros((0, len(RESPONSE)))
-    return _ratios(moves, np.ones_like(moves), events.time_ns[rows])
+    return _ratios(moves, np.ones_like(moves), events.time_ns[rows], np.array(RESPONSE))

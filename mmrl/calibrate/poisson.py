@@ -56,11 +56,14 @@ def regress(design: Floats, counts: Floats, seconds: Floats) -> Regression:
     for _ in range(MOST_STEPS):
         rates = np.exp(x @ b)
         information = (x * (rates * seconds)[:, None]).T @ x
-        step = np.linalg.solve(information, x.T @ (counts - rates * seconds))
+        try:
+            step = np.linalg.solve(information, x.T @ (counts - rates * seconds))
+        except np.linalg.LinAlgError:
+            raise ConfigError(f"{events:g} events do not tell {len(kept)} coefficients apart: give more data") from None
         size = 1.0
         while True:
             tried = b + size * step
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
                 reached = float(log_likelihood(np.exp(x @ tried), counts, seconds).sum())
             if reached >= value - 1e-9 * abs(value) or size < 1e-6:
                 break
@@ -75,7 +78,10 @@ def regress(design: Floats, counts: Floats, seconds: Floats) -> Regression:
     width = design.shape[1]
     coefficients, inverse = np.zeros(width), np.full((width, width), np.nan)
     coefficients[kept] = b
-    inverse[np.ix_(kept, kept)] = np.linalg.inv(information)
+    try:
+        inverse[np.ix_(kept, kept)] = np.linalg.inv(information)
+    except np.linalg.LinAlgError:
+        raise ConfigError(f"{events:g} events do not tell {len(kept)} coefficients apart: give more data") from None
     return Regression(coefficients, inverse, rates, value, constant)
 
 

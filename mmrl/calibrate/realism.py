@@ -15,6 +15,7 @@ from mmrl.calibrate.intervals import window
 from mmrl.data.events import Events
 
 RESAMPLES = 200
+QUANTILES = {"median": 0.5, "90 %": 0.9}
 NEAR = 2.0
 """Times the floor, up to which a fact counts as met."""
 
@@ -36,16 +37,34 @@ class Score:
     """One fact: model against data, first half of the data against the second, plain Poisson model against data."""
 
     fact: str
+    kind: str
+    at: tuple[float, ...]
+    """Where the bins of a distribution begin, or the points of a curve are."""
     data: tuple[float, ...]
+    """Shares of the bins, points of the curve, or the kurtosis."""
     model: tuple[float, ...]
     distance: Distance
     floor: Distance
     poisson: Distance | None
 
+    def beside(self) -> list[tuple[str, float, float]]:
+        """The fact in few numbers, of the data and of the model: quantiles, ends of a curve, or the kurtosis."""
+        if self.kind == DISTRIBUTION:
+            both = (self.data, self.model)
+            return [(name, *(_quantile(self.at, shares, p) for shares in both)) for name, p in QUANTILES.items()]  # type: ignore[misc]
+        ends = dict.fromkeys((0, len(self.at) - 1))
+        return [(f"{self.at[k]:g}", self.data[k], self.model[k]) for k in ends]
+
     @property
     def met(self) -> bool:
         """At most twice as far as the halves of the data are from each other."""
         return self.distance.l1 <= NEAR * self.floor.l1
+
+
+def _quantile(at: Sequence[float], shares: Sequence[float], p: float) -> float:
+    """Where the bin begins in which the shares add up to p; NaN without any."""
+    below = np.cumsum(shares)
+    return float(at[min(int(np.searchsorted(below, p - 1e-9)), len(at) - 1)]) if below[-1] > 0 else math.nan
 
 
 def realism(data: Events, model: Events, poisson: Events | None = None, seed: int = 0) -> list[Score]:
@@ -59,6 +78,8 @@ def realism(data: Events, model: Events, poisson: Events | None = None, seed: in
     return [
         Score(
             name,
+            fact.kind,
+            tuple(fact.at.tolist()),
             tuple(fact.values(fact.sums.sum(axis=0)).tolist()),
             tuple(told[name].values(told[name].sums.sum(axis=0)).tolist()),
             distance(told[name], fact, rng),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import mmrl
@@ -26,7 +25,7 @@ def source(found: Study, fitted: Fitted) -> dict[str, Any]:
         "events": len(events),
         "tick": events.tick,
         "lot": events.lot,
-        "lots_of_a_share": found.unit if fitted.lots else 1,
+        "lots_of_a_share": fitted.lots,
         "method": fitted.method,
         "version": f"mmrl {mmrl.__version__}",
     }
@@ -34,7 +33,8 @@ def source(found: Study, fitted: Fitted) -> dict[str, Any]:
 
 def clock(time_ns: int) -> str:
     """Nanoseconds since midnight as hours, minutes and seconds."""
-    return str(timedelta(seconds=time_ns // SECOND)).rjust(8, "0")
+    minutes, seconds = divmod(time_ns // SECOND, 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
 
 
 def moment(text: str, option: str) -> int:
@@ -59,6 +59,10 @@ def cut(events: Events, start: str | None, end: str | None) -> Events:
         return events
     first = 0 if start is None else moment(start, "--from")
     last = int(events.time_ns[-1]) + 1 if end is None else moment(end, "--to")
+    if end is None and last <= first:
+        raise ConfigError(
+            f"--from {start} is after the data, which end at {clock(last)}: give an earlier time of the day"
+        )
     if last <= first:
         raise ConfigError(f"--from {start} is not before --to {end}: give an earlier and a later time of the day")
     return window(events, first, last)

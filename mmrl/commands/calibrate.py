@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.calibrate.estimate import Estimate, by_name
+from mmrl.calibrate.estimate import Estimate, by_name, fits_by_name
 from mmrl.calibrate.fits import Fitted, Wanted, fit
 from mmrl.calibrate.intensity import FORMS, Intensity
 from mmrl.calibrate.realism import Score, missed, realism
@@ -19,6 +19,7 @@ from mmrl.calibrate.study import Study, study
 from mmrl.data.events import Events
 from mmrl.data.recognise import read
 from mmrl.data.table import Options
+from mmrl.markets.contract import market_of
 from mmrl.plots.lines import panels
 from mmrl.plots.numbers import HALF
 from mmrl.plots.output import terminal_size
@@ -75,8 +76,14 @@ def as_plain(found: Study, fitted: Fitted, about: dict[str, Any]) -> dict[str, A
         "market": fitted.settings["name"],
         "source": about,
         "notes": found.events.notes,
+        "places": found.events.places,
         **{name: _intensity(each) for name, each in sides.items()},
         "estimates": {name: {"value": _number(e.value), "error": _number(e.error)} for name, e in estimates.items()},
+        "fits": {
+            name: {"figure": each.figure, "value": _number(each.value), "perfect": _number(each.perfect)}
+            for result in RESULTS
+            for name, each in fits_by_name(getattr(found, result), result)
+        },
         "missing": found.missing,
         "settings": fitted.settings,
         "errors": fitted.errors,
@@ -113,7 +120,8 @@ def report(found: Study, fitted: Fitted, about: dict[str, Any], width: int) -> I
         width,
     )
     for reason, count in found.events.notes.items():
-        yield from wrapped(f"note: {count} {reason}", width, "  ")
+        places = found.events.places.get(reason, ())
+        yield from wrapped(f"note: {count} {reason}{f', first at {places[0]}' if places else ''}", width, "  ")
     yield ""
     yield from pairs([
         ("tick", f"{day.tick_size:g}"),
@@ -175,7 +183,7 @@ def _shown(e: Estimate) -> str:
 
 def check(events: Events, market: str, seed: int, as_json: bool) -> None:
     """Print how far the simulated market is from the data."""
-    fitted = read_market_file(market)
+    fitted = read_market_file(market, "--check")
     scores = realism(events, *_simulated(events, fitted, seed))
     if as_json:
         print(json.dumps({"market": fitted.name, "sha256": fitted.sha256, "facts": [_plain(s) for s in scores]}))
@@ -187,6 +195,12 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
     """A table of the facts, and how many of them the market meets."""
     yield from wrapped(f"{fitted.name}, fitted to {fitted.origin}", width, "  ")
     yield f"data: {clock(int(events.time_ns[0]))} to {clock(int(events.time_ns[-1]))}, {len(events)} events"
+    yield from table(
+        [Column("fact", "label"), Column("at"), Column("data"), Column("model")],
+        [(s.fact, at, f"{data:.3g}", f"{model:.3g}") for s in scores for at, data, model in s.beside()],
+        width,
+    )
+    yield ""
     yield from wrapped(
         "distance of the model, its 95 % interval, of the data's first half from the second, of a plain Poisson market",
         width,
@@ -220,6 +234,11 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
 def _simulated(events: Events, fitted: MarketFile, seed: int) -> tuple[Events, Events]:
     """The fitted market, and a plain Poisson one of the same kind fitted to these data, each as long as the data."""
     config, _ = resolve({}, fitted=fitted)
+    if market_of(config).tape is None:
+        raise ConfigError(
+            f"--check {fitted.name}: the market '{config.market.name}' has no tape of messages to compare with data; "
+            "fit order-flow to them and check that (mmrl calibrate DATA --market order-flow -o FILE)"
+        )
     seconds, lots = float(events.time_ns[-1] - events.time_ns[0]) / 1e9, int(fitted.source.get("lots_of_a_share", 1))
     model = simulated(config, seconds, seed, lots, events.tick)
     found = study(events)
@@ -233,6 +252,7 @@ def _plain(score: Score) -> dict[str, Any]:
 
     return {
         "fact": score.fact,
+        "at": list(score.at),
         "data": [_number(x) for x in score.data],
         "model": [_number(x) for x in score.model],
         "distance": apart(score.distance),

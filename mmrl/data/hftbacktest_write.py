@@ -87,6 +87,8 @@ class _ByOrder(_Rows):
             self.stands(order, side, price, self.needs[row])
         for each, (at, lots) in ((BID, best[:2]), (ASK, best[2:])):
             self.correct(each, at, lots, order)
+        if kind in (CANCEL, TRADE) and not self.left(order):  # it stood before best prices that leave no room for it
+            self.stands(order, side, price, self.needs[row])
         if kind == HALT:
             self.row(form.HALT, NO_SIDE, price, 0)
         elif kind == HIDDEN:

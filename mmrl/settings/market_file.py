@@ -52,13 +52,13 @@ class MarketFile:
         return f"{files} ({s.get('format', '?')}), {s.get('date', '?')} {s.get('from', '?')} to {s.get('to', '?')}"
 
 
-def read_market_file(path: str | Path) -> MarketFile:
-    """A market file. Raises ConfigError where it cannot be read or does not say what it was fitted to."""
-    path, text = read_text(path, "--market-file")
+def read_market_file(path: str | Path, option: str = "--market-file") -> MarketFile:
+    """A market file that an option names. ConfigError where it cannot be read or does not say what it was fitted to."""
+    path, text = read_text(path, option)
     found = market_file(Path(path).name, text)
     if found is None:
         raise ConfigError(
-            f"--market-file {path} has no table [{SOURCE}] with files and sha256: make one with mmrl calibrate, or use "
+            f"{option} {path} has no table [{SOURCE}] with files and sha256: make one with mmrl calibrate, or use "
             "--config for other settings"
         )
     return found

@@ -52,6 +52,14 @@ def test_refusals() -> None:
         depth_profile(events, quoted=(1, 9))
 
 
+@pytest.mark.filterwarnings("error")
+def test_rates_that_do_not_fall_have_no_r2() -> None:
+    """All market orders reach the same distance: there is no variation to explain."""
+    rows = [(t, TRADE, ASK, 108, 1, 100, 5, 104, 5) for t in range(40)]
+    profile = depth_profile(events_of(rows), side=ASK, quoted=(1, 4))
+    assert profile.k.value == pytest.approx(0.0, abs=1e-12) and math.isnan(profile.fit.value)
+
+
 def simulated(seed: int, a: float, k: float, hours: float = 6.5) -> Events:
     """Market orders that reach d ticks or more at rate a exp(-k d) on each side, about a spread of 4 ticks."""
     rng = np.random.default_rng(seed)

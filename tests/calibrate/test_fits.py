@@ -12,22 +12,23 @@ import numpy as np
 import pytest
 
 from mmrl.calibrate.estimate import Estimate, Goodness
-from mmrl.calibrate.facts import facts
+from mmrl.calibrate.facts import DISTRIBUTION, KURTOSIS, RATIOS, facts
 from mmrl.calibrate.fits import Fitted, Wanted, fit, fittable
 from mmrl.calibrate.fits.book import RATES, SEEDS, equally_likely, nearest, orders_at_best
 from mmrl.calibrate.half_hour import at_half_hour
 from mmrl.calibrate.intraday import Course, Intraday
 from mmrl.calibrate.market_orders import market_orders
-from mmrl.calibrate.realism import realism
+from mmrl.calibrate.realism import Distance, Score, realism
 from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.sizes import sizes
-from mmrl.calibrate.source import clock, moment, source
+from mmrl.calibrate.source import clock, cut, moment, source
 from mmrl.calibrate.study import study
-from mmrl.commands.calibrate import as_plain, calibrate
+from mmrl.commands.calibrate import as_plain, calibrate, check, report
 from mmrl.data.events import ASK, LIMIT, TRADE, Events
 from mmrl.markets.book import dynamics as law
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.market_file import market_toml
 from tests.calibrate.tapes import events_of, order_flow
 
 
@@ -99,7 +100,18 @@ def test_a_tape_is_at_no_distance_from_itself_and_far_from_another() -> None:
     assert all(not score.distance.l1 > 0 for score in same.values())
     assert far["spread"].distance.l1 > 2 * far["spread"].floor.l1 and not far["spread"].met
     assert far["spread"].distance.low <= far["spread"].distance.l1 <= far["spread"].distance.high
+    assert all(len(score.at) == len(score.data) == len(score.model) for score in far.values())
+    assert all(data == model or math.isnan(data) for s in same.values() for _, data, model in s.beside())
     assert same["spread"].distance.wasserstein == 0.0 < far["spread"].distance.wasserstein
+
+
+def test_a_fact_in_few_numbers() -> None:
+    apart = Distance(0.0, 0.0, 0.0, 0.0)
+    spread = Score("spread", DISTRIBUTION, (1.0, 2.0, 3.0), (0.6, 0.3, 0.1), (0.2, 0.7, 0.1), apart, apart, None)
+    assert spread.beside() == [("median", 1.0, 2.0), ("90 %", 2.0, 2.0)]
+    curve = Score("response", RATIOS, (0.1, 1.0, 30.0), (0.2, 0.3, 0.4), (0.5, 0.6, 0.7), apart, apart, None)
+    assert curve.beside() == [("0.1", 0.2, 0.5), ("30", 0.4, 0.7)]
+    assert Score("kurtosis", KURTOSIS, (10.0,), (7.0,), (3.0,), apart, apart, None).beside() == [("10", 7.0, 3.0)]
 
 
 def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
@@ -117,12 +129,54 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     assert fittable() == ["avellaneda-stoikov", "book", "order-flow"]
 
 
+def test_json_tells_where_notes_were_met_and_how_well_each_fit_does() -> None:
+    tape = replace(alternating(12), notes={"gaps": 2}, places={"gaps": ("a.csv:7", "a.csv:9")})
+    found = study(tape)
+    fitted = fit("order-flow", study(order_flow(1, 3_000)[0]), Wanted(exponentials=0))
+    plain = json.loads(json.dumps(as_plain(found, fitted, {}), allow_nan=False))
+    assert plain["notes"] == {"gaps": 2} and plain["places"] == {"gaps": ["a.csv:7", "a.csv:9"]}
+    assert plain["fits"]["sizes.market.fit"] == {"figure": "KS distance to geometric", "value": 0.5, "perfect": 0.0}
+    about = {"files": ["a.csv"], "format": "lobster", "date": "", "from": "", "to": ""}
+    assert "note: 2 gaps, first at a.csv:7" in list(report(found, fitted, about, 80))
+
+
+def test_a_market_without_a_tape_is_not_checked(tmp_path: Path) -> None:
+    file = tmp_path / "m.toml"
+    file.write_text(market_toml({"name": "book"}, {}, {"files": ["a.csv"], "sha256": ["0"]}))
+    with pytest.raises(ConfigError, match=r"m\.toml: the market 'book' has no tape .* fit order-flow"):
+        check(alternating(12), str(file), 0, True)
+    with pytest.raises(ConfigError, match=r"--check .*absent\.toml cannot be read"):
+        check(alternating(12), str(tmp_path / "absent.toml"), 0, True)
+
+
 def test_times_of_the_day() -> None:
     assert moment("23:00", "--from") == 82_800 * 10**9 and moment("09:30:00.5", "--to") == 34_200_500_000_000
-    assert clock(34_200 * 10**9) == "09:30:00"
+    assert clock(34_200 * 10**9) == "09:30:00" and clock(86_400 * 10**9) == "24:00:00"
     for text in ("9", "25:00", "10:60", "x:y"):
         with pytest.raises(ConfigError, match="--from"):
             moment(text, "--from")
+    events = alternating(1)
+    with pytest.raises(ConfigError, match="--from 09:40 is after the data, which end at 09:30:59: give an earlier"):
+        cut(events, "09:40", None)
+    with pytest.raises(ConfigError, match="--from 09:40 is not before --to 09:35"):
+        cut(events, "09:40", "09:35")
+
+
+def test_a_book_of_coins_has_shares_of_many_lots() -> None:
+    """Sizes in lots of 1e-8 coins: the same market as in whole coins of a hundred shares each."""
+    whole, _ = order_flow(3, 20_000)
+    names = ("size", "bid_size", "ask_size")
+    coins, shares = (
+        replace(whole, **{name: getattr(whole, name) * factor for name in names}, lot=lot)
+        for factor, lot in ((10**8, 1e-8), (100, 1.0))
+    )
+    found = {events.lot: fit("book", study(events)) for events in (coins, shares)}
+    assert found[1e-8].lots == 10**6 and found[1.0].lots == 1
+    assert found[1e-8].settings["lot"] == 100 == found[1.0].settings["lot"]
+    for name in ("book_size", "order_sizes", "intensity", "seed_spread"):
+        assert found[1e-8].settings[name] == pytest.approx(found[1.0].settings[name], rel=1e-3, abs=1e-3), name
+    build({"market": found[1e-8].settings})
+    assert source(study(coins), found[1e-8])["lots_of_a_share"] == 10**6
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from mmrl.calibrate.blocks import block_of
 from mmrl.calibrate.intensity import BOOK, FORMS, TOKE_YOSHIDA, Form, exposure, fit_exposure, fit_intensity, residuals
 from mmrl.calibrate.intervals import window
 from mmrl.calibrate.market_orders import market_orders
+from mmrl.calibrate.poisson import regress
 from mmrl.data.events import ASK, BID, HALT, HIDDEN, LIMIT, NO_ORDER, TRADE, Events
 from mmrl.settings.declare import ConfigError
 from tests.calibrate.tapes import OPEN_NS, Recovered, events_of
@@ -186,6 +187,12 @@ def test_known_coefficients_are_recovered(form: Form) -> None:
     recovered.check()
     # of residuals of the right law, one in a hundred tests fails at 1 %
     assert np.mean(np.array(p_values) > 0.01) >= 0.9
+
+
+def test_a_state_that_lasts_no_time_tells_no_coefficient() -> None:
+    design = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    with pytest.raises(ConfigError, match="1 events do not tell 2 coefficients apart: give more data"):
+        regress(design, np.array([1.0, 0.0, 0.0]), np.array([1.0, 1.0, 0.0]))
 
 
 def test_residuals_tell_a_wrong_law(tape: Events) -> None:

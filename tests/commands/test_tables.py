@@ -15,6 +15,7 @@ from rich.cells import cell_len
 
 from cli import main
 from mmrl.bench import figures
+from mmrl.calibrate.facts import DISTRIBUTION, KURTOSIS
 from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.realism import Distance, Score
 from mmrl.calibrate.source import source
@@ -202,13 +203,13 @@ def test_check() -> None:
     tape, _ = order_flow(1, 300)
     far, near = Distance(0.123, 0.1, 0.15, 12.3), Distance(0.2, 0.19, 0.21, float("nan"))
     scores = [
-        Score("times between events in seconds of the clock", (1.0,), (2.0,), far, near, near),
-        Score("spread", (1.0,), (2.0,), near, far, None),
+        Score("times between events in seconds of the clock", KURTOSIS, (0.5,), (1.25,), (2.5,), far, near, near),
+        Score("spread", DISTRIBUTION, (1.0, 3.0), (0.6, 0.4), (0.2, 0.8), near, far, None),
     ]
     fitted = MarketFile("market.toml", "", "0" * 64, {"files": ["a.csv"]})
     for width in WIDTHS:
         lines = list(calibrate.distances(scores, fitted, tape, width))
-        holds(lines, width, [[0.123, 0.1, 0.15, 12.3, 0.2], [0.2, 0.19, 0.21, 0.123]])
+        holds(lines, width, [[0.123, 0.1, 0.15, 12.3, 0.2], [0.2, 0.19, 0.21, 0.123], [1.25, 2.5]])
 
 
 def test_quote() -> None:

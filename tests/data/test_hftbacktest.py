@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,10 @@ def by_hand(numbered: bool) -> Events:
         (7, CANCEL, BID, 200, 1, 9, 200, 1, 201, 1),
         (8, CANCEL, BID, 199, 2, 6, 199, 3, 201, 1),
     ]
+    return rows_to_events(rows, numbered)
+
+
+def rows_to_events(rows: Sequence[tuple[int, ...]], numbered: bool = True) -> Events:
     columns: dict[str, Any] = dict(zip(COLUMNS, map(np.array, zip(*rows, strict=True)), strict=True))
     columns |= {name: columns[name].astype(np.int8) for name in ("kind", "side")}
     if not numbered:
@@ -142,6 +147,21 @@ def test_a_lobster_day_goes_through(tmp_path: Path) -> None:
     events = read(lobster(tmp_path, MESSAGES, BOOKS))
     write(events, tmp_path / "x.npz")
     same(events, read([tmp_path / "x.npz"], options=Options(tick=0.01, lot=1)))
+
+
+def test_an_order_before_the_best_price_of_its_row_is_written_all_the_same(tmp_path: Path) -> None:
+    """A row of the book that is crossed, or told too late, leaves no room for the order that is then cancelled."""
+    rows = [
+        (1, LIMIT, BID, 199, 5, 7, 198, 3, 202, 2),
+        (2, LIMIT, BID, 200, 4, 8, 199, 5, 202, 2),
+        (3, CANCEL, BID, 200, 4, 8, 199, 5, 202, 2),
+        (4, CANCEL, BID, 199, 5, 7, 199, 5, 202, 2),
+    ]
+    events = rows_to_events(rows)
+    write(events, tmp_path / "x.npz")
+    found = read([tmp_path / "x.npz"], options=Options(tick=0.5, lot=0.001))
+    for name in ("time_ns", "kind", "side", "price", "size", "order"):
+        assert (getattr(found, name) == getattr(events, name)).all(), name
 
 
 @pytest.mark.slow

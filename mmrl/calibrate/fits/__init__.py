@@ -21,8 +21,8 @@ class Fitted:
     method: str
     form: str = TOKE_YOSHIDA.name
     """Of the intensity of market orders, which a report shows first."""
-    lots: bool = False
-    """A share of the market is a unit of the study: a round lot, a contract."""
+    lots: int = 1
+    """Lots of the data that a share of the market stands for: of order-flow a unit of the study."""
 
 
 @dataclass(frozen=True)

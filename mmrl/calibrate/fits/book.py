@@ -21,6 +21,8 @@ from mmrl.calibrate.study import Study, pair, significant
 SEEDS = 250
 """Orders a side: `book_size` shares in pairs of orders of book_size / 500 shares each."""
 SHARES_OF_ORDER = 2 / 1000
+UNIT = 100
+"""Shares of the median limit order, where a lot is a small part of a coin."""
 STEP_MS = 1000.0
 STEPS = 300
 SIZES = 20
@@ -40,7 +42,8 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
     depth = Estimate(
         (day.bid_depth.value + day.ask_depth.value) / 2, math.hypot(day.bid_depth.error, day.ask_depth.error) / 2
     )
-    shares = depth.times(1 / (at_best * SHARES_OF_ORDER))
+    share = lots_of_a_share(found)
+    shares = depth.times(1 / (at_best * SHARES_OF_ORDER * share))
     profile = found.needed("depth", market)
     curve = [pair(profile.k.times(1 / tick)), pair(profile.a.times(1 / 1000.0))]
     coefficients = [pair(b) for b in law.coefficients]
@@ -58,8 +61,8 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
             "book_size": max(round(shares.value), 1),
             "arrivals": "orders",
             "intensity": [value for value, _ in coefficients],
-            "lot": found.unit,
-            "order_sizes": equally_likely(found.sizes.market),
+            "lot": max(round(found.unit / share), 1),
+            "order_sizes": equally_likely(found.sizes.market, share),
             "market_order": "walk",
             "fill_curve": [value for value, _ in curve],
         },
@@ -71,9 +74,15 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
             "fill_curve": [error for _, error in curve],
         },
         "intensity: Poisson regression of both sides, errors clustered by 5 minutes; volatility: two scales; "
-        "seeds: spread and size at the best prices",
+        f"seeds: spread and size at the best prices{f'; a share is {share} lots' if share > 1 else ''}",
         BOOK.name,
+        share,
     )
+
+
+def lots_of_a_share(found: Study) -> int:
+    """1, or of fractional sizes (a lot of 1e-8 coins) as many that the median limit order has `UNIT` shares."""
+    return max(found.unit // UNIT, 1) if found.events.lot < 1 else 1
 
 
 def nearest() -> float:
@@ -89,12 +98,13 @@ def orders_at_best(spread_ticks: float) -> float:
     return density / -math.expm1(-density)
 
 
-def equally_likely(sizes: Sizes) -> list[int]:
-    """`SIZES` sizes that stand for the distribution: each is the mean of as large a share of the orders, at least 1."""
+def equally_likely(sizes: Sizes, share: int = 1) -> list[int]:
+    """`SIZES` sizes that stand for the distribution, in shares of so many lots: each is the mean of as large a part of
+    the orders, at least 1."""
     below = np.concatenate([[0.0], np.cumsum(sizes.weights)])
     shares = np.concatenate([[0.0], np.cumsum(np.array(sizes.weights) * np.array(sizes.values))])
     cuts = np.interp(np.linspace(0.0, below[-1], SIZES + 1), below, shares)
-    return [max(round(float(mean)), 1) for mean in np.diff(cuts) * SIZES / below[-1]]
+    return [max(round(float(mean) / share), 1) for mean in np.diff(cuts) * SIZES / below[-1]]
 
 
 def _normal(x: float) -> float:

@@ -76,7 +76,7 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
     how = f"rates by distance and {f'queue up to {longest}' if longest else 'no queue'}, both sides as one; "
     how += how_excited
     return Fitted(
-        {**head, **values, **tables}, errors, how + f"a share is {found.unit} lots; time in minutes", lots=True
+        {**head, **values, **tables}, errors, how + f"a share is {found.unit} lots; time in minutes", lots=found.unit
     )
 
 
