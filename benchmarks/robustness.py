@@ -35,8 +35,10 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "categorical": (AS, {"policy": "categorical"}),
     "categorical, k 0.3": (AS, {"policy": "categorical", "k": 0.3}),
     "categorical, gamma 1": (AS, {"policy": "categorical", "gamma": 1.0}),
-    "CARA as final utility": (AS, {"utility": "cara", "td": False}),
-    "CARA, skew none": (AS, {"utility": "cara", "td": False, "skew": "none"}),
+    "CARA as final utility": (AS, {"utility": "cara"}),
+    "CARA, skew none": (AS, {"utility": "cara", "skew": "none"}),
+    "CARA, td false": (AS, {"utility": "cara", "td": False}),
+    "CARA, td false, skew none": (AS, {"utility": "cara", "td": False, "skew": "none"}),
     "Cartea-Jaimungal": (CJ, {}),
 }
 

@@ -28,8 +28,10 @@ class Distance:
     low: float
     high: float
     """95 % interval of l1, blocks of both tapes resampled."""
-    wasserstein: float
-    """Of distributions, in their unit; NaN of others."""
+    wasserstein: float = math.nan
+    """Of distributions, in their unit; NaN of others, as its 95 % interval."""
+    wasserstein_low: float = math.nan
+    wasserstein_high: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,16 @@ def realism(data: Events, model: Events, poisson: Events | None = None, seed: in
 
 def distance(one: Fact, other: Fact, rng: np.random.Generator) -> Distance:
     """How far two tapes are apart in a fact."""
+    drawn = [_apart(one, _resampled(one.sums, rng), _resampled(other.sums, rng)) for _ in range(RESAMPLES)]
+    (low, high), (wasserstein_low, wasserstein_high) = map(_interval, zip(*drawn, strict=True))
     l1, wasserstein = _apart(one, one.sums.sum(axis=0), other.sums.sum(axis=0))
-    drawn = [_apart(one, _resampled(one.sums, rng), _resampled(other.sums, rng))[0] for _ in range(RESAMPLES)]
+    return Distance(l1, low, high, wasserstein, wasserstein_low, wasserstein_high)
+
+
+def _interval(drawn: Sequence[float]) -> tuple[float, float]:
     finite = [value for value in drawn if math.isfinite(value)]
     low, high = np.quantile(finite, [0.025, 0.975]).tolist() if finite else (math.nan, math.nan)
-    return Distance(l1, low, high, wasserstein)
+    return low, high
 
 
 def _resampled(sums: Floats, rng: np.random.Generator) -> Floats:

@@ -205,7 +205,7 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
         "distance of the model, its 95 % interval, of the data's first half from the second, of a plain Poisson market",
         width,
     )
-    heads = ("L1", "interval", "floor", "Poisson", "Wasserstein", "its floor")
+    heads = ("L1", "interval", "floor", "Poisson", "Wasserstein", "its interval", "its floor", "its Poisson")
     yield from table(
         [Column("fact", "label"), *map(Column, heads), Column("met", "label")],
         [
@@ -215,11 +215,7 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
                 f"{s.distance.low:.3f} - {s.distance.high:.3f}",
                 f"{s.floor.l1:.3f}",
                 "" if s.poisson is None else f"{s.poisson.l1:.3f}",
-                *(
-                    ("", "")
-                    if math.isnan(s.distance.wasserstein)
-                    else (f"{s.distance.wasserstein:.3g}", f"{s.floor.wasserstein:.3g}")
-                ),
+                *_wasserstein(s),
                 "yes" if s.met else "missed",
             )
             for s in scores
@@ -229,6 +225,15 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
     lacking = missed(scores)
     yield f"{len(scores) - len(lacking)} of {len(scores)} facts within twice the floor"
     yield from wrapped(f"missed: {', '.join(lacking) or 'none'}", width)
+
+
+def _wasserstein(s: Score) -> tuple[str, str, str, str]:
+    d = s.distance
+    if math.isnan(d.wasserstein):
+        return "", "", "", ""
+    plain = "" if s.poisson is None else f"{s.poisson.wasserstein:.3g}"
+    interval = f"{d.wasserstein_low:.3g} - {d.wasserstein_high:.3g}"
+    return f"{d.wasserstein:.3g}", interval, f"{s.floor.wasserstein:.3g}", plain
 
 
 def _simulated(events: Events, fitted: MarketFile, seed: int) -> tuple[Events, Events]:

@@ -195,7 +195,8 @@ def learning_batch(
 
     expected = None if regression is None else expectation
     if config.reward.utility == "cara":
-        rewards, factor = per_unit_of_utility(batch, config, expected)
+        # V goes on from batch to batch, and c_t is of this one: only returns without V may be counted from it
+        rewards, factor = per_unit_of_utility(batch, config, expected if lambd == 1.0 else None)
     else:
         rewards, factor = shaped_rewards(batch, potential(batch, config), discount), np.full(batch.nnz, discount)
     _require_finite({"reward": rewards, "log probability": batch.log_prob})
@@ -229,7 +230,7 @@ def learning_batch(
     spread = float(returns.var())
     baseline = value if expected is None else expected(returns)
     advantage = returns - baseline
-    if config.reward.utility == "cara" and expected is not None:
+    if config.reward.utility == "cara" and lambd == 1.0 and expected is not None:
         advantage /= np.maximum(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY)
     known = fitted and spread > 0
 

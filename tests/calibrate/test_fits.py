@@ -103,6 +103,9 @@ def test_a_tape_is_at_no_distance_from_itself_and_far_from_another() -> None:
     assert all(len(score.at) == len(score.data) == len(score.model) for score in far.values())
     assert all(data == model or math.isnan(data) for s in same.values() for _, data, model in s.beside())
     assert same["spread"].distance.wasserstein == 0.0 < far["spread"].distance.wasserstein
+    d = far["spread"].distance
+    assert d.wasserstein_low <= d.wasserstein <= d.wasserstein_high and d.wasserstein_low < d.wasserstein_high
+    assert math.isnan(far["kurtosis of 1 s returns"].distance.wasserstein_high)
 
 
 def test_a_fact_in_few_numbers() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrl.learn import returns as returns_module
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.returns import (
     Diverged,
@@ -201,3 +202,22 @@ def test_merged_statistics_equal_those_of_all_rows() -> None:
         running.update(part)
     np.testing.assert_allclose(running.mean, rows.mean(0))
     np.testing.assert_allclose(running.var, rows.var(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("td", "lambd", "counted"), [(False, 0.5, True), (True, 1.0, True), (True, 0.97, False)])
+def test_what_is_to_come_is_counted_only_where_no_value_goes_on_from_the_batch_before(
+    make_batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, td: bool, lambd: float, counted: bool
+) -> None:
+    """V of earlier batches is in units of their own c_t: bootstrapped from it, lambda = 0.97 fell from 94 to 20 %."""
+    config = build({"reward": {"utility": "cara"}, "training": {"td": td, "lambd": lambd}})
+    batch = make_batch([3, 2], reward=-np.ones(5))
+    given: list[Any] = []
+
+    def seen(batch_: Any, config_: Any, expected: Any) -> Any:
+        given.append(expected)
+        return per_unit_of_utility(batch_, config_, expected)
+
+    monkeypatch.setattr(returns_module, "per_unit_of_utility", seen)
+    columns = batch.observation.shape[1]
+    learning_batch(batch, config, ValueFunction(columns, np.random.default_rng(0)))
+    assert [expected is not None for expected in given] == [counted]
