@@ -180,6 +180,7 @@ RULES: dict[str, Any] = {
 }
 
 
+@pytest.mark.nightly
 def test_a_market_whose_events_excite_each_other_is_fitted_and_stays_as_it_was() -> None:
     tape, _ = order_flow(1, 30_000, levels=5, **RULES)
     found = study(tape)
