@@ -927,7 +927,7 @@ def _usage(error: Any, given: Sequence[str]) -> str:
         known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
         return misread_flag(error.option_name, given, known)
     message = str(error.format_message())
-    extra = re.search(r"unexpected extra argument.*\((.+)\)$", message)
+    extra = re.search(r"unexpected extra argument.*\((.*)\)$", message)
     found = misplaced(error.ctx, extra.group(1)) if extra else _of_value(error, given)
     return found or message
 

@@ -85,7 +85,9 @@ def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:
 
 
 def misplaced(ctx: typer.Context, words: str) -> str:
-    """What words may be that a command with settings has no place for: a preset, a run; empty where it is neither."""
+    """What words may be that a command has no place for: nothing, a preset, a run; empty where it is none of these."""
+    if not words.strip():
+        return "an empty argument is not allowed: drop it (a variable that is not set gives one within quotes)"
     word = words.split()[0]
     if "load" not in ctx.params:
         return ""

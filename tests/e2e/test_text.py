@@ -270,3 +270,9 @@ def test_whatever_is_given_is_used_or_refused(
             code, _, err = outcome(capsys, "train", "--dry-run", *arguments)
             assert code in (0, 2, 3), err
     assert [path.name for path in here.iterdir()] == ["my.toml"]
+
+
+@pytest.mark.parametrize("arguments", [("train", ""), ("train", "", ""), ("train", " "), ("runs", "list", "")])
+def test_empty_arguments_are_refused_in_words(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = outcome(capsys, *arguments)
+    assert code == 2 and err.startswith("mmrl: an empty argument is not allowed: drop it") and err.count("\n") == 1
