@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from mmrl.learn.adam import Adam
 
 
-def test_equals_torch_step_by_step_also_where_a_parameter_rests() -> None:
+@pytest.mark.parametrize("compiled", [True, False])
+def test_equals_torch_step_by_step_also_where_a_parameter_rests(compiled: bool) -> None:
+    """On a CPU in compiled code, on other devices by torch."""
     torch.manual_seed(0)
     start = [torch.randn(4, 3), torch.randn(4), torch.randn(2)]
     mine, theirs = ([torch.nn.Parameter(p.clone()) for p in start] for _ in range(2))
     ours = Adam([{"params": mine[:2], "lr": 0.02}, {"params": mine[2:], "lr": 0.003}])
+    assert ours.on_cpu
+    ours.on_cpu = compiled
     torchs = torch.optim.Adam([{"params": theirs[:2], "lr": 0.02}, {"params": theirs[2:], "lr": 0.003}], eps=1e-5)
     for step in range(50):
         for k, (a, b) in enumerate(zip(mine, theirs, strict=True)):

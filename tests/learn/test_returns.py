@@ -221,3 +221,23 @@ def test_what_is_to_come_is_counted_only_where_no_value_goes_on_from_the_batch_b
     columns = batch.observation.shape[1]
     learning_batch(batch, config, ValueFunction(columns, np.random.default_rng(0)))
     assert [expected is not None for expected in given] == [counted]
+
+
+def test_cara_states_of_much_risk_do_not_rule_the_batch(make_batch: Callable[..., Any]) -> None:
+    """Advantages per expected utility: a gain of the same share counts alike wherever it is made."""
+    config = build({"reward": {"utility": "cara"}, "training": {"td": False}})
+    rng, count = np.random.default_rng(0), 4000
+    risky = np.arange(count) % 2 == 0
+    gains = rng.normal(0.0, np.where(risky, 9.0, 1.0))
+    observed = np.where(risky, 1.0, -1.0).astype(np.float32)[:, None]
+    batch = make_batch(
+        [1] * count, value=np.zeros(count), final_value=gains, reward=-np.ones(count), observation=observed,
+        last_observation=observed,
+    )  # fmt: skip
+    found = learning_batch(batch, config, ValueFunction(1, np.random.default_rng(1))).advantage.numpy()
+    utility = -np.exp(-0.1 * gains)
+    for kind in (risky, ~risky):  # each as far from its mean as in shares of that mean
+        share = 1.0 - utility[kind] / utility[kind].mean()
+        assert np.corrcoef(found[kind], share)[0, 1] > 0.999
+    scales = [found[kind].std() / (utility[kind] / utility[kind].mean()).std() for kind in (risky, ~risky)]
+    assert scales[0] == pytest.approx(scales[1], rel=0.02)

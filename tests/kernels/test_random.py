@@ -1,0 +1,41 @@
+"""Random numbers of compiled code: those that bounds decide are the ones that inversion gives."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numba import njit
+
+from mmrl.kernels.random import poisson, seed_stream, uniform
+
+
+@njit
+def drawn(rate: float, cap: int, count: int) -> np.ndarray:
+    """Numbers of a stream, one after the other [count]."""
+    state, out = np.empty(4, np.uint64), np.empty(count, np.int64)
+    seed_stream(state, 7, 1, 2)
+    for k in range(count):
+        out[k] = poisson(state, rate, cap)
+    return out
+
+
+@njit
+def uniforms(count: int) -> np.ndarray:
+    state, out = np.empty(4, np.uint64), np.empty(count)
+    seed_stream(state, 7, 1, 2)
+    for k in range(count):
+        out[k] = uniform(state)
+    return out
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-3, 0.02, 0.3, 0.999, 1.0, 1.5, 8.0])
+def test_poisson_numbers_are_those_of_inversion(rate: float) -> None:
+    """The least k whose distribution function lies above the uniform number, at most the cap."""
+    cap, count = 5, 20_000
+    below = np.cumsum([math.exp(-rate) * rate**k / math.factorial(k) for k in range(cap)])
+    want = np.searchsorted(below, uniforms(count), side="right")
+    got = drawn(rate, cap, count)
+    assert (got == np.minimum(want, cap)).all()
+    assert got.mean() == pytest.approx(np.minimum(np.random.default_rng(0).poisson(rate, count), cap).mean(), abs=0.06)
