@@ -49,6 +49,12 @@ class Fact:
             half = len(sums) // 2
             return sums[:half] / sums[half:]
 
+    def by_block(self) -> Floats:
+        """[blocks, points]: the values of each block, of a kurtosis their logarithm; NaN where nothing was."""
+        values = np.stack([self.values(sums) for sums in self.sums]) if len(self.sums) else np.zeros((0, len(self.at)))
+        with np.errstate(divide="ignore"):
+            return np.log(values) if self.kind == KURTOSIS else values
+
 
 def facts(events: Events, like: Events | None = None) -> dict[str, Fact]:
     """All facts of a tape; bins are those of `like`, the tape that it will be compared with."""

@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 
+from mmrl.calibrate.fits import file_of
+from mmrl.calibrate.study import Study
 from mmrl.data.events import CANCEL, LIMIT, TRADE, Events
 from mmrl.markets.contract import Messages, market_of, spec_of
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 from mmrl.tape.lobster import OPENING, SECONDS
 from mmrl.tape.stream import taped
@@ -15,6 +18,24 @@ from mmrl.tape.stream import taped
 KINDS = np.array([-1, LIMIT, CANCEL, CANCEL, TRADE], np.int8)
 """By LOBSTER's types of messages."""
 SECOND = 1_000_000_000
+
+
+def simulated_beside(found: Study, config: Config, seconds: float, seed: int, lots: int = 1) -> Events:
+    """The market without a maker, in ticks and lots of the data. `lots` of them are one share of the market.
+
+    A market whose other traders send no limit orders stands among those of the data: `replenished` in its file of
+    fits/. Raises ConfigError for a market without an order book.
+    """
+    if market_of(config).tape is not None:
+        return simulated(config, seconds, seed, lots, found.events.tick)
+    among = getattr(file_of(config.market.name), "replenished", None)
+    if among is None:
+        raise ConfigError(
+            f"the market '{config.market.name}' has no order book to compare with data: fit one that has and check it "
+            "(mmrl calibrate DATA --market order-flow -o FILE)"
+        )
+    events: Events = among(config.market, found, seconds, seed, lots)
+    return events
 
 
 def simulated(config: Config, seconds: float, seed: int, lots: int = 1, tick: float | None = None) -> Events:

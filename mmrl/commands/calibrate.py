@@ -13,13 +13,12 @@ from mmrl.calibrate.estimate import Estimate, by_name, fits_by_name
 from mmrl.calibrate.fits import Fitted, Wanted, fit
 from mmrl.calibrate.intensity import FORMS, Intensity
 from mmrl.calibrate.realism import Score, missed, realism
-from mmrl.calibrate.simulated import simulated
+from mmrl.calibrate.simulated import simulated_beside
 from mmrl.calibrate.source import clock, cut, source
 from mmrl.calibrate.study import Study, study
 from mmrl.data.events import Events
 from mmrl.data.recognise import read
 from mmrl.data.table import Options
-from mmrl.markets.contract import market_of
 from mmrl.plots.lines import panels
 from mmrl.plots.numbers import HALF
 from mmrl.plots.output import terminal_size
@@ -35,6 +34,8 @@ from mmrl.settings.sources import resolve
 RESULTS = ("profile", "book", "toke_yoshida", "depth", "rates", "queues", "sizes", "volatility", "hawkes", "intraday")
 HEIGHT, WIDEST = 14, 200
 """Of a row of charts: its lines, and its columns at most."""
+PLAIN = "order-flow"
+"""The market of plain Poisson orders that distances stand beside."""
 Z = 1.96
 """Standard errors in half of a 95 % interval."""
 
@@ -229,26 +230,22 @@ def distances(scores: Sequence[Score], fitted: MarketFile, events: Events, width
 
 def _wasserstein(s: Score) -> tuple[str, str, str, str]:
     d = s.distance
-    if math.isnan(d.wasserstein):
-        return "", "", "", ""
     plain = "" if s.poisson is None else f"{s.poisson.wasserstein:.3g}"
     interval = f"{d.wasserstein_low:.3g} - {d.wasserstein_high:.3g}"
     return f"{d.wasserstein:.3g}", interval, f"{s.floor.wasserstein:.3g}", plain
 
 
 def _simulated(events: Events, fitted: MarketFile, seed: int) -> tuple[Events, Events]:
-    """The fitted market, and a plain Poisson one of the same kind fitted to these data, each as long as the data."""
+    """The fitted market, and a plain Poisson one fitted to these data, each as long as the data."""
     config, _ = resolve({}, fitted=fitted)
-    if market_of(config).tape is None:
-        raise ConfigError(
-            f"--check {fitted.name}: the market '{config.market.name}' has no tape of messages to compare with data; "
-            "fit order-flow to them and check that (mmrl calibrate DATA --market order-flow -o FILE)"
-        )
-    seconds, lots = float(events.time_ns[-1] - events.time_ns[0]) / 1e9, int(fitted.source.get("lots_of_a_share", 1))
-    model = simulated(config, seconds, seed, lots, events.tick)
     found = study(events)
-    plain = fit(config.market.name, found, Wanted(queue_sizes=0, exponentials=0))
-    return model, simulated(build({"market": plain.settings}), seconds, seed, found.unit, events.tick)
+    seconds, lots = float(events.time_ns[-1] - events.time_ns[0]) / 1e9, int(fitted.source.get("lots_of_a_share", 1))
+    try:
+        model = simulated_beside(found, config, seconds, seed, lots)
+    except ConfigError as error:
+        raise ConfigError(f"--check {fitted.name}: {error}") from None
+    plain = fit(PLAIN, found, Wanted(queue_sizes=0, exponentials=0))
+    return model, simulated_beside(found, build({"market": plain.settings}), seconds, seed, found.unit)
 
 
 def _plain(score: Score) -> dict[str, Any]:

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from mmrl.calibrate.estimate import Estimate, Goodness
-from mmrl.calibrate.facts import DISTRIBUTION, KURTOSIS, RATIOS, facts
+from mmrl.calibrate.facts import DISTRIBUTION, KURTOSIS, RATIOS, Fact, facts
 from mmrl.calibrate.fits import Fitted, Wanted, fit, fittable
 from mmrl.calibrate.fits.book import RATES, SEEDS, equally_likely, nearest, orders_at_best
 from mmrl.calibrate.half_hour import at_half_hour
 from mmrl.calibrate.intraday import Course, Intraday
 from mmrl.calibrate.market_orders import market_orders
-from mmrl.calibrate.realism import Distance, Score, realism
+from mmrl.calibrate.realism import Distance, Score, distance, realism
 from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.sizes import sizes
 from mmrl.calibrate.source import clock, cut, moment, source
@@ -105,11 +105,34 @@ def test_a_tape_is_at_no_distance_from_itself_and_far_from_another() -> None:
     assert same["spread"].distance.wasserstein == 0.0 < far["spread"].distance.wasserstein
     d = far["spread"].distance
     assert d.wasserstein_low <= d.wasserstein <= d.wasserstein_high and d.wasserstein_low < d.wasserstein_high
-    assert math.isnan(far["kurtosis of 1 s returns"].distance.wasserstein_high)
+    for name in ("volatility signature", "autocorrelation of order signs"):
+        assert same[name].distance.wasserstein == 0.0 < far[name].distance.wasserstein
+        assert far[name].distance.wasserstein_low < far[name].distance.wasserstein_high
+
+
+def test_distances_of_curves_and_of_kurtosis_by_hand() -> None:
+    """Wasserstein is that of the values by block: 1 and 3 are as far from 2 and 2 as they can be at the same mean."""
+    rng = np.random.default_rng(0)
+
+    def curve(*blocks: tuple[float, float]) -> Fact:
+        sums = np.array([[a, b, 1.0, 1.0] if math.isfinite(b) else [a, 0.0, 1.0, 0.0] for a, b in blocks])
+        return Fact(RATIOS, sums, np.ones(2), np.array([1.0, 2.0]))
+
+    found = distance(curve((1, 0), (3, 4)), curve((2, 1), (2, 1)), rng)
+    # first point: means 2 and 2; second: 2 and 1. By block 1 and (1 + 3) / 2 apart.
+    assert [found.l1, found.wasserstein] == pytest.approx([(0 + 1) / 2, (1 + 2) / 2])
+    found = distance(curve((1, math.nan), (3, 4)), curve((2, 1), (2, 1), (2, 1)), rng)
+    assert found.wasserstein == pytest.approx((1 + 3) / 2)  # the block without a value says nothing
+    one, other = (
+        Fact(KURTOSIS, np.array([[4.0, 4.0, 4.0 * k] for k in ks]), np.ones(1), np.ones(1)) for ks in ((1, 9), (3, 3))
+    )
+    found = distance(one, other, rng)
+    assert found.l1 == pytest.approx(math.log(5 / 3))
+    assert found.wasserstein == pytest.approx(math.log(3))
 
 
 def test_a_fact_in_few_numbers() -> None:
-    apart = Distance(0.0, 0.0, 0.0, 0.0)
+    apart = Distance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     spread = Score("spread", DISTRIBUTION, (1.0, 2.0, 3.0), (0.6, 0.3, 0.1), (0.2, 0.7, 0.1), apart, apart, None)
     assert spread.beside() == [("median", 1.0, 2.0), ("90 %", 2.0, 2.0)]
     curve = Score("response", RATIOS, (0.1, 1.0, 30.0), (0.2, 0.3, 0.4), (0.5, 0.6, 0.7), apart, apart, None)
@@ -143,13 +166,26 @@ def test_json_tells_where_notes_were_met_and_how_well_each_fit_does() -> None:
     assert "note: 2 gaps, first at a.csv:7" in list(report(found, fitted, about, 80))
 
 
-def test_a_market_without_a_tape_is_not_checked(tmp_path: Path) -> None:
+def test_a_market_without_an_order_book_is_not_checked(tmp_path: Path) -> None:
     file = tmp_path / "m.toml"
-    file.write_text(market_toml({"name": "book"}, {}, {"files": ["a.csv"], "sha256": ["0"]}))
-    with pytest.raises(ConfigError, match=r"m\.toml: the market 'book' has no tape .* fit order-flow"):
-        check(alternating(12), str(file), 0, True)
+    file.write_text(market_toml({"name": "avellaneda-stoikov"}, {}, {"files": ["a.csv"], "sha256": ["0"]}))
+    with pytest.raises(ConfigError, match=r"--check m\.toml: the market 'avellaneda-stoikov' has no order book"):
+        check(order_flow(1, 3_000)[0], str(file), 0, True)
     with pytest.raises(ConfigError, match=r"--check .*absent\.toml cannot be read"):
         check(alternating(12), str(tmp_path / "absent.toml"), 0, True)
+
+
+def test_a_fitted_book_is_checked_among_the_limit_orders_of_the_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape, _ = order_flow(1, 6_000)
+    file = tmp_path / "m.toml"
+    calibrate(tape, "book", Wanted(), str(file), False, True)
+    capsys.readouterr()
+    check(tape, str(file), 0, True)
+    scores = {fact["fact"]: fact for fact in json.loads(capsys.readouterr().out)["facts"]}
+    assert len(scores) == 14 and scores["sizes of limit orders"]["met"]
+    assert sum(fact["met"] for fact in scores.values()) >= 5
 
 
 def test_times_of_the_day() -> None:

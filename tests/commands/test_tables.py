@@ -201,7 +201,7 @@ def test_what_follows_the_sign_is_half_of_the_interval() -> None:
 
 def test_check() -> None:
     tape, _ = order_flow(1, 300)
-    far, near = Distance(0.123, 0.1, 0.15, 12.3, 11.1, 13.4), Distance(0.2, 0.19, 0.21)
+    far, near = Distance(0.123, 0.1, 0.15, 12.3, 11.1, 13.4), Distance(0.2, 0.19, 0.21, 2.5, 2.25, 2.75)
     scores = [
         Score("times between events in seconds of the clock", KURTOSIS, (0.5,), (1.25,), (2.5,), far, near, near),
         Score("spread", DISTRIBUTION, (1.0, 3.0), (0.6, 0.4), (0.2, 0.8), near, far, None),
@@ -209,7 +209,11 @@ def test_check() -> None:
     fitted = MarketFile("market.toml", "", "0" * 64, {"files": ["a.csv"]})
     for width in WIDTHS:
         lines = list(calibrate.distances(scores, fitted, tape, width))
-        holds(lines, width, [[0.123, 0.1, 0.15, 12.3, 11.1, 13.4, 0.2], [0.2, 0.19, 0.21, 0.123], [1.25, 2.5]])
+        holds(
+            lines,
+            width,
+            [[0.123, 0.1, 0.15, 12.3, 11.1, 13.4, 0.2, 2.5], [0.2, 0.19, 0.21, 0.123, 2.25, 2.75], [1.25, 2.5]],
+        )
 
 
 def test_quote() -> None:

@@ -1,10 +1,12 @@
-"""What each market takes from the data: one file a market, called as it is, with a function `fit`."""
+"""What each market takes from the data: one file a market, called as it is, with a function `fit`, and `replenished` if
+its own traders send no limit orders (`simulated_beside`)."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from mmrl.calibrate.intensity import TOKE_YOSHIDA
@@ -67,11 +69,16 @@ def fittable() -> list[str]:
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
 
 
+def file_of(market: str) -> ModuleType | None:
+    """Its file here, or None."""
+    return importlib.import_module(f"{__name__}.{market.replace('-', '_')}") if market in fittable() else None
+
+
 def fit(market: str, found: Study, wanted: Wanted = Wanted()) -> Fitted:
     """A market that agrees with a day. ConfigError where the market or the data do not do."""
-    if market not in fittable():
+    module = file_of(market)
+    if module is None:
         raise ConfigError(f"--market {market} cannot be fitted to data: use {', '.join(fittable())}")
-    module = importlib.import_module(f"{__name__}.{market.replace('-', '_')}")
     fitted: Fitted = module.fit(found, wanted)
     if wanted.half_hour is None:
         return fitted

@@ -9,6 +9,7 @@ the best divided by the mean number of orders there.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from mmrl.calibrate.fits import Fitted, Rate, Wanted
 from mmrl.calibrate.intensity import BOOK
 from mmrl.calibrate.sizes import Sizes
 from mmrl.calibrate.study import Study, pair, significant
+from mmrl.data.events import Events
+from mmrl.markets.book.settings import Settings
+from mmrl.settings.market import MarketSettings
 
 SEEDS = 250
 """Orders a side: `book_size` shares in pairs of orders of book_size / 500 shares each."""
@@ -78,6 +82,13 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
         BOOK.name,
         share,
     )
+
+
+def replenished(settings: MarketSettings, found: Study, seconds: float, seed: int, lots: int) -> Events:
+    """The market without a maker, among limit orders and cancellations as the data have them."""
+    from mmrl.calibrate import replenished as among  # it compiles
+
+    return among.replenished(cast(Settings, settings), among.background(found), found.events, seconds, seed, lots)
 
 
 def lots_of_a_share(found: Study) -> int:
