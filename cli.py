@@ -713,6 +713,10 @@ def calibrate(
         Literal["market", "all"] | None,
         typer.Option(help="order-flow: market orders excite each other, or all kinds of events. (default: market)"),
     ] = None,
+    efficient_price: Annotated[
+        Literal["fitted", "none"] | None,
+        typer.Option(help="order-flow: a price that nobody sees, towards which orders lean. (default: none)"),
+    ] = None,
     half_hour: Annotated[
         str | None,
         typer.Option(metavar="HH:MM", help="Fit the rates of orders of this half hour, not of the whole span."),
@@ -738,7 +742,7 @@ def calibrate(
     if check is not None:
         calibration.check(events, check, seed or 0, json_)
     else:
-        wanted = Wanted(queue_sizes, exponentials, hawkes_kinds, half_hour)
+        wanted = Wanted(queue_sizes, exponentials, hawkes_kinds, half_hour, efficient_price)
         calibration.calibrate(events, market or "book", wanted, output, force, json_)
 
 

@@ -103,7 +103,8 @@ def _load(files: tuple[str, ...], _: tuple[int, ...]) -> Loaded:
         if len(files) == 2:
             from stable_baselines3.common.save_util import load_from_pkl
 
-            statistics = load_from_pkl(files[1])
+            with open(files[1], "rb") as file:  # which stays open where it cannot be read, if given by name
+                statistics = load_from_pkl(file)
             assert isinstance(statistics, VecNormalize)
             statistics.training = False
     except Exception as error:  # whatever a file of others may hold

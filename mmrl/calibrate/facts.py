@@ -65,7 +65,7 @@ def facts(events: Events, like: Events | None = None) -> dict[str, Fact]:
         "times between events": _waits(events, _edges(_log_waits(reference)[0])),
         "sizes of limit orders": _sizes(events, _limit_sizes, _edges(_limit_sizes(reference)[0])),
         "sizes of market orders": _sizes(events, _market_sizes, _edges(_market_sizes(reference)[0])),
-        "volatility signature": _signature(events),
+        "volatility signature": signature(events),
         **{f"kurtosis of {s} s returns": _kurtosis(events, s) for s in (1, 10, 60)},
         "autocorrelation of 1 s returns": _autocorrelation(*_returns(events, 1.0)),
         "autocorrelation of absolute 1 s returns": _absolute(events),
@@ -164,7 +164,7 @@ def _ratios(numerators: Floats, denominators: Floats, time_ns: Ints, at: Floats)
     return Fact(RATIOS, block_sums(columns, block, blocks), np.ones(numerators.shape[1]), at)
 
 
-def _signature(events: Events) -> Fact:
+def signature(events: Events) -> Fact:
     """Variance a second, squared ticks, of returns over each interval."""
     found = []
     for seconds in SIGNATURE:

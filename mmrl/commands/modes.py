@@ -138,6 +138,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
                 "--queue-sizes",
                 "--exponentials",
                 "--hawkes-kinds",
+                "--efficient-price",
                 "--half-hour",
                 "--output",
                 "--force",

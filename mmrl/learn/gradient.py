@@ -76,7 +76,7 @@ def _by_autograd(
         clipped = (ratio_less_one.abs() > config.training.clip).sum()
         sums = (policy_sum, entropy_sum, kl_sum, clipped.to(policy_sum.dtype))
         totals += torch.stack([s.detach() for s in sums])
-    return (totals.double() / size).tolist()  # the minibatch's only host round trip besides the norm
+    return [total / size for total in totals.tolist()]  # the minibatch's only host round trip besides the norm
 
 
 def _compiled(

@@ -58,6 +58,8 @@ def test_every_row_is_the_book_that_the_rows_before_add_up_to() -> None:
                     assert queues[side, price] == size, k
                 queues[side, price] = size
                 known.add((side, price))
+            else:
+                assert max((n for (which, _), n in queues.items() if which == side), default=0) <= 0, k
         at = (int(tape.side[k]), int(tape.price[k]))
         change = int(tape.size[k]) if tape.kind[k] == LIMIT else -int(tape.size[k])
         queues[at] = queues.get(at, 0) + change

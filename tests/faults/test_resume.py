@@ -58,10 +58,11 @@ def test_resume_is_exact(
     trained(nursery, tmp_path / "parts", *settings, str(stops[0]))
     shutil.copytree(tmp_path / "parts" / "run", tmp_path / "twin" / "run")
     assert equal(straight, gone_on(nursery, tmp_path / "parts", *stops[1:]))
-    assert not equal(straight, gone_on(nursery, tmp_path / "twin", stops[-1], mutant="no_random_state"))
+    if "-np" not in ALGORITHMS[algorithm]:  # which learns from the whole batch at once, and draws no minibatches
+        assert not equal(straight, gone_on(nursery, tmp_path / "twin", stops[-1], mutant="no_random_state"))
+        caught(8, f"{algorithm} on {engine} resumed without its random state: differs")
     parts = "stopped at 1, 7 and 30 of 60" if complete else "stopped at 1 of 2"
     figure(8, f"{algorithm} on {engine}, {parts}: metrics and weights", "equal", "equal")
-    caught(8, f"{algorithm} on {engine} resumed without its random state: differs")
 
 
 @pytest.mark.nightly

@@ -53,12 +53,16 @@ class Wanted:
     half_hour: str | None = None
     """When it begins (HH:MM), if the market shall have the rates of a half hour, not those of the whole span."""
 
+    efficient_price: str | None = None
+    """"fitted" or "none": whether orders lean towards a price that nobody sees."""
+
     def refuse_all(self, market: str) -> None:
         """ConfigError for choices that a market does not have."""
         for option, value in (
             ("--queue-sizes", self.queue_sizes),
             ("--exponentials", self.exponentials),
             ("--hawkes-kinds", self.hawkes_kinds),
+            ("--efficient-price", self.efficient_price),
         ):
             if value is not None:
                 raise ConfigError(f"{option} = {value} has no effect on the market {market}: drop it")

@@ -19,6 +19,7 @@ from mmrl.calibrate.excitation_kinds import KINDS
 from mmrl.calibrate.fits import Fitted, Rate, Wanted
 from mmrl.calibrate.hawkes import NOTHING, Hawkes, fit_hawkes
 from mmrl.calibrate.hawkes_kinds import HawkesKinds, fit_kinds
+from mmrl.calibrate.informed import Informed, fit_informed
 from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive
 from mmrl.calibrate.study import DISTANCES, LONGEST, Study, pair, significant
 from mmrl.settings.declare import ConfigError
@@ -74,9 +75,28 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
         "size_law": "table",
     }
     how = f"rates by distance and {f'queue up to {longest}' if longest else 'no queue'}, both sides as one; "
-    how += how_excited
-    return Fitted(
-        {**head, **values, **tables}, errors, how + f"a share is {found.unit} lots; time in minutes", lots=found.unit
+    settings = {**head, **values, **tables}
+    leaning, how_informed = informed(found, settings) if wanted.efficient_price == "fitted" else (None, "")
+    if leaning:
+        settings |= leaning.settings
+        found_errors = {"efficient_volatility": leaning.volatility.error, "informed_share": leaning.share.error}
+        errors |= {name: significant(error, 3) for name, error in found_errors.items() if math.isfinite(error)}
+    how += how_excited + how_informed + f"a share is {found.unit} lots; time in minutes"
+    return Fitted(settings, errors, how, lots=found.unit)
+
+
+def informed(found: Study, settings: dict[str, Any]) -> tuple[Informed | None, str]:
+    """The efficient price, and how it was found; None where the mid does not move more as in the data with it."""
+    moves = found.volatility
+    if moves is None:
+        return None, ""
+    sigma = moves.two_scale.ticks_per_root_second.times(math.sqrt(MINUTE))
+    leaning = fit_informed(found.events, settings, sigma, found.profile.spread.value, found.unit)
+    if leaning is None or not leaning.better:
+        return None, "no efficient price: the mid moves no more as in the data with one; "
+    return leaning, (
+        "efficient price and how orders lean towards it by indirect inference from the volatility signature (mean "
+        f"|ln ratio| {leaning.fit.value:.2f}, without {leaning.without.value:.2f}); "
     )
 
 

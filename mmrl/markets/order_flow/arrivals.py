@@ -65,6 +65,20 @@ def _market_rate(p, s, side, spread):
 
 
 @inlined
+def leaning(p, s, kind):
+    """By how much a kind of order is likelier since the efficient price is not the mid.
+
+    If it is above, more is bought, fewer bids are cancelled and more are sent, and of asks the contrary.
+    """
+    if not (p.rules.all_informed or (kind >= MARKET and p.rules.efficient_rate > 0.0)):
+        return 1.0
+    away = 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[BEST + BID] - s.book.meta[BEST + ASK])
+    lean = p.rules.informed_share * math.tanh(p.rules.informed * away)
+    rises = (kind & 1) == ASK if kind >= CANCEL else (kind & 1) == BID
+    return 1.0 + lean if rises else 1.0 - lean
+
+
+@inlined
 def rates(p, s):
     """Fill the rates of all kinds of events; returns their sum."""
     distances = p.rules.distances
@@ -86,11 +100,8 @@ def rates(p, s):
         s.book.rates[CANCEL + side] = cancel + last * (s.book.meta[COUNT + side] - near)
         s.book.rates[MARKET + side] = _market_rate(p, s, side, ask - bid)
     if p.rules.efficient_rate > 0.0:
-        lean = math.tanh(
-            p.rules.informed * 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[BEST + BID] - s.book.meta[BEST + ASK])
-        )
-        s.book.rates[MARKET + BID] *= 1.0 - lean
-        s.book.rates[MARKET + ASK] *= 1.0 + lean
+        for kind in range(LIMIT if p.rules.all_informed else MARKET, DRIFT):
+            s.book.rates[kind] *= leaning(p, s, kind)
         away = p.rules.efficient_pull * 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[ANCHOR])
         s.book.rates[DRIFT] = 0.5 * p.rules.efficient_rate * max(1.0 - away, 0.0)
         s.book.rates[DRIFT + 1] = 0.5 * p.rules.efficient_rate * max(1.0 + away, 0.0)
@@ -122,13 +133,18 @@ def excite(p, s, kind):
 
 
 @inlined
-def unexcited(p, s, kind, r):
-    """Where a rate r of a kind falls among those without excitation: excited events choose as others do."""
+def of_tables(p, s, kind, r):
+    """Where a rate r of a kind falls among those of the tables: excited and informed orders choose as others do."""
     excited = 0.0
     if kind >= p.rules.first_excited:
         for e in range(p.rules.exponentials):
             excited += s.book.excitation[kind, e]
-    return r * max(1.0 - excited / s.book.rates[kind], 0.0) if excited > 0.0 else r
+    if excited > 0.0:
+        r *= max(1.0 - excited / s.book.rates[kind], 0.0)
+    if not p.rules.all_informed:
+        return r
+    likelier = leaning(p, s, kind)
+    return r / likelier if likelier > 0.0 else 0.0  # of a kind that only excitation brings
 
 
 @inlined

@@ -13,9 +13,9 @@ from mmrl.markets.order_flow.arrivals import (
     excite,
     limit_order,
     market_order,
+    of_tables,
     rates,
     size,
-    unexcited,
 )
 from mmrl.markets.order_flow.maker import arrive, close, next_effect, schedule, send
 from mmrl.markets.order_flow.queues import add, best, clear, others_at, outwards, shares_ahead, withdraw_price
@@ -131,9 +131,9 @@ def _event(p, s, rng, r):
         if taken > 0:
             note_trade(s, side, taken)
     elif kind >= CANCEL:
-        cancellation(p, s, side, unexcited(p, s, kind, r))
+        cancellation(p, s, side, of_tables(p, s, kind, r))
     else:
-        limit_order(p, s, rng, side, unexcited(p, s, kind, r))
+        limit_order(p, s, rng, side, of_tables(p, s, kind, r))
     excite(p, s, kind)
     renew(p, s, rng)
     settle(s)

@@ -128,7 +128,7 @@ class Settings(MarketSettings):
         max_length=18 * MOST_EXPONENTIALS,
     )
     efficient_price: Literal["none", "random-walk", "ornstein-uhlenbeck"] = option(
-        "none", "A price that nobody sees and towards which market orders lean"
+        "none", "A price that nobody sees and towards which orders lean"
     )
     efficient_volatility: float = option(
         1.0, "Ticks that the efficient price moves in a minute", applies=_EFFICIENT, gt=0, le=1e3
@@ -138,10 +138,18 @@ class Settings(MarketSettings):
     )
     informed: float = option(
         0.5,
-        "How strongly market orders lean towards the efficient price: rates 1 +- tanh(informed * ticks from the mid)",
+        "How strongly orders lean towards the efficient price: rates 1 +- tanh(informed * ticks from the mid)",
         applies=_EFFICIENT,
         ge=0,
         le=100,
+    )
+    informed_share: float = option(
+        1.0, "Share of the traders who know the efficient price; others do not lean", applies=_EFFICIENT, gt=0, le=1
+    )
+    informed_orders: Literal["market", "all"] = option(
+        "market",
+        "Orders that lean towards the efficient price: market orders, or limit orders and cancellations too",
+        applies=_EFFICIENT,
     )
     warm_up: float = option(10.0, "Minutes that the book lives before the episode begins", ge=0, le=10_000)
     decide_by: Literal["time", "events"] = option(

@@ -104,6 +104,8 @@ RULES = record_type(
         ("efficient_rate", np.float64),  # jumps of the efficient price by a tick, up or down
         ("efficient_pull", np.float64),  # by which a jump back is likelier, per tick from the start
         ("informed", np.float64),
+        ("informed_share", np.float64),
+        ("all_informed", np.int64),  # limit orders and cancellations lean too
         ("redraws", np.int64),  # a best queue that runs empty moves the price, and both are drawn anew
         ("warm_up", np.float64),
         ("interval", np.float64),  # from one decision to the next; infinite if events decide
@@ -206,6 +208,8 @@ def _rules(m: Settings) -> dict[str, Any]:
         "efficient_rate": m.efficient_volatility**2 if moves else 0.0,
         "efficient_pull": m.efficient_reversion / m.efficient_volatility**2 if reverts else 0.0,
         "informed": m.informed if moves else 0.0,
+        "informed_share": m.informed_share,
+        "all_informed": moves and m.informed_orders == "all",
         "redraws": m.depletion == "redraw",
         "interval": m.decision_interval if m.decide_by == "time" else math.inf,
         "events": m.decision_events if m.decide_by == "events" else 2**62,

@@ -230,6 +230,7 @@ class ReferenceMarket:
         """Limit orders, cancellations, market orders against bids and asks, and the efficient price, up and down."""
         m = self.settings
         limit, cancel, market, drift = [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]
+        self.leaned = [1.0] * 4
         for side in (BID, ASK):
             near = 0
             for i in range(m.fitted):
@@ -242,8 +243,12 @@ class ReferenceMarket:
             cancel[side] += m.cancel_rates[-1] * (self.others(side) - near)
             market[side] = self.market_rate(side)
         if m.efficient_price != "none":
-            lean = math.tanh(m.informed * (self.efficient - self.mid))
+            lean = m.informed_share * math.tanh(m.informed * (self.efficient - self.mid))
             market = [market[BID] * (1 - lean), market[ASK] * (1 + lean)]
+            if m.informed_orders == "all":  # a seller who knows better waits, and withdraws
+                limit = [limit[BID] * (1 + lean), limit[ASK] * (1 - lean)]
+                cancel = [cancel[BID] * (1 - lean), cancel[ASK] * (1 + lean)]
+                self.leaned = [1 + lean, 1 - lean, 1 - lean, 1 + lean]
             away = 0.0
             if m.efficient_price == "ornstein-uhlenbeck":
                 away = m.efficient_reversion / m.efficient_volatility**2 * (self.efficient - self.anchor)
@@ -313,6 +318,7 @@ class ReferenceMarket:
         else:
             if rates[kind] > self.unexcited[kind]:  # excited events choose among prices and orders as all do
                 r *= self.unexcited[kind] / rates[kind]
+            r = r / self.leaned[kind] if self.leaned[kind] else 0.0
             if kind >= 2:
                 self.cancellation(side, r)
             else:

@@ -23,6 +23,7 @@ CHANGES = {
     "two quotes, market orders, informed": {
         "quotes": 2, "actions": "limit+market", "efficient_price": "random-walk", "informed": 0.5,
     },
+    "all informed": {"efficient_price": "random-walk", "informed": 1.0, "informed_orders": "all"},
     "sizes, excitation, latency": {
         "size_law": "geometric", "limit_size": 2.0, "latency_law": "exponential", "latency": 0.1, **ALL_KINDS,
     },

@@ -161,6 +161,17 @@ def test_the_efficient_price_moves_as_told_and_the_mid_follows_it() -> None:
     assert np.corrcoef(price[:-10], price[10:])[0, 1] == pytest.approx(np.exp(-1), abs=0.06)
 
 
-def test_without_strength_it_is_the_plain_market() -> None:
-    plain, blind = tape_of(20_000), tape_of(20_000, efficient_price="random-walk", informed=0.0)
-    assert np.array_equal(plain, blind)
+def test_where_all_orders_lean_the_mid_follows_sooner() -> None:
+    """Queues of five times as many orders, which market orders alone hardly move."""
+    deep = {"limit_rates": (9.0, 7.5, 5.5, 4.5, 4.0), "efficient_price": "random-walk", "efficient_volatility": 1.5}
+    far = {}
+    for orders in ("market", "all"):
+        price, mid = efficient_path(3_000, informed=1.0, informed_orders=orders, **deep)
+        far[orders] = np.abs(price - mid).mean()
+    assert far["all"] < 3 < 3 * far["all"] < far["market"]
+
+
+@pytest.mark.parametrize("orders", ["market", "all"])
+def test_without_strength_it_is_the_plain_market(orders: str) -> None:
+    blind = tape_of(20_000, efficient_price="random-walk", informed=0.0, informed_orders=orders)
+    assert np.array_equal(tape_of(20_000), blind)
