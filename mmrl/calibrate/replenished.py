@@ -85,15 +85,16 @@ def replenished(
     queues[BUY, half] = queues[SELL, half + 1] = max(round(others.limit_sizes[:, 0].mean()), 1)
     state = State(np.array([-WARM_UP, half + 0.5]), queues, best, queues.sum(axis=1), np.zeros(6), stream)
     out = np.empty((MOST_EVENTS, COLUMNS), np.int64)
+    law, scale = parameters(settings), Scale(root, drift, like.tick, float(lots))
     pieces = []
     while state.numbers[NOW] < seconds:
-        until = min(state.numbers[NOW] + PIECE, seconds) if state.numbers[NOW] >= 0 else 0.0
-        count = play(parameters(settings), others, Scale(root, drift, like.tick, float(lots)), state, until, out)
+        until = min(state.numbers[NOW] + PIECE, seconds)
+        count = play(law, others, scale, state, until, out)
         if count > len(out):
             raise ConfigError(
                 f"more than {len(out)} events in {PIECE:g} s are too many to simulate: lower market.intensity"
             )
-        if state.numbers[NOW] > 0:
+        if until > 0:
             pieces.append(out[:count].copy())
     rows = np.concatenate(pieces)
     for column in (PRICE, BID_PRICE, ASK_PRICE):

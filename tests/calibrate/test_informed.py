@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +14,11 @@ from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.informed import Informed, fit_informed
 from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.study import study
+from mmrl.calibrate.volatility import volatility
+from mmrl.data.events import Events
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
-from tests.calibrate.tapes import order_flow
+from tests.calibrate.tapes import Recovered, order_flow
 
 MARKET: dict[str, Any] = {
     "name": "order-flow",
@@ -23,23 +26,50 @@ MARKET: dict[str, Any] = {
     "cancel_rates": (4.0, 1.5, 1.0),
     "market_rates": (15.0,),
 }
-TRUTH = {"efficient_price": "random-walk", "informed_orders": "all", "efficient_volatility": 4.0, "informed_share": 0.6}
+TRUTH: dict[str, Any] = {
+    "efficient_price": "random-walk",
+    "informed_orders": "all",
+    "efficient_volatility": 4.0,
+    "informed_share": 0.6,
+}
+
+
+def known(seed: int) -> Events:
+    return simulated(build({"market": {**MARKET, **TRUTH, "informed": 0.8}}), 6 * 3600.0, seed)
+
+
+def fitted(tape: Events) -> Informed:
+    """As calibrate does; the mean spread that it would take is given."""
+    found = fit_informed(tape, MARKET, volatility(tape).two_scale.ticks_per_root_second.times(math.sqrt(60.0)), 1 / 0.8)
+    assert found is not None
+    return found
 
 
 @pytest.mark.slow
 def test_a_known_efficient_price_is_found_again() -> None:
-    tape = simulated(build({"market": {**MARKET, **TRUTH, "informed": 0.8}}), 6 * 3600.0, 7)
-    found = fit_informed(tape, MARKET, Estimate(4.4, 0.6, 72), 1 / 0.8)
-    assert found is not None and found.better
-    assert abs(found.volatility.z(4.0)) < 4 and 0 < found.volatility.error < 1
-    assert abs(found.share.value - 0.6) < 0.25
-    assert found.fit.value < 0.2 < found.without.value
+    found = fitted(known(8))
+    assert abs(found.volatility.z(4.0)) < 3 and 0 < found.volatility.error < 0.6
+    assert abs(found.share.z(0.6)) < 3 and 0 < found.share.error < 0.15
+    assert found.better and found.fit.value < 0.3 < found.without.value
     assert found.settings == {
         **TRUTH, "informed": 0.8, "efficient_volatility": pytest.approx(found.volatility.value, rel=1e-5),
         "informed_share": pytest.approx(found.share.value, rel=1e-5),
     }  # fmt: skip
     again = build({"market": {**MARKET, **found.settings}})
     assert again.market.efficient_price == "random-walk"  # type: ignore[attr-defined]
+
+
+@pytest.mark.nightly
+def test_it_is_found_again_in_twenty_tapes() -> None:
+    """At the end of the grid a share has no error, and says nothing."""
+    recovered = Recovered()
+    for seed in range(7, 27):
+        found = fitted(known(seed))
+        recovered.add("volatility", found.volatility, TRUTH["efficient_volatility"])
+        if math.isfinite(found.share.error):
+            recovered.add("share", found.share, TRUTH["informed_share"])
+    assert len(recovered.z["share"]) >= 15
+    recovered.check(0.85)
 
 
 def test_what_helps_and_what_does_not() -> None:

@@ -94,9 +94,10 @@ def informed(found: Study, settings: dict[str, Any]) -> tuple[Informed | None, s
     leaning = fit_informed(found.events, settings, sigma, found.profile.spread.value, found.unit)
     if leaning is None or not leaning.better:
         return None, "no efficient price: the mid moves no more as in the data with one; "
+    edge = "" if math.isfinite(leaning.share.error) else ", the share at the end of its range"
     return leaning, (
-        "efficient price and how orders lean towards it by indirect inference from the volatility signature (mean "
-        f"|ln ratio| {leaning.fit.value:.2f}, without {leaning.without.value:.2f}); "
+        "efficient price and share of the traders who know it by indirect inference from the volatility signature (mean "
+        f"|ln ratio| {leaning.fit.value:.2f}, without {leaning.without.value:.2f}{edge}); "
     )
 
 

@@ -65,17 +65,17 @@ def _market_rate(p, s, side, spread):
 
 
 @inlined
-def leaning(p, s, kind):
-    """By how much a kind of order is likelier since the efficient price is not the mid.
-
-    If it is above, more is bought, fewer bids are cancelled and more are sent, and of asks the contrary.
-    """
-    if not (p.rules.all_informed or (kind >= MARKET and p.rules.efficient_rate > 0.0)):
-        return 1.0
+def _lean(p, s):
+    """How much likelier orders are that lean towards the efficient price; below 0 if it is below the mid."""
     away = 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[BEST + BID] - s.book.meta[BEST + ASK])
-    lean = p.rules.informed_share * math.tanh(p.rules.informed * away)
-    rises = (kind & 1) == ASK if kind >= CANCEL else (kind & 1) == BID
-    return 1.0 + lean if rises else 1.0 - lean
+    return p.rules.informed_share * math.tanh(p.rules.informed * away)
+
+
+@inlined
+def _raises(kind):
+    """1 for orders that raise the price: those that buy, bids that are sent, asks that are cancelled; -1 for others."""
+    side = kind & 1
+    return 2 * side - 1 if kind >= CANCEL else 1 - 2 * side
 
 
 @inlined
@@ -100,8 +100,9 @@ def rates(p, s):
         s.book.rates[CANCEL + side] = cancel + last * (s.book.meta[COUNT + side] - near)
         s.book.rates[MARKET + side] = _market_rate(p, s, side, ask - bid)
     if p.rules.efficient_rate > 0.0:
+        lean = _lean(p, s)
         for kind in range(LIMIT if p.rules.all_informed else MARKET, DRIFT):
-            s.book.rates[kind] *= leaning(p, s, kind)
+            s.book.rates[kind] *= 1.0 + _raises(kind) * lean
         away = p.rules.efficient_pull * 0.5 * (s.book.meta[EFFICIENT] - s.book.meta[ANCHOR])
         s.book.rates[DRIFT] = 0.5 * p.rules.efficient_rate * max(1.0 - away, 0.0)
         s.book.rates[DRIFT + 1] = 0.5 * p.rules.efficient_rate * max(1.0 + away, 0.0)
@@ -143,7 +144,7 @@ def of_tables(p, s, kind, r):
         r *= max(1.0 - excited / s.book.rates[kind], 0.0)
     if not p.rules.all_informed:
         return r
-    likelier = leaning(p, s, kind)
+    likelier = 1.0 + _raises(kind) * _lean(p, s)
     return r / likelier if likelier > 0.0 else 0.0  # of a kind that only excitation brings
 
 
