@@ -30,6 +30,8 @@ WITHIN = 3.0
 WIDEST = 0.6
 """Of the volatility, where these are more, or not known."""
 STEPS = 7
+FURTHEST = math.log(1e3)
+"""In ln variance."""
 SHARES = tuple(np.linspace(0.05, 0.95, STEPS).tolist())
 """Of traders who know it."""
 NEAR = 0.5
@@ -99,10 +101,13 @@ def fit_informed(
     informed = {"efficient_price": "random-walk", "informed_orders": "all", "informed": 1.0 / spread}
 
     def moving(**more: Any) -> Floats:
-        tape = simulated(build({"market": {**settings, **more}}), seconds, 0, lots, events.tick)
-        found = signature(tape)
+        config = build({"market": {**settings, **more}})
+        try:
+            found = signature(simulated(config, seconds, 0, lots, events.tick))
+        except MemoryError:  # queues grow without end: no market to compare with
+            return np.asarray(wanted + FURTHEST)
         with np.errstate(divide="ignore"):
-            return np.maximum(np.log(found.values(found.sums.sum(axis=0))), wanted - math.log(1e3))
+            return np.maximum(np.log(found.values(found.sums.sum(axis=0))), wanted - FURTHEST)
 
     def knowing(multiple: float, share: float) -> Floats:
         return moving(**informed, efficient_volatility=root_minute * multiple, informed_share=share)

@@ -96,8 +96,8 @@ def informed(found: Study, settings: dict[str, Any]) -> tuple[Informed | None, s
         return None, "no efficient price: the mid moves no more as in the data with one; "
     edge = "" if math.isfinite(leaning.share.error) else ", the share at the end of its range"
     return leaning, (
-        "efficient price and share of the traders who know it by indirect inference from the volatility signature (mean "
-        f"|ln ratio| {leaning.fit.value:.2f}, without {leaning.without.value:.2f}{edge}); "
+        "efficient price and share of the traders who know it by indirect inference from the volatility signature "
+        f"(mean |ln ratio| {leaning.fit.value:.2f}, without {leaning.without.value:.2f}{edge}); "
     )
 
 
