@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mmrl.calibrate import informed
 from mmrl.calibrate.estimate import Estimate, Goodness
 from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.informed import Informed, fit_informed
@@ -89,3 +90,17 @@ def test_it_is_fitted_on_demand_and_of_order_flow_only() -> None:
     assert "efficient_price" not in fit("order-flow", found, Wanted(exponentials=0)).settings
     with pytest.raises(ConfigError, match="--efficient-price = fitted has no effect on the market book: drop it"):
         fit("book", found, Wanted(efficient_price="fitted"))
+    unknown = replace(found, volatility=None, missing={"volatility": "too short"})
+    with pytest.raises(ConfigError, match="order-flow needs an estimate of volatility: too short"):
+        fit("order-flow", unknown, Wanted(exponentials=0, efficient_price="fitted"))
+
+
+def test_a_market_without_end_is_no_fit_but_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = known(8)
+
+    def growing(*_: Any) -> Events:
+        raise MemoryError("more orders rest than there is room for")
+
+    monkeypatch.setattr(informed, "simulated", growing)
+    found = fit_informed(tape, MARKET, Estimate(4.0, 0.4, 72), 1.0)
+    assert found is not None and not found.better

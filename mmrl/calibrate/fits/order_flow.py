@@ -87,10 +87,7 @@ def fit(found: Study, wanted: Wanted) -> Fitted:
 
 def informed(found: Study, settings: dict[str, Any]) -> tuple[Informed | None, str]:
     """The efficient price, and how it was found; None where the mid does not move more as in the data with it."""
-    moves = found.volatility
-    if moves is None:
-        return None, ""
-    sigma = moves.two_scale.ticks_per_root_second.times(math.sqrt(MINUTE))
+    sigma = found.needed("volatility", "order-flow").two_scale.ticks_per_root_second.times(math.sqrt(MINUTE))
     leaning = fit_informed(found.events, settings, sigma, found.profile.spread.value, found.unit)
     if leaning is None or not leaning.better:
         return None, "no efficient price: the mid moves no more as in the data with one; "
