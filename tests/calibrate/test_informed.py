@@ -51,7 +51,7 @@ def test_a_known_efficient_price_is_found_again() -> None:
     found = fitted(known(8))
     assert abs(found.volatility.z(4.0)) < 3 and 0 < found.volatility.error < 0.6
     assert abs(found.share.z(0.6)) < 3 and 0 < found.share.error < 0.15
-    assert found.better and found.fit.value < 0.3 < found.without.value
+    assert found.better and found.fit.value < 0.15 < found.without.value
     assert found.settings == {
         **TRUTH, "informed": 0.8, "efficient_volatility": pytest.approx(found.volatility.value, rel=1e-5),
         "informed_share": pytest.approx(found.share.value, rel=1e-5),
