@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mmrl.kernels.play import OBSERVATION_CLIP
+from mmrl.kernels.tensor_devices import real_type
 from mmrl.markets.contract import Spec
 from mmrl.rollout.quoters import Quoter
 
@@ -20,7 +21,7 @@ class TensorMaker:
         self, spec: Spec, policy: Any, normaliser: Any, generator: torch.Generator, device: torch.device
     ) -> None:
         self.policy, self.generator, self.spec = policy, generator, spec
-        self.real = torch.float32 if device.type == "mps" else torch.float64
+        self.real = real_type(device)
 
         def tensor(values: Any) -> Tensor:
             return torch.tensor(values, dtype=self.real, device=device)

@@ -9,11 +9,18 @@ import torch
 from scipy import stats
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.kernels import kernels_per_step
+from mmrl.kernels import tensor_devices
 from mmrl.kernels.account import DISCARDED
 from mmrl.kernels.random import next_word, normal, poisson, seed_stream, uniform
 from mmrl.kernels.tensor_random import device_generator, poisson_by_inversion
+from mmrl.learn import gradient
+from mmrl.learn.features import Features
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
+from mmrl.learn.returns import learning_batch
+from mmrl.learn.trainer import Trainer
+from mmrl.learn.update import update
 from mmrl.markets.avellaneda_stoikov import dynamics as game
 from mmrl.markets.avellaneda_stoikov.tensor import TensorMarket as TensorGame
 from mmrl.markets.book import tensor as book_tensor
@@ -249,6 +256,21 @@ def _refuse(*_: Any, **__: Any) -> None:
     raise AssertionError("a step sends numbers from the host")
 
 
+class _NoDoubles(TorchDispatchMode):
+    """Refuses float64 on a device that stands for MPS, which does not have it."""
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device = device
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for x in (*args, *(result if isinstance(result, tuple | list) else (result,))):
+            if isinstance(x, torch.Tensor) and x.device.type == self.device:
+                assert x.dtype != torch.float64, f"float64 on MPS: {func}"
+        return result
+
+
 def _steps_on_meta(monkeypatch: pytest.MonkeyPatch, config: Config, quoter: Any, steps: int = 3) -> Any:
     """Whole steps on the device without data, where nothing that looks at numbers can work."""
     monkeypatch.setattr(tensor, "device_generator", lambda *_: None)
@@ -276,6 +298,65 @@ BOOKS = [{}, {"market_order": "walk", "n_obs": 3, "observation": "full"}, {"unif
 def test_a_whole_step_never_waits_for_the_host(monkeypatch: Any, market: dict[str, Any], kind: str) -> None:
     """Policy, market and records of the learned policy."""
     _steps_on_meta(monkeypatch, build({"market": {"nt": 8, **market}, "policy": {"kind": kind}}), None)
+
+
+@pytest.fixture
+def like_mps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU and the device without data lack what MPS lacks."""
+    monkeypatch.setattr(tensor_devices, "MPS", ("mps", "cpu", "meta"))
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+@pytest.mark.parametrize("market", [*BOOKS, {"name": "avellaneda-stoikov"}, {"name": "avellaneda-stoikov", "k": 2.0}])
+def test_a_step_on_mps_needs_no_float64(monkeypatch: Any, like_mps: None, market: dict[str, Any], kind: str) -> None:
+    config = build({"market": {"nt": 8, **market}, "policy": {"kind": kind}})
+    with _NoDoubles("meta"):
+        _steps_on_meta(monkeypatch, config, None)
+
+
+@pytest.mark.parametrize("quoter", [heuristic(), fixed(1, 1, -1, 1)], ids=["heuristic", "fixed"])
+def test_quoters_on_mps_need_no_float64(monkeypatch: Any, like_mps: None, quoter: Any) -> None:
+    with _NoDoubles("meta"):
+        _steps_on_meta(monkeypatch, _config(nt=8), quoter)
+
+
+def test_float64_on_mps_is_found_out(monkeypatch: Any) -> None:
+    with _NoDoubles("meta"), pytest.raises(AssertionError, match="float64 on MPS"):
+        _steps_on_meta(monkeypatch, _config(nt=8), None)
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "reinforce"])
+@pytest.mark.parametrize("kind", ["gaussian", "categorical"])
+def test_an_update_on_mps_needs_no_float64(monkeypatch: Any, algorithm: str, kind: str) -> None:
+    """Gradient and optimiser as they run on any device but a CPU, here on one that refuses float64."""
+    training = {"algorithm": algorithm, "nb": 20, "ne": 3}
+    game = {"name": "avellaneda-stoikov", "nt": 8}
+    config = build({"market": game, "policy": {"kind": kind}, "training": training})
+    trainer = Trainer(config)
+    batch = learning_batch(trainer.rollout(1), config, trainer.value)
+    monkeypatch.setattr(gradient, "_compiled", lambda *args: gradient._by_autograd(*args[:-1]))
+    trainer.optimiser.on_cpu = False
+    before = [p.detach().clone() for p in trainer.policy.parameters()]
+    with _NoDoubles("cpu"):
+        update(trainer.policy, trainer.optimiser, batch, config, np.random.default_rng(1))
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.policy.parameters(), strict=True))
+    assert trainer.value is not None
+    features, meta = trainer.value.features(), torch.device("meta")
+    there = Features(features.direction, features.offset, meta)
+    with _NoDoubles("meta"), torch.device("meta"):
+        there.of(torch.empty(5, features.inputs))
+        make_policy(config).confine()
+
+
+@pytest.mark.parametrize(
+    ("market", "most"),
+    [({"name": "avellaneda-stoikov"}, 70), ({}, 370), ({"market_order": "walk"}, 370), (LINEAGE, 450)],
+    ids=["avellaneda-stoikov", "book", "walk", "lineage"],
+)
+def test_kernels_of_a_step(like_mps: None, market: dict[str, Any], most: int) -> None:
+    """As torch's profiler counts them on the CPU; each is started by the host, which is what a step costs on MPS."""
+    found = kernels_per_step(build({"market": {"nt": 8, **market}}))
+    assert most - 30 < found <= most
 
 
 def test_quoters_that_do_not_learn_never_wait_either(monkeypatch: Any) -> None:

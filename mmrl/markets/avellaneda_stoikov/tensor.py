@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mmrl.kernels.tensor_devices import real_type
 from mmrl.markets.avellaneda_stoikov.settings import Settings
 
 Record = dict[str, Tensor]
@@ -32,7 +33,7 @@ class TensorMarket:
 
     def __init__(self, market: Settings, device: torch.device) -> None:
         self.market, self.device = market, device
-        self.real = torch.float32 if device.type == "mps" else torch.float64
+        self.real = real_type(device)
         self.dt = market.dt
         self.jump = market.sigma * math.sqrt(self.dt)
 

@@ -13,6 +13,7 @@ import math
 import torch
 from torch import Tensor
 
+from mmrl.kernels.tensor_devices import real_type
 from mmrl.kernels.tensor_random import poisson
 from mmrl.markets.book.settings import Settings
 from mmrl.markets.book.tensor_seeding import seed_books
@@ -37,7 +38,7 @@ class TensorMarket:
 
     def __init__(self, market: Settings, device: torch.device) -> None:
         self.market, self.device = market, device
-        self.real = torch.float32 if device.type == "mps" else torch.float64
+        self.real = real_type(device)
         half = math.ceil(market.half_ladder) + 10
         self.start = market.midprice / market.tick
         self.base = math.floor(self.start) - half
@@ -150,9 +151,9 @@ class TensorMarket:
             else:
                 level = torch.ceil(price - 1e-7).long()
             index = level if side == 0 else self.width - 1 - level
-            self._cancel(s, side, torch.where(valid & (n < 0), shares, 0), index)
+            self._cancel(s, side, shares * (valid & (n < 0)), index)
             inside = (level >= 0) & (level < self.levels)
-            self._place(s, side, torch.where(valid & (n > 0) & inside, shares, 0), index)
+            self._place(s, side, shares * (valid & (n > 0) & inside), index)
             if self.market.crossed == "dropped":
                 self._cross(s)
         s.bid, s.ask = self.quotes(s)
@@ -304,7 +305,7 @@ class TensorMarket:
         whole &= (shares > 0)[:, None]
         # whole blocks are a run from the best end; the first block after it is given up in part
         last = self._of_block.shape[0] - 1 - whole.sum(1)
-        gone = torch.where(whole, own_blocks, 0)
+        gone = own_blocks * whole
         left = shares - gone.sum(1, dtype=torch.int32)
         part = self._block(own, last.clamp(min=0))
         index = last.clamp(min=0)[:, None] * BLOCK + self._in_block
@@ -326,15 +327,15 @@ class TensorMarket:
         if allowed is not None:
             inside &= allowed[:, None]
         index = index.clamp(max=self.width - 1)
-        total = torch.where(inside, s.total.gather(1, index), 0)
-        own = torch.where(inside, s.own.gather(1, index), 0)
+        total = s.total.gather(1, index) * inside
+        own = s.own.gather(1, index) * inside
         self._add(s, slice(None), index, -total, -own)
         if self.market.crossed == "filled":
             level = torch.cat([index[:n], self.width - 1 - index[n:]]) + self.base
             self._settle(s, own.sum(1), (own.long() * level).sum(1))
         if self.market.exhausted == "refilled":
             bare = (total.sum(1) > 0) & (s.blocks.sum(1) == 0)
-            shares = torch.where(bare, REFILL, 0).to(torch.int32)[:, None]
+            shares = (bare * REFILL).to(torch.int32)[:, None]
             near = torch.floor(s.mid + 0.5).long()
             at = torch.cat([near - 1, self.width - 1 - (near + 1)])[:, None]
             self._add(s, slice(None), at, shares, shares if self.market.owner == "maker" else shares * 0)
