@@ -22,7 +22,7 @@ from mmrl.settings.variables import note_unused
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.children import Children, Heard, side_by_side
 from mmrl.training.signals import READER_LEFT, Interruption
-from mmrl.training.study import Outcome, Study, Trial
+from mmrl.training.study import Outcome, Study, Trial, enough
 
 LOOK, WAIT = 0.2, 2.0
 """Seconds to listen to the trainings; and between two looks for trials that another worker has left."""
@@ -46,7 +46,7 @@ def sweep(spec: str, trials: int | None, jobs: int | None, results: str, as_json
     kind = JSON if as_json else LIVE if draws() else LINES
     with Study(wanted, threads) as study:
         text = f"{wanted.name}  {wanted.base.market.name}  {target} trials, {at_once} at once, objective "
-        board = Board(text + ("-" if wanted.minimise else "") + wanted.objective, kind)
+        board = Board(text + wanted.goal.name, kind)
         worker = Worker(study, board, target, at_once)
         with Interruption(
             lambda: board.note("stopping all after this epoch; press Ctrl-C again to stop at once")
@@ -146,8 +146,8 @@ def summary(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float]
     best = next((outcome for outcome in found if outcome.value is not None), None)
     return {
         "sweep": sweep.name,
-        "objective": ("-" if sweep.minimise else "") + sweep.objective,
-        "take": sweep.take,
+        "objective": sweep.goal.name,
+        "take": sweep.goal.take,
         "best": None if best is None else vars(best),
         "importance": importance,
         "trials": [vars(outcome) for outcome in found],
@@ -161,7 +161,7 @@ def report(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float],
     names = [dimension.key for dimension in sweep.search]
     short = [name.partition(".")[2] for name in names]
     short = short if len(set(short)) == len(short) else names
-    heads = [Column("run", "label"), Column(sweep.objective), *(Column(name) for name in short)]
+    heads = [Column("run", "label"), Column(sweep.goal.metric), *(Column(name) for name in short)]
     rows = [
         [o.run, _objective(sweep, o.value), *(_short(o.values.get(name, "")) for name in names)]
         for o in found
@@ -172,6 +172,8 @@ def report(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float],
         said += table(heads, rows[:SHOWN], width, f"best of {len(rows)}" if len(rows) > SHOWN else "")
     if importance:
         said.append("importance: " + ", ".join(f"{key} {100 * share:.0f} %" for key, share in importance.items()))
+    elif 0 < counts["complete"] < enough(sweep):
+        said.append(f"importance: of each setting from {enough(sweep)} complete trials on")
     steps = []
     if rows:
         steps = [("look", ["plot", rows[0][0]]), ("evaluate", ["evaluate", rows[0][0]])]
@@ -187,4 +189,4 @@ def _short(value: Any) -> str:
 def _objective(sweep: Sweep, value: float | None) -> str:
     if value is None:
         return ""
-    return percent(value) if sweep.objective == "optimality" else amount(value)
+    return percent(value) if sweep.goal.metric == "optimality" else amount(value)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmrl.runs import store
+from mmrl.runs import goals, store
 from mmrl.runs.lock import RunBusy
 from mmrl.runs.names import RULE, BadRunName, generated_name, namesake, valid_name
 from mmrl.runs.status import UNFINISHED, word, write_status
@@ -25,8 +25,6 @@ from mmrl.statistics.seeds import mean_half
 MOST = 1000
 """Seeds of a group."""
 LARGEST = 2**63 - 1
-SPEC = "sweep.toml"
-"""In the folder of a sweep, which has the name of its group."""
 DONE = ("finished", "diverged")
 """States after which nothing is left to train."""
 
@@ -81,11 +79,16 @@ def mean_of(infos: Sequence[RunInfo], fact: str) -> tuple[float, float]:
 
 def is_sweep(infos: Sequence[RunInfo]) -> bool:
     """Whether the runs of a group are the trials of a sweep, whose spec lies in a folder of its name."""
-    return bool(infos) and (Path(infos[0].folder).parent / infos[0].group / SPEC).is_file()
+    return goals.sweep_of(infos) is not None
 
 
 def ranked(infos: Sequence[RunInfo]) -> list[RunInfo]:
-    """Runs from the best to the worst: by optimality, where no run has one by value; those without come last."""
+    """Runs from the best to the worst: the trials of a sweep by its objective, others by optimality, and where none
+    has one by value; those without come last."""
+    sweep = goals.sweep_of(infos)
+    spec = goals.spec_of_sweep(sweep) if sweep else None
+    if spec is not None:
+        return goals.ranked_by(infos, spec.goal)
     fact = "optimality" if any(info.optimality is not None for info in infos) else "value_mean"
     values = [(getattr(info, fact), info) for info in infos]
     return [

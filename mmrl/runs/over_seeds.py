@@ -12,7 +12,9 @@ from mmrl.runs.history import read_metrics
 from mmrl.statistics.seeds import mean_half
 
 LEFT_OUT = ("epoch", "trajectories", "wall")
-PARTS = ("_std", "_half", "_q10", "_q90", "_se")
+"""What has no mean over runs."""
+OF_ONE_RUN = ("_std", "_half", "_q10", "_q90", "_se")
+"""Endings of what tells of the trajectories of one run."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,7 @@ def over_seeds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[st
         merged: dict[str, Any] = {"epoch": epoch}
         for key in dict.fromkeys(key for record in records for key in record):
             numbers = [record[key] for record in records if _is_number(record.get(key))]
-            if (
-                key in ("epoch", "trajectories")
-                or key.endswith(("_std", "_half", "_q10", "_q90", "_se"))
-                or not numbers
-            ):
+            if key in LEFT_OUT or key.endswith(OF_ONE_RUN) or not numbers:
                 continue
             merged[key], half = mean_half(numbers)
             if math.isfinite(half):

@@ -1,6 +1,6 @@
 """The spec of a sweep: a TOML file of the settings that stay, those that are searched, and what is to be maximised.
 
-preset = "avellaneda-stoikov-ppo"   # or market_file = "amzn.toml"; both may be left out
+preset = "avellaneda-stoikov"   # or market_file = "amzn.toml"; both may be left out
 objective = "optimality"            # any metric of docs/metrics.md; "-value_loss" minimises
 take = "best"                       # of a trial's epochs: best, last, or tail (mean of the last tenth)
 trials = 40
@@ -25,14 +25,12 @@ from typing import Any
 from mmrl.settings.declare import ConfigError, brief, choose
 from mmrl.settings.fields import NAME, FieldSpec, field
 from mmrl.settings.files import parsed, read_text
+from mmrl.settings.goal import Goal, goal_of, typed
 from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import fitted_preset, replaced, resolve
 
 KEYS = ("preset", "market_file", "objective", "take", "trials", "prune", "settings", "search")
-TAKES = ("best", "last", "tail")
-GRADES = ("optimality", "grade")
-"""Of the best policy, which a run keeps: of these the best epoch counts unless told otherwise."""
 PLACES = ("run.name", "run.results", "run.seed")
 MOST_TRIALS = 100_000
 MOST, MOST_STEPS = 1e300, 1e9
@@ -60,10 +58,7 @@ class Sweep:
 
     name: str
     text: str
-    objective: str
-    """A metric; its key in the records of an epoch is `objective` or `objective_mean`."""
-    minimise: bool
-    take: str
+    goal: Goal
     trials: int
     prune: bool
     base: Config
@@ -90,20 +85,16 @@ def _read(name: str, text: str, table: Mapping[str, Any], results: str, place: P
     for key in table:
         if key not in KEYS:
             raise ConfigError(f"unknown key '{key}': there are {choose(key, KEYS).removeprefix('one of ')}")
-    objective = _typed(table, "objective", str, None)
-    minimise, objective = objective.startswith("-"), objective.removeprefix("-")
-    take = _typed(table, "take", str, "best" if objective in GRADES else "tail")
-    if take not in TAKES:
-        raise ConfigError(f"take = {brief(take)} is not allowed: it must be one of {', '.join(TAKES)}")
-    trials = _typed(table, "trials", int, 20)
+    goal = goal_of(table)
+    trials = typed(table, "trials", int, 20)
     if not 1 <= trials <= MOST_TRIALS:
         raise ConfigError(f"trials = {brief(trials)} is not allowed: it must be >= 1 and <= {MOST_TRIALS}")
-    settings = {field(key).key: _plain(value) for key, value in _typed(table, "settings", dict, {}).items()}
-    preset, file = _typed(table, "preset", str, ""), _typed(table, "market_file", str, "")
+    settings = {field(key).key: _plain(value) for key, value in typed(table, "settings", dict, {}).items()}
+    preset, file = typed(table, "preset", str, ""), typed(table, "market_file", str, "")
     fitted = read_market_file(str(place / file)) if file else fitted_preset(preset) if preset else None
     base, origins = resolve(settings, None, preset or None, {}, fitted if file else None)
     origins = {key: "sweep" if origin == "flag" else origin for key, origin in origins.items()}
-    search = _typed(table, "search", dict, {})
+    search = typed(table, "search", dict, {})
     if not search:
         raise ConfigError("it has no [search]: name the settings to search, such as lr = { low = 1e-4, high = 0.1 }")
     dimensions = tuple(_dimension(key, value, base) for key, value in search.items())
@@ -111,23 +102,13 @@ def _read(name: str, text: str, table: Mapping[str, Any], results: str, place: P
     if twice:
         raise ConfigError(f"{twice[0]} is given twice: keep it in [search] or in [settings]")
     found = Sweep(
-        name, text, objective, minimise, take, trials, _typed(table, "prune", bool, True),
+        name, text, goal, trials, typed(table, "prune", bool, True),
         replaced(base, {"run.results": results}), origins, fitted, dimensions,
     )  # fmt: skip
     for dimension in dimensions:
         for value in dimension.choices or (dimension.low, dimension.high):
             found.config({dimension.key: int(value) if dimension.whole else value})
     return found
-
-
-def _typed(table: Mapping[str, Any], key: str, kind: type, instead: Any) -> Any:
-    value = table.get(key, instead)
-    if value is None:
-        raise ConfigError(f'it has no {key}: add for example {key} = "optimality"')
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        names = {str: "a text", int: "a whole number", bool: "true or false", dict: "a table"}
-        raise ConfigError(f"{key} = {brief(value)} is not allowed: it must be {names[kind]}")
-    return value
 
 
 def _plain(value: Any) -> Any:

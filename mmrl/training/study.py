@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import spec_of
-from mmrl.runs.groups import SPEC, begin_member
+from mmrl.runs.goals import METRICS as METRICS_FILE
+from mmrl.runs.goals import SPEC
+from mmrl.runs.groups import begin_member
 from mmrl.runs.history import read_metrics
 from mmrl.runs.lock import RunBusy, RunLock, is_locked
 from mmrl.runs.metrics import METRICS, metric_of
@@ -77,7 +78,7 @@ class Study:
         self.study = optuna.create_study(
             storage=self._storage,
             study_name=sweep.name,
-            direction="minimize" if sweep.minimise else "maximize",
+            direction="minimize" if sweep.goal.minimise else "maximize",
             sampler=optuna.samplers.TPESampler(constant_liar=True),
             pruner=optuna.pruners.MedianPruner(STARTUP, int(WARM_UP * sweep.base.training.ne))
             if sweep.prune
@@ -124,7 +125,7 @@ class Study:
 
     def report(self, trial: Trial, record: dict[str, Any]) -> bool:
         """Take the record of an epoch; whether the trial should stop, being below the median."""
-        value, epoch = self._of(record), int(record["epoch"])
+        value, epoch = self.sweep.goal.at(record), int(record["epoch"])
         own = self._trial(trial)
         if value is None or epoch in self._frozen(trial).intermediate_values:
             return False
@@ -134,7 +135,7 @@ class Study:
     def end(self, trial: Trial, state: str) -> float | None:
         """Write down how a trial ended (complete, pruned, failed); its value, None where it has none."""
         states = self._optuna.trial.TrialState
-        value = self._value(trial.folder) if state == "complete" else None
+        value = self.sweep.goal.of(read_metrics(trial.folder / METRICS_FILE)) if state == "complete" else None
         state = "failed" if state == "complete" and value is None else state
         told = {"complete": states.COMPLETE, "pruned": states.PRUNED, "failed": states.FAIL}[state]
         self.study.tell(trial.number, value, told, skip_if_finished=True)
@@ -150,13 +151,12 @@ class Study:
             )
             for t in self.study.get_trials(deepcopy=False)
         ]  # fmt: skip
-        sign = 1 if self.sweep.minimise else -1
-        return sorted(found, key=lambda o: (o.value is None, sign * (o.value or 0.0), o.number))
+        return sorted(found, key=lambda o: (*self.sweep.goal.order(o.value), o.number))
 
     def importance(self) -> dict[str, float]:
         """Share of each searched setting in the spread of the objective (PED-ANOVA); empty while too few are known."""
         valued = [outcome.value for outcome in self.outcomes() if outcome.value is not None]
-        if len(valued) < 2 * len(self.sweep.search) + 2 or len(set(valued)) < 2:
+        if len(valued) < enough(self.sweep) or len(set(valued)) < 2:
             return {}
         evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
         found = self._optuna.importance.get_param_importances(self.study, evaluator=evaluator)
@@ -203,37 +203,19 @@ class Study:
     def _trial(self, trial: Trial) -> Any:
         return self._optuna.trial.Trial(self.study, self._frozen(trial)._trial_id)
 
-    def _of(self, record: dict[str, Any]) -> float | None:
-        name = self.sweep.objective
-        value = record.get(name, record.get(f"{name}_mean"))
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            return None
-        return float(value)
 
-    def _value(self, folder: Path) -> float | None:
-        known = [value for value in map(self._of, read_metrics(folder / "metrics.jsonl")) if value is not None]
-        return taken(known, self.sweep.take, self.sweep.minimise)
+def enough(sweep: Sweep) -> int:
+    """Complete trials from which the importance of the searched settings is told."""
+    return 2 * len(sweep.search) + 2
 
 
 def check_objective(sweep: Sweep) -> None:
     """Raise ConfigError for an objective that no epoch records, or that this market does not have."""
-    if metric_of(sweep.objective) is None:
+    if metric_of(sweep.goal.metric) is None:
         known = [metric.name for metric in METRICS if metric.drawn]
-        raise ConfigError(f"objective = {sweep.objective!r}: there are {choose(sweep.objective, known)[7:]}")
-    if sweep.objective == "optimality" and not spec_of(sweep.base).exact_optimum:
+        raise ConfigError(f"objective = {sweep.goal.metric!r}: there are {choose(sweep.goal.metric, known)[7:]}")
+    if sweep.goal.metric == "optimality" and not spec_of(sweep.base).exact_optimum:
         raise ConfigError(f"objective = 'optimality': market {sweep.base.market.name} has no exact optimum: use grade")
-
-
-def taken(values: Sequence[float], take: str, minimise: bool = False) -> float | None:
-    """What counts of a trial, given the objective by epoch: the best, the last, or the mean of the last tenth."""
-    if not values:
-        return None
-    if take == "last":
-        return values[-1]
-    if take == "best":
-        return min(values) if minimise else max(values)
-    tail = values[-max(len(values) // 10, 1) :]
-    return math.fsum(tail) / len(tail)
 
 
 def _suggest(trial: Any, dimension: Dimension) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from cli import main
 from mmrl.commands import attach, runs, show
-from mmrl.runs import control, groups, store
+from mmrl.runs import control, goals, groups, store
 from mmrl.runs.lock import RunLock, is_locked
 from mmrl.runs.status import STATES
 from mmrl.settings.model import Config
@@ -204,5 +204,5 @@ def test_a_group_is_steered_by_its_name(mmrl: Run) -> None:
         assert mmrl("runs", "pause", "five-seed2")[:2] == (0, "asked five-seed2 to pause\n")
         assert control.read_control(folders[0])["want"] == "stop"
         (Path("results/five")).mkdir()
-        (Path("results/five") / groups.SPEC).write_text("")
+        (Path("results/five") / goals.SPEC).write_text("")
         assert "Ctrl-C stops each of its workers" in mmrl("runs", "stop", "five")[2]

@@ -32,7 +32,7 @@ def read(text: str, folder: Path, name: str = "spec.toml") -> Sweep:
 
 def test_a_spec(tmp_path: Path) -> None:
     spec = read(SPEC, tmp_path)
-    assert (spec.name, spec.objective, spec.minimise, spec.take) == ("spec", "optimality", False, "best")
+    assert (spec.name, spec.goal.metric, spec.goal.minimise, spec.goal.take) == ("spec", "optimality", False, "best")
     assert (spec.trials, spec.prune, spec.base.training.ne) == (7, True, 60)
     assert spec.base.run.results == str(tmp_path / "results")
     assert (spec.base.market.name, spec.origins["training.ne"]) == ("avellaneda-stoikov", "sweep")
@@ -49,7 +49,7 @@ def test_a_spec(tmp_path: Path) -> None:
 
 def test_a_minus_minimises_and_a_noisy_metric_is_averaged(tmp_path: Path) -> None:
     spec = read(SPEC.replace('"optimality"', '"-value_loss"'), tmp_path)
-    assert (spec.objective, spec.minimise, spec.take) == ("value_loss", True, "tail")
+    assert (spec.goal.metric, spec.goal.minimise, spec.goal.take) == ("value_loss", True, "tail")
 
 
 @pytest.mark.parametrize(

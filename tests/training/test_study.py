@@ -13,9 +13,10 @@ import pytest
 from mmrl.runs import groups, store
 from mmrl.runs.lock import RunLock
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.goal import taken
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.training import study as studies
-from mmrl.training.study import Study, Trial, taken
+from mmrl.training.study import Study, Trial
 
 optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
 

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import groups as grouping
+from mmrl.runs.goals import SPEC, spec_of_sweep, sweep_of
 from mmrl.runs.store import RunInfo
 
 from .. import groups
@@ -62,6 +63,7 @@ class RunsScreen(RunActions):
         Binding("w", "states", "States", show=False, tooltip="Show only some states"),
         Binding("f", "group", "By folder", show=False, tooltip="Group by folder, or not"),
         Binding("z", "fold", "Unfold", show=False, tooltip="Show or hide the runs of a group"),
+        Binding("V", "parallel", "Parallel values", tooltip="All trials of a sweep as lines across its settings"),
         Binding("v", "preview", "Preview", show=False, tooltip="Show or hide the preview"),
         Binding("C", "columns", "Columns", show=False, tooltip="Choose the columns"),
         Binding("Y", "copy_path", "Copy path", show=False),
@@ -210,6 +212,8 @@ class RunsScreen(RunActions):
         name = active.binding.action.partition("(")[0]
         if name in ("open", "mark"):
             return self.table.current is not None
+        if name == "parallel":
+            return self._sweep() is not None
         if name == "compare":
             return len(self._shown_marks()) > 1
         if name == "undo":
@@ -234,7 +238,7 @@ class RunsScreen(RunActions):
             entry = groups.best_of(self.groups[key])
         self.query_one(Preview).point(entry, changed)
         offered = [self.refusal(action) is None for action in REFUSALS]
-        offered += [self._narrowed(), bool(self.session.trashed), key is not None]
+        offered += [self._narrowed(), bool(self.session.trashed), key is not None, self._sweep() is not None]
         if offered != self._offered:
             self._offered = offered
             self.refresh_bindings()
@@ -386,6 +390,22 @@ class RunsScreen(RunActions):
         from .compare import Compare
 
         self.app.push_screen(Compare(self.session, [Path(key) for key in marked]))
+
+    def _sweep(self) -> Path | None:
+        """The folder of the sweep under the cursor, or of the one that the run under it belongs to."""
+        key = self.table.current or ""
+        entry = self.session.runs.entries.get(key)
+        return sweep_of([each.info for each in self.groups.get(groups.key_of(entry) if entry else key, [])])
+
+    def action_parallel(self) -> None:
+        folder = self._sweep()
+        if folder is None or spec_of_sweep(folder) is None:
+            text = f"{folder / SPEC} cannot be read" if folder else "this is neither a sweep nor one of its trials"
+            self.toast(text, "warning")
+            return
+        from .parallel import Parallel
+
+        self.app.push_screen(Parallel(self.session, folder))
 
     def action_undo(self) -> None:
         if not self.session.trashed:
