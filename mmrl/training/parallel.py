@@ -70,6 +70,12 @@ def leave() -> None:
     if dist.is_available() and dist.is_initialized():
         with _suppressed():
             _tell(END)
+        _close()
+
+
+def _close() -> None:
+    """End gloo's threads: those that live when Python ends may abort the process."""
+    if dist.is_initialized():
         dist.destroy_process_group()
 
 
@@ -169,6 +175,8 @@ def help_out() -> None:
         _help()
     except RankLost:  # rank 0 says what happened, if it lives
         raise SystemExit(1) from None
+    finally:
+        _close()
 
 
 def _help() -> None:

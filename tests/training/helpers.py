@@ -17,6 +17,8 @@ def main(number: int, of: int, port: int, target: str) -> None:
 
     if number:
         parallel.help_out()
+        # gloo's threads abort a process now and then that ends with them
+        assert not parallel.dist.is_initialized()
         return
     parallel.join()
     trainer = parallel.ParallelTrainer(config())
