@@ -32,13 +32,39 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "flow, learned choices": {"market": FLOW, "policy": {"kind": "categorical"}},
     "toy": {"market": {"name": "toy", "nt": 8}},
 }
+_EXCITED = {"hawkes_decays": [6.0, 1.0], "hawkes_same": [0.3, 0.2], "hawkes_cross": [0.05, 0.1]}
+_ALL_KINDS = [0.2, 0.02, 0.01, 0.0, 0.03, 0.05, 0.01, 0.1, 0.0, 0.02, 0.0, 0.04, 0.05, 0.0, 0.2, 0.01, 0.0, 0.1]
+RULES: dict[str, dict[str, Any]] = {
+    "game, linear": GAME | {"fill": "linear"},
+    "book, lineage": BOOK
+    | {"owner": "maker", "crossed": "dropped", "market_order": "walk", "exhausted": "refilled"}
+    | {"emptying_step": "discarded", "rounding": "nearest", "book_size": 2000, "seed_spread": 0.4, "volatility": 0.02}
+    | {"intensity": [3.0, -2.13, -0.8, -2.3, 0.167, -0.1]},  # so that the books last
+    "book, lots": BOOK | {"priority": "size", "touch_size": "lot", "n_obs": 3},
+    "book, orders": BOOK | {"arrivals": "orders", "large_sizes": "formula", "observation": "state"},
+    "book, uniform": BOOK | {"uniform": True, "observation": "full"},
+    "flow, events": FLOW | _EXCITED | {"size_law": "geometric", "limit_size": 3.0, "decide_by": "events"},
+    "flow, all kinds": FLOW
+    | {"hawkes_kinds": "all", "hawkes_decays": [4.0], "hawkes_matrix": _ALL_KINDS, "size_law": "table"}
+    | {"limit_size_table": [2.0, 1.0, 1.0], "market_size_table": [3.0, 1.0], "latency_law": "constant"},
+    "flow, informed": FLOW
+    | {"efficient_price": "random-walk", "informed_orders": "all", "informed_share": 0.6, "actions": "limit+market"}
+    | {"latency_law": "exponential", "quotes": 2},
+    "flow, reverting": FLOW
+    | {"efficient_price": "ornstein-uhlenbeck", "market_law": "spread-queue", "distance_from": "mid"}
+    | {"post_only": False, "close_at_end": False},
+    "flow, redraw": FLOW
+    | {"depletion": "redraw", "levels": 1, "limit_rates": [1.85], "cancel_rates": [0.71], "redraw_weights": [1.0, 2.0]},
+}
+"""Rules that the cases above have not, by market settings; the slow part, played at night."""
+SETTINGS_OF_RULES = {name: {"market": market} for name, market in RULES.items()}
 NETWORK = [name for name in SETTINGS if "learned" in name]
 """Whose sums the CPU may add up in another order."""
 
 
-def cases() -> Iterator[tuple[str, Config, Any]]:
+def cases(chosen: dict[str, dict[str, Any]] = SETTINGS) -> Iterator[tuple[str, Config, Any]]:
     """Name, settings and maker of every case."""
-    for name, settings in SETTINGS.items():
+    for name, settings in chosen.items():
         config = build(settings)
         yield name, config, maker_for(name, config)
 
@@ -68,11 +94,11 @@ def columns(batch: Any) -> dict[str, np.ndarray]:
     return {name: array for name, array in vars(batch.numpy()).items() if array is not None}
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, chosen: dict[str, dict[str, Any]]) -> None:
     """Play every case and write a file of each."""
     from mmrl.rollout.cuda import CudaEngine
 
-    for name, config, maker in cases():
+    for name, config, maker in cases(chosen):
         engine = CudaEngine(config, "cpu")
         engine.rollout(quoters.fixed(*(0.0,) * len(spec_of(config).axes)), 0, 0, 2, steps=1)  # whatever was before
         found: Any = columns(engine.rollout(maker, SEED, EPOCH, COUNT))
@@ -83,4 +109,4 @@ if __name__ == "__main__":
     from tests.toy import register
 
     with register.registered():
-        main(Path(sys.argv[1]))
+        main(Path(sys.argv[1]), SETTINGS_OF_RULES if "rules" in sys.argv else SETTINGS)

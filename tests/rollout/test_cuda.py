@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,25 +18,58 @@ from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.devices import resolve
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import fields
 from tests.rollout import cuda_cases
 from tests.toy import register
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def _simulated(folder: Path, *which: str) -> Path:
+    env = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, cuda_cases.__file__, str(folder), *which], env=env, check=True, cwd=ROOT)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with what the simulator played."""
-    folder = tmp_path_factory.mktemp("simulated")
-    env = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, cuda_cases.__file__, str(folder)], env=env, check=True, cwd=ROOT)
+    folder = _simulated(tmp_path_factory.mktemp("simulated"))
     with register.registered():
         yield folder
 
 
+@pytest.fixture(scope="module")
+def simulated_rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of all other rules."""
+    return _simulated(tmp_path_factory.mktemp("rules"), "rules")
+
+
 @pytest.mark.parametrize("name", cuda_cases.SETTINGS)
 def test_simulator_plays_what_the_compiled_engine_plays(name: str, simulated: Path) -> None:
-    config, maker = next((config, maker) for case, config, maker in cuda_cases.cases() if case == name)
+    _equal(name, cuda_cases.SETTINGS, simulated)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", cuda_cases.RULES)
+def test_every_rule_is_the_same_to_the_last_bit(name: str, simulated_rules: Path) -> None:
+    _equal(name, cuda_cases.SETTINGS_OF_RULES, simulated_rules)
+
+
+@pytest.mark.parametrize("market", ["avellaneda-stoikov", "book", "order-flow"])
+def test_every_choice_of_a_market_is_in_a_case(market: str) -> None:
+    """All but how a policy starts, of which a kernel knows nothing."""
+    played = [build(case).market for case in (*cuda_cases.SETTINGS.values(), *cuda_cases.SETTINGS_OF_RULES.values())]
+    for spec in fields(market):
+        if spec.group != "market" or spec.name in ("name", "skew"):
+            continue
+        choices: tuple[Any, ...] = (True, False) if spec.kind == "bool" else spec.choices
+        for choice in choices:
+            assert any(m.name == market and getattr(m, spec.name) == choice for m in played), (spec.key, choice)
+
+
+def _equal(name: str, chosen: dict[str, dict[str, Any]], simulated: Path) -> None:
+    config, maker = next((config, maker) for case, config, maker in cuda_cases.cases(chosen) if case == name)
     here = Buffers(flows=False)
     expected = rollout(
         config, maker, cuda_cases.SEED, cuda_cases.EPOCH, count=cuda_cases.COUNT, threads=1, buffers=here

@@ -21,6 +21,7 @@ from tests.rollout import cuda_cases
 from tests.toy import register
 
 LACKS = cuda_lacks()
+EVERY: dict[str, dict[str, Any]] = cuda_cases.SETTINGS | cuda_cases.SETTINGS_OF_RULES
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(bool(LACKS), reason=LACKS), pytest.mark.filterwarnings("ignore")]
 
 
@@ -30,11 +31,11 @@ def _played(config: Config, maker: Any, count: int) -> Any:
     return CudaEngine(config).rollout(maker, cuda_cases.SEED, cuda_cases.EPOCH, count)
 
 
-@pytest.mark.parametrize("name", cuda_cases.SETTINGS)
+@pytest.mark.parametrize("name", EVERY)
 def test_device_plays_what_the_compiled_engine_plays(name: str) -> None:
     """Trajectories are the same up to rounding; few may part where a draw falls between two roundings."""
     with register.registered():
-        config, maker = next((config, maker) for case, config, maker in cuda_cases.cases() if case == name)
+        config, maker = next((config, maker) for case, config, maker in cuda_cases.cases(EVERY) if case == name)
         count = 1000
         found, expected = (
             _played(config, maker, count),

@@ -13,12 +13,14 @@ def main(number: int, of: int, port: int, target: str) -> None:
     """Train three epochs as one of several processes; rank 0 writes what it has seen."""
     os.environ |= {"RANK": str(number), "WORLD_SIZE": str(of), "LOCAL_WORLD_SIZE": str(of), "MASTER_PORT": str(port)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "TORCHELASTIC_RUN_ID": "test"}
+    from torch import distributed as dist
+
     from mmrl.training import parallel
 
     if number:
         parallel.help_out()
         # gloo's threads abort a process now and then that ends with them
-        assert not parallel.dist.is_initialized()
+        assert not dist.is_initialized()
         return
     parallel.join()
     trainer = parallel.ParallelTrainer(config())
