@@ -78,7 +78,8 @@ def numbers(record: Any) -> dict[str, Any]:
     return {key: repr(value) for key, value in record.items() if not key.startswith(without)}  # NaN is not NaN
 
 
-def test_training_is_the_same_with_and_without_a_folder(tmp_path: Path) -> None:
+def test_training_is_the_same_with_and_without_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     config = mmrl.Config.of("avellaneda-stoikov", **TINY)
     free = list(mmrl.train(config))
     assert [epoch.number for epoch in free] == [1, 2, 3]

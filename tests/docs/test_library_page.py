@@ -24,6 +24,19 @@ def test_every_public_name_is_explained() -> None:
     assert {kind for kind, _ in BLOCKS} == {"python", ""}
 
 
+def test_every_public_name_is_in_the_reference() -> None:
+    """The page that is made from the code names the module of each, with the name or among its members."""
+    made = re.findall(r"^::: ([\w.]+)((?:\n    .*)*)", (ROOT / "docs" / "interface.md").read_text(), re.MULTILINE)
+    told = {name.rpartition(".")[2] for name, _ in made}
+    told |= {
+        member
+        for _, options in made
+        for found in re.findall(r"members: \[(.*)\]", options)
+        for member in found.split(", ")
+    }
+    assert [name for name in mmrl.__all__ if name not in {*told, "__version__"}] == []
+
+
 def test_the_code_of_readme_runs() -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     assert "ne=20" in block
