@@ -34,16 +34,23 @@ def blocks(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
-def commands(page: Path) -> list[list[str]]:
-    """The words of every command of mmrl on a page, without the program's name."""
+def shell_lines(page: Path) -> list[str]:
+    """The commands in the shell blocks of a page, without their comments."""
     lines = [
         line
         for kind, text in blocks(page)
         if kind in ("", "sh", "bash")
         for line in text.replace("\\\n", "").splitlines()
     ]
-    found = [part.strip() for line in lines for part in re.split(r"&&|\|", line)]
-    return [shlex.split(part, comments=True)[1:] for part in found if part.startswith("mmrl ")]
+    typed = [re.sub(r"(^|\s)#.*", "", line) for line in lines]
+    parts = [part.strip().removeprefix("do ") for line in typed for part in re.split(r"&&|\||;(?=\s)", line)]
+    return [part for part in parts if part and part != "done" and not part.startswith("for ")]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every command of mmrl on a page, without the program's name."""
+    lines = [line.partition(" > ")[0] for line in shell_lines(page) if line.startswith("mmrl ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
