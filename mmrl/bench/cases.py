@@ -88,6 +88,10 @@ def _rollouts() -> Iterator[Case]:
             | {"settings": {"nb": 1_000}},
             quick=threads == 1,
         )
+    for market, *_ in ROLLOUTS:
+        for threads in (1, 2):
+            copies = {"market": market, "copies": 1_000, "threads": threads}
+            yield Case(f"environments/{market}/threads={threads}", "rollout:environments", "steps/s", copies)
     for engine, device in (("tensor", "cpu"), ("tensor", "mps"), ("tensor", "cuda"), ("cuda", "cuda")):
         for nb in (100, 10_000):
             for market, preset, *_ in ROLLOUTS[:2] if engine == "tensor" else ROLLOUTS:

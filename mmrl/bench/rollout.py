@@ -18,6 +18,10 @@ WIDE = 1e6
 """Observations divided by this are never clipped, and multiplied by it again they are the raw ones."""
 
 
+STEPS_OF_COPIES = 20
+"""Of a vector of environments, between two looks at the clock."""
+
+
 class Absent(Exception):
     """What a case needs is not on this machine; the message is the reason."""
 
@@ -68,6 +72,26 @@ def compiled(
 
     steps_per_second()
     return steps_per_second
+
+
+def environments(market: str, copies: int, threads: int = 1) -> Callable[[], float]:
+    """Steps a second of a vector of gymnasium's environments with the same action at every step."""
+    from importlib.util import find_spec
+
+    if find_spec("gymnasium") is None:
+        raise Absent("gymnasium is not installed: pip install 'market-making-rl[gymnasium]'")
+    from mmrl.gym.envs import MarketVectorEnv
+
+    env = MarketVectorEnv(market, copies, threads=threads)
+    env.reset(seed=0)
+    action = np.zeros(env.action_space.shape or (), np.float32)
+
+    def play() -> None:
+        for _ in range(STEPS_OF_COPIES):
+            env.step(action)
+
+    play()
+    return lambda: copies * STEPS_OF_COPIES / seconds_of(play, threads)
 
 
 def _untrained(config: Config) -> Any:

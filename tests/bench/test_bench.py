@@ -15,7 +15,7 @@ import pytest
 from mmrl.bench import clock, epoch, figures, turns
 from mmrl.bench.against import built
 from mmrl.bench.cases import CALIBRATION, CASES, RATIOS, Case
-from mmrl.bench.rollout import compiled
+from mmrl.bench.rollout import compiled, environments
 from mmrl.bench.worker import ready
 from mmrl.commands import bench
 from mmrl.runs.processes import environment, python
@@ -104,6 +104,13 @@ def test_steps_are_those_that_were_lived(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("mmrl.bench.rollout.seconds_of", lambda work, threads: [work(), work()] and 1.0)
     settings = {"nb": 3, "nt": 20, "warm_up": 0.0, "decide_by": "events", "decision_events": 10}
     assert compiled("order-flow", settings, events=10)() == 600.0
+
+
+def test_steps_of_environments_are_those_of_all_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seven copies, twenty steps of each in a second."""
+    pytest.importorskip("gymnasium")
+    monkeypatch.setattr("mmrl.bench.rollout.seconds_of", lambda work, threads: [work()] and 1.0)
+    assert environments("avellaneda-stoikov", 7)() == 140.0
 
 
 def test_parts_of_an_epoch_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:

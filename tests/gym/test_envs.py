@@ -179,21 +179,3 @@ def test_without_a_seed_every_start_is_another() -> None:
     single = MarketEnv("avellaneda-stoikov", **SHORT)
     single.reset()
     assert single.engine.copies.seed[0] not in (first.engine.copies.seed[0], second.engine.copies.seed[0])
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("name", [GAME, "mmrl/Book-v0"])
-def test_a_million_steps_a_second(name: str) -> None:
-    """1 000 environments with given actions, in CPU time of one core."""
-    import time
-
-    env = gymnasium.make_vec(name, num_envs=1000, vectorization_mode="vector_entry_point", threads=1)
-    env.reset(seed=0)
-    action = np.zeros(env.action_space.shape or (), np.float32)
-    rates = []
-    for _ in range(20):
-        began = time.process_time()
-        for _ in range(20):
-            env.step(action)
-        rates.append(20_000 / (time.process_time() - began))
-    assert max(rates) > 1e6
