@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 KERNEL_TESTS := $(addprefix tests/,agents calibrate data evaluate gym kernels learn markets rollout tape training)
 
-.PHONY: quickstart test faults bounds cuda check lint types imports bench screenshots docs clean help
+.PHONY: quickstart test faults bounds cuda extras check lint types imports bench screenshots docs clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -41,6 +41,11 @@ cuda: $(VENV)/test.stamp       ## every kernel compiled for CUDA, with registers
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]'
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/rollout/test_cuda.py tests/rollout/test_cuda_ptx.py \
 	    tests/rollout/test_cuda_device.py -rs
+
+extras: $(VENV)/test.stamp     ## the tests of what few need: ONNX, stable-baselines3, tensorboard, the browser (with Chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test-extras]'
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/gym tests/commands/test_export.py tests/commands/test_export_policy.py \
+	    tests/commands/test_serve.py tests/commands/test_browser.py tests/training/test_trackers.py -rs
 
 check: lint types imports test ## everything that must be green
 

@@ -151,7 +151,7 @@ def test_every_part_of_an_epoch_is_measured() -> None:
 def test_errors_are_one_line() -> None:
     with pytest.raises(ConfigError, match="is no commit of the git repository"), built("no-such-ref", 0.1, print):
         pass
-    known = "rollout, tensor, cuda, learner, epoch"
+    known = "rollout, environments, tensor, cuda, learner, epoch"
     with pytest.raises(ConfigError, match=f"--only 'xyz' is in no name of a case: try {known}"):
         bench.chosen(quick=False, only="xyz")
     with pytest.raises(turns.CaseFailed, match="StopIteration"):
