@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from mmrl.rollout.devices import resolve
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import fields
+from mmrl.training import loop
 from tests.rollout import cuda_cases
 from tests.toy import register
 
@@ -108,6 +110,23 @@ def test_cuda_plays_every_rule_where_it_can_and_says_what_it_lacks(monkeypatch: 
     assert asked("auto") == ("compiled", "cpu")
     with pytest.raises(ValueError, match="no CUDA device here: use --engine auto or one of --device cpu"):
         asked("cuda")
+
+
+@pytest.mark.parametrize(
+    ("engine", "device", "said"),
+    [
+        ("cuda", "cuda", "simulating on cuda by the cuda engine"),
+        ("tensor", "cuda", "simulating on cuda by the tensor engine (the package numba-cuda is missing"),
+        ("tensor", "mps", "simulating on mps by the tensor engine"),
+    ],
+)
+def test_a_training_says_which_engine_it_has(
+    engine: str, device: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "find_spec", lambda name: None if name == "numba_cuda" else find_spec(name))
+    trainer = SimpleNamespace(engine=SimpleNamespace(name=engine), device=SimpleNamespace(type=device))
+    assert loop._chosen(trainer).startswith(said)
+    assert ("(" in loop._chosen(trainer)) == ("(" in said)
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])

@@ -184,3 +184,47 @@ def test_a_rank_that_dies_ends_the_job_and_the_run_goes_on_with_another_number(p
     assert store.describe(run).state == "interrupted"
     log = (place / "log").read_text()
     assert "processes changed from 2 to 3" in log and "another process of this training has ended" in log
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="ranks are found in /proc")
+def test_a_job_is_paused_changed_and_stopped_as_a_training_alone_is(place: Path) -> None:
+    run = place / "job"
+
+    def asked(*words: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", "runs", *words, "--results", str(place)],
+            cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    def becomes(state: str) -> store.RunInfo:
+        deadline = time.monotonic() + 60
+        while store.describe(run).state != state:
+            assert time.monotonic() < deadline, (store.describe(run).state, (place / "log").read_text())
+            time.sleep(0.1)
+        return store.describe(run)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = store.describe(run).epoch if run.is_dir() else 0
+        job = Job(place, 2)
+        reached(run, before + 2)
+        job.process.send_signal(number)
+        job.ended()
+        info = becomes("interrupted")
+        assert len(rows(run)) == info.epoch >= before + 2
+    job = Job(place, 2)
+    reached(run, store.describe(run).epoch + 2)
+    asked("pause", "job")
+    epoch = becomes("paused").epoch
+    time.sleep(1.0)
+    assert store.describe(run).epoch == epoch and job.process.poll() is None
+    asked("change", "job", "lr=0.00123")
+    asked("resume", "job")
+    reached(run, epoch + 3)
+    asked("stop", "job")
+    job.ended()
+    stopped = becomes("interrupted")
+    told = rows(run)
+    assert [row["epoch"] for row in told] == list(range(1, stopped.epoch + 1))
+    assert told[-1]["learning_rate"] == 0.00123 and any("lr" in row.get("event", "") for row in told)
