@@ -19,7 +19,7 @@ from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
-from mmrl.training.ranks import rank, ranks
+from mmrl.training.ranks import rank, ranks, see_one_gpu
 
 if TYPE_CHECKING:
     from mmrl.training.loop import View
@@ -140,6 +140,8 @@ def helps(trains: bool, elsewhere: str = "") -> bool:
     """
     if elsewhere and ranks() > 1:
         raise ConfigError(f"{elsewhere} has no effect under torchrun, whose processes train one run: drop {elsewhere}")
+    if ranks() > 1:
+        see_one_gpu(os.environ)
     if rank() == 0:
         return False
     if trains:

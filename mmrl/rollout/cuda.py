@@ -62,16 +62,22 @@ class CudaEngine:
         self._memory: Any = None
 
     def rollout(
-        self, quoter: Quoter | PolicyWeights, seed: int, epoch: int, count: int | None = None, steps: int | None = None
+        self,
+        quoter: Quoter | PolicyWeights,
+        seed: int,
+        epoch: int,
+        count: int | None = None,
+        steps: int | None = None,
+        first: int = 0,
     ) -> Trajectories:
-        """Simulate trajectories 0 .. count - 1 of (seed, epoch), of at most `steps` steps, without flows.
+        """Simulate trajectories first .. first + count - 1 of (seed, epoch), of at most `steps` steps, without flows.
 
         The batch is of tensors on the device. Raises MemoryError where a market ran out of the room of its state.
         """
         count = self.config.training.nb if count is None else count
         steps = spec_of(self.config).steps if steps is None else steps
         rows, ends = self._records(count, steps)
-        arguments, blocks = self.arguments(quoter, Draw(seed, epoch, 0, count, steps), rows, ends)
+        arguments, blocks = self.arguments(quoter, Draw(seed, epoch, first, count, steps), rows, ends)
         self.kernel()[blocks, THREADS](*arguments)
         return _packed(rows, ends, steps)
 

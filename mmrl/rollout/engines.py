@@ -26,17 +26,20 @@ class ActingPolicy(Protocol):
 
 
 class Engine(Protocol):
-    """Simulates trajectories under a policy; `device` is where the learner works."""
+    """Simulates trajectories under a policy; `device` is where the learner works, `threads` are those of the host."""
 
     name: str
     device: torch.device
+    threads: int
 
     def prepare(self) -> float:
         """Make ready whatever the first rollout needs; returns the seconds it took."""
         ...
 
-    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
-        """`count` trajectories of (seed, epoch)."""
+    def rollout(
+        self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int, first: int = 0
+    ) -> Trajectories:
+        """Trajectories first .. first + count - 1 of (seed, epoch)."""
         ...
 
 
@@ -56,16 +59,19 @@ class CompiledEngine:
 
         return prepare(self.config)
 
-    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
-        """`count` trajectories of (seed, epoch) as numpy arrays without flows; the next rollout overwrites them."""
+    def rollout(
+        self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int, first: int = 0
+    ) -> Trajectories:
+        """Those trajectories as numpy arrays without flows; the next rollout overwrites them."""
         weights = policy.weights(normaliser)
-        return rollout(self.config, weights, seed, epoch, count=count, threads=self.threads, buffers=self.buffers)
+        return rollout(self.config, weights, seed, epoch, first, count, self.threads, self.buffers)
 
 
 class TorchEngine:
     """Batched torch operations on the learner's own device."""
 
     name = "tensor"
+    threads = 1
 
     def __init__(self, config: Config, device: torch.device) -> None:
         from mmrl.rollout.tensor import TensorEngine
@@ -77,8 +83,12 @@ class TorchEngine:
         """Nothing to compile."""
         return 0.0
 
-    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
-        """`count` trajectories of (seed, epoch) as tensors on the device."""
+    def rollout(
+        self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int, first: int = 0
+    ) -> Trajectories:
+        """All trajectories of (seed, epoch) as tensors on the device; a part of them has no stream of its own."""
+        if first:
+            raise ValueError("the tensor engine simulates all trajectories of an epoch: use --engine compiled or cuda")
         return self.engine.rollout(policy, normaliser, seed, epoch, count)
 
 
@@ -86,6 +96,7 @@ class NumbaCudaEngine:
     """The market's kernel on an NVIDIA GPU, one trajectory a thread."""
 
     name = "cuda"
+    threads = 1
 
     def __init__(self, config: Config, device: torch.device) -> None:
         from mmrl.rollout.cuda import CudaEngine
@@ -97,9 +108,11 @@ class NumbaCudaEngine:
         """Compile the market's kernel for the device; returns the seconds it took."""
         return self.engine.prepare()
 
-    def rollout(self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int) -> Trajectories:
-        """`count` trajectories of (seed, epoch) as tensors on the device, without flows."""
-        return self.engine.rollout(policy.weights(normaliser), seed, epoch, count)
+    def rollout(
+        self, policy: ActingPolicy, normaliser: Any, *, seed: int, epoch: int, count: int, first: int = 0
+    ) -> Trajectories:
+        """Those trajectories as tensors on the device, without flows."""
+        return self.engine.rollout(policy.weights(normaliser), seed, epoch, count, first=first)
 
 
 ENGINES: dict[str, Any] = {"compiled": CompiledEngine, "cuda": NumbaCudaEngine, "tensor": TorchEngine}

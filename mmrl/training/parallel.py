@@ -5,6 +5,8 @@ Of each epoch the others simulate a share of the trajectories: a trajectory's ra
 index), so the batch is the same, to the last bit, for any number of processes, and so is all that is computed from the
 whole batch. Of each step's gradient every rank sums its rows; the sums are reduced to rank 0, which moves the policy
 and sends it on. The helpers keep nothing from one epoch to the next: any number of them can go on with a run.
+
+What lies on a host goes by gloo, what lies on a GPU by NCCL; each process sees one GPU.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
 from mmrl.learn.trainer import Trainer, one_torch_thread
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.engines import Engine, make_engine
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import FLOWS, PER_TRAJECTORY, Trajectories
 from mmrl.runs.machine import cpus
@@ -54,7 +56,7 @@ def told() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if "onnection" not in str(error) and "eer" not in str(error):
+        if not any(word in str(error) for word in ("onnection", "eer", "NCCL")):
             raise
         raise RankLost("another process of this training has ended: the same command goes on with the run") from None
 
@@ -62,7 +64,12 @@ def told() -> Iterator[None]:
 def join() -> None:
     """Meet the other processes."""
     with told():
-        dist.init_process_group("gloo", timeout=FOREVER)
+        dist.init_process_group(backend(), timeout=FOREVER)
+
+
+def backend() -> str:
+    """By what tensors of each kind of device are sent."""
+    return "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
 
 
 def leave() -> None:
@@ -92,8 +99,8 @@ def check(config: Config) -> None:
     from mmrl.rollout.devices import resolve
 
     count = ranks()
-    if resolve(config)[0] != "compiled":
-        raise ConfigError("torchrun needs the compiled engine, on CPUs: add --engine compiled --device cpu")
+    if resolve(config)[0] == "tensor":
+        raise ConfigError("torchrun needs the compiled or the cuda engine: add --engine compiled --device cpu")
     if config.training.nb < count:
         raise ConfigError(f"training.nb = {config.training.nb} is below the {count} processes of torchrun: raise it")
 
@@ -114,9 +121,8 @@ class ParallelTrainer(Trainer):
     def __init__(self, config: Config, attempts: Attempts | None = None) -> None:
         super().__init__(config, attempts)
         self.processes = dist.get_world_size()
-        self.threads = threads_of(config)
+        self.threads = self.engine.threads = threads_of(config)
         self.gradient = self._gradient
-        self._buffers = Buffers(flows=False)
         self._sent: LearningBatch | None = None
         text = np.frombuffer(dump_toml(config).encode(), np.uint8).copy()
         _tell(BEGIN, len(text))
@@ -127,7 +133,7 @@ class ParallelTrainer(Trainer):
             return super()._rollout(epoch, normaliser, count)
         _tell(ROLL, epoch, count)
         _broadcast(_flat(self.policy), torch.from_numpy(normaliser.mean), torch.from_numpy(normaliser.var))
-        own = _simulated(self.config, self.policy, normaliser, epoch, count, self.threads, self._buffers)
+        own = _simulated(self.engine, self.config, self.policy, normaliser, epoch, count)
         parts = [_columns(own)]
         parts += [_received(parts[0], number) for number in range(1, self.processes)]
         self._sent = None
@@ -145,7 +151,7 @@ class ParallelTrainer(Trainer):
         rows = int(batch.log_prob.shape[0])
         if batch is not self._sent:
             self._scatter(batch, rows)
-        indices = torch.empty(0, dtype=torch.int64) if part is None else part
+        indices = torch.empty(0, dtype=torch.int64, device=self.device) if part is None else part
         _tell(GRADIENT, rows if part is None else len(part), part is not None, _bits(coefficient))
         _broadcast(_flat(policy), indices)
         own = batch_rows(batch, *share(rows, self.processes, 0))
@@ -200,9 +206,11 @@ class _Helper:
     """The state of a rank that helps, within one epoch."""
 
     def __init__(self, config: Config) -> None:
-        self.config, self.policy = config, make_policy(config)
+        self.config, self.engine = config, make_engine(config)
+        self.device = self.engine.device
+        self.policy = make_policy(config).to(self.device)
         self.own, self.of = dist.get_rank(), dist.get_world_size()
-        self.threads, self.buffers = threads_of(config), Buffers(flows=False)
+        self.threads = self.engine.threads = threads_of(config)
         self.normaliser = RunningNormaliser(len(spec_of(config).columns))
 
     def roll(self, epoch: int, count: int, *_: int) -> None:
@@ -210,7 +218,7 @@ class _Helper:
         flat = _flat(self.policy)
         _broadcast(flat, torch.from_numpy(self.normaliser.mean), torch.from_numpy(self.normaliser.var))
         _take(self.policy, flat)
-        batch = _simulated(self.config, self.policy, self.normaliser, epoch, count, self.threads, self.buffers)
+        batch = _simulated(self.engine, self.config, self.policy, self.normaliser, epoch, count)
         columns = _columns(batch)
         sizes = torch.tensor([batch.count, batch.nnz])
         with told():
@@ -225,7 +233,7 @@ class _Helper:
         self.first, last = share(count, self.of, self.own)
         size = last - self.first
         shapes = ((size, len(spec.columns)), (size, len(spec.axes)), (size,), (size,))
-        found = [torch.zeros(shape) for shape in shapes]
+        found = [torch.zeros(shape, device=self.device) for shape in shapes]
         with told():
             for column in found:
                 dist.recv(column, 0)
@@ -234,7 +242,8 @@ class _Helper:
 
     def gradient(self, size: int, chosen: int, bits: int) -> None:
         """Sum the gradients of some of its rows."""
-        flat, indices = _flat(self.policy), torch.zeros(size if chosen else 0, dtype=torch.int64)
+        flat = _flat(self.policy)
+        indices = torch.zeros(size if chosen else 0, dtype=torch.int64, device=self.device)
         _broadcast(flat, indices)
         _take(self.policy, flat)
         part = indices if chosen else None
@@ -301,14 +310,15 @@ def _summed(
         part = part[(part >= first) & (part < first + size)] - first
         size = len(part)
     count = sum(parameter.numel() for parameter in policy.parameters())
+    device = own.observation.device
     if not size:
-        return torch.zeros(count + len(STATISTICS), dtype=torch.float64)
+        return torch.zeros(count + len(STATISTICS), dtype=torch.float64, device=device)
     policy.zero_grad()
     with one_torch_thread():
         means = accumulate(policy, own, part, config, coefficient, threads)
     gradients = [parameter.grad for parameter in policy.parameters() if parameter.grad is not None]
     gradient = torch.cat([each.reshape(-1).double() for each in gradients])
-    return torch.cat([gradient, torch.tensor(means, dtype=torch.float64)]) * size
+    return torch.cat([gradient, torch.tensor(means, dtype=torch.float64, device=device)]) * size
 
 
 def batch_rows(batch: LearningBatch, first: int, last: int) -> LearningBatch:
@@ -318,22 +328,14 @@ def batch_rows(batch: LearningBatch, first: int, last: int) -> LearningBatch:
 
 
 def _simulated(
-    config: Config,
-    policy: Policy,
-    normaliser: RunningNormaliser,
-    epoch: int,
-    count: int,
-    threads: int,
-    buffers: Buffers,
+    engine: Engine, config: Config, policy: Policy, normaliser: RunningNormaliser, epoch: int, count: int
 ) -> Trajectories:
-    """This rank's share of an epoch."""
+    """This rank's share of an epoch, on the host."""
     first, last = share(count, dist.get_world_size(), dist.get_rank())
     seed = stream_seed(config.run.seed, "market")
-    weights = policy.weights(normaliser)
     with one_torch_thread():
-        return rollout(
-            config, weights, seed, epoch, first=first, count=last - first, threads=threads, buffers=buffers
-        ).numpy()
+        batch = engine.rollout(policy, normaliser, seed=seed, epoch=epoch, count=last - first, first=first)
+    return batch.numpy()
 
 
 def _columns(batch: Trajectories) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 
 SETTLE = 25.0
 """Seconds in which signals count as one: torchrun passes on the signal that the terminal has sent to all, and kills
@@ -12,6 +13,15 @@ whatever still runs after 30 s."""
 def ranks() -> int:
     """Processes of this training; 1 unless torchrun has started it."""
     return int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def see_one_gpu(variables: MutableMapping[str, str]) -> None:
+    """Let this process see one GPU of its machine, the one of its place there, as NCCL wants it; none where there are
+    fewer. Before CUDA is asked for anything."""
+    place = int(variables.get("LOCAL_RANK", "0"))
+    named = variables.get("CUDA_VISIBLE_DEVICES")
+    gpus = [str(place)] if named is None else named.split(",")[place : place + 1]
+    variables["CUDA_VISIBLE_DEVICES"] = "".join(gpus)
 
 
 def rank() -> int:

@@ -58,6 +58,8 @@ RULES: dict[str, dict[str, Any]] = {
 }
 """Rules that the cases above have not, by market settings; the slow part, played at night."""
 SETTINGS_OF_RULES = {name: {"market": market} for name, market in RULES.items()}
+PART = "game"
+"""The case of which a process may simulate some trajectories alone."""
 NETWORK = [name for name in SETTINGS if "learned" in name]
 """Whose sums the CPU may add up in another order."""
 
@@ -103,6 +105,9 @@ def main(folder: Path, chosen: dict[str, dict[str, Any]]) -> None:
         engine.rollout(quoters.fixed(*(0.0,) * len(spec_of(config).axes)), 0, 0, 2, steps=1)  # whatever was before
         found: Any = columns(engine.rollout(maker, SEED, EPOCH, COUNT))
         np.savez(folder / f"{name}.npz", **found)
+        if name == PART:
+            found = columns(engine.rollout(maker, SEED, EPOCH, COUNT - 1, first=1))
+            np.savez(folder / "part.npz", **found)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,15 @@ def test_simulator_plays_what_the_compiled_engine_plays(name: str, simulated: Pa
     _equal(name, cuda_cases.SETTINGS, simulated)
 
 
+def test_some_trajectories_of_an_epoch_are_the_same_as_among_all(simulated: Path) -> None:
+    with np.load(simulated / f"{cuda_cases.PART}.npz") as whole, np.load(simulated / "part.npz") as part:
+        skipped = whole["offsets"][1]
+        np.testing.assert_array_equal(part["offsets"], whole["offsets"][1:] - skipped)
+        for column in ("action", "reward", "mid"):
+            np.testing.assert_array_equal(part[column], whole[column][skipped:], err_msg=column)
+        np.testing.assert_array_equal(part["final_value"], whole["final_value"][1:])
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", cuda_cases.RULES)
 def test_every_rule_is_the_same_to_the_last_bit(name: str, simulated_rules: Path) -> None:

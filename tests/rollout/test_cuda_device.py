@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import warnings
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,7 @@ from tests.rollout import cuda_cases
 from tests.toy import register
 
 LACKS = cuda_lacks()
+ROOT = Path(__file__).resolve().parents[2]
 EVERY: dict[str, dict[str, Any]] = cuda_cases.SETTINGS | cuda_cases.SETTINGS_OF_RULES
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(bool(LACKS), reason=LACKS), pytest.mark.filterwarnings("ignore")]
 
@@ -75,10 +80,25 @@ def test_a_batch_belongs_to_its_seed_and_not_to_its_size() -> None:
     assert np.array_equal(large.final_value[:100], small.final_value)
 
 
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_train_as_one_does(tmp_path: Path) -> None:
+    """By torchrun and NCCL: the same batches but for rounding, and gradients that lead to the same policy."""
+    values = []
+    for processes in (1, 2):
+        start = ["torch.distributed.run", "--standalone", f"--nproc-per-node={processes}", "--no-python"]
+        words = ["--preset", "avellaneda-stoikov", "-nb", "500", "-ne", "5", "-pa", "0", "--device", "cuda"]
+        train = [sys.executable, "-m", "cli", "train", *words, "--name", f"by{processes}", "--results", str(tmp_path)]
+        subprocess.run([sys.executable, "-m", *start, *train], cwd=ROOT, check=True, timeout=600)
+        rows = (tmp_path / f"by{processes}" / "metrics.jsonl").read_text().splitlines()
+        values.append([json.loads(row)["value_mean"] for row in rows])
+    np.testing.assert_allclose(values[0], values[1], rtol=0.02)
+
+
 @pytest.mark.learning
-def test_a_preset_comes_as_close_to_the_optimum_as_on_the_cpu() -> None:
+@pytest.mark.parametrize("preset", ["avellaneda-stoikov", "order-flow-small"])
+def test_a_preset_comes_as_close_to_the_optimum_as_on_the_cpu(preset: str) -> None:
     def optimality(engine: str) -> float:
-        config, _ = resolve({"run.engine": engine, "training.ne": 60}, None, "avellaneda-stoikov", {})
+        config, _ = resolve({"run.engine": engine, "training.ne": 60}, None, preset, {})
         trainer = Trainer(config)
         for _ in trainer.run(60):
             pass

@@ -17,9 +17,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+import torch.distributed as dist
 
 from mmrl.commands.train import helps
 from mmrl.learn.trainer import Trainer
+from mmrl.rollout.engines import TorchEngine
 from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
 from mmrl.runs import store
 from mmrl.settings.declare import ConfigError
@@ -93,6 +96,33 @@ def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         parallel.check(helpers.config())
     with pytest.raises(ConfigError, match="add --engine compiled"):
         parallel.check(replaced(helpers.config(), {"run.engine": "tensor", "run.device": "cpu"}))
+    with pytest.raises(ValueError, match="all trajectories of an epoch"):
+        nobody: Any = None
+        TorchEngine(helpers.config(), torch.device("cpu")).rollout(nobody, None, seed=0, epoch=0, count=1, first=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "visible", "seen"),
+    [
+        ("0", None, "0"),
+        ("2", None, "2"),
+        ("1", "5,3", "3"),
+        ("2", "5,3", ""),
+        ("1", "GPU-a,GPU-b", "GPU-b"),
+        ("0", "", ""),
+    ],
+)
+def test_each_process_sees_one_gpu_of_its_machine(place: str, visible: str | None, seen: str) -> None:
+    variables = {"LOCAL_RANK": place} | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    ranks.see_one_gpu(variables)
+    assert variables["CUDA_VISIBLE_DEVICES"] == seen
+
+
+def test_gpus_talk_by_nccl_and_hosts_by_gloo(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parallel.backend() == "gloo" or torch.cuda.is_available()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(dist, "is_nccl_available", lambda: True)
+    assert parallel.backend() == "cpu:gloo,cuda:nccl"
 
 
 @pytest.mark.parametrize("number", ["0", "1"])
@@ -102,6 +132,7 @@ def test_what_starts_processes_of_its_own_is_refused_under_torchrun(
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", number)
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")  # which it changes
     with pytest.raises(ConfigError, match="--seeds has no effect under torchrun"):
         helps(True, "--seeds")
     assert helps(False) == (number == "1")  # what only draws is done once
