@@ -104,7 +104,10 @@ def test_every_agent_plays_the_game_in_both_engines(name: str) -> None:
     assert abs(one.final_value.mean() - two.final_value.mean()) < 4 * error
 
 
-@pytest.mark.parametrize("name", [*AGENTS, "fixed:3@0.5"])
+SEARCHED = [pytest.param(name, marks=pytest.mark.nightly) for name in AGENTS if name.startswith("best-")]
+
+
+@pytest.mark.parametrize("name", [*(name for name in AGENTS if not name.startswith("best-")), *SEARCHED, "fixed:3@0.5"])
 def test_every_agent_plays_the_book(name: str) -> None:
     config = build({"market": {"nt": 30}})
     if name == "optimum":

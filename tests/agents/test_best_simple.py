@@ -81,6 +81,7 @@ def test_the_best_fixed_quotes_of_the_book() -> None:
                     assert gain.mean() < 4 * gain.std() / np.sqrt(gain.size)
 
 
+@pytest.mark.nightly
 def test_linear_beats_fixed_on_the_book_and_the_objective_counts() -> None:
     gain = reward(agent("best-linear", BOOK)) - reward(agent("best-fixed", BOOK))
     assert gain.mean() > 4 * gain.std() / np.sqrt(gain.size)

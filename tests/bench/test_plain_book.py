@@ -17,6 +17,7 @@ BATCHES, SAMPLES, EVENTS = 100, 50, 10
 """Batches, which are nearly independent; samples of a batch; events from one to the next."""
 
 
+@pytest.mark.nightly
 def test_plain_book_has_the_law_of_the_market() -> None:
     """Mean spread, mean orders at the best prices, minutes that the events take."""
     stage, book = Stage(settings_of(), seed=3).reset(), plain_book(seed=4)

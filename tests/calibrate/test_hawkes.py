@@ -96,7 +96,7 @@ def simulated(seed: int, values: np.ndarray, end: float) -> Marks:
 TRUTH = np.array([0.08, 0.06, 0.25, 0.3, 0.1, 0.05, 0.05, 2.0])
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_known_parameters_are_recovered() -> None:
     recovered, p_values = Recovered(), []
     for seed in range(20):

@@ -88,10 +88,10 @@ def test_neighbours_named_cli_and_tui_disturb_nothing(site: Path, tmp_path: Path
 @pytest.mark.parametrize(
     "line",
     [
-        "train -nt 5 -nb 2 --threads 1 -ne 1 --name here",
+        pytest.param("train -nt 5 -nb 2 --threads 1 -ne 1 --name here", marks=pytest.mark.nightly),
         "train -nt 5 -nb 2 --threads 1 -ne 1 --name there --detach --json",
         pytest.param("evaluate --agent naive --set nt=5 --trajectories 2", marks=pytest.mark.nightly),
-        "simulate --market order-flow --events 20 -o tape",
+        pytest.param("simulate --market order-flow --events 20 -o tape", marks=pytest.mark.nightly),
         pytest.param("plot good-results/quickstart --what training", marks=pytest.mark.nightly),
         pytest.param("runs list", marks=pytest.mark.nightly),
         pytest.param("runs doctor", marks=pytest.mark.nightly),

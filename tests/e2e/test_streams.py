@@ -39,7 +39,10 @@ def a_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- >&- 2>&-"])
+ALONE = [pytest.param(closed, marks=pytest.mark.nightly) for closed in (">&-", "<&-", "2>&-", "<&- >&-")]
+
+
+@pytest.mark.parametrize("closed", [*ALONE, ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_training_needs_no_open_streams(closed: str, tmp_path: Path) -> None:
     done = sh(f"MMRL train {TINY} -ne 2 --json {closed}", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -67,7 +70,7 @@ def test_what_an_encoding_cannot_hold_is_replaced(tmp_path: Path) -> None:
         assert (done.stdout + done.stderr).isascii(), line
 
 
-@pytest.mark.parametrize("view", ["", "--json"])
+@pytest.mark.parametrize("view", [pytest.param("", marks=pytest.mark.nightly), "--json"])
 def test_a_reader_that_leaves_interrupts_a_training(view: str, tmp_path: Path) -> None:
     done = sh(f"MMRL train {TINY} -ne 1000000 {view} | head -1", tmp_path)
     assert done.returncode == 128 + signal.SIGPIPE, done.stderr

@@ -72,7 +72,9 @@ def test_stopped_and_resumed_equals_uninterrupted(straight: Path, tmp_path: Path
     assert weights(tmp_path / "run", 6) == weights(straight, 6)
 
 
-@pytest.mark.parametrize(("change", "best"), [("reward.discount=0.9", 3), ("training.lr=0.5", 1)])
+@pytest.mark.parametrize(
+    ("change", "best"), [("reward.discount=0.9", 3), pytest.param("training.lr=0.5", 1, marks=pytest.mark.nightly)]
+)
 def test_another_reward_forgets_the_best_grade(change: str, best: int, tmp_path: Path) -> None:
     """The best epoch, 1, was found under the old reward; a learning rate does not change what is asked for."""
     arguments = ["train", *SETTINGS, "--results", str(tmp_path), "--name", "run", "-ne", "2"]

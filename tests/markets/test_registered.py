@@ -193,7 +193,11 @@ class Settings(MarketSettings):
 """
 
 
-@pytest.mark.parametrize("name", BROKEN)
+ALIKE = ("bare", "load", "lr", "nothing", "absent")
+"""Whose like is among the others: not in every run of the tests."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.nightly) if n in ALIKE else n for n in BROKEN])
 def test_a_market_that_cannot_be_used_takes_nothing_down(mmrl: Command, name: str, tmp_path: Path) -> None:
     text, reason = BROKEN[name]
     install(tmp_path, name, {name: f"{name}_market"})

@@ -54,7 +54,7 @@ SLOW_STATIONS = ("charts", "episode", "book", "quotes", "config", "log", "compar
 
 
 @pytest.mark.usefixtures("short_form")
-@pytest.mark.parametrize("stations", [STATIONS, pytest.param(SLOW_STATIONS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stations", [STATIONS, pytest.param(SLOW_STATIONS, marks=pytest.mark.nightly)])
 def test_every_key_in_the_bar_does_something_or_says_why(
     results: Path, stations: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

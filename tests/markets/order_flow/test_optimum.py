@@ -77,7 +77,11 @@ def z_score(config: Config, quoter: Quoter, seed: int = 5, count: int = 30_000) 
     return float((scores.mean() - exact(config, quoter)) / scores.std() * math.sqrt(count))
 
 
-@pytest.mark.parametrize("case", CASES)
+OFTEN = ("plain", "CARA", "three events a decision")
+"""Cases of every run of the tests."""
+
+
+@pytest.mark.parametrize("case", [c if c in OFTEN else pytest.param(c, marks=pytest.mark.nightly) for c in CASES])
 def test_the_simulated_market_pays_the_exact_value(case: str) -> None:
     config = config_of(**CASES[case])
     for name, maker in MAKERS.items():
