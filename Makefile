@@ -32,7 +32,7 @@ test: $(VENV)/test.stamp       ## run the tests
 faults: $(VENV)/test.stamp     ## every fault injected into runs, with a table of figures, and the tests too long for every run
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/faults tests/tui/test_keys.py tests/tui/test_actions.py \
 	    tests/markets/order_flow/test_reference.py
-	MMRL_FAULTS=complete $(BIN)/python -m pytest -m nightly tests --ignore=tests/faults
+	MMRL_FAULTS=complete $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m nightly tests --ignore=tests/faults
 
 bounds: $(VENV)/test.stamp     ## the tests of compiled code once more, every index checked (kernels check none: a write beyond an array crashes later)
 	NUMBA_BOUNDSCHECK=1 XDG_CACHE_HOME=$(abspath $(VENV))/checked $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(KERNEL_TESTS)
