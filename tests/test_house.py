@@ -23,7 +23,7 @@ NOT_MARKETS = ("what", "tab")
 AGENTS = "mmrl/agents/__init__.py"
 """Its table names agents after papers, as one market is named after a paper."""
 MOST_PARAMETERS = 8
-MANY_ALLOWED = ("mmrl/commands/", "mmrl/kernels/")
+MANY_ALLOWED = ("mmrl/arguments/", "mmrl/commands/", "mmrl/kernels/")
 """Commands take their options as parameters, and the loop of the kernels takes a market's functions."""
 NOT_PLAIN = ("standing", "take over", "taken over", "takes over", "lies behind", "is no more", "reckons", "Expand")
 """Words that a reader stumbles over; there are plainer ones: paused, apply, is below, no longer exists, More epochs."""

@@ -17,7 +17,7 @@ from mmrl.runs.store import MARKET, find_run, read_config
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND: Any = cli.app.program()
 LINES = [
-    shlex.split(line, comments=True)[1:]
+    shlex.split(line.partition(" > ")[0], comments=True)[1:]
     for page in ("README.md", "docs/start.md")
     for block in re.findall(r"^```\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
