@@ -44,7 +44,7 @@ cuda: $(VENV)/test.stamp       ## every kernel compiled for CUDA, with registers
 
 extras: $(VENV)/test.stamp     ## the tests of what few need: ONNX, stable-baselines3, tensorboard, the browser (with Chromium)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test-extras]'
-	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/gym tests/commands/test_export.py tests/commands/test_export_policy.py \
+	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/gym tests/examples tests/commands/test_export.py tests/commands/test_export_policy.py \
 	    tests/commands/test_serve.py tests/commands/test_browser.py tests/training/test_trackers.py -rs
 
 check: lint types imports test ## everything that must be green

@@ -80,6 +80,13 @@ class _Callable(type(sys)):  # type: ignore[misc]
         return getattr(_module(_PACKAGES[name]), name)
 
     @property
+    def __doc__(self) -> "Any":  # type: ignore[override]
+        return self._function.__doc__
+
+    def __reduce__(self) -> "Any":
+        return _module, (self.__name__,)
+
+    @property
     def __signature__(self) -> "Any":
         from inspect import signature
 

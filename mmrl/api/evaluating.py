@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mmrl.api.makers import Maker, entrant, own_config
+from mmrl.api.makers import Maker, counted, entrant, named, own_config
 from mmrl.commands.evaluate import playing_field, report
-from mmrl.evaluate.compare import compare
+from mmrl.evaluate.compare import Entrant, compare
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
 from mmrl.runs.memory import require_trajectory
@@ -61,19 +63,31 @@ def evaluate(
 ) -> Comparison:
     """Play agents, runs and policies in one market on the same random numbers.
 
-    `makers` are names of agents or runs, folders of runs, or policies; none: the market's usual agents. The market and
+    `makers` are names of agents or runs, folders of runs, runs of `mmrl.runs()`, or policies; none: the market's usual
+    agents. Those of one name are numbered. The market and
     the objective are those of `config`, or else those of the runs, which must be alike. `stochastic` samples the
     actions of runs, False plays their means, None what is worth more. Money in currency, intervals of 95 %. Raises
     ConfigError.
     """
     root = os.fspath(results)
-    if trajectories < 1 or seed < 0:
-        raise ConfigError(f"trajectories = {trajectories} and seed = {seed}: at least 1 trajectory, and a seed >= 0")
-    owns = {str(maker): own for maker in makers if config is None and (own := own_config(maker, root)) is not None}
-    if config is not None:
-        owns = {"config": config}
-    field = playing_field(list(owns.values()), list(owns), None, [])
+    counted(trajectories, seed)
+    asked = [named(maker) for maker in makers]
+    owns = [("config", config)] if config is not None else []
+    if config is None:
+        found = [(maker, own_config(maker, root)) for maker in asked]
+        owns = [(str(maker), own) for maker, own in found if own is not None]
+    field = playing_field([own for _, own in owns], [name for name, _ in owns], None, [])
     require_trajectory(field)
     compile_first(field, note)
-    entrants = [entrant(maker, field, root, stochastic) for maker in makers or spec_of(field).usual_agents]
-    return Comparison(compare(entrants, field, trajectories, seed))
+    entrants = [entrant(maker, field, root, stochastic) for maker in asked or spec_of(field).usual_agents]
+    return Comparison(compare(_numbered(entrants), field, trajectories, seed))
+
+
+def _numbered(entrants: Sequence[Entrant]) -> list[Entrant]:
+    """Makers with names of their own: the second `policy` is `policy 2`."""
+    seen: Counter[str] = Counter()
+    found = []
+    for one in entrants:
+        seen[one.name] += 1
+        found.append(one if seen[one.name] == 1 else replace(one, name=f"{one.name} {seen[one.name]}"))
+    return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,28 +15,49 @@ from mmrl.policy.policy import Policy
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.find import anywhere
-from mmrl.runs.store import read_config
+from mmrl.runs.store import RunInfo, read_config
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import fields, value_of
 from mmrl.settings.model import Config
 
-Maker = str | Policy
-"""The name of an agent (`mmrl agents`) or of a run, the path of a run's folder, or a policy."""
+Named = str | Policy
+Maker = Named | os.PathLike[str] | RunInfo
+"""The name of an agent (`mmrl agents`) or of a run, the path of a run's folder, a run of `mmrl.runs()`, or a policy."""
 
 
-def is_agent(maker: Maker) -> bool:
+def named(maker: Maker) -> Named:
+    """A maker by its name or folder, or a policy as it is. Raises ConfigError for what is no maker."""
+    given: Any = maker
+    if isinstance(given, str | Policy):
+        return given
+    if isinstance(given, RunInfo):
+        return given.folder
+    if isinstance(given, os.PathLike):
+        return str(os.fspath(given))
+    raise ConfigError(f"{given!r} is no maker: name an agent or a run, or pass a policy or a run of mmrl.runs()")
+
+
+def counted(trajectories: int, seed: int) -> None:
+    """Raise ConfigError unless these are numbers of trajectories and of a seed."""
+    numbers: tuple[Any, Any] = (trajectories, seed)
+    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers)
+    if not whole or trajectories < 1 or seed < 0:
+        raise ConfigError(f"trajectories = {trajectories} and seed = {seed}: at least 1 trajectory, and a seed >= 0")
+
+
+def is_agent(maker: Named) -> bool:
     """Whether it is the name of an agent, not of a run."""
     return isinstance(maker, str) and (maker.partition(":")[0] in AGENTS or is_file(maker))
 
 
-def own_config(maker: Maker, results: str) -> Config | None:
+def own_config(maker: Named, results: str) -> Config | None:
     """The settings that a maker was trained with; None for an agent, and for a policy that was read from a file."""
     if isinstance(maker, Policy):
         return maker.config
     return None if is_agent(maker) else read_config(_folder(maker, results)).config
 
 
-def entrant(maker: Maker, config: Config, results: str, stochastic: bool | None) -> Entrant:
+def entrant(maker: Named, config: Config, results: str, stochastic: bool | None) -> Entrant:
     """A maker in the market of `config`. ConfigError where it cannot play there."""
     if isinstance(maker, Policy):
         return _policy(maker, config)

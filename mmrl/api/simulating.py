@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from mmrl.api.makers import Maker, entrant, own_config
+from mmrl.api.makers import Maker, counted, entrant, named, own_config
 from mmrl.commands.evaluate import playing_field
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
@@ -31,13 +31,13 @@ def simulate(
     The market is that of `config`, or the run's own. The numbers are those that `mmrl evaluate` plays with this seed.
     """
     root = os.fspath(results)
-    if trajectories < 1 or seed < 0:
-        raise ConfigError(f"trajectories = {trajectories} and seed = {seed}: at least 1 trajectory, and a seed >= 0")
-    own = config or own_config(maker, root)
+    counted(trajectories, seed)
+    player_named = named(maker)
+    own = config or own_config(player_named, root)
     if own is None:
         raise ConfigError(f"in which market shall {maker} trade? pass config=mmrl.Config.of(...)")
     field = playing_field([own], ["config"], None, [])
     require_trajectory(field)
     compile_first(field, note)
-    player = entrant(maker, field, root, stochastic)
+    player = entrant(player_named, field, root, stochastic)
     return rollout(player.config, player.quoter, stream_seed(seed, "evaluation"), 0, count=trajectories)

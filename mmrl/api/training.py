@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.policy import Policy
-from mmrl.settings.declare import note
+from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.model import Config
 
 
@@ -51,7 +51,9 @@ def train(config: Config | None = None, *, results: str | os.PathLike[str] | Non
     unfinished run of the same settings is resumed, and to leave the loop early stops it with a checkpoint. Raises
     ConfigError before anything is created, `mmrl.learn.update.Diverged` where numbers become useless.
     """
-    wanted = config or Config()
+    wanted: Any = Config() if config is None else config
+    if not isinstance(wanted, Config):
+        raise ConfigError(f"train takes a Config, not {wanted!r}: mmrl.Config.of(preset, nb=100, ...) makes one")
     return _in_memory(wanted) if results is None else _in_folder(wanted, os.fspath(results))
 
 
@@ -72,7 +74,7 @@ def _in_memory(config: Config) -> Iterator[Epoch]:
         yield Epoch(epoch.number, {**epoch.record, **grade.record()}, lambda frozen=frozen: Policy(frozen, config))
 
 
-def _frozen(config: Config, weights: Any, number: int) -> Frozen:
+def _frozen(config: Config, weights: Any, number: int, run: str = "") -> Frozen:
     from mmrl.markets.contract import spec_of
 
     spec = spec_of(config)
@@ -86,6 +88,7 @@ def _frozen(config: Config, weights: Any, number: int) -> Frozen:
         axes=spec.axes,
         fading=spec.fading,
         market=config.market.name,
+        run=run,
         epoch=number,
     )
 
@@ -94,7 +97,8 @@ class _Listener:
     """A view that hands each epoch over and waits until the next one is wanted."""
 
     def __init__(self, cancelled: threading.Event) -> None:
-        self.epochs: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.epochs: queue.Queue[tuple[dict[str, Any], Frozen]] = queue.Queue()
+        self.trainer_of: Callable[[], Any] = lambda: None
         self.wanted = threading.Semaphore(0)
         self.folder = Path()
         self.cancelled, self.ended = cancelled, False
@@ -110,7 +114,10 @@ class _Listener:
     def past(self, records: list[dict[str, Any]]) -> None: ...
 
     def epoch(self, record: dict[str, Any]) -> None:
-        self.epochs.put(record)
+        trainer = self.trainer_of()
+        weights = trainer.policy.weights(trainer.normaliser)
+        frozen = _frozen(trainer.config, weights, int(record["epoch"]), self.folder.name)
+        self.epochs.put((record, frozen))
         while not self.cancelled.is_set() and not self.wanted.acquire(timeout=0.1):
             pass
 
@@ -140,6 +147,7 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
         cancelled, interruption, ended = threading.Event(), Interruption(), threading.Event()
         listener, outcome = _Listener(cancelled), list[int]()
         process = TrainingProcess(config, {}, lock.folder, listener, interruption)
+        listener.trainer_of = lambda: process.trainer
 
         def work() -> None:
             try:
@@ -152,12 +160,12 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
         try:
             while True:
                 try:
-                    record = listener.epochs.get(timeout=0.1)
+                    record, frozen = listener.epochs.get(timeout=0.1)
                 except queue.Empty:
                     if ended.is_set() and listener.epochs.empty():
                         break
                     continue
-                yield _of_folder(lock.folder, record)
+                yield Epoch(frozen.epoch, record, lambda frozen=frozen: Policy(frozen, config))
                 listener.wanted.release()
         finally:
             interruption.signal = interruption.signal or 2  # as Ctrl-C: the epoch is finished and kept
@@ -175,12 +183,3 @@ def _failure(folder: Path, outcome: list[int]) -> Exception:
 
     reason = str(read_raw(folder).get("error") or "the training ended with an error")
     return (Diverged if outcome == [EXIT_DIVERGED] else RuntimeError)(reason)
-
-
-def _of_folder(folder: Path, record: dict[str, Any]) -> Epoch:
-    def policy() -> Policy:
-        from mmrl.policy.reading import load
-
-        return load(str(folder), epoch=record["epoch"])
-
-    return Epoch(int(record["epoch"]), record, policy)

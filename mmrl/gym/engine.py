@@ -124,6 +124,8 @@ class Engine:
         if action.shape != self._width:
             raise ValueError(f"actions must be an array {list(self._width)}, not {list(action.shape)}")
         given = np.ascontiguousarray(action, np.float64)
+        if not np.isfinite(given).all():
+            raise ValueError("actions must be finite numbers")
         if self.meaning.units == CHOICES and not (given.min() >= 0 and (given < self._choices).all()):
             raise ValueError(f"actions must be places 0 <= place < {self._choices.tolist()} in the grids of the axes")
         return self._call(given, self._all_step)

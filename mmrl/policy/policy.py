@@ -40,6 +40,8 @@ class Quotes(Mapping[str, float]):
             raise KeyError(name) from None
 
     def __getattr__(self, name: str) -> float:
+        if name in Quotes.__slots__ or name.startswith("__"):  # asked for before they are set, by copy and pickle
+            raise AttributeError(name)
         for own, value in zip(self.names, self.values_, strict=True):
             if identifier(own) == name:
                 return value
@@ -113,6 +115,8 @@ class Policy:
         raw = self._mean.copy() if observation is None else self._vector(observation)
         held, left = 0.0, 1.0
         for name, value in seen.items():
+            if not math.isfinite(value):
+                raise ValueError(f"{name} = {value}: an observation must be finite numbers")
             place = self._places.get(name)
             if place is not None:
                 raw[place] = value
@@ -150,10 +154,14 @@ class Policy:
         raw = np.array(observation, np.float32)
         if raw.shape != self._mean.shape:
             raise ValueError(f"an observation has {len(self.columns)} numbers ({', '.join(self.columns)}), not {raw}")
+        if not np.isfinite(raw).all():
+            raise ValueError(f"an observation must be finite numbers, not {raw.tolist()}")
         return raw
 
     def quotes(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """The quotes [rows, A] of many observations [rows, obs] at once."""
+        """The quotes [rows, A] of many observations [rows, obs] at once. Raises ValueError unless they are finite."""
+        if not np.isfinite(observations).all():
+            raise ValueError("observations must be finite numbers")
         return self.frozen.quotes(observations)
 
     def _unknown(self, name: str) -> str:

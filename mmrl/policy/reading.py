@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmrl.policy.frozen import Frozen, of_state, read
 from mmrl.policy.policy import Policy
 
+if TYPE_CHECKING:
+    from mmrl.runs.store import RunInfo
+
 SUFFIX = ".npz"
 
 
-def load(run: str | os.PathLike[str], results: str | os.PathLike[str] = "results", epoch: str | int = "best") -> Policy:
-    """The policy of a run: its name in `results` or the path of its folder, or a file of `mmrl export --numpy`.
+def load(
+    run: str | os.PathLike[str] | RunInfo, results: str | os.PathLike[str] = "results", epoch: str | int = "best"
+) -> Policy:
+    """The policy of a run: its name in `results`, the path of its folder or a run of `mmrl.runs()`, or a file of
+    `mmrl export --numpy`.
 
     `epoch` is "best" (by its grade), "last" or a number that the run keeps. It needs no torch. Raises
     `mmrl.runs.store.RunNotFound`, and ValueError where there is no such policy.
     """
-    path = os.fspath(run)
+    path = os.fspath(run) if isinstance(run, str | os.PathLike) else run.folder
     if path.endswith(SUFFIX):
         return Policy(read(path))
     from mmrl.runs.store import find_run, read_config

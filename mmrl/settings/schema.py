@@ -10,6 +10,8 @@ from mmrl.settings.registry import markets
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 KINDS = {"bool": "boolean", "int": "integer", "float": "number", "str": "string", "choice": "string"}
+OTHER = ("origins", "meta", "errors", "source")
+"""Tables that are no settings: of the config.toml of a run, and of the market files that `mmrl calibrate` writes."""
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 
 
@@ -24,7 +26,7 @@ def schema() -> dict[str, Any]:
         "$schema": DRAFT,
         "title": "Settings of mmrl",
         "type": "object",
-        "properties": {**tables, **flat, "origins": {"type": "object"}, "meta": {"type": "object"}},
+        "properties": {**tables, **flat, **{table: {"type": "object"} for table in OTHER}},
         "additionalProperties": False,
         "allOf": [_of_market(name) for name in markets()],
     }

@@ -65,6 +65,7 @@ class TrainingProcess:
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
         self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
         self.acknowledged = ""  # id of the last request that was carried out
+        self.trainer: Any = None  # once there is one
 
     def work(self) -> int:
         """Train and write to status.json how it ended. Returns the exit code."""
@@ -128,7 +129,7 @@ class TrainingProcess:
             self._compare_versions(_versions(trainer))
             self.recorded = state.get("settings")
             self._tell_changes(trainer)
-        self.epoch = number
+        self.epoch, self.trainer = number, trainer
         self._status("running", epoch=number)
         recorder = Recorder(self.folder, history, [damage] if damage else [], self.attempts)
         try:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import json
+import math
+import pickle
+import re
 import subprocess
 import sys
 import time
@@ -98,6 +102,72 @@ def test_training_is_the_same_with_and_without_a_folder(tmp_path: Path, monkeypa
     assert free[2].policy.quote(inventory=2) == kept[-1].policy.quote(inventory=2)
     assert free[2].policy.quote() != free[1].policy.quote()  # it learned
     assert mmrl.runs(tmp_path)[0].state == "finished" and len(mmrl.runs(tmp_path)) == 1
+
+
+def test_every_epoch_of_a_kept_run_has_its_policy(tmp_path: Path) -> None:
+    config = mmrl.Config.of("avellaneda-stoikov", **{**TINY, "ne": 4})
+    kept, free = list(mmrl.train(config, results=tmp_path)), list(mmrl.train(config))
+    for a, b in zip(kept, free, strict=True):
+        assert a.policy.quote(inventory=1) == b.policy.quote(inventory=1) and a.policy.epoch == a.number
+    assert kept[0].policy.run == mmrl.runs(tmp_path)[0].name
+    assert kept[-1].policy.quote(inventory=1) == mmrl.load(kept[0].policy.run, tmp_path, epoch=4).quote(inventory=1)
+
+
+def test_policies_in_memory_are_told_apart() -> None:
+    one = mmrl.Config.of("avellaneda-stoikov", **TINY)
+    first, *_, last = (epoch.policy for epoch in mmrl.train(one))
+    found = mmrl.evaluate(first, last, trajectories=20)
+    assert [row["agent"] for row in found] == ["policy", "policy 2"] and found[0]["epoch"] != found[1]["epoch"]
+    (other,) = (epoch.policy for epoch in mmrl.train(one.but(sigma=5.0, ne=1)))
+    with pytest.raises(ValueError, match="different markets"):
+        mmrl.evaluate(first, other, trajectories=20)
+
+
+def test_runs_and_folders_are_makers() -> None:
+    (run,) = (run for run in mmrl.runs(GOOD) if run.name == GAME)
+    by_name = mmrl.evaluate(GAME, trajectories=20, results=GOOD)[0]
+    for maker in (run, Path(run.folder)):
+        assert mmrl.evaluate(maker, trajectories=20, results=GOOD)[0] == by_name
+        assert mmrl.simulate(maker, trajectories=2, results=GOOD).count == 2
+    assert mmrl.load(Path(run.folder)).quote() == mmrl.load(run).quote()
+
+
+UNTYPED: Any = mmrl
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: UNTYPED.train("avellaneda-stoikov"), "train takes a Config, not 'avellaneda-stoikov'"),
+        (lambda: UNTYPED.evaluate(3), "3 is no maker"),
+        (lambda: UNTYPED.simulate(GAME, trajectories="x", results=GOOD), "trajectories = x"),
+        (lambda: UNTYPED.evaluate(GAME, seed=1.5, results=GOOD), "seed = 1.5"),
+        (lambda: UNTYPED.load(GAME, GOOD).quote(time_left=math.inf), "time_left = inf"),
+        (lambda: UNTYPED.load(GAME, GOOD).quote([math.nan, 0.0]), "an observation must be finite numbers"),
+        (lambda: UNTYPED.load(GAME, GOOD).quotes([[math.inf, 0.0]]), "observations must be finite numbers"),
+        (lambda: UNTYPED.LimitOrderBook(5, 1), "low = 5 is above high = 1"),
+        (lambda: UNTYPED.LimitOrderBook(1, 5, "foo"), "priority = 'foo' is not allowed: it must be 'time' or 'size'"),
+        (lambda: UNTYPED.LimitOrderBook(1, 5).bid(1, 2, "foo"), "owner = 'foo'"),
+        (lambda: UNTYPED.LimitOrderBook(1, 5).best("foo"), "side = 'foo'"),
+    ],
+)
+def test_wrong_values_are_told_in_one_line(call: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_shares_and_prices_of_a_book_are_whole() -> None:
+    for shares, price in ((1.5, 2), (1, 2.5)):
+        with pytest.raises(TypeError, match="integer"):
+            mmrl.LimitOrderBook(1, 5).bid(shares, price)  # type: ignore[arg-type]
+
+
+def test_what_is_public_explains_itself_and_can_be_sent_to_processes() -> None:
+    assert "makers" in (inspect.getdoc(mmrl.evaluate) or "") and "folder" in (inspect.getdoc(mmrl.runs) or "")
+    assert pickle.loads(pickle.dumps(mmrl.evaluate)) is mmrl.evaluate
+    quotes = mmrl.load(GAME, GOOD).quote(inventory=2)
+    assert copy.deepcopy(quotes) == pickle.loads(pickle.dumps(quotes)) == quotes
 
 
 def test_evaluate_is_the_command(capsys: pytest.CaptureFixture[str]) -> None:

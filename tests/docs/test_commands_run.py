@@ -25,12 +25,12 @@ ELSEWHERE = {
     "first-run.md": "tests/docs/test_pages.py, in full size",
     "charts.md": "tests/docs/test_pages.py, with what they print",
     "library.md": "tests/docs/test_library_page.py, in full size",
-    "add-a-market.md": "tests/markets/test_add_a_market.py builds and trains that market",
+    "add-a-market.md": "test_add_a_market.py compares it with tests/toy, which test_registered.py trains (tests/markets)",
 }
 """Pages whose commands are run by other tests."""
 NOT_RUN = {
     r"make |\. \.venv/|pytest ": "this is how the tests themselves are started",
-    r"(pip|uv tool|pipx) install": "installs; tests/e2e/test_packages.py does that without the network",
+    r"(pip|uv tool|pipx) install": "installs from the network; tests/e2e/test_packages.py installs what was built here",
     r"torchrun ": "tests/training/test_parallel.py starts several processes",
     r"mmrl tui": "tests/tui drives it in a terminal",
     r"mmrl bench|python -m benchmarks": "measures for minutes; tests/bench measures one case of each kind",
@@ -140,6 +140,8 @@ def test_every_line_is_run_or_listed() -> None:
     lines = [line for page in PAGES if page.name not in ELSEWHERE for line in shell_lines(page)]
     assert [line for line in lines if not line.startswith("mmrl ") and not _reason(line)] == []
     assert [start for start in NOT_RUN if not any(re.match(start, line) for line in lines)] == []
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert [line for line in lines if line.startswith("make ") and line.split()[1] not in targets] == []
     assert sum(not _reason(line) for line in lines) > 40
     assert {name for name in ELSEWHERE if not any(page.name == name for page in PAGES)} == set()
 

@@ -5,6 +5,7 @@ Compiled functions work on three int64 arrays:
 asks, never both; `lots[N, 3]` the pool of lots (shares, owner, next lot); `meta[12]` the rest of the state.
 """
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -230,15 +231,21 @@ def cancel(ladder, lots, meta, side, shares, limit):
 
 
 class LimitOrderBook:
-    """A limit-order book with prices in integer ticks of [low, high]; it keeps the maker's cash and inventory."""
+    """A limit-order book with prices in integer ticks of [low, high].
+
+    Orders are of "others" or of the "maker", whose `cash` (ticks) and `inventory` (shares) it keeps. Under `priority`
+    "time" the first order of a price is filled first, under "size" the smallest. Raises ValueError for what cannot be.
+    """
 
     def __init__(self, low: int, high: int, priority: str = "time") -> None:
-        self.low, self.high = low, high
+        self.low, self.high = index(low), index(high)
+        if self.low > self.high:
+            raise ValueError(f"low = {low} is above high = {high}")
         self.cash, self.inventory = 0, 0
         self._ladder = np.empty((high - low + 1, 4), np.int64)
         self._lots = np.empty((1024, 3), np.int64)
         self._meta = np.empty(META, np.int64)
-        clear(self._ladder, self._lots, self._meta, {"time": TIME, "size": SIZE}[priority])
+        clear(self._ladder, self._lots, self._meta, _one_of("priority", priority, {"time": TIME, "size": SIZE}))
 
     def bid(self, shares: int, price: int, owner: str = "others") -> int:
         """Place a limit order to buy; returns the shares that met asks at once."""
@@ -258,12 +265,12 @@ class LimitOrderBook:
 
     def cancel(self, side: str, shares: int, limit: int) -> int:
         """Withdraw up to `shares` of the maker's own on "bid" or "ask", best first; returns how many."""
-        code = {"bid": BID, "ask": ASK}[side]
+        code = _one_of("side", side, {"bid": BID, "ask": ASK})
         return int(cancel(self._ladder, self._lots, self._meta, code, shares, limit - self.low))
 
     def best(self, side: str) -> tuple[int, int] | None:
         """Best price in ticks and the shares there, or None if the side is empty."""
-        code = {"bid": BID, "ask": ASK}[side]
+        code = _one_of("side", side, {"bid": BID, "ask": ASK})
         if self._meta[SIDE_TOTAL + code] == 0:
             return None
         level = self._meta[BEST + code]
@@ -271,7 +278,7 @@ class LimitOrderBook:
 
     def shares(self, side: str) -> tuple[int, int]:
         """All shares that rest on a side, and the maker's own among them."""
-        code = {"bid": BID, "ask": ASK}[side]
+        code = _one_of("side", side, {"bid": BID, "ask": ASK})
         return int(self._meta[SIDE_TOTAL + code]), int(self._meta[SIDE_OWN + code])
 
     def depth(self, side: str) -> list[tuple[int, int, int]]:
@@ -294,11 +301,12 @@ class LimitOrderBook:
         return found
 
     def _place(self, side: int, shares: int, price: int, owner: str) -> int:
+        shares, price = index(shares), index(price)
         if shares < 1 or not self.low <= price <= self.high:
             raise ValueError(f"an order needs at least one share and a price in [{self.low}, {self.high}]")
         if self._meta[FRESH] == len(self._lots):
             self._lots = np.concatenate([self._lots, np.empty_like(self._lots)])
-        code = {"others": OTHERS, "maker": MAKER}[owner]
+        code = _one_of("owner", owner, {"others": OTHERS, "maker": MAKER})
         taken, own, cash, own_cash, _ = place(
             self._ladder, self._lots, self._meta, side, price - self.low, shares, code
         )
@@ -317,3 +325,10 @@ class LimitOrderBook:
         """The maker sells (sign 1) or buys (sign -1) at the prices summed in `level_cash`."""
         self.cash += sign * int(level_cash + shares * self.low)
         self.inventory -= sign * int(shares)
+
+
+def _one_of(what: str, given: str, allowed: dict[str, int]) -> int:
+    """The code of a name."""
+    if given not in allowed:
+        raise ValueError(f"{what} = {given!r} is not allowed: it must be {' or '.join(map(repr, allowed))}")
+    return allowed[given]
