@@ -110,6 +110,11 @@ def test_every_preset_fits_the_schema(name: str) -> None:
     assert faults(tomllib.loads(dump_toml(Config.of(name))), schema()) == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "mmrl" / "markets").glob("*/presets/*.toml")), ids=lambda p: p.stem)
+def test_presets_and_market_files_have_the_schema(path: Path) -> None:
+    assert faults(tomllib.loads(path.read_text()), schema()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [

@@ -25,7 +25,7 @@ ELSEWHERE = {
     "first-run.md": "tests/docs/test_pages.py, in full size",
     "charts.md": "tests/docs/test_pages.py, with what they print",
     "library.md": "tests/docs/test_library_page.py, in full size",
-    "add-a-market.md": "test_add_a_market.py compares it with tests/toy, which test_registered.py trains (tests/markets)",
+    "add-a-market.md": "test_add_a_market.py compares it with tests/toy, test_registered.py trains it (tests/markets)",
 }
 """Pages whose commands are run by other tests."""
 NOT_RUN = {

@@ -232,3 +232,7 @@ def test_what_cannot_be_is_refused() -> None:
     for wrong in ([[0, 0], [0, 25]], [[0, 0], [-1, 0]], [[0, 0], [np.nan, 0]], [0, 0]):
         with pytest.raises(ValueError, match="actions must be"):
             engine.step(np.array(wrong))
+    scaled = Engine(config, 2)
+    scaled.reset()
+    with pytest.raises(ValueError, match="actions must be finite numbers"):
+        scaled.step(np.array([[0.0, np.nan], [0.0, 0.0]]))
