@@ -114,6 +114,8 @@ def _measured(config: Config) -> dict[str, Any]:
         rows = trainer.rollout(number)
         _wait(trainer.device)
         rates.append(rows.nnz / (time.perf_counter() - began))
+    if not np.isfinite(final).all():
+        raise ValueError("the final values are not all finite")
     began = time.perf_counter()
     trainer.step()
     _wait(trainer.device)

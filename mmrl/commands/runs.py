@@ -85,8 +85,7 @@ def _of_group(infos: Sequence[store.RunInfo], name: str) -> str:
     """The cell of a group: a mean over its runs ± half of its 95 % interval, or what they have in common."""
     best = groups.ranked(infos)[0] if groups.is_sweep(infos) else None
     if name == "name":
-        what = "trials" if best else "runs"
-        return f"{infos[0].group} ({len(infos)} {what})"
+        return f"{infos[0].group} ({len(infos)} {f'trials, best {best.name}' if best else 'runs'})"
     if name == "state":
         return groups.states_of(infos)
     if name == "epoch":

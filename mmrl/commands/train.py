@@ -19,7 +19,7 @@ from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, fitted_preset, refuse_without_effect, replaced, resolve
 from mmrl.settings.upgrade import current
-from mmrl.training.ranks import rank, ranks, see_one_gpu
+from mmrl.training.ranks import end_with_parent, rank, ranks, see_one_gpu
 
 if TYPE_CHECKING:
     from mmrl.training.loop import View
@@ -127,6 +127,7 @@ def train(
 
     parallel.check(config)
     parallel.join()
+    end_with_parent()
     try:
         return ask()
     finally:

@@ -31,13 +31,21 @@ class Goal:
     def at(self, record: Mapping[str, Any]) -> float | None:
         """The objective of an epoch; None where its record has no such number."""
         value = record.get(self.metric, record.get(f"{self.metric}_mean"))
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not isinstance(value, int | float) or isinstance(value, bool):
             return None
-        return float(value)
+        try:
+            number = float(value)
+        except OverflowError:
+            return None
+        return number if math.isfinite(number) else None
 
     def of(self, records: Iterable[Mapping[str, Any]]) -> float | None:
         """What counts of a trial with these epochs; None where none has the objective."""
-        return taken([value for value in map(self.at, records) if value is not None], self.take, self.minimise)
+        return self.value_of([value for value in map(self.at, records) if value is not None])
+
+    def value_of(self, values: Sequence[float]) -> float | None:
+        """What counts of a trial with this objective in its epochs."""
+        return taken(values, self.take, self.minimise)
 
     def order(self, value: float | None) -> tuple[bool, float]:
         """Sorts values from the best to the worst, those that are not known last."""
@@ -74,4 +82,4 @@ def taken(values: Sequence[float], take: str, minimise: bool = False) -> float |
     if take == "best":
         return min(values) if minimise else max(values)
     tail = values[-max(len(values) // 10, 1) :]
-    return math.fsum(tail) / len(tail)
+    return math.fsum(value / len(tail) for value in tail)

@@ -175,8 +175,6 @@ class ParallelTrainer(Trainer):
 
 def help_out() -> None:
     """What every rank but 0 does: as it is told, until it is told to end or rank 0 is gone."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # rank 0 decides when the training ends
-        signal.signal(number, signal.SIG_IGN)
     try:
         _help()
     except RankLost:  # rank 0 says what happened, if it lives
@@ -186,7 +184,9 @@ def help_out() -> None:
 
 
 def _help() -> None:
-    join()
+    join()  # until then torchrun may end this process: rank 0 may refuse what it was asked for
+    for number in (signal.SIGINT, signal.SIGTERM):  # from now on rank 0 decides when the training ends
+        signal.signal(number, signal.SIG_IGN)
     helper = None
     while True:
         order = torch.zeros(4, dtype=torch.int64)

@@ -61,7 +61,7 @@ def train(
                 view.note(line)
 
         def on_first() -> None:
-            view.note("stopping after this epoch; press Ctrl-C again to stop at once")
+            view.note("stopping after this epoch" + ("" if settle else "; press Ctrl-C again to stop at once"))
 
         settle = SETTLE if ranks() > 1 else 0.0
         with Interruption(on_first, before_exit, settle).installed() as interruption, view:

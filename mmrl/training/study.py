@@ -7,6 +7,7 @@ worker that asks, which resumes its run.
 
 from __future__ import annotations
 
+import json
 import math
 import time
 import uuid
@@ -75,7 +76,22 @@ class Study:
         journal = str(self.folder / JOURNAL)
         # the lock works on network file systems too
         self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
-        self.study = optuna.create_study(
+        self.study = self._opened(sweep, journal)
+        place = self.folder / WORKERS / uuid.uuid4().hex
+        place.mkdir(parents=True)
+        self._alive = RunLock(place).take()
+
+    def _opened(self, sweep: Sweep, journal: str) -> Any:
+        try:
+            return self._created(sweep)
+        except json.JSONDecodeError as error:
+            raise ConfigError(
+                f"{journal}: a line is not whole ({error}): remove it, or begin under another name"
+            ) from None
+
+    def _created(self, sweep: Sweep) -> Any:
+        optuna = self._optuna
+        return optuna.create_study(
             storage=self._storage,
             study_name=sweep.name,
             direction="minimize" if sweep.goal.minimise else "maximize",
@@ -85,9 +101,6 @@ class Study:
             else optuna.pruners.NopPruner(),
             load_if_exists=True,
         )
-        place = self.folder / WORKERS / uuid.uuid4().hex
-        place.mkdir(parents=True)
-        self._alive = RunLock(place).take()
 
     def __enter__(self) -> Study:
         return self

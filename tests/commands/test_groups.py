@@ -68,7 +68,10 @@ def test_the_row_of_a_sweep_is_that_of_its_best_trial(mmrl: Run) -> None:
     (Path("results") / "three" / "sweep.toml").write_text("")
     best = max((store.describe(Path("results") / f"three-seed{s}") for s in (0, 1, 5)), key=lambda i: i.value_mean or 0)
     group = mmrl("runs", "list")[1].splitlines()[2]
-    assert "three (3 trials)" in group and f"best {amount(best.value_mean or 0.0, best.value_half)}" in group
+    assert (
+        "three (3 trials, best three-seed" in group
+        and f"best {amount(best.value_mean or 0.0, best.value_half)}" in group
+    )
     found, grouped = runs_of("three", "results")
     assert [info.name for info in found] == [best.name] and not grouped
 

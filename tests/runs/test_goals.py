@@ -85,6 +85,36 @@ def test_new_epochs_count_at_once(tmp_path: Path) -> None:
     assert goals.reached(info, goal) is None
 
 
+def test_only_what_was_appended_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = trial(tmp_path, 0, [{"grade": float(k)} for k in range(1000)])
+    info, goal = store.describe(folder), Goal("grade", False, "tail")
+    assert goals.reached(info, goal) == pytest.approx(949.5)  # of 900 to 999
+    parsed: list[bytes] = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda line: parsed.append(line) or loads(line))
+    path = folder / "metrics.jsonl"
+    with path.open("a") as file:
+        file.write('{"epoch": 1001, "grade": 5000.0}\n{"epoch": 1002, "gra')  # a line that is being written
+    assert goals.reached(info, goal) == pytest.approx((sum(range(901, 1000)) + 5000) / 100)
+    assert len(parsed) == 1
+    with path.open("a") as file:
+        file.write('de": 1e400}\n{"epoch": 1003, "grade": ' + "9" * 400 + "}\n")  # neither is a number that counts
+    assert goals.reached(info, goal) == pytest.approx((sum(range(901, 1000)) + 5000) / 100) and len(parsed) == 3
+    write(folder, [{"grade": -float(k)} for k in range(2000)])  # another history of the same beginning
+    assert goals.reached(info, goal) == pytest.approx(-1899.5)
+
+
+RANGES = ("lr = { low = 1, high = 0 }", "lr = { low = -1, high = 1, log = true }")
+NO_SEARCH = ("", "lr = 5", "lr = []", "lr = {}", 'lr = "x"', *RANGES)
+
+
+@pytest.mark.parametrize("search", NO_SEARCH)
+def test_a_search_that_cannot_be_is_no_spec(tmp_path: Path, search: str) -> None:
+    (tmp_path / "look").mkdir()
+    (tmp_path / "look" / "sweep.toml").write_text(f'objective = "grade"\n[search]\n{search}\n')
+    assert goals.spec_of_sweep(tmp_path / "look") is None
+
+
 @pytest.mark.parametrize("text", ["objective = 3", "not toml", "", 'objective = "grade"\ntake = "first"'])
 def test_with_a_spec_that_cannot_be_read_they_are_ranked_as_seeds_are(tmp_path: Path, text: str) -> None:
     for number, rows in enumerate(ROWS):

@@ -259,3 +259,31 @@ def test_a_job_is_paused_changed_and_stopped_as_a_training_alone_is(place: Path)
     told = rows(run)
     assert [row["epoch"] for row in told] == list(range(1, stopped.epoch + 1))
     assert told[-1]["learning_rate"] == 0.00123 and any("lr" in row.get("event", "") for row in told)
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="ranks are found in /proc")
+def test_without_torchrun_the_ranks_end_with_a_checkpoint(place: Path) -> None:
+    job = Job(place, 2)
+    reached(place / "job", 2)
+    processes = [job.rank(0), job.rank(1)]
+    os.kill(job.process.pid, signal.SIGKILL)
+    job.ended()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{number}").exists() for number in processes):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert store.describe(place / "job").state == "interrupted"
+
+
+@pytest.mark.nightly
+def test_a_job_that_is_refused_ends_at_once(tmp_path: Path) -> None:
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *command, sys.executable, "-m", "cli", "train", "-nb", "1", "--results", str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode and "training.nb = 1 is below the 2 processes of torchrun" in done.stderr
+    assert time.monotonic() - began < 25  # not torchrun's 30 s of patience
+    assert list(tmp_path.iterdir()) == []

@@ -53,24 +53,26 @@ async def opened(app: Any, pilot: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
-def test_a_sweep_opens_at_its_best_trial(sweep: Path, size: tuple[int, int]) -> None:
+def test_a_sweep_opens_at_its_best_finished_trial(sweep: Path, size: tuple[int, int]) -> None:
     async def script(app: Any, pilot: Any) -> None:
         await opened(app, pilot)
         text = screen_text(app)
         assert "look  5 trials · objective -value (last)" in text
         for label in ("lr", "minibatches", "noclip", "value", "0.1", "0.0001", "true", "false"):
             assert label in text, label
-        assert told(app).startswith("1 of 5 look-1 lr 0.01 minibatches 2 noclip false value 26.0")
+        assert told(app).startswith("2 of 5 look-1 lr 0.01 minibatches 2 noclip false value 26.0")
         assert told(app).endswith("finished")
         lines = app.screen.query_one("#lines")
-        assert lines.hues == [MARKED, OTHER, OTHER, OTHER, OTHER]
+        assert lines.hues == [BEST, MARKED, OTHER, OTHER, OTHER]
         await press(app, pilot, "down", "j")
-        assert told(app).startswith("3 of 5 look-3") and lines.hues == [BEST, OTHER, MARKED, OTHER, OTHER]
+        assert told(app).startswith("4 of 5 look-3") and lines.hues == [BEST, OTHER, OTHER, MARKED, OTHER]
         await press(app, pilot, "end")
-        assert told(app).startswith("5 of 5 look-4") and told(app).endswith("stopped")
+        assert told(app).startswith("5 of 5 look-0") and told(app).endswith("finished")
         await press(app, pilot, "down")
         assert told(app).startswith("5 of 5")
-        await press(app, pilot, "home", "enter")
+        await press(app, pilot, "home")
+        assert told(app).startswith("1 of 5 look-4") and told(app).endswith("stopped")
+        await press(app, pilot, "down", "enter")
         assert app.screen.folder.name == "look-1"
         await press(app, pilot, "escape", "escape")
         assert not isinstance(app.screen, Parallel)
@@ -85,10 +87,10 @@ def test_a_click_takes_the_nearest_line(sweep: Path) -> None:
         first = columns_of(4, lines.size.width)[0]
         await pilot.click("#lines", offset=(first, 2))  # lr = 0.1, on top of its axis
         await pilot.pause()
-        assert told(app).startswith("4 of 5 look-0")
+        assert told(app).startswith("5 of 5 look-0")
         await pilot.click("#lines", offset=(first, lines.size.height - 2))  # lr = 0.0001, at the bottom
         await pilot.pause()
-        assert told(app).startswith("3 of 5 look-3")
+        assert told(app).startswith("4 of 5 look-3")
 
     drive(sweep, script, (100, 30))
 
@@ -99,7 +101,7 @@ def test_trials_that_come_in_are_drawn_and_the_marked_one_stays(sweep: Path) -> 
         trial(sweep, 5, 1, 0.02)
         app.session.runs.poll()
         app.screen.runs_changed(set(), set())
-        assert told(app).startswith("2 of 6 look-1")  # there is a better one now
+        assert told(app).startswith("3 of 6 look-1")  # there is a better one now
 
     drive(sweep, script, (100, 30))
 

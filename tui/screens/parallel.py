@@ -128,9 +128,13 @@ class Parallel(Base):
         if spec is None or not entries or not self.query("#trial"):
             return
         by_key = {entry.key: entry for entry in entries}
-        self.trials = [by_key[info.folder] for info in ranked_by([entry.info for entry in entries], spec.goal)]
+        self.trials = [
+            by_key[info.folder]
+            for info in ranked_by([entry.info for entry in entries], spec.goal, finished_first=False)
+        ]
         keys = [entry.key for entry in self.trials]
-        at = keys.index(self.marked) if self.marked in keys else 0
+        first = ranked_by([entry.info for entry in entries], spec.goal)[0].folder
+        at = keys.index(self.marked if self.marked in keys else first)
         self.marked = keys[at]
         best = max(len(keys) // SHARE, 1)
         hues = [MARKED if k == at else BEST if k < best else OTHER for k in range(len(keys))]
