@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -79,10 +81,23 @@ def _report(error: Exception, given: Sequence[str]) -> int:
     message = _usage(error, given) if usage else str(error)
     line = " ".join(str(message).split()) or type(error).__name__
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
+    if isinstance(error, OSError) and error.strerror:
+        code, line = _of_system(error)
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
     say(f"mmrl: {line}", sys.stderr)
     return code or 1
+
+
+def _of_system(error: OSError) -> tuple[int, str]:
+    """Exit code and line for what the system refused: 2 where a path that was given cannot be what it should."""
+    if not error.filename:
+        full = error.errno == errno.ENOSPC
+        return (1, f"standard output cannot be written: {error.strerror}") if full else (0, str(error))
+    impossible = error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+    folder, name = os.path.split(os.fsdecode(error.filename))
+    place = folder if name.startswith(".") and name.endswith(".tmp") else os.fsdecode(error.filename)
+    return (2 if impossible else 1), f"{place}: {error.strerror}: choose another place, or make this one fit"
 
 
 def _usage(error: Any, given: Sequence[str]) -> str:

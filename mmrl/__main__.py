@@ -23,7 +23,11 @@ def main() -> None:
         mmrl.__path__.append(os.path.dirname(HERE))
     from importlib import import_module
 
-    import_module("mmrl.cli").main()
+    try:
+        command = import_module("mmrl.cli")
+    except KeyboardInterrupt:  # Ctrl-C in the first tenth of a second
+        sys.exit(130)
+    command.main()
 
 
 def _leave_the_current_directory() -> None:

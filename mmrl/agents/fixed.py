@@ -12,6 +12,9 @@ from mmrl.rollout.quoters import Quoter, fixed
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 
+MOST = 1e9
+"""Of a size and of a distance."""
+
 
 def make(config: Config, argument: str = "") -> Quoter:
     """The agent for a market and a text DELTA or SIZE@DELTA."""
@@ -21,10 +24,11 @@ def make(config: Config, argument: str = "") -> Quoter:
     try:
         size = float(size_text) if at else SHARES
         delta = float(delta_text) if delta_text else 1.0 / inputs(config).k
-        if not (math.isfinite(size) and math.isfinite(delta)) or delta < lowest or (at and not spec.has_sizes):
+        if not (0 <= size <= MOST and abs(delta) <= MOST) or delta < lowest or (at and not spec.has_sizes):
             raise ValueError(argument)
     except ValueError:
         bound = f" with DELTA >= {lowest:g}" if math.isfinite(lowest) else ""
-        form = "fixed:DELTA or fixed:SIZE@DELTA" if spec.has_sizes else "fixed:DELTA, one share a side"
+        sized = f"fixed:DELTA or fixed:SIZE@DELTA, SIZE >= 0 and both <= {MOST:g}"
+        form = sized if spec.has_sizes else "fixed:DELTA, one share a side"
         raise ConfigError(f"agent 'fixed:{argument}' is not allowed: write {form}{bound}") from None
     return fixed(*({"size": 0.0 if axis.rank else size, "distance": delta}.get(axis.kind, 0.0) for axis in spec.axes))

@@ -17,7 +17,7 @@ from mmrl.markets.contract import market_of, spec_of
 from mmrl.plots.numbers import compact
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import wrapped
-from mmrl.runs.memory import require_trajectory
+from mmrl.runs.memory import require_disk, require_trajectory
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, field
 from mmrl.settings.model import Config
@@ -28,6 +28,10 @@ from mmrl.training.signals import ASKED
 
 NOBODY = "none"
 FLOWS = ("limit_orders", "cancellations", "market_orders")
+LONGEST = 1e7
+"""Of a tape, in the market's unit of time."""
+MESSAGE, LEVEL = 40, 16
+"""Bytes that an event takes in the two files at least, and each level of the book after it."""
 SHOWN = 10
 """Distances, spreads and levels that the summary for readers has at most."""
 
@@ -57,8 +61,11 @@ def simulate(
 
     if (events is None) == (time is None):
         raise ConfigError("say how long the tape is: either --events N or --time T")
-    if time is not None and not (math.isfinite(time) and time > 0):
-        raise ConfigError(f"--time = {time:g} is not allowed: it must be a finite number > 0")
+    if time is not None and not 0 < time <= LONGEST:
+        raise ConfigError(f"--time = {time:g} is not allowed: it must be > 0 and <= {LONGEST:g}")
+    if events is not None:
+        rows = float(min(events, 10**300)) * (MESSAGE + LEVEL * levels)
+        require_disk(rows, Path(output).parent if output else Path(), f"lower --events = {events}")
     config, name, quoter = _traders(market, preset, assignments, agent, run, epoch or "best", stochastic, results)
     require_trajectory(config)
     tape, spec = market_of(config).tape, spec_of(config)

@@ -17,7 +17,7 @@ import numpy as np
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.memory import graded
+from mmrl.runs.memory import graded, require_trajectory
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import share_of_optimum
 
@@ -141,5 +141,6 @@ def worth_more(config: Config, weights: PolicyWeights) -> str:
     """How a policy is played where nobody asks for one of them: `MEAN` or `SAMPLED`."""
     if spec_of(config).exact_optimum or spec_of(config).exact_states:
         return MEAN
+    require_trajectory(config, PLAYED_TRAJECTORIES)
     scores = scores_of(config, weights, PLAYED_TRAJECTORIES)
     return max(scores, key=lambda name: float(scores[name].mean()))

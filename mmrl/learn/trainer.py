@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from mmrl.learn.gradient import accumulate
@@ -142,7 +143,8 @@ class Trainer:
         batch = self.rollout(number)
         rolled = time.perf_counter()
         batch.require_live()
-        with one_torch_thread():
+        # what is not finite is found where it counts, and named there
+        with one_torch_thread(), np.errstate(all="ignore"):
             learning = learning_batch(batch, self.config, self.value, self.device, self.threads)
             learning = with_mirror_image(learning, self.config, self.normaliser)
             stats = update(

@@ -32,6 +32,7 @@ def compact(number: float | int | None, digits: int = 4) -> str:
     """
     if number is None or not math.isfinite(number):
         return "-"
+    number = number + 0.0  # zero has no sign for readers
     size = abs(float(f"{number:.{digits - 1}e}"))
     if size and (size < 1e-4 or size >= 1e15):
         return f"{number:.{max(digits - 2, 0)}e}"
@@ -67,6 +68,7 @@ def amount(value: float, half: float | None = None, digits: int = 4) -> str:
     leading, wanted = (half, 2) if known and half is not None else (value, digits)
     if not math.isfinite(value):
         return "-"
+    value += 0.0  # zero has no sign for readers
     if leading and abs(leading) < 1e-9:  # what has more zeros than digits
         return f"{value:.{digits - 1}e}" + (f" ± {half:.1e}" if known else "")
     rounded = float(f"{leading:.{wanted - 1}e}")
@@ -76,7 +78,7 @@ def amount(value: float, half: float | None = None, digits: int = 4) -> str:
 
 def percent(share: float | None) -> str:
     """A share of the optimum, everywhere: 0.99416 -> 99.42 %."""
-    return "-" if share is None or not math.isfinite(share) else f"{100 * share:,.2f} %"
+    return "-" if share is None or not math.isfinite(share) else f"{100 * share + 0.0:,.2f} %"
 
 
 def labels(places: Sequence[float]) -> list[str]:

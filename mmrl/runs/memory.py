@@ -6,7 +6,9 @@ The command line and the trainer refuse by it what cannot be run, the form of th
 from __future__ import annotations
 
 import itertools
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmrl.markets.contract import Spec, spec_of
 from mmrl.runs.machine import cpus, memory
@@ -88,16 +90,24 @@ def require(config: Config) -> None:
         raise ConfigError(f"this cannot be trained here: {fault}, or try it with --force")
 
 
-def require_trajectory(config: Config) -> None:
-    """Raise ConfigError where even single trajectories, one a thread, need more memory than there is."""
+def require_trajectory(config: Config, count: int = 1) -> None:
+    """Raise ConfigError where even `count` trajectories, one a thread at once, need more memory than there is."""
     spec = spec_of(config)
     needed = spec.memory + spec.trajectory_memory * (config.run.threads or cpus())
-    needed += float(spec.steps) * PLAYED
+    needed += float(spec.steps) * PLAYED * (count if count == 1 else count * COPIED)
     if needed > memory():
         raise ConfigError(
             f"this cannot be simulated here: about {size(needed)} of memory is needed, there is {size(memory())}: "
             f"{spec.memory_remedy or 'lower market.nt'}"
         )
+
+
+def require_disk(needed: float, folder: Path, remedy: str) -> None:
+    """Raise ConfigError where a folder has not room for so many bytes."""
+    place = folder if folder.is_dir() else Path()
+    free = shutil.disk_usage(place).free
+    if needed > max(free, 1e6):
+        raise ConfigError(f"about {size(needed)} would be written, the disk has {size(free)}: {remedy}")
 
 
 def size(count: float) -> str:

@@ -323,7 +323,7 @@ def test_a_failure_midway_leaves_nothing(mmrl: Run, tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stop_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
-    command = [sys.executable, str(ROOT / "cli.py"), "simulate", "--market", "order-flow", "--events", "1000000000"]
+    command = [sys.executable, str(ROOT / "cli.py"), "simulate", "--market", "order-flow", "--events", "10000000"]
     process = subprocess.Popen(
         [*command, "-o", "t"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL
     )
@@ -339,3 +339,22 @@ def test_a_stop_leaves_nothing(tmp_path: Path, number: int, code: int) -> None:
     finally:
         process.kill()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--events", "1" + "0" * 30), "the disk has"),
+        (("--time", "1e300"), "--time = 1e+300 is not allowed: it must be > 0 and <= 1e+07"),
+    ],
+)
+def test_a_tape_without_end_is_refused(
+    words: tuple[str, str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import cli
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["simulate", "--market", "order-flow", *words, "-o", str(tmp_path / "t")])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and said in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
