@@ -90,14 +90,13 @@ def _report(error: Exception, given: Sequence[str]) -> int:
 
 
 def _of_system(error: OSError) -> tuple[int, str]:
-    """Exit code and line for what the system refused: 2 where a path that was given cannot be what it should."""
+    """Exit code, 0 for a fault of ours, and line for what the system refused: it names the place."""
     if not error.filename:
         full = error.errno == errno.ENOSPC
         return (1, f"standard output cannot be written: {error.strerror}") if full else (0, str(error))
-    impossible = error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
     folder, name = os.path.split(os.fsdecode(error.filename))
     place = folder if name.startswith(".") and name.endswith(".tmp") else os.fsdecode(error.filename)
-    return (2 if impossible else 1), f"{place}: {error.strerror}: choose another place, or make this one fit"
+    return 1, f"{place}: {error.strerror}: choose another place, or make this one fit"
 
 
 def _usage(error: Any, given: Sequence[str]) -> str:
