@@ -62,7 +62,7 @@ def sweep(spec: str, trials: int | None, jobs: int | None, results: str, as_json
                 say(line, board.out)
     if worker.fault:
         raise ConfigError(worker.fault)
-    if found and all(outcome.state == "failed" for outcome in found):
+    if found and not interruption.exit_code and all(outcome.state == "failed" for outcome in found):
         said = worker.said or "no settings of them can be trained here"
         raise ConfigError(f"all {len(found)} trials failed: {said}")
     return interruption.exit_code

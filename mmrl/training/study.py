@@ -74,23 +74,20 @@ class Study:
         self.sweep, self.root, self.threads = sweep, Path(sweep.base.run.results), threads
         self.folder = begin_folder(sweep)
         journal = str(self.folder / JOURNAL)
-        # the lock works on network file systems too
-        self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
-        self.study = self._opened(sweep, journal)
-        place = self.folder / WORKERS / uuid.uuid4().hex
-        place.mkdir(parents=True)
-        self._alive = RunLock(place).take()
-
-    def _opened(self, sweep: Sweep, journal: str) -> Any:
         try:
-            return self._created(sweep)
+            # the lock works on network file systems too
+            self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
+            self.study = self._created()
         except json.JSONDecodeError as error:
             raise ConfigError(
                 f"{journal}: a line is not whole ({error}): remove it, or begin under another name"
             ) from None
+        place = self.folder / WORKERS / uuid.uuid4().hex
+        place.mkdir(parents=True)
+        self._alive = RunLock(place).take()
 
-    def _created(self, sweep: Sweep) -> Any:
-        optuna = self._optuna
+    def _created(self) -> Any:
+        optuna, sweep = self._optuna, self.sweep
         return optuna.create_study(
             storage=self._storage,
             study_name=sweep.name,

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mmrl.commands.sweep import sweep
 from mmrl.runs import groups, store
 from mmrl.runs.lock import RunLock
 from mmrl.settings.declare import ConfigError
@@ -195,3 +196,21 @@ def test_what_counts_of_a_trial(take: str, minimise: bool, value: float) -> None
 def test_the_tail_is_the_mean_of_the_last_tenth() -> None:
     assert taken([100.0] * 28 + [2.0, 4.0], "tail") == pytest.approx(106 / 3)  # of 30 epochs three
     assert taken([100.0, 2.0], "tail") == 2.0
+
+
+def test_a_journal_with_a_torn_line_is_told(worker: Open, spec: Sweep) -> None:
+    study = worker()
+    with (study.folder / studies.JOURNAL).open("a") as file:
+        file.write('{"op_code": 4, "wor\n')
+    with pytest.raises(ConfigError, match="a line is not whole"):
+        Study(spec, threads=1)
+
+
+def test_a_sweep_whose_trials_all_fail_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (
+        'objective = "value"\ntrials = 2\n[settings]\nnb = 1000000\n[search]\nnt = { low = 100000, high = 10000000 }\n'
+    )
+    (tmp_path / "vast.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"all 2 trials failed: .*of memory is needed"):
+        sweep(str(tmp_path / "vast.toml"), None, 1, str(tmp_path / "results"), False)
+    assert "2 failed" in capsys.readouterr().out
