@@ -101,11 +101,8 @@ def _of_system(error: OSError) -> tuple[int, str]:
 
 def _usage(error: Any, given: Sequence[str]) -> str:
     """What is wrong with the command line."""
-    from mmrl.commands.options import misplaced, misread_flag
+    from mmrl.commands.command_line import misplaced
 
-    if type(error).__name__ == "NoSuchOption":
-        known = [flag for parameter in error.ctx.command.params for flag in parameter.opts] if error.ctx else []
-        return misread_flag(error.option_name, given, known)
     message = str(error.format_message())
     extra = re.search(r"unexpected extra argument.*\((.*)\)$", message)
     found = misplaced(error.ctx, extra.group(1)) if extra else _of_value(error, given)

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_from_info, get_command_name, get_group
 
+from mmrl.commands.command_line import check
 from mmrl.commands.surroundings import check_variables, while_somebody_reads
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
@@ -41,6 +42,17 @@ class Paged:
         """Write the page for the terminal."""
         columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
         formatter.write(page(self, ctx, columns, colour=wants_colour(sys.stdout)) + "\n")
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As Click does, but for words that it would misread."""
+        if not ctx.resilient_parsing:  # else a line is being completed
+            options = {
+                flag: option
+                for option in _of_kind(self, ctx, "option", hidden=True)
+                for flag in (*option.opts, *option.secondary_opts)
+            }
+            check(options, args, ctx.allow_interspersed_args)
+        return super().parse_args(ctx, args)  # type: ignore[misc]
 
 
 class Command(Paged, TyperCommand):
@@ -189,8 +201,9 @@ def _usage(command: Any, ctx: Any) -> str:
     return " ".join([*words, *(["COMMAND"] if hasattr(command, "commands") else [])])
 
 
-def _of_kind(command: Any, ctx: Any, kind: str) -> list[Any]:
-    return [p for p in command.get_params(ctx) if p.param_type_name == kind and not getattr(p, "hidden", False)]
+def _of_kind(command: Any, ctx: Any, kind: str, hidden: bool = False) -> list[Any]:
+    found = [p for p in command.get_params(ctx) if p.param_type_name == kind]
+    return [p for p in found if hidden or not getattr(p, "hidden", False)]
 
 
 def _daily(command: Any, option: Any) -> bool:

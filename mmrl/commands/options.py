@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from mmrl.commands.completion import complete_assignment, complete_run
+from mmrl.commands.completion import complete_assignment
 from mmrl.commands.help_page import LONGEST_METAVAR, METAVARS
-from mmrl.settings.declare import ConfigError, brief, suggestion
-from mmrl.settings.fields import FieldSpec, elsewhere, field, fields, parse_text
-from mmrl.settings.sources import presets, set_values
+from mmrl.settings.declare import ConfigError, brief
+from mmrl.settings.fields import FieldSpec, field, fields, parse_text
+from mmrl.settings.sources import set_values
 from mmrl.settings.upgrade import old_flags, old_key
 
 OLD = "old"
@@ -65,38 +65,6 @@ def chosen(given: dict[str, Any], assignments: list[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {key} contradicts {key} = {brief(values[key])}, which is given too: drop one")
         values[key] = value
     return values
-
-
-def misread_flag(word: str, given: Sequence[str], known: Iterable[str]) -> str:
-    """What is wrong with an unknown flag, for words that were typed: Click names only a letter of -nb4, a list of -n.
-
-    `word` is the flag that Click names. A name that other libraries use leads to the one here.
-    """
-    flags = sorted(known, key=len, reverse=True)
-    if word.startswith("--"):
-        foreign = elsewhere(word, "long_flag") if field("lr").long_flag in flags else ""
-        return f"{word} is no option{foreign or suggestion(word, flags)}"
-    typed = [w for w in given if w.startswith("-") and not w.startswith("--") and w.partition("=")[0] not in flags]
-    wrong = next((w for w in typed if w.startswith(word[:2])), word)
-    joined = next((flag for flag in flags if len(flag) > 2 and flag[1] != "-" and wrong.startswith(flag)), "")
-    if joined:
-        return f"{wrong} is no option: write {joined} {wrong.removeprefix(joined).lstrip('=')}"
-    return f"{wrong} is no option{suggestion(wrong, flags)}"
-
-
-def misplaced(ctx: typer.Context, words: str) -> str:
-    """What words may be that a command has no place for: nothing, a preset, a run; empty where it is none of these."""
-    if not words.strip():
-        return "an empty argument is not allowed: drop it (a variable that is not set gives one within quotes)"
-    word = words.split()[0]
-    if "load" not in ctx.params:
-        return ""
-    if word in presets():
-        return f"{word} is a preset: write --preset {word}"
-    if word in complete_run(ctx, word):
-        return f"{word} is a run: write --load {word} to go on with it"
-    close = suggestion(word, presets())
-    return f"there is no preset {word}" + close.replace("'", "'--preset ", 1) if close else ""
 
 
 def _switch(name: str) -> str:

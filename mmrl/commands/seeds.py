@@ -192,7 +192,7 @@ def detach(arguments: Sequence[str], config: Config, seeds: str, as_json: bool) 
 
     plan, _ = planned(config, seeds)
     root = Path(config.run.results).resolve()
-    child, early = in_background([*arguments, "--name", plan.group], root)
+    child, early = in_background([*arguments, *([] if config.run.name else ["--name", plan.group])], root)
     deadline = time.monotonic() + PATIENCE
     while early.exists() and time.monotonic() < deadline:
         if child.poll() is not None:

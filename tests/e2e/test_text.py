@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import cli
 from mmrl.commands.completion import complete_run
-from mmrl.commands.options import misread_flag
 from mmrl.settings.fields import fields
 from mmrl.settings.files import user_folder
 
@@ -213,13 +212,6 @@ def test_runs_are_completed_from_the_folder_on_the_line(here: Path) -> None:
     )
     assert completed(good_results=True) == ["three"]
     assert completed(results="~nobody-at-all") == []
-
-
-def test_the_word_that_was_typed_is_named() -> None:
-    known = ["-nt", "-nb", "--nb", "-l", "-h"]
-    assert misread_flag("-n", ["train", "-nb4"], known) == "-nb4 is no option: write -nb 4"
-    assert misread_flag("-n", ["-nt", "5", "-nb=4", "-nx"], known) == "-nx is no option: did you mean '-nt'?"
-    assert misread_flag("-z", ["-z"], known) == "-z is no option"
 
 
 WORDS = st.one_of(
