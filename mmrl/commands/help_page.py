@@ -17,7 +17,7 @@ from typer.main import get_command, get_command_from_info, get_command_name, get
 
 from mmrl.commands.command_line import check
 from mmrl.commands.surroundings import check_variables, while_somebody_reads
-from mmrl.plots.output import terminal_size
+from mmrl.plots.output import holdable, terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
 
@@ -40,8 +40,7 @@ class Paged:
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page for the terminal."""
-        columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
-        formatter.write(page(self, ctx, columns, colour=wants_colour(sys.stdout)) + "\n")
+        formatter.write(_shown(self, ctx) + "\n")
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
         """As Click does, but for words that it would misread."""
@@ -167,9 +166,14 @@ class App(typer.Typer):
 def show_all(ctx: Any, wanted: bool) -> None:
     """The callback of --help-all."""
     if wanted and not ctx.resilient_parsing:
-        columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
-        typer.echo(page(ctx.command, ctx, columns, True, wants_colour(sys.stdout)))
+        typer.echo(_shown(ctx.command, ctx, everything=True))
         raise typer.Exit
+
+
+def _shown(command: Any, ctx: Any, everything: bool = False) -> str:
+    """The page as standard output can show it, to which typer writes UTF-8 whatever its encoding."""
+    columns = min(max(terminal_size(80)[0], NARROWEST), WIDEST)
+    return holdable(page(command, ctx, columns, everything, wants_colour(sys.stdout)), sys.stdout)
 
 
 def page(command: Any, ctx: Any, columns: int, everything: bool = False, colour: bool = False) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmrl.runs.following import CALLED, called, command, lines, shown_path, steps
+from mmrl.runs.names import run_folder
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.fields import NAME, values_of
 from mmrl.settings.market_file import MarketFile, read_market_file
@@ -67,8 +68,10 @@ def _settings(
         raise ConfigError("--expand needs the run it is meant for: add --load RUN")
     if load is None:
         fitted = read_market_file(market_file) if market_file else fitted_preset(preset) if preset else None
-        given = resolve(settings, config_file, preset, environ, fitted if market_file else None)
-        return *given, None, fitted
+        config, origins = resolve(settings, config_file, preset, environ, fitted if market_file else None)
+        if config.run.name:
+            run_folder(config.run.results, config.run.name)  # refuses a name that no run can have
+        return config, origins, None, fitted
     if config_file or preset or market_file:
         raise ConfigError("--load takes the settings of the run: drop --config, --market-file and --preset")
     from mmrl.runs.store import find_run, read_config

@@ -23,15 +23,20 @@ def terminal_size(columns: int = 100, lines: int = 30) -> tuple[int, int]:
     return min(size.columns, MOST_COLUMNS), min(size.lines, MOST_LINES)
 
 
+def holdable(text: str, stream: TextIO) -> str:
+    """The text with question marks for the letters that the stream cannot hold."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
+
+
 def write(text: str, stream: TextIO) -> None:
-    """Write now. Letters that the stream cannot hold become question marks.
+    """Write now what the stream can hold.
 
     When nobody reads any more, the stream leads nowhere from then on and the process sends itself SIGPIPE: Python
     ignores it, and a training stops in order (mmrl/training/signals.py).
     """
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        stream.write(text.encode(encoding, "replace").decode(encoding))
+        stream.write(holdable(text, stream))
         stream.flush()
     except OSError as error:
         if not _reader_left(error, stream):

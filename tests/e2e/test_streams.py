@@ -59,7 +59,8 @@ def test_notes_do_not_go_into_the_data_when_stderr_is_closed(tmp_path: Path) -> 
 def test_what_an_encoding_cannot_hold_is_replaced(tmp_path: Path) -> None:
     sh(f"MMRL train {TINY} -ne 2", tmp_path)
     lines = [
-        "runs list", "runs show run", "plot run", "plot run --what training", "train --help", "train --dry-run",
+        "runs list", "runs show run", "plot run", "plot run --what training", "--help", "train --help-all",
+        "train --dry-run",
         "evaluate --agent naive --agent symmetric --market avellaneda-stoikov --trajectories 10",
         "runs list --results é", "train --config é.toml",
     ]  # fmt: skip
