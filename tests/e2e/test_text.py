@@ -78,7 +78,7 @@ def test_a_byte_order_mark_is_no_fault(here: Path, capsys: pytest.CaptureFixture
         ("--results $MMRL_UNSET/x", "no variable $MMRL_UNSET"),
         ("--name \udcff", "run.name = '\\udcff'"),
         ("--name ../../x --dry-run", "run name '../../x' is not allowed"),
-        ("--name con --seeds 0-1 --dry-run", "run name 'con' is not allowed"),
+        ("--name con --seeds 0-1", "run name 'con' is not allowed"),
         ("--config /", "Is a directory"),
     ],
 )
