@@ -10,6 +10,7 @@ import hashlib
 import os
 import pickle  # numba's format; only what this user has written is read, see _Files.read
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,17 @@ class _Files(caching.IndexDataCacheFile):
         """The content of a file; raises Untrusted unless it is whole and only this user can have written it."""
         make_private(self._cache_path)
         # Not blocking: a pipe in the place of a file would wait for a writer.
-        descriptor = os.open(self._data_path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            descriptor = os.open(self._data_path(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            raise
+        except OSError as error:  # numba passes over it without a word
+            raise Untrusted(f"{name} cannot be read ({error.strerror})") from None
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(descriptor)
+            raise Untrusted(f"{name} is no file")
         with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise Untrusted(f"{name} is no file")
             if facts.st_uid != os.geteuid() or facts.st_mode & WRITABLE_BY_OTHERS:
                 raise Untrusted(f"{name} belongs to another user, or others may write it")
             data = file.read()
@@ -115,6 +122,9 @@ class _Files(caching.IndexDataCacheFile):
     def _write(self, name: str, content: Any) -> None:
         make_private(self._cache_path)
         packed = self._dump(content)
+        path = Path(self._data_path(name))
+        if path.is_dir() and not path.is_symlink():
+            path.rename(path.with_name(f"{name}.folder-{time.time_ns()}"))  # with all that it holds
         with self._open_for_write(self._data_path(name)) as file:
             os.fchmod(file.fileno(), 0o600)
             file.write(_digest(name, packed) + packed)

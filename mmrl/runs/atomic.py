@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmrl.settings.declare import note
+
 READ_LIMIT = 64 * 2**20
 """Largest size in bytes of a file of a run, unless its reader says otherwise: a foreign file cannot fill the memory."""
 
@@ -27,6 +29,7 @@ class BrokenRun(ValueError):
 def durable_write(path: Path, data: bytes) -> None:
     """Replace `path` by `data`: temporary file in the same folder, fsync, rename, fsync of the folder.
 
+    A folder that stands in the place of the file keeps all it holds, under another name.
     Raises OSError with the path; the old file then stands untouched and no temporary file is left.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
@@ -39,7 +42,11 @@ def durable_write(path: Path, data: bytes) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.replace(temporary, path)
+        try:
+            os.replace(temporary, path)
+        except IsADirectoryError:
+            _set_aside(path)
+            os.replace(temporary, path)
         sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -47,6 +54,16 @@ def durable_write(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):  # write and fsync do not say which file they failed on
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a folder that stands where a file belongs."""
+    aside, k = path.with_name(f"{path.name}.folder"), 0
+    while os.path.lexists(aside):
+        k += 1
+        aside = path.with_name(f"{path.name}.folder_{k}")
+    os.rename(path, aside)
+    note(f"{path} was a folder: it is {aside.name} now")
 
 
 @contextlib.contextmanager

@@ -47,5 +47,5 @@ def commit(
     write_manifest(folder, {**body, "noticed": list(dict.fromkeys(known))} if known else body)
     named = {name for entry in entries for name in entry["files"]}
     for path in place.iterdir():
-        if path.name not in named:
+        if path.name not in named and (path.is_symlink() or not path.is_dir()):
             path.unlink(missing_ok=True)

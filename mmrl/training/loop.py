@@ -300,11 +300,10 @@ class TrainingProcess:
         if not event:
             return
         self.view.note(f"changed after epoch {trainer.epoch}: {told(event, self.recorded)}")
-        now, last = trainer.rates
+        now, last = (f"{rate:.3g}" for rate in trainer.rates)
         if self.config.training.lr_end < 1:
-            self.view.note(
-                f"the learning rate goes on from {now:.3g} to {last:.3g} at epoch {self.target}: -lr sets another one"
-            )
+            course = f"goes on from {now} to {last} at epoch {self.target}" if now != last else f"stays at {now}"
+            self.view.note(f"the learning rate {course}: -lr sets another one")
 
     def _compare_versions(self, versions: dict[str, Any]) -> None:
         """Show in one line what differs from the process that wrote the checkpoint."""

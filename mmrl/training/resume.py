@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mmrl.runs.atomic import open_plain
 from mmrl.runs.control import LABELS, LIVE
 from mmrl.runs.manifest import entries_of, sound_manifest
-from mmrl.runs.store import PLACE_SETTINGS
+from mmrl.runs.read_checkpoint import read
+from mmrl.runs.store import METRICS, PLACE_SETTINGS
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.fields import NAME, fields, shown, value_of, values_of
 from mmrl.settings.model import Config
@@ -55,6 +59,15 @@ def check_resume(folder: Path, stored: Config, wanted: Config, expand: int) -> N
             f"{key} = {shown(value)} would change nothing: {folder.name} has trained all of its {done} epochs: "
             "add --expand N to train on, or start a new run"
         )
+
+
+def check_sound(folder: Path) -> None:
+    """Raise BrokenRun where nothing sound is left to go on from: no checkpoint, or metrics that are no file."""
+    import safetensors.numpy
+
+    read(folder, None, safetensors.numpy.load)
+    with suppress(FileNotFoundError):
+        os.close(open_plain(folder / METRICS))
 
 
 def settings_in_use(config: Config) -> dict[str, Any]:

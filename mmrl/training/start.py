@@ -12,7 +12,7 @@ from mmrl.settings.sources import replaced
 from mmrl.training.loop import TrainingProcess, View, what_next
 from mmrl.training.ranks import SETTLE, ranks
 from mmrl.training.reproducible import pinned
-from mmrl.training.resume import check_resume
+from mmrl.training.resume import check_resume, check_sound
 from mmrl.training.signals import Interruption
 
 
@@ -50,6 +50,7 @@ def train(
             refuse_links(lock.folder)
             store.check_market(lock.folder)
             check_resume(lock.folder, store.read_config(lock.folder).config, config, expand)
+            check_sound(lock.folder)
             if expand:
                 store.expand_held(lock, expand)
                 config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})

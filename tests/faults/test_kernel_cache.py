@@ -153,8 +153,11 @@ def test_what_is_no_file_neither_blocks_nor_is_followed(
         path.symlink_to(tmp_path / "elsewhere")
     else:
         path.mkdir()
+        (path / "kept").touch()
     assert outcome(make) == (3.0, True)
-    assert outcome(make) == (3.0, kind == "folder")
+    assert "compiling anew" in caplog.text
+    assert outcome(make) == (3.0, False)
+    assert [p.name for p in path.parent.glob("*.nbc.folder-*/*")] == (["kept"] if kind == "folder" else [])
 
 
 def test_a_full_disk_costs_the_cache_and_nothing_else(

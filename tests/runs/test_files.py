@@ -206,3 +206,17 @@ def test_episodes_come_back_and_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "episodes" / "000011.npz", evil=np.array([{}], dtype=object))
     with pytest.raises(ValueError):
         read_episode(tmp_path)
+
+
+def test_a_folder_in_the_place_of_a_file_is_set_aside_with_all_it_holds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for k in range(2):
+        (tmp_path / "file").mkdir()
+        (tmp_path / "file" / "kept").write_text(str(k))
+        durable_write(tmp_path / "file", b"new")
+        assert (tmp_path / "file").read_bytes() == b"new"
+        (tmp_path / "file").unlink()
+    assert sorted(os.listdir(tmp_path)) == ["file.folder", "file.folder_1"]
+    assert [(tmp_path / name / "kept").read_text() for name in ("file.folder", "file.folder_1")] == ["0", "1"]
+    assert f"{tmp_path / 'file'} was a folder: it is file.folder_1 now" in caplog.text

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,7 @@ def test_changes_are_said_and_stand_in_the_metrics(run: Path, capsys: pytest.Cap
     ]
     # the rate had fallen to a tenth: it stays there, and that is said
     assert [row["learning_rate"] for row in rows] == pytest.approx([LR, 0.55 * LR, *[0.1 * LR] * 3])
-    assert "learning rate goes on from 0.0003 to 0.0003 at epoch 5" in text
+    assert "learning rate stays at 0.0003: -lr sets another one" in text
 
 
 def test_a_change_whose_epoch_was_never_written_is_recorded_by_the_next_resume(
@@ -135,3 +137,45 @@ def test_variables_that_a_resumed_run_does_not_follow_are_named(
     caplog.clear()
     assert mmrl(capsys, "--load", "run", "--expand", "1", "-lr", "0.25", "--dry-run")[0] == 0
     assert "MMRL" not in caplog.text
+
+
+def a_folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    (path / "kept").write_text("mine")
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "spoil", "words"),
+    [
+        ("checkpoints/*", lambda path: path.write_bytes(b""), "no sound checkpoint in run"),
+        ("checkpoints/*.json", a_folder, "no sound checkpoint in run"),
+        ("metrics.jsonl", a_pipe, "metrics.jsonl is not a regular file"),
+        ("metrics.jsonl", a_folder, "metrics.jsonl is not a regular file"),
+    ],
+)
+def test_a_run_with_nothing_to_go_on_from_is_left_as_it_is(
+    pattern: str, spoil: Callable[[Path], None], words: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in run.glob(pattern):
+        spoil(path)
+    before = files(run)
+    code, said = mmrl(capsys, "--load", str(run), "--expand", "2", "-lr", "0.01")
+    assert code == 1 and words in said and "resuming" not in said
+    assert files(run) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints/000003.json", "checkpoints/000004.json", "manifest.json", "status.json"])
+def test_folders_in_the_place_of_files_do_not_stop_a_run(
+    name: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(run / name)
+    code, said = mmrl(capsys, "--load", str(run), "-ne", "5")
+    assert code == 0, said
+    assert [row["epoch"] for row in records(run)] == [1, 2, 3, 4, 5]
+    assert (run / f"{name}.folder" / "kept").read_text() == "mine" and f"{name} was a folder" in said

@@ -146,6 +146,7 @@ def drive(results: Path, script: Script, size: tuple[int, int] = (120, 36)) -> N
             cast(Any, app.screen).tick()  # the preview waits a moment otherwise
             await pilot.pause()
             await script(app, pilot)
+            app.workers.cancel_all()  # as quitting does, but not the end of a test
 
     asyncio.run(run())
 
