@@ -111,11 +111,15 @@ def _usage(error: Any, given: Sequence[str]) -> str:
 
 def _of_value(error: Any, given: Sequence[str]) -> str:
     """Option, value and allowed range, if the error is an invalid value of an option; else an empty text."""
-    options = getattr(getattr(error, "param", None), "opts", ())
-    for at, word in reversed(list(enumerate(given))):  # of an option given twice the last counts
+    from mmrl.commands.command_line import needed
+
+    parameter = getattr(error, "param", None)
+    options = getattr(parameter, "opts", ())
+    for at, word in reversed(list(enumerate(given))):
         name, equals, value = word.partition("=")
         if name in options and (equals or at + 1 < len(given)):
-            allowed = error.message.removeprefix("Value error, ").replace("Input should be", "it must be")
+            wanted = needed(parameter)
+            allowed = f"it must be {wanted}" if wanted else error.message.removeprefix("Value error, ")
             return f"{name} = {value if equals else given[at + 1]!r} is not allowed: {allowed}"
     return ""
 

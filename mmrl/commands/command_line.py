@@ -103,3 +103,17 @@ def misplaced(ctx: typer.Context, words: str) -> str:
         return f"{word} is a run: write --load {word} to go on with it"
     close = suggestion(word, presets())
     return f"there is no preset {word}" + close.replace("'", "'--preset ", 1) if close else ""
+
+
+def needed(parameter: Any) -> str:
+    """What the value of an option must be, in words; empty for a text, and with an old version of typer."""
+    from mmrl.settings.fields import NOUNS, within
+
+    described = getattr(parameter, "type_descriptor", None)
+    if described is None:
+        return ""
+    if described.choices:
+        return "one of " + ", ".join(described.choices)
+    noun = NOUNS.get(getattr(described.annotation, "__name__", ""), "")
+    bounds = {"ge": described.parameter_info.min, "le": described.parameter_info.max}
+    return f"{noun} {within({name: bound for name, bound in bounds.items() if bound is not None})}".rstrip()

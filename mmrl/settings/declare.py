@@ -78,11 +78,19 @@ class Group(BaseModel):
     # Schemas are built at the first use: a help page needs none.
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise ConfigError(
+            f"{name} = {brief(value)} cannot be assigned: settings are immutable, config.but(...) makes a changed copy"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise ConfigError(f"{name} cannot be deleted: settings are immutable")
+
 
 def brief(value: Any, most: int = 60) -> str:
-    """A value as a message shows it: in one line, and not thousands of digits of it."""
+    """A value as a message shows it: in one line, not thousands of digits of it, and a list however it is kept."""
     try:
-        text = repr(value)
+        text = repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:  # Python writes no integer of more than 4300 digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value that cannot be written"
     return text if len(text) <= most else f"{text[:most]}..."
@@ -90,7 +98,7 @@ def brief(value: Any, most: int = 60) -> str:
 
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A did-you-mean for the end of a message; empty where nothing is alike."""
-    close = difflib.get_close_matches(name, list(known), 1, 0.6)
+    close = difflib.get_close_matches(str(name), list(known), 1, 0.6)
     return f": did you mean '{close[0]}'?" if close else ""
 
 

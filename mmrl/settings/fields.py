@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -20,6 +19,7 @@ from mmrl.settings.upgrade import DROPPED, new_key
 
 NAME = "market.name"
 WORDS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+NOUNS = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,7 @@ class FieldSpec:
     @property
     def range(self) -> str:
         """Bounds as text, e.g. `> 0, <= 1`; empty where there are none."""
-        signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
-        return ", ".join(f"{sign} {_number(self.bounds[name])}" for name, sign in signs.items() if name in self.bounds)
+        return within(self.bounds)
 
     @property
     def allowed(self) -> str:
@@ -84,14 +83,13 @@ class FieldSpec:
         if self.kind == "choice":
             return "one of " + ", ".join(self.choices)
         if self.kind in ("ints", "floats"):
-            what = "whole numbers" if self.kind == "ints" else "numbers"
+            what = "whole numbers" if self.kind == "ints" else "finite numbers"
             low, high = self.bounds.get("min_length", 0), self.bounds.get("max_length", 0)
             return f"a list of {self.length if self.length else f'{low:g} to {high:g}'} {what}"
         if self.kind == "str":
             low, high = self.bounds.get("min_length", 0), self.bounds.get("max_length", 0)
             return f"text of {low:g} to {high:g} characters"
-        noun = {"bool": "true or false", "int": "a whole number", "float": "a number"}[self.kind]
-        return noun + (f" {self.range}" if self.range else "")
+        return NOUNS[self.kind] + (f" {self.range}" if self.range else "")
 
     @property
     def shown_default(self) -> str:
@@ -112,8 +110,12 @@ def shown(value: Any) -> str:
 
 def refusal(spec: FieldSpec, value: Any) -> str:
     """The line that refuses a value: field, value, what is allowed, default."""
-    text = "not a finite number" if isinstance(value, float) and not math.isfinite(value) else brief(value)
-    return f"{spec.key} = {text} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
+    return f"{spec.key} = {brief(value)} is not allowed: it must be {spec.allowed}; the default is {spec.shown_default}"
+
+
+def no_table(group: str, value: Any) -> str:
+    """The line that refuses a value for a whole group, but for how to write it."""
+    return f"{group} = {brief(value)} is not allowed: it must be a table of settings"
 
 
 def unknown_key(key: str, market: str = "") -> str:
@@ -124,6 +126,9 @@ def unknown_key(key: str, market: str = "") -> str:
             f"{key} has no effect: the market is {market}, only {' and '.join(owners)} "
             f"{'have' if len(owners) > 1 else 'has'} it: drop it, or use --market {owners[0]}"
         )
+    if key in GROUPS:
+        first = next(spec for spec in fields() if spec.group == key)
+        return f"unknown key '{key}': it is a group: give its settings by name, such as {first.option_name}"
     remedy = elsewhere(key, "name") or suggestion(key, _names()) or ": `mmrl train --help-all` lists them"
     return f"unknown key '{key}'{remedy}"
 
@@ -138,6 +143,12 @@ def elsewhere(name: str, shape: str) -> str:
         return f": use {getattr(_names()[key], shape)}" + (f" ({differs})" if differs else "")
     reason = missing(name)
     return f": {reason}" if reason else ""
+
+
+def within(bounds: Mapping[str, float]) -> str:
+    """Bounds as text, e.g. `> 0, <= 1`; empty where there are none."""
+    signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+    return ", ".join(f"{sign} {_number(bounds[name])}" for name, sign in signs.items() if name in bounds)
 
 
 def _number(bound: float) -> str:

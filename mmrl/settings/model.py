@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
-from pydantic import Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, SerializeAsAny
 
-from mmrl.settings.declare import Group
+from mmrl.settings.declare import ConfigError, Group
 from mmrl.settings.groups import REST, Policy, Reward, Run, Training
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.registry import default_market, settings_class
 
 
 class Config(Group):
-    """All settings of a run, immutable and checked as a whole."""
+    """All settings of a run, immutable and checked as a whole.
+
+    `Config.of` makes one from single settings. The constructor takes whole groups, `training={"nb": 50}`, and raises
+    ConfigError as well.
+    """
 
     market: SerializeAsAny[MarketSettings] = Field(default_factory=lambda: settings_class(default_market())())
     reward: Reward = Field(default_factory=Reward)
@@ -22,12 +25,14 @@ class Config(Group):
     training: Training = Field(default_factory=Training)
     run: Run = Field(default_factory=Run)
 
-    @field_validator("market", mode="before")
-    @classmethod
-    def _of_its_name(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return settings_class(value.get("name", default_market())).model_validate(value)
-        return value
+    def __init__(self, /, **groups: Any) -> None:
+        from mmrl.settings.build import checked
+
+        super().__init__(**checked(groups))
+        self.__dict__["market"] = self.market.settled(self.reward.utility)  # a frozen model takes no assignment
+        contradiction = _contradiction(self)
+        if contradiction:
+            raise ConfigError(contradiction)
 
     @classmethod
     def of(cls, preset: str | None = None, *, file: str | None = None, **settings: Any) -> Config:
@@ -51,14 +56,6 @@ class Config(Group):
         """Risk aversion of the mean-variance and entropic utilities: the market's own, or else the reward's."""
         stated = self.market.aversion
         return self.reward.risk_aversion if stated is None else stated
-
-    @model_validator(mode="after")
-    def _settled_and_agreeing(self) -> Self:
-        self.__dict__["market"] = self.market.settled(self.reward.utility)  # a frozen model takes no assignment
-        contradiction = _contradiction(self)
-        if contradiction:
-            raise ValueError(contradiction)
-        return self
 
 
 def _contradiction(config: Config) -> str | None:

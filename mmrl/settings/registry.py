@@ -70,11 +70,7 @@ def part(market: str, file: str) -> ModuleType | None:
     Raises ConfigError on an unknown market, or one whose package cannot be imported.
     """
     if market not in packages():
-        known = choose(market, markets())
-        raise ConfigError(
-            f"market.name = {brief(market)} is not allowed: it must be {known}"
-            + ("" if "did you mean" in known else "; one of another package needs that package installed")
-        )
+        raise ConfigError(_no_market(market))
     package = packages()[market]
     name = f"{package}.{file}"
     try:
@@ -83,12 +79,19 @@ def part(market: str, file: str) -> ModuleType | None:
         raise ConfigError(f"market {market} ({package}) cannot be imported: {_reason(error)}") from None
 
 
-@cache
 def settings_class(market: str) -> type[MarketSettings]:
     """The class of a market's settings; raises ConfigError for a market that is unknown or left out."""
+    if not isinstance(market, str):  # from a file, or from Python
+        raise ConfigError(_no_market(market))
     if market in left_out():
         raise ConfigError(left_out()[market])
-    return _declared(market)
+    return declared(market)
+
+
+def _no_market(name: Any) -> str:
+    known = choose(name, markets())
+    more = "" if "did you mean" in known else "; one of another package needs that package installed"
+    return f"market.name = {brief(name)} is not allowed: it must be {known}{more}"
 
 
 @cache
@@ -114,7 +117,9 @@ def left_out() -> dict[str, str]:
     return reasons
 
 
-def _declared(market: str) -> type[MarketSettings]:
+@cache
+def declared(market: str) -> type[MarketSettings]:
+    """The class of settings in a market's folder, whether the market can be used or not; raises ConfigError."""
     module = part(market, "settings")
     if module is None:
         raise ConfigError("it has no file settings.py")
@@ -127,13 +132,13 @@ def _declared(market: str) -> type[MarketSettings]:
 def _with_flags(market: str, taken: dict[str, str]) -> dict[str, str]:
     """Flags with the dotted keys that they set, those of a market's runs added; raises ConfigError if one is taken."""
     flags = dict(taken)
-    for group, model in (*REST.items(), ("market", _declared(market))):
+    for group, model in (*REST.items(), ("market", declared(market))):
         for name, info in model.model_fields.items():
-            declared: Any = info.json_schema_extra
-            if declared is None or not info.description:
+            extra: Any = info.json_schema_extra
+            if extra is None or not info.description:
                 raise ConfigError(f"its setting {name} is not declared by option(default, help)")
-            own = declared["flags"] or ["--" + name.replace("_", "-")]
-            for flag in (*own, *declared["switches"]):
+            own = extra["flags"] or ["--" + name.replace("_", "-")]
+            for flag in (*own, *extra["switches"]):
                 if flags.setdefault(flag, f"{group}.{name}") != f"{group}.{name}":
                     raise ConfigError(f"{group}.{name} has the flag {flag} of {flags[flag]}")
     return flags

@@ -16,6 +16,7 @@ from mmrl.settings.fields import (
     NAME,
     field,
     fields,
+    no_table,
     parse_text,
     typed,
     value_of,
@@ -23,6 +24,7 @@ from mmrl.settings.fields import (
     without_effect,
 )
 from mmrl.settings.files import expanded, parsed, read_text
+from mmrl.settings.groups import REST
 from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, markets, packages, settings_class
@@ -62,10 +64,10 @@ def resolve(
     files += [(f"file {config_file}", read_file(config_file))] if config_file else []
     names = [values.get(NAME) for _, values in files]
     names += [from_environment.get(NAME, ("", None))[1], given.get(NAME)]
-    market = str(next((name for name in reversed(names) if name is not None), default_market()))
+    market = next((name for name in reversed(names) if name is not None), default_market())
     layers: list[tuple[str, dict[str, Any]]] = []
     for origin, values in files:
-        renewed, renamed = upgrade(values, str(values.get(NAME, market)))
+        renewed, renamed = upgrade(values, values.get(NAME, market))
         if renamed:
             note(f"{origin}: {renamed}")
         # A fault of a file is named with the file, even where a flag would cover it up.
@@ -80,6 +82,7 @@ def resolve(
         for key, value in values.items():
             merged[key], origins[key] = value, origin
     try:
+        settings_class(market)  # before the settings, which nobody knows without their market
         merged = {key: typed(key, value, market) for key, value in merged.items()}
         if isinstance(merged.get(RESULTS), str):
             merged[RESULTS] = expanded(merged[RESULTS], RESULTS)
@@ -110,15 +113,8 @@ def changed(config: Config, settings: Mapping[str, Any]) -> Config:
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of Python code as settings have them: whole numbers for floats, lists and arrays for tuples."""
-    found = {}
-    for key, value in settings.items():
-        value = value.tolist() if hasattr(value, "tolist") else value
-        value = tuple(value) if isinstance(value, list) else value
-        if isinstance(value, int) and not isinstance(value, bool) and field(key).kind == "float":
-            value = float(value)
-        found[key] = value
-    return found
+    """Values of Python code without numpy's types, which settings do not take."""
+    return {key: value.tolist() if hasattr(value, "tolist") else value for key, value in settings.items()}
 
 
 def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
@@ -170,9 +166,10 @@ def _keep(values: dict[str, Any], key: str, value: Any, before: str = "") -> Non
 def replaced(config: Config, values: Mapping[str, Any]) -> Config:
     """The same config with other values for some keys, checked again; another market keeps what both markets have."""
     changes = {field(key).key: value for key, value in values.items()}
-    market = str(changes.get(NAME, config.market.name))
+    market = changes.get(NAME, config.market.name)
+    settings_class(market)
     flat = values_of(config)
-    if market != config.market.name and market in markets():
+    if market != config.market.name:
         known = {spec.key for spec in fields(market)}
         shared = {spec.key for spec in fields() if not spec.markets and len(set(spec.defaults.values())) < 2}
         flat = {key: value for key, value in flat.items() if key in known & shared}
@@ -209,8 +206,10 @@ def fitted_preset(name: str) -> MarketFile | None:
 def preset_text(name: str) -> str:
     """The file of a preset; raises ConfigError for an unknown name."""
     files = _preset_files()
-    if name not in files:
-        raise ConfigError(f"unknown preset '{name}': there are {choose(name, sorted(files)).removeprefix('one of ')}")
+    if name not in list(files):  # from Python it may be anything
+        raise ConfigError(
+            f"unknown preset {brief(name)}: there are {choose(name, sorted(files)).removeprefix('one of ')}"
+        )
     text: str = files[name].read_text(encoding="utf-8")
     return text
 
@@ -246,7 +245,7 @@ def load_toml(text: str, source: str = "config.toml") -> StoredConfig:
     if not isinstance(meta, dict) or not isinstance(origins, dict):
         raise ConfigError(f"{source}: 'meta' and 'origins' must be tables")
     flat = _flat(table, source)
-    market = str(flat.get(NAME, default_market()))
+    market = flat.get(NAME, default_market())
     values, renamed = upgrade(flat, market)
     values, narrowed = within_bounds(values)
     config = _checked(values, source)
@@ -269,12 +268,15 @@ def _flat(table: Mapping[str, Any], source: str) -> dict[str, Any]:
     market = table.get("market")
     if isinstance(market, dict) and "name" in market:
         try:
-            settings_class(str(market["name"]))  # before the settings, which nobody knows without their market
+            settings_class(market["name"])  # before the settings, which nobody knows without their market
         except ConfigError as error:
             raise ConfigError(f"{source}: {error}") from None
     for key, value in table.items():
         if key in META:
             continue
+        # the plain name of a market is a setting too
+        if (key in GROUPS and isinstance(value, list)) or (key in REST and not isinstance(value, dict)):
+            raise ConfigError(f"{source}: {no_table(key, value)}: write [{key}] once, above its settings")
         if isinstance(value, dict):
             if key not in GROUPS:
                 raise ConfigError(f"{source}: unknown table '[{key}]': there are {choose(key, GROUPS)[7:]}")

@@ -115,8 +115,8 @@ def test_help_lists_every_setting_with_default_and_bounds(tmp_path: Path) -> Non
         ("-td -na", "--noadv"),
         ("-np --set algorithm=ppo", "contradicts"),
         ("--expand 3", "--load"),
-        ("--expand 0 --load x", "--expand = '0' is not allowed: it must be greater than or equal to 1"),
-        ("--load x --expand=many", "--expand = 'many' is not allowed: it must be a valid integer"),
+        ("--expand 0 --load x", "--expand = '0' is not allowed: it must be a whole number >= 1"),
+        ("--load x --expand=many", "--expand = 'many' is not allowed: it must be a whole number >= 1"),
         ("extra", "extra"),
     ],
 )

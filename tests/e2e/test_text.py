@@ -70,7 +70,7 @@ def test_a_byte_order_mark_is_no_fault(here: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-lr nan", "training.lr = not a finite number"),
+        ("-lr nan", "training.lr = nan is not allowed"),
         ("-nb4", "-nb4 is no option: write -nb 4"),
         ("-ne=5 -nq 3", "-nq is no option: did you mean '-n"),
         ("--set lr=0.1 --set training.lr=0.2", "given twice, as 0.1 and 0.2"),

@@ -51,7 +51,7 @@ LINEAGE = {
 
 
 def _config(**market: Any) -> Config:
-    return Config.model_validate({"market": market})
+    return Config(market=market)
 
 
 @pytest.mark.parametrize("market_order", ["best", "walk"])

@@ -16,7 +16,7 @@ from mmrl.settings import fields, registry
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHES = (
-    *(registry.part, registry.settings_class, registry.markets, registry.left_out),
+    *(registry.part, registry.declared, registry.markets, registry.left_out),
     *(fields.fields, fields._names, contract.market_named, contract.usual_spec),
 )
 
