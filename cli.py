@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -94,9 +93,9 @@ def _of_system(error: OSError) -> tuple[int, str]:
     if not error.filename:
         full = error.errno == errno.ENOSPC
         return (1, f"standard output cannot be written: {error.strerror}") if full else (0, str(error))
-    folder, name = os.path.split(os.fsdecode(error.filename))
-    place = folder if name.startswith(".") and name.endswith(".tmp") else os.fsdecode(error.filename)
-    return 1, f"{place}: {error.strerror}: choose another place, or make this one fit"
+    from mmrl.runs.atomic import refused
+
+    return 1, refused(error)
 
 
 def _usage(error: Any, given: Sequence[str]) -> str:

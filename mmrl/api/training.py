@@ -8,12 +8,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.policy import Policy
 from mmrl.settings.declare import ConfigError, note
 from mmrl.settings.model import Config
+
+if TYPE_CHECKING:
+    from mmrl.runs.lock import RunLock
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def train(config: Config | None = None, *, results: str | os.PathLike[str] | Non
 
     With `results` the run is kept in that folder as `mmrl train` keeps it, for `mmrl tui`, `mmrl.load` and the rest; an
     unfinished run of the same settings is resumed, and to leave the loop early stops it with a checkpoint. Raises
-    ConfigError before anything is created, `mmrl.learn.update.Diverged` where numbers become useless.
+    ConfigError before anything is created, also where the folder cannot be written, `mmrl.learn.update.Diverged` where
+    numbers become useless.
     """
     wanted: Any = Config() if config is None else config
     if not isinstance(wanted, Config):
@@ -131,8 +135,6 @@ class _Listener:
 
 def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
     """Train in a thread, in a run folder; the loop over the epochs sets the pace."""
-    from mmrl.runs import store
-    from mmrl.runs.lock import RunLock
     from mmrl.runs.memory import require
     from mmrl.settings.sources import replaced
     from mmrl.training.loop import TrainingProcess
@@ -142,8 +144,7 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
     config = replaced(config, {"run.results": results})
     require(config)
     check_engine(config)
-    folder = store.matching(config)
-    with RunLock(folder).take() if folder else store.begin(config, {}) as lock:
+    with _locked(config) as lock:
         cancelled, interruption, ended = threading.Event(), Interruption(), threading.Event()
         listener, outcome = _Listener(cancelled), list[int]()
         process = TrainingProcess(config, {}, lock.folder, listener, interruption)
@@ -173,6 +174,19 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
             thread.join()
     if not outcome or outcome[0]:
         raise _failure(lock.folder, outcome)
+
+
+def _locked(config: Config) -> RunLock:
+    """The folder of the unfinished run of these settings, or of a new one, locked. Raises ConfigError, RunBusy."""
+    from mmrl.runs import store
+    from mmrl.runs.atomic import refused
+    from mmrl.runs.lock import RunLock
+
+    try:
+        folder = store.matching(config)
+        return RunLock(folder).take() if folder else store.begin(config, {})
+    except OSError as error:
+        raise ConfigError(refused(error)) from None
 
 
 def _failure(folder: Path, outcome: list[int]) -> Exception:

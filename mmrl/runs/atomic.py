@@ -77,6 +77,15 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def refused(error: OSError) -> str:
+    """What the system refused, in one line that names the place: the folder, where the file is a temporary one."""
+    if not error.filename:
+        return str(error)
+    folder, name = os.path.split(os.fsdecode(error.filename))
+    place = folder if name.startswith(".") and name.endswith(".tmp") else os.fsdecode(error.filename)
+    return f"{place}: {error.strerror}: choose another place, or make this one fit"
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames and removals inside a folder durable."""
     with naming(folder):

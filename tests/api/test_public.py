@@ -157,6 +157,20 @@ def test_wrong_values_are_told_in_one_line(call: Any, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(("below", "said"), [("", "File exists"), ("/results", "Not a directory")])
+def test_a_folder_that_cannot_be_written_is_told_as_by_the_command(
+    below: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    place = f"{tmp_path}/file{below}"
+    with pytest.raises(ConfigError, match=said) as error:
+        next(iter(mmrl.train(mmrl.Config.of(**TINY), results=place)))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "-nt", "20", "-nb", "4", "--results", place])
+    assert capsys.readouterr().err == f"mmrl: {error.value}\n" and place in str(error.value)
+    assert ended.value.code == 1
+
+
 def test_shares_and_prices_of_a_book_are_whole() -> None:
     for shares, price in ((1.5, 2), (1, 2.5)):
         with pytest.raises(TypeError, match="integer"):
