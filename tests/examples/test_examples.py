@@ -20,7 +20,9 @@ ARGUMENTS = {
     "gymnasium_loop": (),
     "own_market": ("1",),
     "policy_in_a_loop": (),
+    "runs": (),
     "seeds": ("2", "2"),
+    "simulate": ("200",),
     "stable_baselines": ("10000",),
     "train": ("2",),
 }
@@ -29,7 +31,11 @@ SAYS = {
     "gymnasium_loop": r"1000 episodes: mean wealth [3-7]\d\.\d\d",
     "own_market": r"toy shows inventory, .*epoch 1: mean value",
     "policy_in_a_loop": r"wealth \d\d\.\d\d with -?\d+ shares left",
+    "runs": r"quickstart: book, finished, epoch 200 of 200\n"
+    r"avellaneda-stoikov-ppo is at 99\.\d\d % of the optimum and quotes Quotes\(bid_distance=",
     "seeds": r"seed 1: \d\d\.\d\d % of the optimum\s+mean",
+    "simulate": r"200 trajectories of 200 steps: mean wealth [56]\d\..*"
+    r"3 shares sold, 1 bought: the maker holds 1 .*best bid \(\d+, 4\), best ask \(\d+, 1\)",
     "stable_baselines": r"sb3:sb3_model.zip",
     "train": r"epoch 2: mean value .*Quotes\(bid_distance=",
 }
