@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
 from mmrl.api.makers import Maker, counted, entrant, named, own_config
 from mmrl.commands.evaluate import playing_field, report
@@ -25,7 +25,13 @@ class Comparison(Sequence[dict[str, Any]]):
     def __init__(self, found: dict[str, Any]) -> None:
         self.found = found
 
-    def __getitem__(self, at: Any) -> Any:
+    @overload
+    def __getitem__(self, at: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[dict[str, Any]]: ...
+
+    def __getitem__(self, at: int | slice) -> Any:
         return self.found["rows"][at]
 
     def __len__(self) -> int:

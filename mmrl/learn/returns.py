@@ -9,7 +9,7 @@ row t decides, so the policy gradient keeps its expectation and loses most of it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,7 +247,7 @@ def learning_batch(
     )
 
 
-def _require_finite(named: dict[str, Float64]) -> None:
+def _require_finite(named: Mapping[str, npt.NDArray[Any]]) -> None:
     for name, numbers in named.items():
         if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
             raise Diverged(name)

@@ -183,9 +183,10 @@ def _packed(rows: Any, ends: Any, steps: int) -> Trajectories:
     live = torch.arange(steps, device=length.device) < length[:, None]
     trajectory, step = live.nonzero(as_tuple=True)
     columns = {name: x[trajectory, step] if x.shape[1] else x.new_empty(0) for name, x in rows._asdict().items()}
+    offsets: Any = torch.cat([length.new_zeros(1), length.cumsum(0)])
     end = {f"final_{name}": getattr(ends, name)[:, 0] for name in ("time", "value", "cash", "inventory", "mid")}
     return Trajectories(
-        offsets=torch.cat([length.new_zeros(1), length.cumsum(0)]),
+        offsets=offsets,
         **columns,
         **end,
         terminated=ends.terminated[:, 0],

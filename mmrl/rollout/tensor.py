@@ -135,17 +135,18 @@ class TensorRun:
         del rows["elapsed"]
         for name in ("inventory", "bought", "sold"):
             rows[name] = rows[name].int()
-        return Trajectories(
-            offsets=offsets,
+        whole: dict[str, Any] = {
+            "offsets": offsets,
             **rows,
-            final_time=end["time"],
-            final_value=end["value"],
-            final_cash=end["cash"],
-            final_inventory=end["inventory"].int(),
-            final_mid=end["mid"],
-            terminated=over,
-            last_observation=self._observation.to(where),
-        )
+            "final_time": end["time"],
+            "final_value": end["value"],
+            "final_cash": end["cash"],
+            "final_inventory": end["inventory"].int(),
+            "final_mid": end["mid"],
+            "terminated": over,
+            "last_observation": self._observation.to(where),
+        }
+        return Trajectories(**whole)
 
 
 def _end_times(rows: Record, offsets: Tensor) -> Tensor:

@@ -13,7 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Array = Any  # numpy.ndarray or torch.Tensor, all of one kind within a batch
+Float64 = npt.NDArray[np.float64]
+Float32 = npt.NDArray[np.float32]
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Bool = npt.NDArray[np.bool_]
+Array = Any  # numpy.ndarray or torch.Tensor
 
 PER_STEP = [
     "step",
@@ -56,35 +61,38 @@ class ByStep:
 
 @dataclass(frozen=True)
 class Trajectories:
-    """A CSR batch of N trajectories with nnz live steps in all; money in currency."""
+    """A CSR batch of N trajectories with nnz live steps in all; money in currency.
 
-    offsets: Array  # int64 [N+1]
-    step: Array  # int32 [nnz], time index of the row
-    observation: Array  # float32 [nnz, obs], normalised, as the policy saw it
-    action: Array  # float32 [nnz, A], in the policy's own units (categorical: the index)
-    log_prob: Array  # float32 [nnz]
-    reward: Array  # float64 [nnz], the final reward is part of the last row where due
-    time: Array  # float64 [nnz], in the market's unit; what stands is as before the row's action
-    cash: Array  # float64 [nnz]
-    inventory: Array  # int32 [nnz]
-    mid: Array  # float64 [nnz]
-    value: Array  # float64 [nnz], W_t + I_t S_t
-    bid: Array  # float64 [nnz], best bid after the maker's action
-    ask: Array  # float64 [nnz], best ask after the maker's action
-    bought: Array  # int32 [nnz], shares in the step; all flows are empty in a batch to learn from
-    sold: Array  # int32 [nnz]
-    paid: Array  # float64 [nnz]
-    received: Array  # float64 [nnz]
-    revaluation: Array  # float64 [nnz], sum of the inventory times each move of the mid
-    final_time: Array  # float64 [N]
-    final_value: Array  # float64 [N]
-    final_cash: Array  # float64 [N]
-    final_inventory: Array  # int32 [N]
-    final_mid: Array  # float64 [N]
-    terminated: Array  # bool [N], the market ended the episode (False: time ran out)
-    last_observation: Array  # float32 [N, obs], the observation after the last step
-    split: Array | None = None  # float64 [N, S], parts of the profit as the spec names them
-    live: Array | None = None  # bool [nnz], only in a padded batch: False on rows that pad() added
+    All columns of a batch that the tensor or the cuda engine played are tensors until `numpy()`.
+    """
+
+    offsets: Int64  # [N+1]
+    step: Int32  # [nnz], time index of the row
+    observation: Float32  # [nnz, obs], normalised, as the policy saw it
+    action: Float32  # [nnz, A], in the policy's own units (categorical: the index)
+    log_prob: Float32  # [nnz]
+    reward: Float64  # [nnz], the final reward is part of the last row where due
+    time: Float64  # [nnz], in the market's unit; what stands is as before the row's action
+    cash: Float64  # [nnz]
+    inventory: Int32  # [nnz]
+    mid: Float64  # [nnz]
+    value: Float64  # [nnz], W_t + I_t S_t
+    bid: Float64  # [nnz], best bid after the maker's action
+    ask: Float64  # [nnz], best ask after the maker's action
+    bought: Int32  # [nnz], shares in the step; all flows are empty in a batch to learn from
+    sold: Int32  # [nnz]
+    paid: Float64  # [nnz]
+    received: Float64  # [nnz]
+    revaluation: Float64  # [nnz], sum of the inventory times each move of the mid
+    final_time: Float64  # [N]
+    final_value: Float64  # [N]
+    final_cash: Float64  # [N]
+    final_inventory: Int32  # [N]
+    final_mid: Float64  # [N]
+    terminated: Bool  # [N], the market ended the episode (False: time ran out)
+    last_observation: Float32  # [N, obs], the observation after the last step
+    split: Float64 | None = None  # [N, S], parts of the profit as the spec names them
+    live: Bool | None = None  # [nnz], only in a padded batch: False on rows that pad() added
 
     def after(self, name: str) -> npt.NDArray[Any]:
         """What a column that stands (time, cash, inventory, mid, value) is after each row [nnz]."""
@@ -107,8 +115,8 @@ class Trajectories:
         return int(self.step.shape[0])
 
     @property
-    def lengths(self) -> Array:
-        """Steps of each trajectory, int64 [N]."""
+    def lengths(self) -> Int64:
+        """Steps of each trajectory [N]."""
         return self.offsets[1:] - self.offsets[:-1]
 
     @property
@@ -211,7 +219,7 @@ class Trajectories:
         target = t.segment_ids() * nt + (np.arange(t.nnz) - np.repeat(t.offsets[:-1], lengths))
         live = np.zeros(n * nt, dtype=bool)
         live[target] = True
-        held = {
+        held: dict[str, npt.NDArray[Any]] = {
             "time": t.final_time,
             "value": t.final_value,
             "cash": t.final_cash,

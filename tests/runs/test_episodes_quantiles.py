@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_quantiles_are_those_of_the_trajectories(batch: Callable[[list[int]], Tr
     b = batch(lengths)
     record = batch_record(b)
     parts = [slice(a, z) for a, z in zip(b.offsets[:-1], b.offsets[1:], strict=True)]
-    each = {
+    each: dict[str, Any] = {
         "reward": [b.reward[p].sum() for p in parts],
         "value": b.final_value,
         "inventory": [b.inventory[p].mean() for p in parts],
