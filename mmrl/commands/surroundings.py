@@ -16,6 +16,8 @@ from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, nobody_rea
 
 READER_LEFT = 128 + 13
 """Exit code when nobody reads the output any more: what a shell says of a program that SIGPIPE (13) ended."""
+OF_NUMBA = {"NUMBA_NUM_THREADS": 1, "NUMBA_DISABLE_JIT": 0, "NUMBA_BOUNDSCHECK": 0}
+"""Variables of numba that people set, with the least value."""
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 
@@ -61,7 +63,13 @@ def check_directory() -> None:
 
 
 def check_variables() -> None:
-    """Refuse variables that nobody knows: a mistyped one would be ignored without a word."""
+    """Refuse variables that nobody knows, as a mistyped one would be ignored, and numbers that numba cannot read."""
+    for name, least in OF_NUMBA.items():
+        given = os.environ.get(name, "")
+        if given and not (given.isascii() and given.isdigit() and int(given[:9]) >= least):
+            from mmrl.settings.declare import ConfigError
+
+            raise ConfigError(f"{name} = {given!r} is not allowed: it must be a whole number >= {least}, or unset")
     if any(name.startswith("MMRL_") and name != "MMRL_RESULTS" for name in os.environ):
         from mmrl.settings.variables import variables  # loads the settings, which not every command needs
 

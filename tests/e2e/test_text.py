@@ -108,6 +108,18 @@ def test_every_command_refuses_an_unknown_variable(
     assert err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "least"),
+    [("NUMBA_NUM_THREADS", "0", 1), ("NUMBA_NUM_THREADS", "two", 1), ("NUMBA_DISABLE_JIT", "yes", 0)],
+)
+def test_numbers_that_numba_cannot_read_are_refused(
+    variable: str, value: str, least: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    said = f"mmrl: {variable} = {value!r} is not allowed: it must be a whole number >= {least}, or unset\n"
+    assert outcome(capsys, "train", "--dry-run") == (2, "", said)
+
+
 def test_help_needs_no_known_variables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MMRL_QQQQ", "3")
     assert outcome(capsys, "evaluate", "--help")[0] == 0
