@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 
 KERNEL_TESTS := $(addprefix tests/,agents calibrate data evaluate gym kernels learn markets rollout tape training)
 
-.PHONY: quickstart test faults bounds cuda extras check lint types imports bench screenshots docs clean help
+.PHONY: quickstart test faults bounds cuda extras check lint types imports kernels bench screenshots docs clean help
 .DEFAULT_GOAL := help
 
 help:            ## list the targets
@@ -15,7 +15,7 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("mmrl needs Python >= 3.11, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.11") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements/run.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .  # it warns of all editable ones
 	@touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt
@@ -58,6 +58,11 @@ types: $(VENV)/test.stamp      ## mypy, strict, on all but the tests
 
 imports: $(VENV)/test.stamp    ## the arrows between the packages
 	$(BIN)/lint-imports
+
+kernels: $(VENV)/run.stamp     ## compile the kernels of all markets, as the first runs and tests would
+	for market in $$($(BIN)/python -c 'import mmrl; print(*mmrl.markets())'); do \
+	    $(BIN)/mmrl train --market $$market -nt 10 -nb 4 -ne 1 --results $(VENV)/kernels --json > /dev/null || exit 1; done
+	rm -r $(VENV)/kernels
 
 bench: $(VENV)/run.stamp       ## speed of every engine on this machine
 	$(BIN)/mmrl bench

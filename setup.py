@@ -5,6 +5,8 @@ No other top-level name is installed: a user may well have a `cli.py` or a packa
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
@@ -18,8 +20,16 @@ class BuildPy(build_py):
         return [*found, ("mmrl", "cli", "cli.py")] if package == "mmrl" else found
 
 
+PRESETS = [".".join(folder.parts) for folder in sorted(Path("mmrl/markets").glob("*/presets"))]
+"""Folders of data that setuptools takes for packages."""
+
 setup(
     cmdclass={"build_py": BuildPy},
     package_dir={"mmrl.tui": "tui"},
-    packages=[*find_packages(include=["mmrl", "mmrl.*"]), "mmrl.tui", *(f"mmrl.tui.{p}" for p in find_packages("tui"))],
+    packages=[
+        *find_packages(include=["mmrl", "mmrl.*"]),
+        *PRESETS,
+        "mmrl.tui",
+        *(f"mmrl.tui.{package}" for package in find_packages("tui")),
+    ],
 )
