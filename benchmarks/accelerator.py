@@ -4,7 +4,8 @@ python benchmarks/accelerator.py [-o FILE] [--minutes 5]
 
 For each market and size of a batch: steps a second of every engine that is here, from the same settings, and an epoch
 with its update. Results are checked against the compiled engine on the CPU: the cuda engine plays the same trajectories
-but for rounding, the tensor engine others of the same law. What the time does not suffice for is listed as left out.
+but for rounding, the tensor engine others of the same law. What is left out is listed with the reason: its batch is too
+large, or no time was left for it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import torch
 
 from mmrl.learn.trainer import Trainer
 from mmrl.rollout.devices import available_devices, cpu, cuda_lacks, tensor_lacks
+from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
@@ -31,18 +33,24 @@ PRESETS = {"avellaneda-stoikov": 200, "quickstart": 500, "order-flow-small": 100
 COUNTS = (100, 1000, 10_000)
 MOST_ROWS = 4_000_000
 """Of a batch, for its memory."""
+TOO_LARGE, NO_TIME = f"too large: more than {MOST_ROWS:,} rows", "no time left"
+"""Why a case is left out."""
 APART = 4.0
 """Standard errors between the means of two engines that chance alone hardly makes."""
 
 
 def main() -> None:
-    """Measure, write the JSON, and exit with 1 where a result is wrong."""
+    """Measure, write the JSON, and exit with 1 where a result is wrong, with 2 where the file cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", type=Path, default=Path("accelerator.json"), help="file to write")
     parser.add_argument("--minutes", type=float, default=5.0, help="time that may be used")
     asked = parser.parse_args()
     device = available_devices()[-1]
-    wrong = measure(asked.o, device, 60.0 * asked.minutes)
+    try:
+        wrong = measure(asked.o, device, 60.0 * asked.minutes)
+    except ConfigError as error:
+        print(f"accelerator.py: {error}", file=sys.stderr)
+        sys.exit(2)
     print(f"wrote {asked.o}" + "".join(f"\nWRONG: {line}" for line in wrong))
     sys.exit(1 if wrong else 0)
 
@@ -50,7 +58,8 @@ def main() -> None:
 def measure(target: Path, device: str, seconds: float, counts: Sequence[int] = COUNTS) -> list[str]:
     """Measure every case that the time suffices for, small batches first; what is wrong, in lines.
 
-    `target` is written after each case, so that what was measured is there whatever ends the others.
+    `target` is written before the first case, lest the time is spent on what cannot be kept, and after each, so that
+    what was measured is there whatever ends the others. Raises ConfigError where it cannot be written.
     """
     began, longest = time.perf_counter(), 0.0
     found: dict[str, Any] = {"machine": _machine(device), "cases": [], "failed": [], "left_out": [], "wrong": []}
@@ -60,10 +69,13 @@ def measure(target: Path, device: str, seconds: float, counts: Sequence[int] = C
         for preset, steps in PRESETS.items()
         for engine, where in _engines(_config(preset, steps, count, "compiled", "cpu"), device)
     ]
+    _write(target, found)
     for name in names:
         start = time.perf_counter()
-        if name["trajectories"] * name["steps"] > MOST_ROWS or start + 2.0 * longest > began + seconds:
-            found["left_out"].append(name)
+        if name["trajectories"] * name["steps"] > MOST_ROWS:
+            found["left_out"].append(name | {"reason": TOO_LARGE})
+        elif start + 2.0 * longest > began + seconds:
+            found["left_out"].append(name | {"reason": NO_TIME})
         else:
             try:
                 found["cases"].append(name | _measured(_config(**name)))
@@ -72,9 +84,16 @@ def measure(target: Path, device: str, seconds: float, counts: Sequence[int] = C
                 found["failed"].append(name | {"error": f"{type(error).__name__}: {error}"})
             longest = max(longest, time.perf_counter() - start)
         found["wrong"] = _compare(found["cases"]) + [f"failed: {case}" for case in found["failed"]]
-        cases = [_without_values(case) for case in found["cases"]]
-        target.write_text(json.dumps(found | {"cases": cases}, indent=1) + "\n")
+        _write(target, found)
     return list(found["wrong"])
+
+
+def _write(target: Path, found: dict[str, Any]) -> None:
+    cases = [_without_values(case) for case in found["cases"]]
+    try:
+        target.write_text(json.dumps(found | {"cases": cases}, indent=1) + "\n")
+    except OSError as error:
+        raise ConfigError(f"-o {target} cannot be written: {error.strerror}: name another file") from None
 
 
 def _without_values(case: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,33 @@ def test_it_ends_in_time(one_preset: None, tmp_path: Path, monkeypatch: pytest.M
     accelerator.measure(tmp_path / "found.json", "cpu", 200.0, (10, 20, 30))
     found = json.loads((tmp_path / "found.json").read_text())
     # every look at the clock is 30 s later: at 150 s two cases are done, and another one might end after 200 s
-    assert len(found["cases"]) == 2 and len(found["left_out"]) == 4
+    assert len(found["cases"]) == 2
+    assert [case["reason"] for case in found["left_out"]] == ["no time left"] * 4
+
+
+def test_a_batch_that_is_too_large_is_told_from_one_for_which_no_time_was_left(
+    one_preset: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accelerator, "_measured", lambda _: {"value": 1.0, "value_error": 1.0, "values": []})
+    accelerator.measure(tmp_path / "found.json", "cpu", 300.0, (10, 200_000, 200_001))  # of 20 steps
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [case["trajectories"] for case in found["cases"]] == [10, 10, 200_000, 200_000]
+    left_out = [(case["trajectories"], case["engine"], case["reason"]) for case in found["left_out"]]
+    assert left_out == [(200_001, engine, "too large: more than 4,000,000 rows") for engine in ("compiled", "tensor")]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("none/found.json", "No such file"), ("", "Is a directory")])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_measured(
+    name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured: list[Any] = []
+    monkeypatch.setattr(accelerator, "_measured", measured.append)
+    monkeypatch.setattr("sys.argv", ["accelerator.py", "-o", str(tmp_path / name)])
+    with pytest.raises(SystemExit) as ended:
+        accelerator.main()
+    err = capsys.readouterr().err
+    assert (ended.value.code, measured, err.count("\n")) == (2, [], 1)
+    assert err.startswith(f"accelerator.py: -o {tmp_path / name} cannot be written: {reason}")
 
 
 @pytest.mark.parametrize(("value", "wrong"), [(1.05, 0), (3.0, 1)])
