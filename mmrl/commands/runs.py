@@ -15,7 +15,7 @@ from typing import Any
 from mmrl.plots.numbers import amount, percent
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import duration, printable, wrapped
-from mmrl.runs import control, groups, store
+from mmrl.runs import control, goals, groups, store
 from mmrl.runs import trash as trashcan
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.following import command
@@ -52,8 +52,10 @@ USUAL = ("name", "state", "epoch", "value", "optimality", "market", "lr", "seed"
 
 
 def as_row(info: store.RunInfo) -> dict[str, Any]:
-    """What is known of a run, fit for JSON: paths as text, non-finite numbers as null."""
-    return {key: _plain(value) for key, value in vars(info).items()}
+    """What is known of a run and its objective, fit for JSON: paths as text, non-finite numbers as null."""
+    objective, reached = goals.objective_of(info)
+    facts = {**vars(info), "objective": objective, "objective_value": reached}
+    return {key: _plain(value) for key, value in facts.items()}
 
 
 def list_runs(results: str, as_json: bool, columns: str | None = None, unfold: bool = False) -> None:

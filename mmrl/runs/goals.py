@@ -57,6 +57,13 @@ def reached(info: RunInfo, goal: Goal) -> float | None:
     return goal.value_of(values.found)
 
 
+def objective_of(info: RunInfo) -> tuple[str | None, float | None]:
+    """The objective of a trial, as the spec of its sweep has it, and what it has reached; None for other runs."""
+    folder = sweep_of([info])
+    spec = spec_of_sweep(folder) if folder else None
+    return (spec.goal.name, reached(info, spec.goal)) if spec else (None, None)
+
+
 def ranked_by(infos: Sequence[RunInfo], goal: Goal, finished_first: bool = True) -> list[RunInfo]:
     """Trials from the best to the worst; first those that have finished, then what others have reached so far."""
 

@@ -76,6 +76,24 @@ def test_the_row_of_a_sweep_is_that_of_its_best_trial(mmrl: Run) -> None:
     assert [info.name for info in found] == [best.name] and not grouped
 
 
+@pytest.mark.parametrize(("objective", "take"), [("value", "last"), ("-inventory_abs", "best"), ("grade", "best")])
+def test_json_has_the_objective_of_each_trial(mmrl: Run, objective: str, take: str) -> None:
+    (Path("results") / "three").mkdir()
+    spec = f'objective = "{objective}"\ntake = "{take}"\n[search]\nlr = {{ low = 1e-4, high = 0.1 }}\n'
+    (Path("results") / "three" / "sweep.toml").write_text(spec)
+    key = {"value": "value_mean", "-inventory_abs": "inventory_abs_mean"}.get(objective, objective)
+    expected: list[Any] = [(None, None)]  # of a run that is no trial
+    for seed in (0, 1, 5):
+        lines = (Path("results") / f"three-seed{seed}" / "metrics.jsonl").read_text().splitlines()
+        values = [json.loads(line)[key] for line in lines]
+        counts = values[-1] if take == "last" else min(values) if objective.startswith("-") else max(values)
+        expected.append((objective, counts))
+    rows = json.loads(mmrl("runs", "list", "--json")[1])
+    assert [(row["objective"], row["objective_value"]) for row in rows] == expected
+    row = json.loads(mmrl("runs", "show", "three-seed5", "--json")[1])
+    assert (row["objective"], row["objective_value"]) == expected[-1]
+
+
 def test_plot_draws_the_mean_with_its_band(mmrl: Run) -> None:
     code, out, _ = mmrl("plot", "three", "--metric", "value")
     assert code == 0 and out.startswith("three (3 runs)\n")
