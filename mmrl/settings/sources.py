@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError, brief, choose, note
+from mmrl.settings.declare import ConfigError, When, brief, choose, note
 from mmrl.settings.fields import (
     NAME,
     field,
@@ -52,10 +52,12 @@ def resolve(
     preset: str | None = None,
     environ: Mapping[str, str] | None = None,
     fitted: MarketFile | None = None,
+    without_effect_too: bool = False,
 ) -> tuple[Config, dict[str, str]]:
     """Merge all sources into a Config; also returns where each given value came from, by dotted key.
 
-    `flags` maps keys (`training.lr` or `lr`, or old names) to typed values; None means not given.
+    `flags` maps keys (`training.lr` or `lr`, or old names) to typed values; None means not given. Settings without
+    effect are refused unless `without_effect_too`: then the caller judges them.
     """
     given = {old_key(key) or field(key).key: value for key, value in flags.items() if value is not None}
     from_environment = read_environment(environ) if environ else {}
@@ -87,7 +89,8 @@ def resolve(
         if isinstance(merged.get(RESULTS), str):
             merged[RESULTS] = expanded(merged[RESULTS], RESULTS)
         config = build(nested(merged))
-        refuse_without_effect(config, origins)
+        if not without_effect_too:
+            refuse_without_effect(config, origins)
         return config, origins
     except ConfigError as error:
         key = re.split(" = | has no effect", str(error))[0]
@@ -123,15 +126,19 @@ def refuse_without_effect(config: Config, origins: Mapping[str, str]) -> None:
     A preset is silent: its values were not chosen by whoever overrides one of them.
     """
     values = values_of(config)
-    for key, condition in without_effect(values, config.market.name).items():
+    refuse_unused(without_effect(values, config.market.name), values, origins)
+
+
+def refuse_unused(unused: Mapping[str, When], values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
+    """The same, given the settings that do nothing, each with the condition it misses."""
+    for key, condition in unused.items():
         origin = origins.get(key, "")
         if not origin or origin.startswith("preset") or not condition.refused:
             continue
-        spec = field(key, config.market.name)
         text = f"{key} = {toml_value(values[key])} has no effect: {condition.otherwise}"
         if origin == "flag" or origin.startswith("environment"):
             raise ConfigError(f"{text}: drop it, or change {' or '.join(condition.keys())}")
-        if values[key] != spec.default:
+        if values[key] != field(key, str(values[NAME])).default:
             note(f"{origin}: {text}")
 
 

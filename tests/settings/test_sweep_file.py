@@ -78,7 +78,51 @@ def test_a_minus_minimises_and_a_noisy_metric_is_averaged(tmp_path: Path) -> Non
         ("high = 0.1, log = true", "high = 0.1, step = 1e-300", "step = 1e-300 makes more than 1e+09 steps: drop it"),
         ("high = 0.1, log = true", "high = inf", "search.lr = inf is not allowed: it must be a number within 1e+300"),
         ("[true, false]", "{ low = 0, high = 1 }", "search.noclip: training.noclip is no number: list its choices"),
-        ("noclip", "seed", "run.seed cannot be searched"),
+        ("noclip", "seed", "run.seed cannot be searched: set it in [settings], for all trials"),
+        ("noclip = [true, false]", "threads = [1, 2]", "run.threads cannot be searched: set it in [settings]"),
+        (
+            "noclip = [true, false]",
+            'name = ["a", "b"]',
+            "run.name cannot be searched: trials have the name of the spec",
+        ),
+        (
+            "noclip = [true, false]",
+            'market = ["book", "order-flow"]',
+            "market.name cannot be searched: set it in [sett",
+        ),
+        (
+            "lr = { low = 1e-4, high = 0.1, log = true }",
+            "lr = [1, 1.0]",
+            "[1, 1.0] is not allowed: 1.0 is listed twice",
+        ),
+        ("[true, false]", "[true, false, true]", "search.noclip = [True, False, True] is not allowed: True is listed"),
+        ("low = 2, high = 8, step = 2", "low = 2, high = 2", "low = 2 must be below high = 2"),
+        (
+            "high = 8, step = 2",
+            "high = 8, step = 4",
+            "high = 8 is no whole number of steps = 4 from low: write high = 6",
+        ),
+        ("low = 1e-4, high = 0.1, log = true", "low = 0.1, high = 0.75, step = 0.3", "write high = 0.7"),
+        ("ne = 60", 'results = "x"', "settings.results = 'x' is not allowed: trials lie in the folder that --results"),
+        ("ne = 60", '"run.name" = "x"', "settings.run.name = 'x' is not allowed: trials have the name of the spec"),
+        ("ne = 60", 'ne = 60\n"training.ne" = 61', "settings.training.ne = 61: training.ne is given twice: keep one"),
+        (
+            "ne = 60",
+            "td = false\nlambd = 0.9",
+            "training.lambd = 0.9 has no effect: TD(lambda) returns are off: drop it",
+        ),
+        (
+            "ne = 60\n\n[search]",
+            "td = false\n[search]\nlambd = { low = 0.5, high = 1 }",
+            "[search] training.lambd has no",
+        ),
+        (
+            "ne = 60",
+            'algorithm = "reinforce"',
+            "[search] training.minibatches has no effect: the algorithm is reinforce",
+        ),
+        ('preset = "avellaneda-stoikov"', 'preset = ""', "unknown preset ''"),
+        ('preset = "avellaneda-stoikov"', 'market_file = ""', "cannot be read: Is a directory"),
         ("[search]", "[searched]", "unknown key 'searched'"),
         ("[search]", "[[search]]", "search = [{"),
         ('preset = "avellaneda-stoikov"', 'preset = "', "is not valid TOML"),
@@ -89,6 +133,21 @@ def test_what_is_wrong_is_said_in_one_line(old: str, new: str, words: str, tmp_p
     with pytest.raises(ConfigError) as error:
         read(SPEC.replace(old, new, 1), tmp_path)
     assert words in str(error.value) and "spec.toml" in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_setting_that_matters_in_some_trials_is_fine_and_one_that_matters_in_none_is_not(tmp_path: Path) -> None:
+    """lambda matters with TD(lambda) returns, max_dw with the rewards of wealth that custom pays."""
+    plain = SPEC.replace('preset = "avellaneda-stoikov"', "")
+    spec = read(plain.replace("ne = 60", "lambd = 0.9").replace("noclip", "td"), tmp_path)
+    assert spec.base.training.lambd == 0.9 and spec.config({"training.td": True}).training.td
+    spec = read(plain.replace("entropy = [0, 0.5]", "td = [true, false]\nlambd = { low = 0.5, high = 1 }"), tmp_path)
+    assert spec.search[-1].key == "training.lambd"
+    with pytest.raises(ConfigError, match=r"\[search\] training\.lambd has no effect: .* are off: drop it, or change"):
+        read(plain.replace("entropy = [0, 0.5]", "lambd = { low = 0.5, high = 1 }"), tmp_path)
+    wealth = plain.replace("ne = 60", "max_dw = 10.0")
+    read(wealth.replace("entropy = [0, 0.5]", 'utility = ["linear", "custom"]'), tmp_path)
+    with pytest.raises(ConfigError, match=r"reward\.max_dw = 10\.0 has no effect: no wealth reward is paid"):
+        read(wealth.replace("entropy = [0, 0.5]", 'utility = ["mean-variance", "linear"]'), tmp_path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
