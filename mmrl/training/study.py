@@ -1,38 +1,39 @@
 """The study of a sweep: its trials in a journal that any number of processes and machines share.
 
-The folder of a sweep has its spec (sweep.toml), the journal (journal.log) and in `workers` a folder for each process
-that works on it, locked as long as it lives. A trial whose worker and whose training are both gone is given to the next
-worker that asks, which resumes its run.
+The folder of a sweep has its spec (sweep.toml), the journal (journal.log) and its workers (workers.py). A trial whose
+worker and whose training are both gone is given to the next worker that asks, which resumes its run.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import time
+import os
+import shutil
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import spec_of
+from mmrl.runs.atomic import durable_write, read_plain, sync_folder
 from mmrl.runs.goals import METRICS as METRICS_FILE
 from mmrl.runs.goals import SPEC
 from mmrl.runs.groups import begin_member
 from mmrl.runs.history import read_metrics
-from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.lock import is_locked
 from mmrl.runs.metrics import METRICS, metric_of
 from mmrl.runs.names import namesake, run_folder
 from mmrl.runs.store import CONFIG
 from mmrl.settings.declare import ConfigError, choose, note
 from mmrl.settings.sweep_file import Dimension, Sweep, Value
+from mmrl.training.workers import Workers
 
-JOURNAL, WORKERS = "journal.log", "workers"
+JOURNAL = "journal.log"
 WORKER = "worker"
-"""Name of a fact of a trial in the journal: the folder of the worker that has it."""
+"""Name of a fact of a trial in the journal: the worker that has it."""
 INSTALL = "mmrl sweep needs Optuna: pip install 'market-making-rl[sweep]'"
-PATIENCE = 30.0
-"""Seconds to wait for another worker that takes a trial."""
 STARTUP, WARM_UP = 5, 0.1
 """Trials, and the share of the epochs, before any trial is pruned."""
 
@@ -65,7 +66,6 @@ class Study:
         """`threads`: of each training where the spec names no number."""
         try:
             import optuna
-            from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
         except ImportError:
             raise ConfigError(INSTALL) from None
         check_objective(sweep)
@@ -73,18 +73,25 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.sweep, self.root, self.threads = sweep, Path(sweep.base.run.results), threads
         self.folder = begin_folder(sweep)
-        journal = str(self.folder / JOURNAL)
+        self.workers = Workers(self.folder)
+        try:
+            self.study = self._opened()
+        except BaseException:
+            self.workers.leave()
+            raise
+
+    def _opened(self) -> Any:
+        from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+        optuna, journal = self._optuna, str(self.folder / JOURNAL)
         try:
             # the lock works on network file systems too
             self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
-            self.study = self._created()
+            return self._created()
         except json.JSONDecodeError as error:
             raise ConfigError(
                 f"{journal}: a line is not whole ({error}): remove it, or begin under another name"
             ) from None
-        place = self.folder / WORKERS / uuid.uuid4().hex
-        place.mkdir(parents=True)
-        self._alive = RunLock(place).take()
 
     def _created(self) -> Any:
         optuna, sweep = self._optuna, self.sweep
@@ -103,35 +110,35 @@ class Study:
         return self
 
     def __exit__(self, *exc: Any) -> None:
-        self._alive.release()
-        (self._alive.folder / "lock").unlink(missing_ok=True)
-        self._alive.folder.rmdir()
+        self.workers.leave()
 
     def claim(self, target: int) -> Trial | None:
         """A trial to train: one that its worker has left, or a new one while there are fewer than `target`; or None."""
-        states = self._optuna.trial.TrialState
-        with self._alone():
-            trials = self.study.get_trials(deepcopy=False)
-            for trial in trials:
-                if trial.state == states.RUNNING and self._left(trial):
-                    self._storage.set_trial_user_attr(trial._trial_id, WORKER, self._alive.folder.name)
-                    return self._begun(trial.number, self._values(trial.params))
-            for _ in range(len(trials), target):
-                asked = self.study.ask()
-                asked.set_user_attr(WORKER, self._alive.folder.name)
-                for dimension in self.sweep.search:
-                    _suggest(asked, dimension)
+        with self.workers.alone():
+            for trial in self._offered(target):
+                trial.set_user_attr(WORKER, self.workers.name)
+                for dimension in self.sweep.search:  # of a trial that was left, those that it has no value of
+                    _suggest(trial, dimension)
                 try:
-                    return self._begun(asked.number, self._values(asked.params))
+                    return self._begun(trial.number, self._values(trial.params))
                 except ConfigError as error:  # values that contradict each other
-                    self.study.tell(asked.number, state=states.FAIL)
-                    note(f"trial {asked.number}: {error}")
+                    self.study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
+                    note(f"trial {trial.number}: {error}")
         return None
+
+    def _offered(self, target: int) -> Iterator[Any]:
+        """Trials that may be had, of Optuna's own kind: first those that were left."""
+        trials = self.study.get_trials(deepcopy=False)
+        for trial in trials:
+            if trial.state == self._optuna.trial.TrialState.RUNNING and self._left(trial):
+                yield self._optuna.trial.Trial(self.study, trial._trial_id)
+        for _ in range(len(trials), target):
+            yield self.study.ask()
 
     def others(self) -> int:
         """Trials that other workers have in training."""
         running = self.study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,))
-        return sum(trial.user_attrs.get(WORKER) != self._alive.folder.name for trial in running)
+        return sum(trial.user_attrs.get(WORKER) != self.workers.name for trial in running)
 
     def report(self, trial: Trial, record: dict[str, Any]) -> bool:
         """Take the record of an epoch; whether the trial should stop, being below the median."""
@@ -176,22 +183,10 @@ class Study:
         """The run of a trial."""
         return f"{self.sweep.name}-{number}"
 
-    def _alone(self) -> RunLock:
-        """The lock of the sweep's folder, waited for: nobody else takes a trial meanwhile."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return RunLock(self.folder).take()
-            except RunBusy:
-                if time.monotonic() > deadline:
-                    raise
-
     def _left(self, trial: Any) -> bool:
         """Whether neither the worker of a trial nor its training lives."""
-        worker = trial.user_attrs.get(WORKER, "")
-        if worker and is_locked(self.folder / WORKERS / worker):
-            return False
-        return not is_locked(self.root / self.run_name(trial.number))
+        alive = self.workers.alive(trial.user_attrs.get(WORKER, ""))
+        return not alive and not is_locked(self.root / self.run_name(trial.number))
 
     def _begun(self, number: int, values: dict[str, Value]) -> Trial:
         """A trial with the folder of its run, created where it is missing."""
@@ -242,22 +237,32 @@ def _suggest(trial: Any, dimension: Dimension) -> None:
 
 def begin_folder(sweep: Sweep) -> Path:
     """The folder of a sweep with its spec; refuses one that was begun with another spec, or a name that is taken."""
-    from mmrl.runs.atomic import durable_write, read_plain
-
     root = Path(sweep.base.run.results)
     folder = run_folder(root, sweep.name)
-    try:
-        stored = read_plain(folder / SPEC, 1_000_000).decode("utf-8", "replace")
-    except FileNotFoundError:
-        other = namesake(root, sweep.name)
-        if other:
-            raise ConfigError(f"{other} is taken in {root}: give the spec another name") from None
-        folder.mkdir(parents=True)
-        durable_write(folder / SPEC, sweep.text.encode())
-        return folder
+    if not (folder / SPEC).exists():
+        _create_folder(sweep, root, folder)
+    stored = read_plain(folder / SPEC, 1_000_000).decode("utf-8", "replace")
     if _meaning(stored) != _meaning(sweep.text):
         raise ConfigError(f"{folder / SPEC} is another spec, with which {sweep.name} began: give yours another name")
     return folder
+
+
+def _create_folder(sweep: Sweep, root: Path, folder: Path) -> None:
+    """Make the folder of a sweep; it gets its name when its spec is there, as other workers may begin meanwhile."""
+    other = namesake(root, sweep.name)
+    if other and not (folder / SPEC).exists():
+        raise ConfigError(f"{other} is taken in {root}: give the spec another name")
+    hidden = root / f".new-{uuid.uuid4().hex}.tmp"
+    hidden.mkdir(parents=True)
+    try:
+        durable_write(hidden / SPEC, sweep.text.encode())
+        os.rename(hidden, folder)
+        sync_folder(root)
+    except OSError:
+        if not (folder / SPEC).exists():  # else another worker was faster
+            raise
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _meaning(text: str) -> dict[str, Any]:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,7 +81,7 @@ def test_the_trial_of_a_dead_worker_goes_to_the_next(worker: Open, spec: Sweep) 
     first, second = worker(), worker()
     lost = claimed(first)
     write(lost, [1.0])
-    first._alive.release()  # as the kernel does when the process is killed
+    first.workers.own.release()  # as the kernel does when the process is killed
     with RunLock(lost.folder):  # its training has not noticed yet
         assert claimed(second).number == 1
     again = claimed(second)
@@ -91,9 +96,101 @@ def test_a_worker_killed_before_its_run_was_there_loses_nothing(worker: Open, mo
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(studies, "begin_member", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         first.claim(4)
-    first._alive.release()
+    first.workers.own.release()
     trial = claimed(worker())
     assert trial.number == 0 and len(trial.values) == 3 and (trial.folder / "config.toml").is_file()
+
+
+def test_a_worker_killed_while_values_were_drawn_leaves_a_trial_with_all_of_them(
+    worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, suggest, drawn = worker(), studies._suggest, list[Any]()
+
+    def killed(trial: Any, dimension: Any) -> None:
+        if drawn:
+            raise KeyboardInterrupt
+        suggest(trial, dimension)
+        drawn.append(trial.params[dimension.key])
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(studies, "_suggest", killed)
+        first.claim(4)
+    first.workers.own.release()
+    trial = claimed(worker())
+    config = store.read_config(trial.folder).config
+    assert trial.number == 0 and [trial.values["training.lr"]] == drawn == [config.training.lr]
+    assert set(trial.values) == {"training.lr", "training.minibatches", "policy.kind"}
+
+
+def test_contradicting_values_of_a_killed_worker_do_not_end_the_next(
+    worker: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = worker(), worker()
+    claimed(first)
+    (first.root / "look-0" / "config.toml").unlink()
+    first.workers.own.release()
+    real = groups.begin_member
+
+    def refused(config: Any, *rest: Any) -> Path:
+        if config.run.name == "look-0":
+            raise ConfigError("a contradicts b")
+        return real(config, *rest)
+
+    monkeypatch.setattr(studies, "begin_member", refused)
+    assert claimed(second).number == 1
+    assert [(o.number, o.state) for o in second.outcomes()] == [(0, "failed"), (1, "running")]
+
+
+KILLED = """
+import sys
+from mmrl.settings.sweep_file import read_sweep
+from mmrl.training.study import Study
+with Study(read_sweep(*sys.argv[1:]), threads=1) as study:
+    print(study.claim(4).number, study.workers.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_worker_leaves_is_cleared_away_by_the_next_and_its_trial_taken(
+    worker: Open, spec: Sweep, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "look.toml"), spec.base.run.results]
+    place = Path(spec.base.run.results) / "look" / "workers"
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        number, name = process.stdout.readline().split()
+        living = worker()  # begins beside it
+        assert {folder.name for folder in place.iterdir()} == {name, living.workers.name}
+        assert living.others() == 1 and claimed(living).number == 1
+        values = {o.number: o.values for o in living.outcomes()}
+        os.kill(process.pid, signal.SIGKILL)
+    assert (place / name).is_dir()
+    second = worker()
+    assert {folder.name for folder in place.iterdir()} == {living.workers.name, second.workers.name}
+    again = claimed(second)
+    assert (number, again.number, again.values) == ("0", 0, values[0])
+    assert claimed(second).number == 2  # that of the worker that lives is its own
+
+
+def test_workers_that_begin_at_once_have_one_sweep(spec: Sweep) -> None:
+    """A SLURM array starts them in the same second."""
+    count, found = 8, list[Any]()
+    start = threading.Barrier(count)
+
+    def begin() -> None:
+        start.wait()
+        try:
+            found.append(studies.begin_folder(spec).name)
+        except Exception as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == ["look"] * count
+    assert [path.name for path in Path(spec.base.run.results).iterdir()] == ["look"]
 
 
 def test_the_outcome_of_a_sweep(worker: Open) -> None:
