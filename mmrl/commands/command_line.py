@@ -1,6 +1,7 @@
 """The words of a command line before Click reads them: what it would read otherwise than it is meant is refused.
 
-Click takes `-lr0.1` for `-l r0.1`, names one letter of `-nb4`, and keeps the last of an option that is given twice.
+Click takes `-lr0.1` for `-l r0.1`, names one letter of `-nb4`, and keeps the last of an option that is given twice, as
+scripts want that change what they begin with; here that is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Options = Mapping[str, Any]
 
 
 def check(options: Options, words: Sequence[str], interspersed: bool = True) -> None:
-    """Raise ConfigError for a flag that is none, and for an option that is given twice with different values.
+    """Raise ConfigError for a flag that is none; note an option that is given twice with different values.
 
     interspersed: options may follow arguments, as they may but in a command that has commands.
     """
@@ -38,16 +39,23 @@ def check(options: Options, words: Sequence[str], interspersed: bool = True) -> 
             value = "off" if flag in option.secondary_opts else "on"
         elif not equals:
             value = next(rest, "")
-        first, before = given.setdefault(option.name, (flag, value))
-        if value != before and not option.multiple:
-            shown = (first, flag) if option.is_flag else (f"{first} {before}", f"{flag} {value}")
-            _refuse(f"{shown[0]} and {shown[1]} contradict each other: keep one")
+        before = given.get(option.name, (flag, value))
+        given[option.name] = flag, value
+        if value != before[1] and not option.multiple:
+            shown = (before[0], flag) if option.is_flag else (" ".join(before), f"{flag} {value}")
+            _note(f"{shown[0]} and then {shown[1]}: the last counts")
 
 
 def _refuse(text: str) -> NoReturn:
     from mmrl.settings.declare import ConfigError  # loads pydantic, which takes longer than many a command
 
     raise ConfigError(text)
+
+
+def _note(text: str) -> None:
+    from mmrl.settings.declare import note
+
+    note(text)
 
 
 def misread(word: str, options: Options) -> str:

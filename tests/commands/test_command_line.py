@@ -43,18 +43,28 @@ def test_a_word_that_is_no_flag_is_named_whole(line: str, words: str, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    "told",
     [
-        ("train -nb 4 --dry-run -nb 5", "-nb 4 and -nb 5 contradict each other: keep one"),
-        ("train -nb=4 --nb 5", "-nb 4 and --nb 5 contradict each other: keep one"),
-        ("train --preset book --preset es", "--preset book and --preset es contradict each other: keep one"),
-        ("runs list --results a --results=b", "--results a and --results b contradict each other: keep one"),
-        ("evaluate x --stochastic --deterministic", "--stochastic and --deterministic contradict each other: keep one"),
-        ("sweep a.toml --trials 3 --trials 4", "--trials 3 and --trials 4 contradict each other: keep one"),
+        ("train -nb 4 --dry-run -nb 5 -nb 4", "-nb 4 and then -nb 5", "-nb 5 and then -nb 4"),
+        ("train --dry-run -nb=4 --nb 5", "-nb 4 and then --nb 5"),
+        ("train --dry-run --preset book --preset es", "--preset book and then --preset es"),
+        ("runs list --results a --results=b", "--results a and then --results b"),
+        ("presets --json --json",),
+        ("train --dry-run --noppo --noppo",),
     ],
 )
-def test_two_values_for_one_option_are_refused(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert said(capsys, line) == (2, f"mmrl: {words}\n")
+def test_of_two_values_for_one_option_the_last_counts_and_that_is_said(
+    told: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line, *notes = told
+    code, err = said(capsys, line)
+    assert code == 0 and err.splitlines()[: len(notes)] == [f"mmrl: {text}: the last counts" for text in notes]
+    assert bool(notes) == ("the last counts" in err)
+
+
+def test_a_switch_and_its_contrary_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _, err = said(capsys, "evaluate nothing --stochastic --deterministic")
+    assert err.startswith("mmrl: --stochastic and then --deterministic: the last counts\n")
 
 
 @pytest.mark.parametrize(
