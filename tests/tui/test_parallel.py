@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets._toast import Toast
 
 from mmrl.plots.parallel import columns_of
 from tests.tui.conftest import drive, make_run, press, screen_text
@@ -118,3 +119,22 @@ def test_only_a_sweep_has_parallel_values(sweep: Path) -> None:
         assert [note.message for note in app._notifications][-1].endswith("sweep.toml cannot be read")
 
     drive(sweep, script, (100, 30))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
+def test_messages_do_not_cover_the_marked_trial(sweep: Path, size: tuple[int, int]) -> None:
+    """While a sweep trains a message of each trial that ends would lie over what is looked at."""
+
+    async def script(app: Any, pilot: Any) -> None:
+        app._disable_notifications = False  # as they are outside of tests
+        await opened(app, pilot)
+        for number in range(3):
+            app.notify(f"look-{number} has finished after epoch 30 with a value of 12.5 ± 0.3")
+        await pilot.pause(0.1)
+        toasts = list(app.screen.query(Toast))
+        assert len(toasts) == 3 and all(toast.region.area for toast in toasts)
+        for place in ("#trial", "KeyBar"):
+            there = app.screen.query_one(place).region
+            assert there.area and not any(toast.region.overlaps(there) for toast in toasts), place
+
+    drive(sweep, script, size)
