@@ -35,7 +35,7 @@ WORKER = "worker"
 """Name of a fact of a trial in the journal: the worker that has it."""
 INSTALL = "mmrl sweep needs Optuna: pip install 'market-making-rl[sweep]'"
 STARTUP, WARM_UP = 5, 0.1
-"""Trials, and the share of the epochs, before any trial is pruned."""
+"""Complete trials, and the share of its epochs, before a trial is pruned."""
 
 
 @dataclass(frozen=True)
