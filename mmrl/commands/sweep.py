@@ -125,12 +125,13 @@ class Worker:
                 self.pruned.add(heard.name)
                 self.children.send(15, heard.name)
         elif heard.name in self.pruned:
+            self.failures = 0
             self._end(heard.name, "pruned")
         elif heard.what == 0:
             self.failures = 0
             self._end(heard.name, "complete")
         elif not stopping:
-            self.failures += heard.what != DIVERGED
+            self.failures = 0 if heard.what == DIVERGED else self.failures + 1
             self._end(heard.name, "failed")
 
     def _end(self, name: str, state: str) -> None:
