@@ -106,3 +106,28 @@ def test_the_trial_of_a_killed_worker_is_ended_by_another(tmp_path: Path) -> Non
         assert epochs == list(range(1, 151)), number
     best = max(float(str(row["grade"])) for number in range(3) for row in records(tmp_path / f"look-{number}"))
     assert summary["best"]["value"] == best
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(find_spec("optuna") is None, reason="the extra sweep is not installed")
+def test_a_sweep_that_is_killed_with_its_training_goes_on_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    spec = 'objective = "grade"\ntrials = 2\nprune = false\n[settings]\nnt = 40\nnb = 8\nne = 100\nlayer_size = 8\n'
+    (tmp_path / "look.toml").write_text(spec + "threads = 1\n[search]\nlr = { low = 1e-3, high = 0.1, log = true }\n")
+    arguments = ["sweep", str(tmp_path / "look.toml"), "--results", str(tmp_path), "--jobs", "1", "--json"]
+    first = start(*arguments, cwd=tmp_path)
+    reached(tmp_path / "look-0", 2)
+    first.kill()  # before its training, whose end it would write down
+    os.kill(json.loads((tmp_path / "look-0" / "status.json").read_text())["pid"], signal.SIGKILL)
+    first.communicate()
+    at_rest(tmp_path / "look-0")
+    killed = store.describe(tmp_path / "look-0")
+    assert killed.state == "crashed" and 2 <= killed.epoch < 100
+    [left] = (tmp_path / "look" / "workers").iterdir()
+    out, err = start(*arguments, cwd=tmp_path).communicate(timeout=300)
+    assert [trial["state"] for trial in json.loads(out.splitlines()[-1])["trials"]] == ["complete"] * 2, err
+    for number in range(2):
+        epochs = [row["epoch"] for row in records(tmp_path / f"look-{number}")]
+        assert epochs == list(range(1, 101)), number
+    assert not left.exists() and list((tmp_path / "look" / "workers").iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["look", "look-0", "look-1", "look.toml"]
+    assert {path.name for path in (tmp_path / "look").iterdir()} == {"journal.log", "lock", "sweep.toml", "workers"}
