@@ -25,7 +25,7 @@ from mmrl.gym.kernel import (
     Terms,
     mover,
 )
-from mmrl.kernels.jit import must_compile
+from mmrl.kernels.jit import announced, must_compile
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.law import law_of, memory_of, size_of
@@ -56,7 +56,7 @@ class Engine:
         self._memory = memory_of(state, count)
         self._move = mover(config.market.name, law, self._memory.kind)
         if must_compile(self._move):
-            note("compiling the market's environment for this processor; later starts find it on the disk")
+            note(announced("the market's environment"))
         self.meaning = _meaning(config, units)
         ends = config.reward.time_limit == "ends"
         self._terms = Terms(reward_of(config), self.meaning, self.spec.steps, ends, autoreset)

@@ -1,7 +1,9 @@
 """Compiled kernels on disk, for numba: files that only this user can have written, each with its SHA-256.
 
 Numba's own cache unpickles whatever lies in its folder. Here a file that is damaged, or that somebody else owns or may
-write, counts as missing: the kernel is compiled anew and the file replaced.
+write, counts as missing: the kernel is compiled anew and the file replaced. Where the folder cannot be used kernels are
+not kept: numba's next choice is the package itself, where it knows a kernel by its own file alone, so that it would run
+what was compiled from other sources.
 """
 
 from __future__ import annotations
@@ -20,15 +22,41 @@ from mmrl.settings.declare import note
 
 DIGEST = hashlib.sha256().digest_size
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_told: set[str] = set()
+kept_in = Path()
+"""The folder of all kernels, of one version of their sources."""
+_told: set[Path] = set()
 
 
 class Untrusted(Exception):
     """A file that must not be loaded; the message says why."""
 
 
+class _Place(caching.UserProvidedCacheLocator):
+    """Where the files of a kernel lie: below `kept_in`, and nowhere else."""
+
+    def __init__(self, function: Any, source: str) -> None:
+        self._py_file, self._lineno = source, function.__code__.co_firstlineno
+        self._cache_path = str(kept_in / self.get_suitable_cache_subpath(source))
+
+    @classmethod
+    def from_function(cls, function: Any, source: str) -> _Place:
+        """Raises OSError or Untrusted where nothing can be kept."""
+        place = cls(function, source)
+        place.ensure_cache_path()
+        return place
+
+    def ensure_cache_path(self) -> None:
+        make_private(self._cache_path)
+
+
+class _Kept(caching.CompileResultCacheImpl):
+    _locator_classes = [_Place]  # noqa: RUF012
+
+
 class KernelCache(caching.FunctionCache):
     """The files of one kernel. Nothing that happens to them ends the program."""
+
+    _impl_class = _Kept
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
@@ -41,7 +69,7 @@ class KernelCache(caching.FunctionCache):
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:
-            self._tell(f"{_reason(error)}: compiling anew")
+            _tell(f"{_reason(error)}: compiling anew")
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -49,7 +77,7 @@ class KernelCache(caching.FunctionCache):
         try:
             super().save_overload(sig, data)
         except Exception as error:
-            self._tell(f"{_reason(error)}: the next start compiles again")
+            _tell(f"{_reason(error)}: the next start compiles again")
 
     def holds(self, codegen: Any) -> bool:
         """Whether a sound file has this kernel, in any signature, for this processor."""
@@ -61,12 +89,22 @@ class KernelCache(caching.FunctionCache):
         except Exception:
             return False
 
-    def _tell(self, text: str) -> None:
-        """Note the first fault of a folder; others there are likely of the same kind."""
-        folder = str(Path(self._cache_path).parent)
-        if folder not in _told:
-            _told.add(folder)
-            note(f"compiled kernels in {folder}: {text}")
+
+def _tell(text: str) -> None:
+    """Note the first fault of the folder; others there are likely of the same kind."""
+    if kept_in not in _told:
+        _told.add(kept_in)
+        note(f"compiled kernels in {kept_in}: {text}")
+
+
+def cannot_keep(error: Exception) -> None:
+    """Say why a kernel has no place on the disk."""
+    _tell(f"{_reason(error)}: none are kept, each start compiles anew")
+
+
+def faulty() -> bool:
+    """Whether something was wrong with kernels on the disk."""
+    return bool(_told)
 
 
 class _Files(caching.IndexDataCacheFile):
@@ -131,7 +169,12 @@ class _Files(caching.IndexDataCacheFile):
 
 
 def make_private(folder: str | Path) -> None:
-    """Let only this user write into a folder, made where it is missing; raises Untrusted if it is not theirs."""
+    """Let only this user write into a folder of ours, made where it is missing; a file in its place is renamed.
+
+    Raises OSError where it cannot be, Untrusted if it is not theirs.
+    """
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        os.rename(folder, f"{folder}.file-{time.time_ns()}")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     facts = os.stat(folder)
     if facts.st_uid != os.geteuid():

@@ -14,12 +14,13 @@ import numba
 import numpy as np
 from numba import njit
 
-from mmrl.kernels.cache import KernelCache, Untrusted, make_private
+from mmrl.kernels import cache
+from mmrl.kernels.cache import KernelCache, Untrusted, cannot_keep, make_private
 from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher
 from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
-COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate")
+COMPILED = ("kernels", "markets", "rollout", "learn", "evaluate", "calibrate", "gym")
 """Folders of mmrl that hold compiled code."""
 
 
@@ -54,22 +55,21 @@ def _cache_root() -> Path:
     return user_folder("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", usual)
 
 
-def use_versioned_cache() -> None:
-    """Point numba's cache at a folder of these sources, unless the user has chosen one (NUMBA_CACHE_DIR).
+def keep_by_version() -> None:
+    """Keep kernels in a folder of these sources: below NUMBA_CACHE_DIR if the user has chosen one, else their cache.
 
     The folder is this user's alone, and so are those above it that are mmrl's.
     """
-    if "NUMBA_CACHE_DIR" in os.environ:
-        return
-    ours = _cache_root() / "mmrl"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    ours = (Path(chosen) if chosen else _cache_root()).absolute() / "mmrl"
     folder = ours / "kernels" / _source_digest()
-    with suppress(OSError, Untrusted):  # then numba looks for another place, or each use of a file says what is wrong
+    with suppress(OSError, Untrusted):  # each kernel that cannot be kept says so
         for place in (ours, folder.parent, folder):
             make_private(place)
-    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    cache.kept_in = folder
 
 
-use_versioned_cache()  # before anything is decorated
+keep_by_version()  # before anything is decorated
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", "overflow encountered in scalar", RuntimeWarning)  # random numbers wrap around
 
@@ -87,8 +87,10 @@ def _compiler(kept: bool = False, inlined: bool = False, **options: Any) -> Call
         elif inlined:
             compiled.__class__ = InlinedDispatcher
         elif kept:
-            with suppress(RuntimeError):  # no place at all to keep it
+            try:
                 compiled._cache = KernelCache(function)
+            except (OSError, Untrusted) as error:
+                cannot_keep(error)
         return compiled
 
     return decorate
@@ -104,8 +106,13 @@ def must_compile(function: Any) -> bool:
     """Whether the next call of a kernel compiles: it is neither in memory nor, sound, on disk."""
     if function.signatures or function.py_func is function:
         return False
-    cache = function._cache
-    return not (isinstance(cache, KernelCache) and cache.holds(function.targetctx.codegen()))
+    kept = function._cache
+    return not (isinstance(kept, KernelCache) and kept.holds(function.targetctx.codegen()))
+
+
+def announced(what: str) -> str:
+    """What to say before something is compiled."""
+    return f"compiling {what} for this processor" + ("" if cache.faulty() else "; later starts find it on the disk")
 
 
 kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")

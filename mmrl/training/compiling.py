@@ -13,19 +13,18 @@ EVERY = 10.0
 """Seconds between two notes."""
 
 
-COMPILING = "compiling the market for this processor; later starts find it on the disk"
-
-
 @contextmanager
 def compiling(say: Callable[[str], None], every: float = EVERY) -> Iterator[None]:
     """Around what compiles: say what happens, then now and then for how long, and at the end how long it took."""
+    from mmrl.kernels.jit import announced
+
     began, done = time.monotonic(), threading.Event()
 
     def tell() -> None:
         while not done.wait(every):
             say(f"still compiling, {time.monotonic() - began:.0f} s so far")
 
-    say(COMPILING)
+    say(announced("the market"))
     teller = threading.Thread(target=tell, name="compiling", daemon=True)
     teller.start()
     try:

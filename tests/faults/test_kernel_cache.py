@@ -23,7 +23,7 @@ Make = Callable[[], Any]
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """A kernel as a new process would have it: nothing in memory, its files below tmp_path."""
     (tmp_path / "small.py").write_text(SOURCE)
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(cache, "kept_in", tmp_path / "cache")
     monkeypatch.setattr(cache, "_told", set())
 
     def load() -> Any:
@@ -96,9 +96,11 @@ def test_a_damaged_file_is_a_miss_with_one_note_and_is_replaced(
     figure(10, f"cached kernel ({suffix}) cut at lengths: silent", f"{refused}: 0", "0")
 
 
-def test_numba_alone_trusts_its_files(make: Make, tmp_path: Path, caught: Callable[..., None]) -> None:
+def test_numba_alone_trusts_its_files(
+    make: Make, tmp_path: Path, caught: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The mutant: numba's own cache ends with an EOFError."""
-    make()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
     plain: Any = numba.njit(make().py_func)
     plain._cache = caching.FunctionCache(plain.py_func)
     plain(1.5)
@@ -160,6 +162,40 @@ def test_what_is_no_file_neither_blocks_nor_is_followed(
     assert [p.name for p in path.parent.glob("*.nbc.folder-*/*")] == (["kept"] if kind == "folder" else [])
 
 
+def test_without_a_folder_nothing_is_kept_and_nothing_is_written_beside_the_sources(
+    make: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    caught: Callable[..., None],
+) -> None:
+    """Beside them numba would find it again after the sources that it calls have changed."""
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr(cache, "kept_in", tmp_path / "taken" / "kernels")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "taken"))
+    with caplog.at_level(logging.WARNING, "mmrl"):
+        assert [outcome(make) for _ in range(2)] == [(3.0, True)] * 2
+    assert "none are kept, each start compiles anew" in caplog.text
+    assert jit.announced("it") == "compiling it for this processor"
+    assert not list(tmp_path.rglob("*.nb?"))
+    plain: Any = numba.njit(make().py_func)
+    plain._cache = caching.FunctionCache(plain.py_func)
+    plain(1.5)
+    assert list((tmp_path / "__pycache__").glob("small.twice*.nbi"))
+    caught(10, "numba's own cache of kernels: written beside the sources, found again after they changed")
+
+
+def test_a_file_in_the_place_of_the_folder_of_kernels_is_renamed(make: Make, tmp_path: Path) -> None:
+    make()(1.5)
+    folder = file(tmp_path, "nbi").parent
+    folder.rename(tmp_path / "away")
+    folder.write_text("mine")
+    assert outcome(make) == (3.0, True)
+    assert outcome(make) == (3.0, False)
+    (kept,) = folder.parent.glob(f"{folder.name}.file-*")
+    assert kept.read_text() == "mine"
+
+
 def test_a_full_disk_costs_the_cache_and_nothing_else(
     make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,12 +211,11 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
 def test_the_folders_of_kernels_are_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setattr(cache, "kept_in", Path())
     (tmp_path / "mmrl").mkdir()
     (tmp_path / "mmrl").chmod(0o775)  # as an earlier version made it
-    jit.use_versioned_cache()
-    config: Any = numba.config
-    folder = Path(config.CACHE_DIR)
+    jit.keep_by_version()
+    folder = cache.kept_in
     for place in (folder, folder.parent, tmp_path / "mmrl"):
         assert place.stat().st_mode & 0o777 == 0o700
     assert folder.parents[1] == tmp_path / "mmrl"

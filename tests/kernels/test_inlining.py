@@ -66,6 +66,7 @@ def test_an_error_of_types_names_the_function_as_ever() -> None:
 
 BEYOND = """
 import numba, numpy as np
+from mmrl.kernels import cache
 from mmrl.kernels.jit import called, inlined, inlined_fast
 
 @inlined
@@ -97,7 +98,7 @@ for how in range(3):
         print("refused", whole[3])
     else:
         print("written", whole[3])
-print(numba.config.CACHE_DIR)
+print(cache.kept_in)
 """
 
 

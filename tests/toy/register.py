@@ -50,7 +50,7 @@ def registered() -> Iterator[None]:
     def forget() -> None:
         for cache in CACHES:
             cache.cache_clear()
-        jit.use_versioned_cache()  # what is compiled depends on the sources of all markets
+        jit.keep_by_version()  # what is compiled depends on the sources of all markets
 
     sys.path.insert(0, str(HERE))
     registry.packages()["toy"] = "toy_market"
