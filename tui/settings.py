@@ -11,6 +11,9 @@ from typing import Any
 
 from mmrl.settings.files import user_folder
 
+LARGEST = 65_536
+"""Bytes of the file; what is larger is none of ours."""
+
 
 @dataclass
 class Settings:
@@ -51,7 +54,9 @@ def settings_path() -> Path:
 def load_settings() -> Settings:
     """The saved settings; values that are missing, unreadable or of the wrong type are the defaults."""
     try:
-        found = json.loads(settings_path().read_bytes()[:65_536])
+        path = settings_path()
+        # a pipe would be waited for, a device read without end
+        found = json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size < LARGEST else {}
     except (OSError, ValueError, RecursionError):
         found = {}
     if not isinstance(found, dict):

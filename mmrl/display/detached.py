@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from mmrl.display.plain import PlainView
+from mmrl.runs.atomic import open_plain
 from mmrl.settings.model import Config
 
 VARIABLE = "MMRL_DETACHED_LOG"
@@ -27,8 +28,7 @@ class LoggedView(PlainView):
 
 def move_output(early: Path, log: Path) -> None:
     """Redirect standard output and error to the end of `log`, and move the content of `early` there first."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(log, flags, 0o644)
+    descriptor = open_plain(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:
         with contextlib.suppress(OSError):
             os.write(descriptor, early.read_bytes())

@@ -112,12 +112,12 @@ def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
         return data
 
 
-def open_plain(path: Path) -> int:
-    """A descriptor to read a regular file of a run, with the checks of read_plain() except that of the size."""
+def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a regular file of a run, with the checks of read_plain() except that of the size."""
     if path.parent.name in FOLDERS and path.parent.is_symlink():
         raise BrokenRun(f"{path.parent} is a link: links inside a run are not followed")
-    try:  # without O_NONBLOCK a pipe in place of a file would block the reader for ever
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:  # without O_NONBLOCK a pipe in place of a file would block for ever
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     except OSError:
         if path.is_symlink():
             raise BrokenRun(f"{path} is a link: links inside a run are not followed") from None

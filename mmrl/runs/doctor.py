@@ -41,6 +41,9 @@ def examine(folder: Path) -> list[Finding]:
         try:
             stack.enter_context(RunLock(folder))
             free = True
+        except BrokenRun as error:
+            found.append(Finding("damaged", "lock", f"{error}: remove it; checked only, nothing repaired"))
+            free = False
         except (RunBusy, OSError) as error:
             found.append(Finding("note", "lock", f"checked only, nothing repaired: {error}"))
             free = False

@@ -42,7 +42,7 @@ class History:
         """Append one record; after a failed or short write the file is cut to its old size and OSError is raised."""
         line = _line(record)
         with naming(self.path):
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
                 size = os.fstat(descriptor).st_size
                 try:
@@ -64,7 +64,7 @@ class History:
         """Make the appended lines survive a power cut."""
         if self.path.exists():
             with naming(self.path):
-                descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW)
+                descriptor = open_plain(self.path)
                 try:
                     os.fsync(descriptor)
                 finally:

@@ -11,6 +11,9 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+from mmrl.runs.atomic import BrokenRun, open_plain
+
+LOCK = "lock"
 PATIENCE = 0.2  # seconds; is_locked() holds the lock for microseconds and must not be taken for a trainer
 
 
@@ -19,7 +22,10 @@ class RunBusy(RuntimeError):
 
 
 class RunLock:
-    """Holds the lock of a run folder for the length of a with block. Raises RunBusy when it is taken."""
+    """Holds the lock of a run folder for the length of a with block.
+
+    Raises RunBusy when it is taken, BrokenRun where its file is none.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder  # to be updated by a rename of the folder; the lock file moves with it
@@ -29,11 +35,15 @@ class RunLock:
     def __enter__(self) -> RunLock:
         return self if self.descriptor >= 0 else self.take()
 
+    @property
+    def path(self) -> Path:
+        """The file of the lock."""
+        return self.folder / LOCK
+
     def take(self) -> RunLock:
         """Take the lock; release() or the end of a with block frees it."""
-        self.path = self.folder / "lock"
         try:
-            self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            self.descriptor = open_plain(self.path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             raise RunBusy(f"run {self.path.parent.name} was moved by another process") from None
         try:
@@ -98,11 +108,16 @@ def _process(owner: str) -> str:
         return "by another process"
 
 
+def still_held(folder: Path) -> bool:
+    """Whether the lock that this process has of a run, if any, is that of the file which others find there."""
+    return all(lock._still_there() for lock in _ALL if lock.descriptor >= 0 and lock.folder == folder)
+
+
 def is_locked(folder: Path) -> bool:
     """Whether a process trains the run now."""
     try:
-        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
+        descriptor = open_plain(folder / LOCK)
+    except (OSError, BrokenRun):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -130,7 +130,7 @@ def _taken(root: Path, name: str) -> ConfigError:
 def _remove_unfinished(root: Path) -> None:
     """Remove folders of processes that were killed while they created a run."""
     for path in root.glob(".new-*.tmp"):
-        with contextlib.suppress(OSError, RunBusy):
+        with contextlib.suppress(OSError, RunBusy, BrokenRun):
             if time.time() - path.lstat().st_mtime > 60:
                 with RunLock(path):
                     shutil.rmtree(path, ignore_errors=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from mmrl.runs.lock import LOCK, still_held
+from mmrl.runs.store import CONFIG
+
 REFUSED = ("can't allocate memory", "out of memory")
 """What torch says in a RuntimeError where memory is refused, of a CPU and of an accelerator."""
 
@@ -12,6 +15,13 @@ REFUSED = ("can't allocate memory", "out of memory")
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine refused memory."""
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(x in str(error) for x in REFUSED))
+
+
+def require_whole(folder: Path) -> None:
+    """Raise FileNotFoundError where a training run has lost what it could not be found, or not be guarded, without."""
+    for name, there in ((CONFIG, (folder / CONFIG).exists()), (LOCK, still_held(folder))):
+        if not there:
+            raise FileNotFoundError(errno.ENOENT, "was removed", str(folder / name))
 
 
 def reason(error: Exception, folder: Path) -> str:

@@ -17,7 +17,7 @@ from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.compiling import compiling
 from mmrl.training.diagnostics import RECORDED, Diagnostics
-from mmrl.training.failures import is_out_of_memory, reason
+from mmrl.training.failures import is_out_of_memory, reason, require_whole
 from mmrl.training.ranks import ranks
 from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
@@ -146,6 +146,7 @@ class TrainingProcess:
             if not go_on or self.interruption.signal:
                 return True
             epoch = next(trainer.run(self.target))
+            require_whole(self.folder)
             event, self.recorded = event_of(self.recorded, now := settings_in_use(self.config)), now
             record = {**epoch.record, **({"event": event} if event else {}), "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)

@@ -7,6 +7,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from mmrl.runs.doctor import examine
 from tests.faults.harness import TINY, Child, Nursery, equal, newest, trained, wait_until
 
@@ -83,3 +85,22 @@ def test_read_only(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]
     allow(0o755)
     assert goes_on(nursery, tmp_path, results)
     figure(26, "made read-only: exit 1, place and reason named; made writable, resumed", "yes; equal", "yes; equal")
+
+
+@pytest.mark.parametrize("part", ["lock", "config.toml"])
+def test_a_training_that_loses_what_guards_or_names_it_ends(nursery: Nursery, tmp_path: Path, part: str) -> None:
+    """Without its lock another process could train the run too; without its settings nobody could go on with it."""
+    results, run = tmp_path / "results", tmp_path / "results" / "run"
+    results.mkdir()
+    kept: list[bytes] = []
+
+    def harm() -> None:
+        kept.append((run / part).read_bytes())
+        (run / part).unlink()
+        if part == "lock":
+            (run / part).touch()  # as the next trainer would
+
+    child = failing(nursery, tmp_path, results, harm)
+    assert said(child, run, f"({part}) was moved or removed"), child.text()
+    (run / part).write_bytes(kept[0])
+    assert goes_on(nursery, tmp_path, results)

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.runs.atomic import durable_write, remove_temporaries
+from mmrl.runs.atomic import BrokenRun, durable_write, remove_temporaries
 from mmrl.runs.control import read_control, request
 from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
 from mmrl.runs.history import History, read_metrics
-from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.lock import RunBusy, RunLock, is_locked, still_held
 from mmrl.runs.status import read_status, write_status
 
 HOLD = """
@@ -105,7 +105,7 @@ def test_someone_looking_at_the_lock_does_not_keep_a_trainer_out(tmp_path: Path)
 def test_a_link_in_place_of_the_lock_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(OSError), RunLock(tmp_path):
+    with pytest.raises(BrokenRun), RunLock(tmp_path):
         pass
     assert (tmp_path / "victim").read_text() == "precious"
 
@@ -220,3 +220,30 @@ def test_a_folder_in_the_place_of_a_file_is_set_aside_with_all_it_holds(
     assert sorted(os.listdir(tmp_path)) == ["file.folder", "file.folder_1"]
     assert [(tmp_path / name / "kept").read_text() for name in ("file.folder", "file.folder_1")] == ["0", "1"]
     assert f"{tmp_path / 'file'} was a folder: it is file.folder_1 now" in caplog.text
+
+
+def test_what_is_no_file_in_the_place_of_the_lock_neither_blocks_nor_guards(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "lock")
+    assert not is_locked(tmp_path)
+    with pytest.raises(BrokenRun, match="lock is not a regular file"):
+        RunLock(tmp_path).take()
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").symlink_to("/dev/zero")
+    assert not is_locked(tmp_path)
+    with pytest.raises(BrokenRun, match="lock is a link"):
+        RunLock(tmp_path).take()
+
+
+def test_a_lock_whose_file_was_replaced_is_no_longer_held(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    assert still_held(folder)  # by nobody
+    with RunLock(folder) as lock:
+        assert still_held(folder)
+        folder.rename(tmp_path / "other")
+        lock.folder = tmp_path / "other"
+        assert still_held(tmp_path / "other")
+        (tmp_path / "other" / "lock").unlink()
+        assert not still_held(tmp_path / "other")
+        (tmp_path / "other" / "lock").touch()
+        assert not still_held(tmp_path / "other")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +208,10 @@ def test_settings_are_remembered_and_nonsense_is_not() -> None:
     assert load_settings() == Settings()
     settings_path().write_text("[[[")
     assert load_settings().sort == "updated"
+    for harm in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        settings_path().unlink()
+        harm(settings_path())
+        assert load_settings() == Settings()  # neither waits for a writer nor reads without end
 
 
 def test_neither_torch_nor_numba_is_imported() -> None:
