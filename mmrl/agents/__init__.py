@@ -99,10 +99,21 @@ def check(name: str, config: Config) -> None:
 
 
 def agent(name: str, config: Config) -> Quoter:
-    """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`; ConfigError as `check`."""
-    check(name, config)
+    """The agent `NAME` or `NAME:ARGUMENT`, for the config with which it is `playing`.
+
+    ConfigError as `check`, and where its formulas give no numbers.
+    """
+    import numpy as np
+
     kind, _, argument = name.partition(":")
-    return {**AGENTS, **FILES}[kind](playing(name, config), argument)
+    try:
+        check(name, config)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return {**AGENTS, **FILES}[kind](playing(name, config), argument)
+    except ArithmeticError as error:
+        raise ConfigError(
+            f"agent '{name}' has no quotes for these settings ({error}): choose another agent, or less extreme settings"
+        ) from None
 
 
 def distances(quoter: Quoter, config: Config) -> np.ndarray | None:

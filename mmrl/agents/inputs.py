@@ -51,8 +51,10 @@ def inputs(config: Config) -> Inputs:
 def quoter(config: Config, distances: np.ndarray) -> Quoter:
     """Distances (bid, ask) [rows, 2 Q + 1, 2] as an agent: where the maker chooses sizes, `SHARES` a side at each step.
 
-    What else a market's actions have is left at 0: further orders of a side too.
+    What else a market's actions have is left at 0: further orders of a side too. Raises FloatingPointError on NaN.
     """
+    if np.isnan(distances).any():
+        raise FloatingPointError("its formula gives NaN")
     spec = spec_of(config)
     actions = np.zeros((*distances.shape[:2], len(spec.axes)))
     for k, axis in enumerate(spec.axes):

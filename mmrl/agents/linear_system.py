@@ -20,13 +20,15 @@ def log_solution(diagonal: np.ndarray, coupling: float, log_end: np.ndarray, hor
     for order in range(1, 25):
         term = term @ part / order
         total = total + term
-    total = total * np.exp(-shift * dt / 2**halvings)
+    scale = -shift * dt / 2**halvings  # the step is total times exp(scale), which alone would overflow where it is long
     for _ in range(halvings):
         total = total @ total
+        most = total.max()
+        total, scale = total / most, 2 * scale + np.log(most)
     out = np.empty((steps + 1, n))
     out[steps] = log_end
     for t in range(steps - 1, -1, -1):
         top = out[t + 1].max()
         # what is below the smallest number is reached from its neighbours within a step
-        out[t] = top + np.log(np.maximum(total @ np.exp(out[t + 1] - top), 1e-300))
+        out[t] = top + scale + np.log(np.maximum(total @ np.exp(out[t + 1] - top), 1e-300))
     return out

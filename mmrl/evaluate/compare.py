@@ -148,7 +148,9 @@ def compare(
         if row["exact_ce"] is not None and optimum is not None:
             row["optimality"] = share_of_optimum(row["exact_ce"], optimum)
         first = summary if first is None else first
-        row["difference"], row["difference_ci"] = mean_interval(summary.value - first.value)
+        row["difference"], row["difference_ci"] = mean_interval(
+            summary.value - first.value, float(abs(first.value).max())
+        )
         rows.append(row)
     parameters: dict[str, Any] = {name: getattr(market, name) for name in spec.parameters}
     parameters["utility"] = "cara" if objective.gamma else "inventory-penalty" if objective != Objective() else "linear"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mmrl.evaluate.reduction import Columns, Moves, Sums, reduce
 from mmrl.markets.contract import Objective, Part, Spec
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.statistics.intervals import half_width
+from mmrl.statistics.intervals import deviation, half_width
 
 Float64 = npt.NDArray[np.float64]
 TAIL = 0.01
@@ -64,9 +64,9 @@ def joined(parts: list[Summary]) -> Summary:
     return Summary(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def mean_interval(sample: Float64) -> tuple[float, list[float] | None]:
-    """Mean and its 95 % interval (None where there is none)."""
-    mean, half = float(sample.mean()), half_width(sample)
+def mean_interval(sample: Float64, scale: float | None = None) -> tuple[float, list[float] | None]:
+    """Mean and its 95 % interval (None where there is none); `scale`: of what the numbers are differences of."""
+    mean, half = float(sample.mean()), half_width(sample, scale)
     return mean, [mean - half, mean + half] if math.isfinite(half) else None
 
 
@@ -122,7 +122,7 @@ def figures(s: Summary, objective: Objective, split: Sequence[Part] = ()) -> dic
     value, interval = mean_interval(s.value)
     ce = objective_value(s, objective)
     several = s.value.size > 1
-    deviation = float(s.value.std(ddof=1)) if several else None
+    spread = deviation(s.value, ddof=1) if several else None
     worst = np.sort(s.value)[: max(1, math.ceil(TAIL * s.value.size))]
     steps = max(float(s.steps.sum()), 1.0)
     revaluation = float(s.revaluation.mean())
@@ -132,7 +132,7 @@ def figures(s: Summary, objective: Objective, split: Sequence[Part] = ()) -> dic
         "spread_mean": float(s.spread_sum.sum()) / steps,
         "value_mean": value,
         "value_ci": interval,
-        "value_std": deviation,
+        "value_std": spread,
         "inventory_mean": float(s.inventory.mean()),
         "inventory_std": float(s.inventory.std(ddof=1)) if several else None,
         "fills_mean": float(s.fills.mean()),
@@ -141,7 +141,7 @@ def figures(s: Summary, objective: Objective, split: Sequence[Part] = ()) -> dic
         "ce_effective_samples": ce.effective_samples,
         "quantile_01": float(np.quantile(s.value, TAIL)),
         "cvar_01": float(worst.mean()),
-        "sharpe": value / deviation if deviation else None,
+        "sharpe": value / spread if spread else None,
         "max_drawdown": float(s.drawdown.mean()),
         "inventory_abs_mean": float(s.inventory_abs_sum.sum()) / steps,
         "pnl_spread": value - revaluation - taken,

@@ -69,7 +69,7 @@ def amount(value: float, half: float | None = None, digits: int = 4) -> str:
     if not math.isfinite(value):
         return "-"
     value += 0.0  # zero has no sign for readers
-    if leading and abs(leading) < 1e-9:  # what has more zeros than digits
+    if (leading and abs(leading) < 1e-9) or abs(value) >= 1e15:  # what has more zeros than digits
         return f"{value:.{digits - 1}e}" + (f" ± {half:.1e}" if known else "")
     rounded = float(f"{leading:.{wanted - 1}e}")
     places = max(wanted - 1 - math.floor(math.log10(abs(rounded))), 0) if rounded else 0

@@ -11,11 +11,20 @@ if TYPE_CHECKING:  # a list of runs is printed without numpy
 
 LEAST = 10
 """Numbers below which no interval is given: whether they are skewed cannot be known."""
+ROUNDING = 1e-12
+"""Numbers that differ by less, in units of the largest, are equal but for rounding."""
 _FLAT = 1e-6
 """Below this the inverse of Hall's transformation is the identity to six digits."""
 
 
-def half_width(sample: np.ndarray) -> float:
+def deviation(sample: np.ndarray, ddof: int = 0, scale: float | None = None) -> float:
+    """Standard deviation of numbers [N], 0 where they differ by rounding alone; `scale`: of what they are left of."""
+    found = float(sample.std(ddof=ddof))
+    largest = float(abs(sample).max()) if scale is None else scale
+    return 0.0 if found <= ROUNDING * largest else found
+
+
+def half_width(sample: np.ndarray, scale: float | None = None) -> float:
     """Half of the 95 % interval of the mean of independent numbers [N], NaN where none can be given.
 
     Student's t, with Hall's (1992) correction for skewness: T -> T + a T^2 + a^2 T^3 / 3 + skew / (6 sqrt N) with
@@ -24,13 +33,13 @@ def half_width(sample: np.ndarray) -> float:
     rare another number is.
     """
     count = sample.size
-    deviation = float(sample.std()) if count >= LEAST else 0.0
-    if not 0 < deviation < math.inf:
+    spread = deviation(sample, scale=scale) if count >= LEAST else 0.0
+    if not 0 < spread < math.inf:
         return math.nan
-    skew = float((((sample - sample.mean()) / deviation) ** 3).mean())
+    skew = float((((sample - sample.mean()) / spread) ** 3).mean())
     t, root = student_t(count), math.sqrt(count)
     furthest = max(_inverse(t, skew / root), -_inverse(-t, skew / root))
-    return furthest * deviation / math.sqrt(count - 1)
+    return furthest * spread / math.sqrt(count - 1)
 
 
 def _inverse(y: float, skew: float) -> float:
@@ -45,7 +54,8 @@ def ratio_half_width(sums: np.ndarray, weights: np.ndarray) -> float:
     total = float(weights.sum())
     if not total:
         return math.nan
-    return half_width(sums - float(sums.sum()) / total * weights) * weights.size / total
+    rest = sums - float(sums.sum()) / total * weights
+    return half_width(rest, float(abs(sums).max())) * weights.size / total
 
 
 def student_t(count: Any) -> Any:

@@ -84,6 +84,8 @@ def test_prices_are_exact(ticks: int, tick: float, text: str) -> None:
         (123_456.7, None, "123,457"),
         (0.0, None, "0"),
         (3.25, math.nan, "3.250"),
+        (1.99e300, None, "1.990e+300"),
+        (-2e15, 3e13, "-2.000e+15 ± 3.0e+13"),
         (math.nan, None, "-"),
     ],
 )

@@ -12,7 +12,7 @@ from scipy import stats
 from mmrl.evaluate.metrics import certainty_equivalent, mean_interval
 from mmrl.learn.record import batch_record
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.statistics.intervals import LEAST, half_width, ratio_half_width, recorded_half, student_t
+from mmrl.statistics.intervals import LEAST, deviation, half_width, ratio_half_width, recorded_half, student_t
 
 SEEDS = 400
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -143,3 +143,13 @@ def test_records_of_earlier_versions_keep_their_standard_error() -> None:
     older = recorded_half({"value_se": 1.0, "trajectories": 20})
     assert older == pytest.approx(2.0930, abs=1e-4)  # t of 19 degrees of freedom
     assert recorded_half({"value_se": 1.0, "trajectories": 5}) is None and recorded_half({}) is None
+
+
+def test_what_differs_by_rounding_alone_is_equal() -> None:
+    """Trajectories without chance sum to values such as 26.49 +- 4e-13: neither an interval nor a risk."""
+    sums = np.array([np.sum(np.full(20, 26.49) / 20 * (1 + k * 1e-15)) for k in range(-30, 31)])
+    assert sums.std() > 0 and deviation(sums) == 0.0 and math.isnan(half_width(sums))
+    assert math.isnan(ratio_half_width(sums, np.ones(sums.size)))
+    real = 26.49 + 1e-9 * np.random.default_rng(0).standard_normal(60)
+    assert deviation(real, ddof=1) == real.std(ddof=1) and 0 < half_width(real) < 1e-9
+    assert 0 < ratio_half_width(real, np.ones(real.size)) < 1e-9
