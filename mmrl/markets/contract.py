@@ -138,6 +138,8 @@ class Spec:
     """The same in the tensor engine, which simulates all trajectories of an epoch at once."""
     recording_memory: float = 0.0
     """Bytes that recording the book of a trajectory takes."""
+    solution_memory: float = 0.0
+    """Bytes that solving the market takes for each step."""
     memory_remedy: str = ""
     """What the user can change to need less of these, e.g. "raise market.tick"."""
 

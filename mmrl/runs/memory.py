@@ -77,7 +77,7 @@ def demand(config: Config) -> Demand:
     fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
     parts = dict.fromkeys(("lower training.nb or market.nt", "lower market.nt", fewer, "lower policy.layer_size"), 0.0)
     parts["lower training.nb or market.nt" if t.nb > WARM_UP else "lower market.nt"] += kept
-    parts["lower market.nt"] += grading
+    parts["lower market.nt"] += grading + spec.solution_memory * spec.steps
     parts[fewer] += world + recorded
     parts["lower policy.layer_size"] += NETWORKS * 8.0 * _parameters(config, spec)
     return Demand(float(spec.steps) * t.nb * t.ne, spec.memory, parts)
@@ -94,7 +94,7 @@ def require_trajectory(config: Config, count: int = 1) -> None:
     """Raise ConfigError where even `count` trajectories, one a thread at once, need more memory than there is."""
     spec = spec_of(config)
     needed = spec.memory + spec.trajectory_memory * (config.run.threads or cpus())
-    needed += float(spec.steps) * PLAYED * (count if count == 1 else count * COPIED)
+    needed += float(spec.steps) * (PLAYED * (count if count == 1 else count * COPIED) + spec.solution_memory)
     if needed > memory():
         raise ConfigError(
             f"this cannot be simulated here: about {size(needed)} of memory is needed, there is {size(memory())}: "

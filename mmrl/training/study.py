@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.markets.contract import spec_of
-from mmrl.runs.atomic import durable_write, read_plain, sync_folder
+from mmrl.runs.atomic import BrokenRun, durable_write, read_plain, sync_folder
 from mmrl.runs.goals import METRICS as METRICS_FILE
 from mmrl.runs.goals import SPEC
 from mmrl.runs.groups import begin_member
@@ -27,6 +27,7 @@ from mmrl.runs.metrics import METRICS, metric_of
 from mmrl.runs.names import namesake, run_folder
 from mmrl.runs.store import CONFIG
 from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.files import parsed
 from mmrl.settings.sweep_file import Dimension, Sweep, Value
 from mmrl.training.workers import Workers
 
@@ -34,6 +35,8 @@ JOURNAL = "journal.log"
 WORKER = "worker"
 """Name of a fact of a trial in the journal: the worker that has it."""
 INSTALL = "mmrl sweep needs Optuna: pip install 'market-making-rl[sweep]'"
+LARGEST_JOURNAL = 2**33
+"""Bytes; an epoch of a trial adds some hundred."""
 STARTUP, WARM_UP = 5, 0.1
 """Complete trials, and the share of its epochs, before a trial is pruned."""
 
@@ -85,13 +88,30 @@ class Study:
 
         optuna, journal = self._optuna, str(self.folder / JOURNAL)
         try:
+            with self.workers.alone():
+                self._check_journal()
             # the lock works on network file systems too
             self._storage = optuna.storages.JournalStorage(JournalFileBackend(journal, JournalFileOpenLock(journal)))
             return self._created()
         except json.JSONDecodeError as error:
-            raise ConfigError(
-                f"{journal}: a line is not whole ({error}): remove it, or begin under another name"
-            ) from None
+            raise _torn(journal, error) from None
+
+    def _check_journal(self) -> None:
+        """Raise ConfigError on a journal that Optuna could not read: it would first add a line to what is torn."""
+        path = self.folder / JOURNAL
+        try:
+            lines = read_plain(path, LARGEST_JOURNAL).split(b"\n")
+        except FileNotFoundError:
+            return
+        except BrokenRun as error:
+            raise ConfigError(f"{error}: remove it, or begin under another name") from None
+        if self.workers.others_work():
+            lines = lines[:-1]  # the last one may be being written
+        for line in filter(None, lines):
+            try:
+                json.loads(line.decode("utf-8"))
+            except ValueError as error:
+                raise _torn(str(path), error) from None
 
     def _created(self) -> Any:
         optuna, sweep = self._optuna, self.sweep
@@ -235,6 +255,10 @@ def _suggest(trial: Any, dimension: Dimension) -> None:
         trial.suggest_float(key, dimension.low, dimension.high, step=dimension.step, log=dimension.log)
 
 
+def _torn(journal: str, error: ValueError) -> ConfigError:
+    return ConfigError(f"{journal}: a line is not whole ({error}): remove it, or begin under another name")
+
+
 def begin_folder(sweep: Sweep) -> Path:
     """The folder of a sweep with its spec; refuses one that was begun with another spec, or a name that is taken."""
     root = Path(sweep.base.run.results)
@@ -242,7 +266,7 @@ def begin_folder(sweep: Sweep) -> Path:
     if not (folder / SPEC).exists():
         _create_folder(sweep, root, folder)
     stored = read_plain(folder / SPEC, 1_000_000).decode("utf-8", "replace")
-    if _meaning(stored) != _meaning(sweep.text):
+    if _meaning(stored, str(folder / SPEC)) != _meaning(sweep.text, sweep.name):
         raise ConfigError(f"{folder / SPEC} is another spec, with which {sweep.name} began: give yours another name")
     return folder
 
@@ -265,8 +289,6 @@ def _create_folder(sweep: Sweep, root: Path, folder: Path) -> None:
         shutil.rmtree(hidden, ignore_errors=True)
 
 
-def _meaning(text: str) -> dict[str, Any]:
+def _meaning(text: str, source: str) -> dict[str, Any]:
     """What a spec says, but for how many trials."""
-    import tomllib
-
-    return {key: value for key, value in tomllib.loads(text).items() if key != "trials"}
+    return {key: value for key, value in parsed(text, source).items() if key != "trials"}

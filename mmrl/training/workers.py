@@ -37,6 +37,10 @@ class Workers:
         """Whether a worker lives."""
         return bool(name) and is_locked(self.sweep / WORKERS / name)
 
+    def others_work(self) -> bool:
+        """Whether a worker beside this one lives."""
+        return any(self.alive(place.name) for place in (self.sweep / WORKERS).glob("*") if place.name != self.name)
+
     def alone(self) -> RunLock:
         """The lock of the sweep's folder, waited for: nobody else begins to work or takes a trial meanwhile."""
         deadline = time.monotonic() + PATIENCE

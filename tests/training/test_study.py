@@ -295,11 +295,49 @@ def test_the_tail_is_the_mean_of_the_last_tenth() -> None:
     assert taken([100.0, 2.0], "tail") == 2.0
 
 
-def test_a_journal_with_a_torn_line_is_told(worker: Open, spec: Sweep) -> None:
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda path: path.write_bytes(path.read_bytes() + b'{"op_code": 4, "wor\n'),
+        lambda path: path.write_bytes(path.read_bytes()[:-20]),
+        lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+        lambda path: path.write_bytes(bytes(3000)),
+        lambda path: path.write_bytes(b"\xff\xfe\n"),
+    ],
+)
+def test_a_damaged_journal_is_told_and_left_as_it_is(harm: Callable[[Path], object], worker: Open, spec: Sweep) -> None:
     study = worker()
-    with (study.folder / studies.JOURNAL).open("a") as file:
-        file.write('{"op_code": 4, "wor\n')
+    claimed(study)
+    study.workers.leave()
+    journal = study.folder / studies.JOURNAL
+    harm(journal)
+    before = journal.read_bytes()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="a line is not whole"):
+            Study(spec, threads=1)
+        assert journal.read_bytes() == before
+
+
+def test_a_line_that_another_worker_is_writing_is_no_damage(worker: Open, spec: Sweep) -> None:
+    first, second = worker(), worker()
+    with (first.folder / studies.JOURNAL).open("a") as file:
+        file.write('{"op_code": 4, "wor')
+    second._check_journal()
+    first.workers.leave()
     with pytest.raises(ConfigError, match="a line is not whole"):
+        second._check_journal()
+
+
+def test_what_is_no_journal_is_neither_waited_for_nor_read(worker: Open, spec: Sweep) -> None:
+    study = worker()
+    study.workers.leave()
+    journal = study.folder / studies.JOURNAL
+    journal.unlink()
+    os.mkfifo(journal)
+    with pytest.raises(ConfigError, match=r"journal\.log is not a regular file: remove it"):
+        Study(spec, threads=1)
+    (study.folder / "sweep.toml").write_bytes(bytes(100))
+    with pytest.raises(ConfigError, match=r"sweep\.toml is not valid TOML"):
         Study(spec, threads=1)
 
 
