@@ -10,6 +10,7 @@ from mmrl.agents.inputs import SHARES, inputs
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.quoters import Quoter, fixed
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import number
 from mmrl.settings.model import Config
 
 MOST = 1e9
@@ -22,8 +23,8 @@ def make(config: Config, argument: str = "") -> Quoter:
     lowest = max(spec.axes[k].low for k in spec.distances)
     size_text, at, delta_text = argument.rpartition("@")
     try:
-        size = float(size_text) if at else SHARES
-        delta = float(delta_text) if delta_text else 1.0 / inputs(config).k
+        size = number(size_text) if at else SHARES
+        delta = number(delta_text) if delta_text else 1.0 / inputs(config).k
         if not (0 <= size <= MOST and abs(delta) <= MOST) or delta < lowest or (at and not spec.has_sizes):
             raise ValueError(argument)
     except ValueError:

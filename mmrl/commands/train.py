@@ -67,12 +67,14 @@ def _settings(
     if expand is not None and load is None:
         raise ConfigError("--expand needs the run it is meant for: add --load RUN")
     if load is None:
-        fitted = read_market_file(market_file) if market_file else fitted_preset(preset) if preset else None
-        config, origins = resolve(settings, config_file, preset, environ, fitted if market_file else None)
+        # an empty name too, as of a variable that is not set, which no file has
+        fitted = fitted_preset(preset) if preset is not None else None
+        fitted = read_market_file(market_file) if market_file is not None else fitted
+        config, origins = resolve(settings, config_file, preset, environ, None if market_file is None else fitted)
         if config.run.name:
             run_folder(config.run.results, config.run.name)  # refuses a name that no run can have
         return config, origins, None, fitted
-    if config_file or preset or market_file:
+    if (config_file, preset, market_file) != (None, None, None):
         raise ConfigError("--load takes the settings of the run: drop --config, --market-file and --preset")
     from mmrl.runs.store import find_run, read_config
     from mmrl.settings.variables import note_unused

@@ -277,17 +277,23 @@ def without_effect(values: Mapping[str, Any], market: str) -> dict[str, When]:
     return found
 
 
+def number(text: str, kind: str = "float") -> Any:
+    """A number from text, an int or a float as `kind` says; ValueError also on what only Python takes: 1_000, ١٢."""
+    if not text.isascii() or "_" in text:
+        raise ValueError(f"{text!r} is no number")
+    return int(text) if kind == "int" else float(text)
+
+
 def parse_text(spec: FieldSpec, text: str) -> Any:
     """Read a value from text (environment, --set, forms); what cannot be read raises ConfigError."""
     try:
         if spec.kind == "bool":
             return WORDS[text.strip().lower()]
         if spec.kind in ("int", "float"):
-            return int(text) if spec.kind == "int" else float(text)
+            return number(text, spec.kind)
         if spec.kind in ("ints", "floats"):
-            number = int if spec.kind == "ints" else float
-            text = "" if text.strip() == shown(()) else text
-            return tuple(number(part) for part in text.strip().strip("[]()").split(",") if part.strip())
+            items = "" if text.strip() == shown(()) else text.strip().strip("[]()").removesuffix(",")
+            return tuple(number(item, spec.kind.removesuffix("s")) for item in items.split(",")) if items else ()
     except (ValueError, KeyError):
         raise ConfigError(refusal(spec, text)) from None
     return text

@@ -61,9 +61,9 @@ def resolve(
     """
     given = {old_key(key) or field(key).key: value for key, value in flags.items() if value is not None}
     from_environment = read_environment(environ) if environ else {}
-    files = [(f"preset {preset}", read_preset(preset))] if preset else []
+    files = [(f"preset {preset}", read_preset(preset))] if preset is not None else []
     files += [(f"market file {fitted.name}", _flat(parsed(fitted.text, fitted.name), fitted.name))] if fitted else []
-    files += [(f"file {config_file}", read_file(config_file))] if config_file else []
+    files += [(f"file {config_file}", read_file(config_file))] if config_file is not None else []
     names = [values.get(NAME) for _, values in files]
     names += [from_environment.get(NAME, ("", None))[1], given.get(NAME)]
     market = next((name for name in reversed(names) if name is not None), default_market())

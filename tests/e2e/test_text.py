@@ -80,6 +80,13 @@ def test_a_byte_order_mark_is_no_fault(here: Path, capsys: pytest.CaptureFixture
         ("--name ../../x --dry-run", "run name '../../x' is not allowed"),
         ("--name con --seeds 0-1", "run name 'con' is not allowed"),
         ("--config /", "Is a directory"),
+        ("--nt \u0661\u0662 --dry-run", "market.nt = '\u0661\u0662'"),
+        ("-lr \u0660.\u0665 --dry-run", "training.lr = '\u0660.\u0665'"),
+        ("--nt 1_000 --dry-run", "market.nt = '1_000'"),
+        ("--delta-grid 1,,2 --dry-run", "market.delta_grid = '1,,2'"),
+        ("--preset= --dry-run", "unknown preset ''"),
+        ("--config= --dry-run", "--config cannot be read"),
+        ("--market-file= --dry-run", "--market-file cannot be read"),
     ],
 )
 def test_a_line_that_cannot_be_used_is_refused(line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
