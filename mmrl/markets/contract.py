@@ -139,7 +139,7 @@ class Spec:
     recording_memory: float = 0.0
     """Bytes that recording the book of a trajectory takes."""
     solution_memory: float = 0.0
-    """Bytes that solving the market takes for each step."""
+    """Bytes that solving the market and grading a policy exactly take for each step."""
     memory_remedy: str = ""
     """What the user can change to need less of these, e.g. "raise market.tick"."""
 

@@ -67,7 +67,7 @@ def save_figure(
     if what == "training":
         runs = pictures.records_of(folders, metrics)
         if not any(runs.values()):
-            raise ConfigError(f"{folders[0].name}: no epoch is finished yet")
+            raise ConfigError(f"{folders[0].name}: {pictures.without_epochs(pictures.single(folders)[0])}")
         if plain:
             picture = pictures.drawing(folders, what, metrics, *size, True)
             path.write_text(terminal_svg(picture, size[0], "mmrl plot"), encoding="utf-8")

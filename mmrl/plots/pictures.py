@@ -14,7 +14,8 @@ from mmrl.plots.text import printable
 from mmrl.runs.atomic import read_plain
 from mmrl.runs.book_recording import read_recording
 from mmrl.runs.episodes import latest_episode
-from mmrl.runs.history import read_metrics
+from mmrl.runs.goals import METRICS as METRICS_FILE
+from mmrl.runs.history import METRICS_LIMIT, read_metrics
 from mmrl.runs.metrics import drawable
 from mmrl.runs.over_seeds import Together
 from mmrl.settings.declare import ConfigError, choose
@@ -46,7 +47,7 @@ def records_of(folders: Sequence[Path | Together], metrics: Sequence[str]) -> di
     runs: dict[str, list[dict[str, Any]]] = {}
     for folder in folders:
         name = printable(folder.name)
-        records = folder.records() if isinstance(folder, Together) else read_metrics(folder / "metrics.jsonl")
+        records = folder.records() if isinstance(folder, Together) else read_metrics(folder / METRICS_FILE)
         runs[f"{name} ({folder.parent})" if name in runs else name] = records
     rows = [row for records in runs.values() for row in records]
     unknown = [name for name in metrics if not any(name in row or f"{name}_mean" in row for row in rows)]
@@ -61,6 +62,15 @@ def records_of(folders: Sequence[Path | Together], metrics: Sequence[str]) -> di
 def single(folders: Sequence[Path | Together]) -> list[Path]:
     """The folders of all runs, those of groups one by one."""
     return [one for each in folders for one in (each.folders if isinstance(each, Together) else (each,))]
+
+
+def without_epochs(folder: Path) -> str:
+    """Why there is nothing to draw of a run."""
+    try:
+        damaged = bool(read_plain(folder / METRICS_FILE, METRICS_LIMIT).strip())
+    except OSError:
+        damaged = False
+    return f"no epoch can be read: mmrl runs doctor {folder.name}" if damaged else "no epoch is finished yet"
 
 
 def default_metrics(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> tuple[str, ...]:
@@ -85,7 +95,7 @@ def drawing(
             return charts.comparison_figure(runs, chosen, width, height, colour, characters)
         [(name, records)] = runs.items()
         if not records:
-            return f"{name}: no epoch is finished yet"
+            return f"{name}: {without_epochs(single(folders)[0])}"
         return f"{name}\n{charts.training_figure(records, chosen, width, height, colour, characters)}"
     parts = []
     for folder in single(folders):

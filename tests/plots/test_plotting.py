@@ -89,6 +89,8 @@ def test_optimality_is_drawn_of_runs_that_have_it(tmp_path: Path) -> None:
 def test_nothing_yet(tmp_path: Path) -> None:
     fresh = run(tmp_path, "fresh", epochs=0, episode=False)
     assert text([fresh]) == "fresh: no epoch is finished yet"
+    (fresh / "metrics.jsonl").write_text("what is this\n")
+    assert text([fresh]) == "fresh: no epoch can be read: mmrl runs doctor fresh"
     assert text([fresh], "episode") == "fresh: no episode is written yet (see --plot-after)"
     assert pictures.time_unit(tmp_path / "gone") == ""
 

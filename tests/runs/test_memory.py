@@ -31,6 +31,8 @@ def config(**values: Any) -> Config:
         ({"market__nt": 100_000, "training__nb": 1}, 996e6),  # a grade simulates 20 trajectories
         ({"market__nt": 100_000, "training__nb": 10}, 1090e6),
         ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5}, 598e6),  # the ladder
+        ({"market__name": "avellaneda-stoikov", "market__nt": 20_000, "training__nb": 1}, 954e6),  # tables of quotes
+        ({"market__name": "avellaneda-stoikov", "market__nt": 50_000, "training__nb": 1}, 1761e6),
         ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5, "run__plot_after": 1}, 894e6),  # its recording
     ],
 )
@@ -57,6 +59,7 @@ REFUSED = [
     (["--set", "tick=1e-9"], "raise market.tick"),
     (["-nt", "10000000", "-nb", "1000000"], "lower training.nb or market.nt"),
     (["-nt", "10000000", "-nb", "1"], "lower market.nt"),
+    (["--market", "avellaneda-stoikov", "-nt", "100000", "-nb", "1"], "lower market.nt"),
     (["--layer-size", "1024", "--layers", "16"], "lower policy.layer_size"),
 ]
 
@@ -101,6 +104,9 @@ def test_the_trainer_and_evaluations_refuse_too(
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", "--market", "book", "--agent", "naive", "--set", "tick=1e-9"])
     assert ended.value.code == 2 and "cannot be simulated here" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as ended:
+        main(["evaluate", "--market", "avellaneda-stoikov", "--agent", "optimum", "--set", "nt=100000"])
+    assert ended.value.code == 2 and "lower market.nt" in capsys.readouterr().err
 
 
 def test_a_grade_is_of_a_fifth_of_the_trajectories_within_bounds() -> None:

@@ -66,6 +66,7 @@ def spec(settings: Settings) -> Spec:
         mirrored=True,
         exact_optimum=True,
         memory=383e6,
+        solution_memory=25e3,
     )
 
 
