@@ -21,6 +21,7 @@ import numpy.typing as npt
 from mmrl.agents.evolution import maximise
 from mmrl.markets.contract import Spec, market_of, spec_of
 from mmrl.markets.objective import objective_of
+from mmrl.plots.output import say
 from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.quoters import Quoter, linear
 from mmrl.rollout.streams import generator, stream_seed
@@ -120,7 +121,7 @@ def _searched(name: str, config: Config, score: Score, start: Float64, spread: F
 
     def tell(g: int, best: float) -> None:
         if g % TOLD == 0:
-            print(f"{name}: generation {g + 1} of {generations}, best {best:.6g}", file=sys.stderr, flush=True)
+            say(f"{name}: generation {g + 1} of {generations}, best {best:.6g}", sys.stderr)
 
     rng = generator(config.run.seed, "search")
     end = maximise(value, start.ravel(), spread.ravel(), generations, rng, tell)

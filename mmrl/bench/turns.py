@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mmrl.bench.cases import CALIBRATION, Case, Ratio
+from mmrl.plots.output import say
 from mmrl.runs.processes import environment, python
 
 Turn = dict[str, float]
@@ -153,4 +154,4 @@ def with_ratios(turns: Sequence[Turn], ratios: Sequence[Ratio]) -> list[Turn]:
 
 def narrate(text: str) -> None:
     """A line on the standard error."""
-    print(text, file=sys.stderr, flush=True)
+    say(text, sys.stderr)

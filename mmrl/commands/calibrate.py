@@ -21,7 +21,7 @@ from mmrl.data.recognise import read
 from mmrl.data.table import Options
 from mmrl.plots.lines import panels
 from mmrl.plots.numbers import HALF
-from mmrl.plots.output import terminal_size
+from mmrl.plots.output import say, terminal_size
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.table import Column, pairs, room, table
 from mmrl.plots.text import wrapped
@@ -65,7 +65,7 @@ def calibrate(events: Events, market: str, wanted: Wanted, output: str | None, f
     if target:
         with naming(target):
             durable_write(target, text.encode())
-        print(f"wrote {target}", file=sys.stderr)
+        say(f"wrote {target}", sys.stderr)
 
 
 def as_plain(found: Study, fitted: Fitted, about: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mmrl.agents import learned
 from mmrl.markets.contract import spec_of
+from mmrl.plots.output import say
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.reading import SUFFIX, frozen_of
 from mmrl.runs.find import anywhere
@@ -75,7 +76,7 @@ def export(run: str, targets: dict[str, str | None], epoch: str, force: bool, re
     if as_json:
         print(json.dumps(about))
         return
-    print(f"wrote {path}", file=sys.stderr)
+    say(f"wrote {path}", sys.stderr)
     print(f"{frozen.run}, epoch {frozen.epoch}: {len(frozen.columns)} numbers in, {len(frozen.axes)} quotes out")
     print(f"equal to the run's own quotes on {CHECKED:,} observations to {difference:.1g}")
 

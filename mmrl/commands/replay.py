@@ -17,6 +17,7 @@ from mmrl.data.table import Options
 from mmrl.evaluate.replay import engine
 from mmrl.evaluate.replay.columns import NS
 from mmrl.markets.contract import spec_of
+from mmrl.plots.output import say
 from mmrl.plots.table import room
 from mmrl.plots.text import printable
 from mmrl.settings.declare import ConfigError
@@ -215,8 +216,8 @@ def _keep(asked: Asked, first: Any, config: Config) -> None:
     if asked.name is not None:
         folder = write_day(first, config, asked.name, asked.results)
         told = f"wrote {folder}: mmrl plot {asked.name} --what episode"
-        print(printable(told), file=sys.stderr)
+        say(printable(told), sys.stderr)
     if asked.save is not None:
         unit = spec_of(config).time_unit
         write(day_panels(first, config), Path(asked.save), f"time ({unit if unit in NS else 's'})", first.name)
-        print(f"wrote {printable(asked.save)}", file=sys.stderr)
+        say(f"wrote {printable(asked.save)}", sys.stderr)

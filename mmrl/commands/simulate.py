@@ -15,6 +15,7 @@ from typing import Any
 from mmrl.commands.evaluate import playing_field
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.plots.numbers import compact
+from mmrl.plots.output import say
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import wrapped
 from mmrl.runs.memory import require_disk, require_trajectory
@@ -79,7 +80,7 @@ def simulate(
             files.write(piece)
             summary.add(piece)
     for path in files.paths:
-        print(f"wrote {path}", file=sys.stderr)
+        say(f"wrote {path}", sys.stderr)
     about = {"market": spec.name, "agent": name, "seed": seed, "time_unit": spec.time_unit, "tick": tick}
     found = {**about, "files": [str(path) for path in files.paths], **summary.figures()}
     if as_json:

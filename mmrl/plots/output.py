@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import stat
+import sys
 from contextlib import suppress
 from typing import TextIO
 
@@ -33,14 +34,19 @@ def write(text: str, stream: TextIO) -> None:
     """Write now what the stream can hold.
 
     When nobody reads any more, the stream leads nowhere from then on and the process sends itself SIGPIPE: Python
-    ignores it, and a training stops in order (mmrl/training/signals.py).
+    ignores it, and a training stops in order (mmrl/training/signals.py). What standard error cannot take, as on a full
+    disk, is lost: nothing depends on it. Raises OSError that names standard output.
     """
     try:
         stream.write(holdable(text, stream))
         stream.flush()
     except OSError as error:
         if not _reader_left(error, stream):
-            raise
+            if stream is sys.stderr:
+                lead_nowhere(stream)
+                return
+            place = "standard output" if stream is sys.stdout else None
+            raise OSError(error.errno, error.strerror, place) from error
         lead_nowhere(stream)
         if hasattr(signal, "SIGPIPE"):
             signal.raise_signal(signal.SIGPIPE)

@@ -67,7 +67,10 @@ def single(folders: Sequence[Path | Together]) -> list[Path]:
 def without_epochs(folder: Path) -> str:
     """Why there is nothing to draw of a run."""
     try:
-        damaged = bool(read_plain(folder / METRICS_FILE, METRICS_LIMIT).strip())
+        whole, _, _ = read_plain(folder / METRICS_FILE, METRICS_LIMIT).rpartition(
+            b"\n"
+        )  # the last may be being written
+        damaged = bool(whole.strip())
     except OSError:
         damaged = False
     return f"no epoch can be read: mmrl runs doctor {folder.name}" if damaged else "no epoch is finished yet"

@@ -138,6 +138,26 @@ def test_a_full_output_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1 and "No space left on device" in done.stderr
 
 
+def test_a_full_output_of_a_training_is_named(tmp_path: Path) -> None:
+    """Else it would read like a full disk below the results."""
+    done = sh(f"MMRL train {TINY} -ne 2 > /dev/full", tmp_path)
+    assert done.returncode == 1 and "No space left on device: 'standard output'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "out"),
+    [
+        ("nonsense", 2, ""),
+        ("runs show nothing", 3, ""),
+        (f"train {TINY} -ne 2", 0, "finished after epoch 2"),
+        ("simulate --market order-flow --events 20 -o tape", 0, "20 messages"),
+    ],
+)
+def test_where_notes_are_lost_the_rest_is_as_ever(line: str, code: int, out: str, tmp_path: Path) -> None:
+    done = sh(f"MMRL {line} 2> /dev/full", tmp_path)
+    assert done.returncode == code and out in done.stdout
+
+
 def test_a_terminal_that_closes_interrupts_a_training(tmp_path: Path) -> None:
     """The terminal is gone for writing too: EIO, not EPIPE."""
     import pty
