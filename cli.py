@@ -82,6 +82,8 @@ def _report(error: Exception, given: Sequence[str]) -> int:
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
     if isinstance(error, OSError) and error.strerror:
         code, line = _of_system(error)
+    if isinstance(error, MemoryError):
+        code, line = 1, "the machine refused memory: free some, or raise the limit of this process (ulimit -v)"
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
     say(f"mmrl: {line}", sys.stderr)

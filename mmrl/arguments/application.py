@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -33,6 +34,15 @@ def expanded(path: str, name: str) -> str:
     return replaced(path, name)
 
 
+def _folder(path: str) -> str:
+    """A path that may be that of a folder; raises ConfigError."""
+    if os.path.exists(path) and not os.path.isdir(path):
+        from mmrl.settings.declare import ConfigError
+
+        raise ConfigError(f"--results {path} is no folder: name the one that contains the run folders")
+    return path
+
+
 def path_of(name: str) -> Callable[[Any], Any]:
     """A callback that expands `~` and variables in the paths that an option was given."""
 
@@ -57,6 +67,6 @@ Results = Annotated[
         "--results",
         envvar="MMRL_RESULTS",
         help="Folder that contains the run folders.",
-        callback=lambda value: expanded(value, "--results"),
+        callback=lambda value: _folder(expanded(value, "--results")),
     ),
 ]

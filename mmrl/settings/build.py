@@ -39,7 +39,9 @@ def _group(group: str, given: Any, market: Any) -> Group:
     model = settings_class(market) if group == "market" else GROUPS[group]
     for name, value in given.items():
         if isinstance(value, str) and not _is_text(value):
-            raise ConfigError(f"{group}.{name} = {brief(value)} is not allowed: it must be text without NUL bytes")
+            raise ConfigError(
+                f"{group}.{name} = {brief(value)} is not allowed: it must be UTF-8 text without NUL bytes"
+            )
     try:
         # pydantic takes whole numbers for floats, but no lists for tuples
         return model.model_validate({n: tuple(v) if isinstance(v, list) else v for n, v in given.items()})

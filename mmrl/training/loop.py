@@ -345,9 +345,11 @@ class TrainingProcess:
 
 
 def what_next(folder: Path, config: Config, state: str, epoch: int) -> list[str]:
-    """Lines that say how to go on with a run, to look at it and to evaluate it."""
+    """Lines that say how to go on with a run, to look at it and to evaluate it; none where it is gone."""
     from mmrl.markets.contract import spec_of
 
+    if not folder.is_dir():  # moved or removed, which is said
+        return []
     agent = next(iter(spec_of(config).usual_agents), "")
     return lines(steps(folder, state, epoch, agent=agent, target=config.training.ne, lr=config.training.lr))
 

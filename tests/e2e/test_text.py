@@ -127,6 +127,14 @@ def test_numbers_that_numba_cannot_read_are_refused(
     assert outcome(capsys, "train", "--dry-run") == (2, "", said)
 
 
+@pytest.mark.parametrize("line", ["runs list", "plot", "evaluate x", "quote x", "sweep x.toml"])
+def test_a_results_folder_that_is_a_file_is_told(line: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "file").touch()
+    (here / "x.toml").touch()
+    code, out, err = outcome(capsys, *line.split(), "--results", "file")
+    assert (code, out) == (2, "") and err.startswith("mmrl: --results file is no folder")
+
+
 def test_help_needs_no_known_variables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MMRL_QQQQ", "3")
     assert outcome(capsys, "evaluate", "--help")[0] == 0
@@ -141,7 +149,7 @@ SPEC = 'objective = "value"\n[settings]\nmarket = "avellaneda-stoikov"\n[search]
         ("evaluate --market avellaneda-stoikov --agent symmetric --quotes --json", ["MMRL_SIGMA"]),
         ("evaluate --market avellaneda-stoikov --set sigma=1 --agent symmetric --quotes --json", []),
         ("simulate --market order-flow --events 1 -o missing/tape", ["MMRL_SIGMA"]),
-        ("sweep spec.toml --results missing.toml", ["MMRL_NT", "MMRL_SIGMA"]),
+        ("sweep spec.toml --results file/below", ["MMRL_NT", "MMRL_SIGMA"]),
     ],
 )
 def test_where_variables_do_nothing_it_is_said(
@@ -149,7 +157,7 @@ def test_where_variables_do_nothing_it_is_said(
 ) -> None:
     """MMRL_LR would change no evaluation, and the sweep searches it."""
     (here / "spec.toml").write_text(SPEC)
-    (here / "missing.toml").touch()  # no folder: the sweep ends there
+    (here / "file").touch()  # no folder can be made below: the sweep ends there
     for variable, value in (("MMRL_SIGMA", "7"), ("MMRL_LR", "0.5"), ("MMRL_NT", "8")):
         monkeypatch.setenv(variable, value)
     if not line.startswith("sweep"):
