@@ -26,6 +26,7 @@ from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.table import Column, pairs, room, table
 from mmrl.plots.text import wrapped
 from mmrl.runs.atomic import durable_write, naming
+from mmrl.runs.outputs import check_output
 from mmrl.settings.build import build
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.market_file import MarketFile, market_toml, read_market_file
@@ -48,10 +49,8 @@ def load(data: Sequence[str], form: str, options: Options, start: str | None, en
 def calibrate(events: Events, market: str, wanted: Wanted, output: str | None, force: bool, as_json: bool) -> None:
     """Print the report and write the market file."""
     target = None if output is None else Path(output)
-    if target and target.exists() and not force:
-        raise ConfigError(f"-o {target} exists: choose another name, or overwrite it with --force")
-    if target and not target.parent.is_dir():
-        raise ConfigError(f"-o {target}: there is no folder {target.parent}")
+    if output is not None:
+        check_output("-o", output, force)
     found = study(events)
     fitted = fit(market, found, wanted)
     build({"market": fitted.settings})  # refuses in one line what the market cannot be

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mmrl.plots.output import say
 from mmrl.runs import groups
 from mmrl.runs.atomic import durable_write
-from mmrl.runs.history import read_metrics
+from mmrl.runs.history import left_out, read_metrics
 from mmrl.runs.metrics import KEYS
+from mmrl.runs.outputs import check_output
 from mmrl.runs.store import METRICS, find_run, read_config
 from mmrl.settings.declare import ConfigError
 
@@ -27,6 +30,8 @@ def chosen(names: Sequence[str], results: str) -> list[tuple[Path, list[Record]]
     for name in names:
         for info in groups.members(name, results) or [find_run(name, results)]:
             records = read_metrics(Path(info.folder) / METRICS)
+            if told := left_out(Path(info.folder)):
+                say(f"{info.name}: {told}", sys.stderr)
             if not records:
                 raise ConfigError(f"run {info.name} has not finished an epoch: train it first")
             found.append((Path(info.folder), records))
@@ -91,19 +96,19 @@ def _logs(folder: Path) -> list[Path]:
     return sorted(folder.glob("events.out.tfevents.*"))
 
 
-def check(flag: str, place: Path, force: bool) -> None:
+def check(flag: str, place: str, force: bool) -> None:
     """Refuse a place that cannot be written, or whose package is missing, before anything is read."""
     needed = {"--tensorboard": ("tensorboard", "tensorboard"), "--parquet": ("polars", "data")}.get(flag)
     if needed and find_spec(needed[0]) is None:
         raise ConfigError(f"{flag} needs the package {needed[0]}: pip install 'market-making-rl[{needed[1]}]'")
-    if not place.parent.is_dir():
-        raise ConfigError(f"{flag} {place}: there is no folder {place.parent}")
-    if flag == "--tensorboard" and place.exists() and not place.is_dir():
-        raise ConfigError(f"{flag} {place} is no folder: name one")
-    if flag != "--tensorboard" and place.is_dir():
-        raise ConfigError(f"{flag} {place} is a folder: name a file")
-    if flag != "--tensorboard" and place.exists() and not force:
-        raise ConfigError(f"{flag} {place} is there already: name another file, or add --force")
+    if flag != "--tensorboard":
+        check_output(flag, place, force)
+        return
+    folder = Path(place)
+    if not place.strip() or (folder.exists() and not folder.is_dir()):
+        raise ConfigError(f"{flag} {place!r} is no folder: name one")
+    if not folder.parent.is_dir():
+        raise ConfigError(f"{flag} {place}: there is no folder {folder.parent}")
 
 
 def _plain(value: Any) -> Any:

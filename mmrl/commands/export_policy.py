@@ -19,6 +19,7 @@ from mmrl.plots.output import say
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.reading import SUFFIX, frozen_of
 from mmrl.runs.find import anywhere
+from mmrl.runs.outputs import check_output
 from mmrl.runs.store import read_config
 from mmrl.settings.declare import ConfigError
 
@@ -50,12 +51,7 @@ def export(run: str, targets: dict[str, str | None], epoch: str, force: bool, re
     found, path = FORMATS[name], Path(file)
     if found.name == "numpy" and path.suffix != SUFFIX:
         raise ConfigError(f"--numpy {file}: the name must end with {SUFFIX}, by which mmrl.load knows it")
-    if path.is_dir() or not path.parent.is_dir():
-        raise ConfigError(
-            f"--{name} {file}: " + ("is a folder" if path.is_dir() else f"there is no folder {path.parent}")
-        )
-    if path.exists() and not force:
-        raise ConfigError(f"--{name} {file} is there already: add --force to overwrite it")
+    check_output(f"--{name}", file, force)
     folder = Path(anywhere(run, results).folder)
     frozen = frozen_of(folder, epoch)
     if frozen.needs_inventory:

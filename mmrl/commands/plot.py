@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmrl.plots import figures, pictures
-from mmrl.plots.output import terminal_size
+from mmrl.plots.output import say, terminal_size
 from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.runs import groups as grouping
+from mmrl.runs.history import left_out
 from mmrl.runs.names import good_folder
+from mmrl.runs.outputs import check_output
 from mmrl.runs.over_seeds import Together
 from mmrl.runs.store import describe, find_run, find_runs
 from mmrl.settings.declare import ConfigError
@@ -34,9 +36,13 @@ def plot(
     """Draw the named runs, every shipped one, or the newest; print, or write a file by its suffix."""
     if save is not None and Path(save).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--save {save}: the name must end in one of {', '.join(SUFFIXES)}")
-    if save is not None and not Path(save).parent.is_dir():
-        raise ConfigError(f"--save {save}: there is no folder {Path(save).parent}")
-    groups = by_market(chosen_folders(names, good_results, results))
+    if save is not None:
+        check_output("--save", save)
+    folders = chosen_folders(names, good_results, results)
+    for folder in pictures.single(folders):
+        if told := left_out(folder):
+            say(f"{printable(folder.name)}: {printable(told)}", sys.stderr)
+    groups = by_market(folders)
     if save is not None and Path(save).suffix.lower() != ".txt":
         for market, folders in groups.items():
             target = Path(save) if len(groups) == 1 else Path(save).with_stem(f"{Path(save).stem}-{market}")

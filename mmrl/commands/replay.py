@@ -20,6 +20,7 @@ from mmrl.markets.contract import spec_of
 from mmrl.plots.output import say
 from mmrl.plots.table import room
 from mmrl.plots.text import printable
+from mmrl.runs.outputs import check_output
 from mmrl.settings.declare import ConfigError
 from mmrl.settings.model import Config
 
@@ -190,11 +191,9 @@ def _latency(text: str) -> float:
 def _check_save(asked: Asked) -> None:
     if asked.save is None:
         return
-    path = Path(asked.save)
-    if path.suffix.lower() not in SUFFIXES:
+    if Path(asked.save).suffix.lower() not in SUFFIXES:
         raise ConfigError(f"--save {asked.save}: the name must end in one of {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--save {asked.save}: there is no folder {path.parent}")
+    check_output("--save", asked.save)
 
 
 def _source(folder: Path) -> dict[str, Any]:

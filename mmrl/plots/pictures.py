@@ -15,7 +15,7 @@ from mmrl.runs.atomic import read_plain
 from mmrl.runs.book_recording import read_recording
 from mmrl.runs.episodes import latest_episode
 from mmrl.runs.goals import METRICS as METRICS_FILE
-from mmrl.runs.history import METRICS_LIMIT, read_metrics
+from mmrl.runs.history import read_metrics, unreadable
 from mmrl.runs.metrics import drawable
 from mmrl.runs.over_seeds import Together
 from mmrl.settings.declare import ConfigError, choose
@@ -66,13 +66,7 @@ def single(folders: Sequence[Path | Together]) -> list[Path]:
 
 def without_epochs(folder: Path) -> str:
     """Why there is nothing to draw of a run."""
-    try:
-        whole, _, _ = read_plain(folder / METRICS_FILE, METRICS_LIMIT).rpartition(
-            b"\n"
-        )  # the last may be being written
-        damaged = bool(whole.strip())
-    except OSError:
-        damaged = False
+    damaged = unreadable(folder / METRICS_FILE)
     return f"no epoch can be read: mmrl runs doctor {folder.name}" if damaged else "no epoch is finished yet"
 
 

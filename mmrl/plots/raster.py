@@ -34,8 +34,11 @@ class Curve:
     points: bool = False
 
 
-def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] | None:
-    """Smallest and largest finite value, `room` (or what floats can tell apart) more if equal; None without any."""
+def limits(values: Sequence[Floats], room: float | None = None) -> tuple[float, float] | None:
+    """Smallest and largest finite value; None without any.
+
+    Where they are equal there are `room` (or what floats can tell apart) more, without it 1 % of the value, 1 around 0.
+    """
     ends = []
     for v in values:
         if len(v):
@@ -49,7 +52,8 @@ def limits(values: Sequence[Floats], room: float = 1e-9) -> tuple[float, float] 
         return None
     low, high = min(least for least, _ in ends), max(most for _, most in ends)
     if not high - low > max(1e-13 * max(abs(low), abs(high)), 1e-290):  # a constant still wants an axis around it
-        room = max(abs(low) * (1e-9 if room > 1e-9 else 0.01), room)
+        size = max(abs(low), abs(high))
+        room = (0.01 * size if size > 1e-280 else 1.0) if room is None else max(1e-9 * size, room)
         return low - room, high + room
     return low, high
 

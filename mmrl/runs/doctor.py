@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from mmrl.runs import store
 from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links
 from mmrl.runs.checksum import verified
 from mmrl.runs.episodes import episode_epochs, read_episode
-from mmrl.runs.history import METRICS_LIMIT, matches
+from mmrl.runs.history import METRICS_LIMIT, matches, unreadable
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.status import STATES, UNFINISHED, write_status
 from mmrl.settings.declare import ConfigError
@@ -142,20 +141,13 @@ def _metrics(folder: Path, entries: list[dict[str, Any]], free: bool, found: lis
                 f"incomplete last row removed; the old file is kept as {kept}",
             )
         )
-    bad = sum(not _is_row(line) for line in data[:whole].splitlines())
+    bad = unreadable(path)
     if bad:
         found.append(Finding("damaged", store.METRICS, f"{bad} rows cannot be read"))
     checksum = entries[-1].get("metrics") if entries else None
     if isinstance(checksum, dict) and not matches(path, checksum):
         text = f"the rows up to epoch {entries[-1]['epoch']} do not match their SHA-256: rows may be wrong or missing"
         found.append(Finding("damaged", store.METRICS, text))
-
-
-def _is_row(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _status(folder: Path, free: bool, finished: bool, found: list[Finding]) -> None:

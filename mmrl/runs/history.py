@@ -145,14 +145,34 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         data = read_plain(path, METRICS_LIMIT)
     except FileNotFoundError:
         return []
-    records = []
-    for line in data[: data.rfind(b"\n") + 1].splitlines():
-        if len(line) > LINE_LIMIT:
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict):
-            records.append(record)
-    return records
+    return [record for line in whole_lines(data) if (record := row(line)) is not None]
+
+
+def unreadable(path: Path) -> int:
+    """How many complete lines are no records; 0 where there is no file, or none that may be read."""
+    try:
+        data = read_plain(path, METRICS_LIMIT)
+    except (OSError, BrokenRun):
+        return 0
+    return sum(row(line) is None for line in whole_lines(data))
+
+
+def left_out(folder: Path) -> str:
+    """What is to be told of the rows of a run that cannot be read; empty where all can."""
+    lost = unreadable(folder / "metrics.jsonl")
+    rows = f"{lost} rows are" if lost > 1 else "1 row is"
+    return f"{rows} left out, damaged in metrics.jsonl: mmrl runs doctor {folder.name}" if lost else ""
+
+
+def whole_lines(data: bytes) -> list[bytes]:
+    """The lines that end with a newline; what follows them may still be being written."""
+    return data[: data.rfind(b"\n") + 1].splitlines()
+
+
+def row(line: bytes) -> dict[str, Any] | None:
+    """The record of a line, None where it is none."""
+    try:
+        record = json.loads(line) if len(line) <= LINE_LIMIT else None
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None

@@ -13,6 +13,7 @@ from pathlib import Path
 from mmrl.markets.contract import Spec, spec_of
 from mmrl.runs.machine import cpus, memory
 from mmrl.settings.declare import ConfigError
+from mmrl.settings.fields import fields
 from mmrl.settings.model import Config
 
 WARM_UP = 8
@@ -75,9 +76,11 @@ def demand(config: Config) -> Demand:
     world = 0.0 if device_only else (spec.tensor_memory if tensor else spec.trajectory_memory) * at_once
     recorded = spec.recording_memory if config.run.plot_after and not tensor else 0.0
     fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
-    parts = dict.fromkeys(("lower training.nb or market.nt", "lower market.nt", fewer, "lower policy.layer_size"), 0.0)
-    parts["lower training.nb or market.nt" if t.nb > WARM_UP else "lower market.nt"] += kept
-    parts["lower market.nt"] += grading + spec.solution_memory * spec.steps
+    steps = ["market.nt", *(_views(config) if seen > ROW else [])]
+    fewer_steps, fewer_rows = _lower(steps), _lower(["training.nb"] * (t.nb > WARM_UP) + steps)
+    parts = dict.fromkeys((fewer_rows, fewer_steps, fewer, "lower policy.layer_size"), 0.0)
+    parts[fewer_rows] += kept
+    parts[fewer_steps] += grading + spec.solution_memory * spec.steps
     parts[fewer] += world + recorded
     parts["lower policy.layer_size"] += NETWORKS * 8.0 * _parameters(config, spec)
     return Demand(float(spec.steps) * t.nb * t.ne, spec.memory, parts)
@@ -118,6 +121,15 @@ def size(count: float) -> str:
         if count < 999.5 * unit:
             return f"{count / unit:.{1 if count < 99.95 * unit else 0}f} {name}"
     return f"{count / 1e15:.3g} PB"
+
+
+def _views(config: Config) -> list[str]:
+    """The settings of how much of the market is observed."""
+    return [spec.key for spec in fields(config.market.name) if spec.part == "view" and spec.kind == "int"]
+
+
+def _lower(names: list[str]) -> str:
+    return "lower " + " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _parameters(config: Config, spec: Spec) -> float:

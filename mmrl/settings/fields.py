@@ -84,11 +84,9 @@ class FieldSpec:
             return "one of " + ", ".join(self.choices)
         if self.kind in ("ints", "floats"):
             what = "whole numbers" if self.kind == "ints" else "finite numbers"
-            low, high = self.bounds.get("min_length", 0), self.bounds.get("max_length", 0)
-            return f"a list of {self.length if self.length else f'{low:g} to {high:g}'} {what}"
+            return f"a list of {f'{self.length} ' if self.length else _lengths(self.bounds)}{what}"
         if self.kind == "str":
-            low, high = self.bounds.get("min_length", 0), self.bounds.get("max_length", 0)
-            return f"text of {low:g} to {high:g} characters"
+            return f"text of {_lengths(self.bounds)}characters"
         return NOUNS[self.kind] + (f" {self.range}" if self.range else "")
 
     @property
@@ -97,6 +95,14 @@ class FieldSpec:
         if len({shown(value) for value in self.defaults.values()}) > 1:
             return ", ".join(f"{shown(value)} ({market})" for market, value in self.defaults.items())
         return shown(self.default)
+
+
+def _lengths(bounds: Mapping[str, float]) -> str:
+    """How many items or characters are allowed, with a space after it; empty where all are."""
+    low, high = bounds.get("min_length", 0), bounds.get("max_length")
+    if high is not None:
+        return f"{low:g} to {high:g} " if low else f"at most {high:g} "
+    return f"at least {low:g} " if low else ""
 
 
 def shown(value: Any) -> str:

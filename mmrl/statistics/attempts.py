@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
 Instead = TypeVar("Instead")
 
@@ -23,10 +25,12 @@ class Attempts:
     def get(self, what: str, compute: Callable[[], T], instead: Instead) -> T | Instead:
         """What `compute` returns, or `instead` if it raises; `what` names it in the note.
 
-        An error of the disk or of a stream is raised: who writes must know of it.
+        An error of the disk or of a stream is raised: who writes must know of it. A figure that overflows is infinite
+        without a warning: it is recorded as absent.
         """
         try:
-            return compute()
+            with np.errstate(all="ignore"):
+                return compute()
         except self._but:
             raise
         except Exception as error:

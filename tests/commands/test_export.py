@@ -97,7 +97,7 @@ def test_what_cannot_be_exported_is_refused_and_nothing_written(mmrl: Run) -> No
     assert code == 2 and "nothing to export to: add --tensorboard or --csv or --parquet" in err
     Path("a.csv").write_text("mine")
     code, _, err = mmrl("export", "two", "--csv", "a.csv")
-    assert code == 2 and "--csv a.csv is there already" in err and Path("a.csv").read_text() == "mine"
+    assert code == 2 and "--csv a.csv exists" in err and Path("a.csv").read_text() == "mine"
     assert mmrl("export", "two", "--csv", "a.csv", "--force")[0] == 0 and Path("a.csv").read_text() != "mine"
     assert "no folder none" in mmrl("export", "two", "--csv", "none/a.csv")[2]
     assert "is a folder: name a file" in mmrl("export", "two", "--csv", "results")[2]

@@ -123,7 +123,7 @@ def test_a_file_that_quotes_otherwise_is_not_kept(
         (("--numpy", "a.np"), "must end with .npz"),
         (("--numpy", "nowhere/a.npz"), "there is no folder nowhere"),
         (("--onnx", "."), "is a folder"),
-        (("--numpy", "there.npz"), "is there already: add --force"),
+        (("--numpy", "there.npz"), "exists: choose another name, or overwrite it with --force"),
         (("--numpy", "a.npz", "--epoch", "123456"), "keeps the policies of epochs"),
     ],
 )

@@ -193,3 +193,12 @@ def test_a_frame_is_cheap() -> None:
         picture.beside(parts).lines()
         best = min(best, time.thread_time() - begun)
     assert best < 0.008  # 4 ms are the aim; a loaded machine gets twice that
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [(0.0, (-1.0, 1.0)), (-0.0, (-1.0, 1.0)), (200.0, (198.0, 202.0)), (-3e-12, (-3.03e-12, -2.97e-12))],
+)
+def test_a_constant_has_an_axis_of_its_own_size(value: float, expected: tuple[float, float]) -> None:
+    assert raster.limits([np.array([value, value])]) == pytest.approx(expected, rel=1e-12)
+    assert raster.limits([np.array([value])], 0.5) == pytest.approx((value - 0.5, value + 0.5))

@@ -61,6 +61,8 @@ REFUSED = [
     (["-nt", "10000000", "-nb", "1"], "lower market.nt"),
     (["--market", "avellaneda-stoikov", "-nt", "100000", "-nb", "1"], "lower market.nt"),
     (["--layer-size", "1024", "--layers", "16"], "lower policy.layer_size"),
+    (["-nt", "100000", "-nb", "1000", "-no", "1000"], "lower training.nb, market.nt or market.n_obs"),
+    (["--market", "order-flow", "-nt", "1000000", "-nb", "1", "--depth", "100"], "lower market.nt or market.depth"),
 ]
 
 

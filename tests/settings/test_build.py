@@ -72,7 +72,7 @@ def test_what_config_does_not_take_is_told_in_one_line(groups: dict[str, Any], s
         ({"lr": -math.inf}, "training.lr = -inf is not allowed"),
         ({"lr": 10**400}, "training.lr = 1000000000"),
         ({"market": "order-flow", "horizons": [1, math.nan]},
-         "market.horizons = [1, nan] is not allowed: it must be a list of 0 to 10 finite numbers"),
+         "market.horizons = [1, nan] is not allowed: it must be a list of at most 10 finite numbers"),
         ({"market": "order-flow", "horizons": [1.0, "a"]}, "market.horizons = [1.0, 'a'] is not allowed"),
         ({"market": {"name": "book"}}, "market.name = {'name': 'book'} is not allowed"),
         ({"market": [3]}, "market.name = [3] is not allowed"),
