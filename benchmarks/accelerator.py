@@ -24,7 +24,7 @@ import torch
 
 from mmrl.learn.trainer import Trainer
 from mmrl.rollout.devices import available_devices, cpu, cuda_lacks, tensor_lacks
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 

@@ -22,7 +22,8 @@ from mmrl.plots.lines import Line, panels
 from mmrl.plots.svg import terminal_svg
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
-from mmrl.runs.store import find_run, read_config
+from mmrl.runs.config_file import read_config
+from mmrl.runs.listing import find_run
 
 FLOW = (-np.inf, -2.0, -0.7, 0.7, 2.0, np.inf)
 IMBALANCE = (-1.0, -0.6, -0.2, 0.2, 0.6, 1.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmrl.runs.memory import Demand, demand
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, values_of, without_effect
 from mmrl.settings.model import Config
 from mmrl.settings.registry import default_market, markets

@@ -12,7 +12,7 @@ from rich.text import Text
 from mmrl.plots.numbers import compact, percent
 from mmrl.plots.text import printable
 from mmrl.runs import groups
-from mmrl.runs.store import RunInfo
+from mmrl.runs.listing import RunInfo
 
 from .run_index import Entry
 from .themes import SIGNS

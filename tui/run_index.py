@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mmrl.runs import store
+from mmrl.runs import listing
 from mmrl.runs.lock import is_locked
 from mmrl.runs.names import good_folder, valid_name
 from mmrl.runs.status import UNFINISHED
@@ -25,7 +25,7 @@ IDLE_MOST = 100  # and of many runs about so many at most
 class Entry:
     """A run in the list: the facts in its files, and whether it is in good-results."""
 
-    info: store.RunInfo
+    info: listing.RunInfo
     good: bool
     stamp: tuple[int, ...] = ()
     locked: bool = False
@@ -193,8 +193,8 @@ def place_of(folder: Path) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _described(folder: Path) -> store.RunInfo:
+def _described(folder: Path) -> listing.RunInfo:
     try:
-        return store.describe(folder)
+        return listing.describe(folder)
     except Exception:  # a foreign folder must not end the application
-        return store.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", None, None, None, None, None, None)
+        return listing.RunInfo(folder.name, "", str(folder), "broken", 0, 0, "", "", None, None, None, None, None, None)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.runs.atomic import read_plain
+from mmrl.runs.listing import CONFIG, RunInfo, last_records
 from mmrl.runs.status import STATES, read_status
-from mmrl.runs.store import CONFIG, RunInfo, last_records
 from mmrl.statistics.intervals import recorded_half
 
 LINE = re.compile(r'^\[(\w+)\]$|^"?([\w.]+)"? = (.*)$', re.MULTILINE)
@@ -18,7 +18,7 @@ SETTING = re.compile(r'^\[(\w+)\]$|^"?(name|algorithm|group)"? = "([\w.-]*)"$|^(
 
 
 def quick_summary(folder: Path) -> RunInfo | None:
-    """As store.describe() in a quarter of its time, without checking the settings; None if that is not enough."""
+    """As listing.describe() in a quarter of its time, without checking the settings; None if that is not enough."""
     try:
         text = read_plain(folder / CONFIG, 1_000_000).decode("utf-8")
     except (OSError, ValueError):

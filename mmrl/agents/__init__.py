@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mmrl.markets.contract import CLOSED_FORM, spec_of
-from mmrl.settings.declare import ConfigError, suggestion
+from mmrl.settings.errors import ConfigError, suggestion
 from mmrl.settings.model import Config
 
 if TYPE_CHECKING:  # a shell that completes names waits for what is imported here

@@ -15,7 +15,7 @@ from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.streams import stream_seed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config
 

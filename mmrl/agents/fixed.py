@@ -9,7 +9,7 @@ import math
 from mmrl.agents.inputs import SHARES, inputs
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.quoters import Quoter, fixed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import number
 from mmrl.settings.model import Config
 

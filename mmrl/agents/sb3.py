@@ -19,7 +19,7 @@ from mmrl.agents.learned import in_market_units
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.quoters import Quoter, learned, table
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 TRIED = 50

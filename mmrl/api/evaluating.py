@@ -14,7 +14,7 @@ from mmrl.evaluate.compare import Entrant, compare
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
 from mmrl.runs.memory import require_trajectory
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.model import Config
 from mmrl.training.compiling import compile_first
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mmrl.markets.contract import Spec, usual_spec
-from mmrl.runs.store import RunInfo, find_runs
+from mmrl.runs.listing import RunInfo, find_runs
 from mmrl.settings import registry
 
 

@@ -14,9 +14,10 @@ from mmrl.markets.contract import spec_of
 from mmrl.policy.policy import Policy
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.runs.config_file import read_config
 from mmrl.runs.find import anywhere
-from mmrl.runs.store import RunInfo, read_config
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.listing import RunInfo
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import fields, value_of
 from mmrl.settings.model import Config
 

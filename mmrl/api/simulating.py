@@ -10,7 +10,7 @@ from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.runs.memory import require_trajectory
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.model import Config
 from mmrl.training.compiling import compile_first
 

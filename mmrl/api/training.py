@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.policy import Policy
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.model import Config
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ def expanded(path: str, name: str) -> str:
 def _folder(path: str) -> str:
     """A path that may be that of a folder; raises ConfigError."""
     if os.path.exists(path) and not os.path.isdir(path):
-        from mmrl.settings.declare import ConfigError
+        from mmrl.settings.errors import ConfigError
 
         raise ConfigError(f"--results {path} is no folder: name the one that contains the run folders")
     return path

@@ -27,10 +27,10 @@ def list_runs(
     json_: Json = False,
     debug: Debug = False,
 ) -> None:
-    from mmrl.commands import runs
+    from mmrl.commands import runs_table
 
     refuse_idle(ctx)
-    runs.list_runs(results, json_, columns, unfold)
+    runs_table.list_runs(results, json_, columns, unfold)
 
 
 @runs_app.command(help="Show a run: how it stands, its best, settings that differ, files, and what comes next.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from mmrl.bench.cases import Case
 from mmrl.bench.turns import Worker
 from mmrl.runs.processes import ROOT, python
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 NEEDED = "requirements/run.txt"
 """The packages of a commit."""

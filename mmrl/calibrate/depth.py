@@ -22,7 +22,7 @@ from mmrl.calibrate.intervals import intervals
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.profile import weighted_median
 from mmrl.data.events import BID, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 FEWEST_FILLS = 30
 """Fills at the furthest distance that is fitted: the logarithm of fewer is biased and far from normal."""

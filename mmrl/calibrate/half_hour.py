@@ -18,7 +18,7 @@ from mmrl.calibrate.fits import Fitted, Rate
 from mmrl.calibrate.intraday import HALF_HOUR_NS, Intraday
 from mmrl.calibrate.source import clock
 from mmrl.calibrate.study import significant
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 def at_half_hour(fitted: Fitted, rates: Sequence[Rate], day: Intraday, start_ns: int) -> Fitted:

@@ -21,7 +21,7 @@ from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.minimise import minimise
 from mmrl.calibrate.residuals import Residuals, kolmogorov_smirnov
 from mmrl.data.events import ASK, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 MOST_EXPONENTIALS = 8
 FEWEST_ORDERS = 50

@@ -24,7 +24,7 @@ from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.minimise import minimise
 from mmrl.calibrate.residuals import Residuals, kolmogorov_smirnov
 from mmrl.data.events import ASK, CANCEL, LIMIT, NO_ORDER, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 FEWEST_EVENTS = 50
 """Of each kind."""

@@ -13,7 +13,7 @@ from mmrl.calibrate.hawkes import Marks, fit_marks, marks, waits
 from mmrl.calibrate.intensity import TOKE_YOSHIDA, Form, exposure, fit_exposure, residuals, row_log_likelihood
 from mmrl.calibrate.residuals import Residuals, kolmogorov_smirnov
 from mmrl.data.events import Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 @dataclass(frozen=True)

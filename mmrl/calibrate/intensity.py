@@ -20,7 +20,7 @@ from mmrl.calibrate.market_orders import Merge, market_orders
 from mmrl.calibrate.poisson import Regression, log_likelihood, regress
 from mmrl.calibrate.residuals import Residuals, between_events, kolmogorov_smirnov
 from mmrl.data.events import ASK, BID, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 SIDES = {BID: "sells", ASK: "buys"}
 """Market orders by the side of the resting orders that they hit."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmrl.calibrate.blocks import SECOND, Floats, Ints
 from mmrl.data.events import HALT, NO_SIZE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 TRADING = 1
 """In place of the price of an event of kind HALT: trading goes on."""

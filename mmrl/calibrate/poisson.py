@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmrl.calibrate.blocks import Floats
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 MOST_STEPS = 100
 SMALLEST_STEP = 1e-12

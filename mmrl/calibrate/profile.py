@@ -13,7 +13,7 @@ from mmrl.calibrate.estimate import Estimate
 from mmrl.calibrate.intervals import Intervals, intervals
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import CANCEL, HIDDEN, LIMIT, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 @dataclass(frozen=True)

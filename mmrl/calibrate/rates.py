@@ -29,7 +29,7 @@ from mmrl.calibrate.replay import (
 )
 from mmrl.calibrate.sizes import order_sizes
 from mmrl.data.events import BID, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 DEEP_FROM = 0.001
 """Share of orders behind the best prices from which on a source counts as one of all orders."""

@@ -17,7 +17,7 @@ from mmrl.calibrate.intervals import intervals
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.data.events import ASK, BID, CANCEL, LIMIT, TRADE, Events
 from mmrl.kernels.jit import kernel
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 SECONDS, UNIT_SECONDS, LIMITS, CANCELS, CANCELLED = range(5)
 """What is summed by block, side, distance and queue: time, units in the queue times time, orders, units cancelled."""

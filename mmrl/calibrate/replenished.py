@@ -41,7 +41,7 @@ from mmrl.markets.book.settings import MS, Settings
 from mmrl.markets.book.state import parameters
 from mmrl.rollout.streams import stream_seed
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 WARM_UP = 600.0
 PIECE = 60.0

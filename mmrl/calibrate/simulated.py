@@ -10,7 +10,7 @@ from mmrl.calibrate.fits import file_of
 from mmrl.calibrate.study import Study
 from mmrl.data.events import CANCEL, LIMIT, TRADE, Events
 from mmrl.markets.contract import Messages, market_of, spec_of
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.tape.lobster import OPENING, SECONDS
 from mmrl.tape.stream import taped

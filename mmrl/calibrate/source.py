@@ -9,7 +9,7 @@ from mmrl.calibrate.blocks import SECOND
 from mmrl.calibrate.fits import Fitted
 from mmrl.calibrate.study import Study
 from mmrl.data.events import Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 def source(found: Study, fitted: Fitted) -> dict[str, Any]:

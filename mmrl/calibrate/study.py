@@ -18,7 +18,7 @@ from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive, rates
 from mmrl.calibrate.sizes import OrderSizes, order_sizes
 from mmrl.calibrate.volatility import Volatilities, volatility
 from mmrl.data.events import ASK, BID, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 DISTANCES = 10
 """From the opposite best price, at which rates are told apart."""

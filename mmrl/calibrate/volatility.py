@@ -14,7 +14,7 @@ import numpy as np
 from mmrl.calibrate.blocks import SECOND, Floats, Ints, block_sums, estimates, numbered
 from mmrl.calibrate.estimate import Estimate, Goodness
 from mmrl.data.events import NO_SIZE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 DAYS_A_YEAR = 252
 FIVE_MINUTES = 300

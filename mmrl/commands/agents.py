@@ -12,7 +12,7 @@ from mmrl.commands.help_page import two_columns
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
-from mmrl.settings.declare import ConfigError, choose
+from mmrl.settings.errors import ConfigError, choose
 from mmrl.settings.fields import NAME
 from mmrl.settings.registry import markets
 from mmrl.settings.sources import resolve

@@ -10,28 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.display.choose import open_view
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.following import command, lines, shown_path, steps
 from mmrl.runs.lock import is_locked
 from mmrl.runs.status import word
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 EVERY = 0.2  # seconds from one look at the run to the next
 
 
 def attach(run: str, results: str, as_json: bool) -> None:
     """Show a run until it ends or Ctrl-C is pressed."""
-    info = store.find_run(run, results)
+    info = listing.find_run(run, results)
     folder = Path(info.folder)
     if not is_locked(folder):
         look = command(["plot", info.name], folder.parent)
         raise ConfigError(f"run {info.name} is not being trained (it is {word(info.state)}): look at it with {look}")
-    metrics = Metrics(folder / store.METRICS)
+    metrics = Metrics(folder / listing.METRICS)
     view = open_view(as_json)
     try:
         with view:
-            view.start(store.read_config(folder).config, folder, info.target)
+            view.start(config_file.read_config(folder).config, folder, info.target)
             view.past(list(metrics.new()))
             while training := is_locked(folder):
                 for record in metrics.new():
@@ -39,7 +39,7 @@ def attach(run: str, results: str, as_json: bool) -> None:
                 time.sleep(EVERY)
             for record in metrics.new():
                 view.epoch(record)
-            info = store.describe(folder)
+            info = listing.describe(folder)
             where = shown_path(folder)
             view.finish({"run": info.name, "folder": where, "state": info.state, "epochs": info.epoch})
     except KeyboardInterrupt:

@@ -13,7 +13,7 @@ from mmrl.bench.cases import CASES, Case
 from mmrl.bench.clock import LEAST_SECONDS
 from mmrl.bench.turns import Worker, measure, narrate
 from mmrl.plots.table import room
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 REPEATS, QUICK_REPEATS = 7, 3
 QUICK_SECONDS = 0.1

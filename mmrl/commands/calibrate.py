@@ -28,7 +28,7 @@ from mmrl.plots.text import wrapped
 from mmrl.runs.atomic import durable_write, naming
 from mmrl.runs.outputs import check_output
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile, market_toml, read_market_file
 from mmrl.settings.sources import resolve
 

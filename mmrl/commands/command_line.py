@@ -47,20 +47,20 @@ def check(options: Options, words: Sequence[str], interspersed: bool = True) -> 
 
 
 def _refuse(text: str) -> NoReturn:
-    from mmrl.settings.declare import ConfigError  # loads pydantic, which takes longer than many a command
+    from mmrl.settings.errors import ConfigError  # loads pydantic, which takes longer than many a command
 
     raise ConfigError(text)
 
 
 def _note(text: str) -> None:
-    from mmrl.settings.declare import note
+    from mmrl.settings.errors import note
 
     note(text)
 
 
 def misread(word: str, options: Options) -> str:
     """What is wrong with a word that is no flag, and what to write; names of other libraries lead to the ones here."""
-    from mmrl.settings.declare import suggestion
+    from mmrl.settings.errors import suggestion
     from mmrl.settings.fields import elsewhere, field
 
     flag, _, value = word.partition("=")
@@ -97,7 +97,7 @@ def _several(letters: str, options: Options) -> str:
 
 def misplaced(ctx: typer.Context, words: str) -> str:
     """What words may be that a command has no place for: nothing, a preset, a run; empty where it is none of these."""
-    from mmrl.settings.declare import suggestion
+    from mmrl.settings.errors import suggestion
     from mmrl.settings.sources import presets
 
     if not words.strip():

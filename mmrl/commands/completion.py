@@ -39,7 +39,7 @@ def complete_run(ctx: Any, incomplete: str) -> list[str]:
 
 def complete_run_or_group(ctx: Any, incomplete: str) -> list[str]:
     """Runs, and groups of them, whose names begin with what is typed."""
-    from mmrl.runs.store import find_runs
+    from mmrl.runs.listing import find_runs
 
     try:
         groups = {info.group for info in find_runs(_root(ctx)) if info.group and info.group.startswith(incomplete)}

@@ -11,7 +11,7 @@ from typing import Any
 from mmrl.plots.output import terminal_size
 from mmrl.plots.table import Column, table
 from mmrl.runs.names import BadRunName
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import shown, values_of
 from mmrl.settings.files import read_text
 from mmrl.settings.market_file import market_file
@@ -56,8 +56,9 @@ def differences(one: StoredConfig, other: StoredConfig) -> Iterator[tuple[str, A
 
 def _settings(name: str, results: str) -> StoredConfig:
     """The settings of a file, a preset or a run, in this order."""
+    from mmrl.runs.config_file import read_config
     from mmrl.runs.find import anywhere
-    from mmrl.runs.store import RunNotFound, read_config
+    from mmrl.runs.listing import RunNotFound
 
     if os.path.isfile(name):
         path, text = read_text(name, "FILE")

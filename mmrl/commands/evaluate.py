@@ -14,7 +14,7 @@ from mmrl.plots.numbers import HALF, amount, percent
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import printable, wrapped
 from mmrl.runs.memory import require_trajectory
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.fields import NAME, field, fields
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, refuse_without_effect, replaced, resolve, set_values
@@ -102,7 +102,7 @@ def curves(inventory: Any, panels: Sequence[Any]) -> dict[str, Any]:
 def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config], list[tuple[str, int, int]]]:
     """Folders and settings of the runs, a group's one by one, and of each group its name and which of them it has."""
     from mmrl.commands.over_seeds import runs_of
-    from mmrl.runs.store import read_config
+    from mmrl.runs.config_file import read_config
 
     folders: list[Path] = []
     members: list[tuple[str, int, int]] = []
@@ -116,7 +116,8 @@ def _stored(runs: Sequence[str], results: str) -> tuple[list[Path], list[Config]
 
 def _origin(folder: Path) -> str:
     """What data the market of a run was fitted to; empty for a market by hand."""
-    from mmrl.runs.store import MARKET_FROM, read_config
+    from mmrl.runs.config_file import read_config
+    from mmrl.runs.listing import MARKET_FROM
 
     return str(read_config(folder).meta.get(MARKET_FROM, ""))
 

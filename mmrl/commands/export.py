@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmrl.commands import export_metrics as metrics
 from mmrl.plots.text import printable
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 def export(

@@ -14,11 +14,12 @@ from typing import Any
 from mmrl.plots.output import say
 from mmrl.runs import groups
 from mmrl.runs.atomic import durable_write
+from mmrl.runs.config_file import read_config
 from mmrl.runs.history import left_out, read_metrics
+from mmrl.runs.listing import METRICS, find_run
 from mmrl.runs.metrics import KEYS
 from mmrl.runs.outputs import check_output
-from mmrl.runs.store import METRICS, find_run, read_config
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 FORMATS = ("--tensorboard", "--csv", "--parquet")
 Record = dict[str, Any]

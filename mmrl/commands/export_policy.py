@@ -18,10 +18,10 @@ from mmrl.markets.contract import spec_of
 from mmrl.plots.output import say
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.reading import SUFFIX, frozen_of
+from mmrl.runs.config_file import read_config
 from mmrl.runs.find import anywhere
 from mmrl.runs.outputs import check_output
-from mmrl.runs.store import read_config
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 CHECKED = 10_000
 """Observations on which a file is compared with the run's own quotes."""

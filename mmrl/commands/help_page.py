@@ -38,6 +38,13 @@ class Paged:
     daily: ClassVar[Sequence[str]] = ()
     """Flags of daily use: all that --help shows, with the rest behind --help-all. Empty: it shows all."""
 
+    def get_params(self, ctx: Any) -> Any:
+        """As typer does, but for what needs no conversion."""
+        found = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in found:
+            _spare(parameter)
+        return found
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page for the terminal."""
         formatter.write(_shown(self, ctx) + "\n")
@@ -57,12 +64,6 @@ class Paged:
 class Command(Paged, TyperCommand):
     """A command."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """As typer does, but for what needs no conversion."""
-        for parameter in self.params:
-            _spare(parameter)
-        return super().make_context(*args, **kwargs)
-
     def invoke(self, ctx: Any) -> Any:
         """As typer does, in an environment that holds nothing unknown; help needs no such."""
         check_variables()
@@ -70,16 +71,16 @@ class Command(Paged, TyperCommand):
 
 
 def _spare(parameter: Any) -> None:
-    """Take what was not given, and a single text, as it is: typer would load pydantic to turn a text into a text, which
-    takes longer than most commands."""
+    """Take what was not given, a single text and a flag as they are: typer would load pydantic to turn a text into a
+    text, which takes longer than most commands."""
     described = getattr(parameter, "type_descriptor", None)  # not in every version of typer
-    if described is None or parameter.required:
+    if described is None or parameter.required or "process_value" in vars(parameter):
         return
     usual, several = type(parameter).process_value, parameter.multiple or parameter.nargs != 1
-    text = described.annotation is str and not several
+    kind = described.annotation if described.annotation in (str, bool) and not several else None
 
     def process_value(ctx: Any, value: Any) -> Any:
-        if value is not None and not (text and isinstance(value, str)):
+        if value is not None and not (kind and isinstance(value, kind)):
             return usual(parameter, ctx, value)
         value = () if value is None and several else value
         return value if parameter.callback is None else parameter.callback(ctx, parameter, value)

@@ -12,7 +12,7 @@ from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
-from mmrl.settings.declare import ConfigError, choose
+from mmrl.settings.errors import ConfigError, choose
 from mmrl.settings.fields import NAME, fields
 from mmrl.settings.market_about import brief, gymnasium_name, text_of
 from mmrl.settings.preset_about import all_about

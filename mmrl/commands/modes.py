@@ -177,6 +177,6 @@ def refuse_idle(ctx: typer.Context) -> None:
     for rule in RULES.get(ctx.command.name or "", ()):
         flag = rule.refused(given)
         if flag:
-            from mmrl.settings.declare import ConfigError
+            from mmrl.settings.errors import ConfigError
 
             raise ConfigError(f"{flag} has no effect {rule.mode}: drop {flag}")

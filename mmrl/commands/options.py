@@ -10,7 +10,7 @@ import typer
 
 from mmrl.commands.completion import complete_assignment
 from mmrl.commands.help_page import LONGEST_METAVAR, METAVARS
-from mmrl.settings.declare import ConfigError, brief
+from mmrl.settings.errors import ConfigError, brief
 from mmrl.settings.fields import FieldSpec, field, fields, parse_text
 from mmrl.settings.sources import set_values
 from mmrl.settings.upgrade import old_flags, old_key

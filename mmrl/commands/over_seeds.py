@@ -10,8 +10,8 @@ from mmrl.plots.numbers import amount
 from mmrl.plots.table import Column, table
 from mmrl.plots.text import wrapped
 from mmrl.runs import groups
-from mmrl.runs.store import RunInfo, find_run
-from mmrl.settings.declare import ConfigError, note
+from mmrl.runs.listing import RunInfo, find_run
+from mmrl.settings.errors import ConfigError, note
 
 FIGURES = {"value_mean": "value", "optimality": "optimality", "exact_ce": "exact CE", "ce": "CE"}
 """That are told of a group, with their titles."""

@@ -12,11 +12,11 @@ from mmrl.plots.streams import charset, wants_colour
 from mmrl.plots.text import printable
 from mmrl.runs import groups as grouping
 from mmrl.runs.history import left_out
+from mmrl.runs.listing import describe, find_run, find_runs
 from mmrl.runs.names import good_folder
 from mmrl.runs.outputs import check_output
 from mmrl.runs.over_seeds import Together
-from mmrl.runs.store import describe, find_run, find_runs
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 TRIALS = 8
 """Of a sweep that are drawn, the best ones."""

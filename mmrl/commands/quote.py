@@ -20,8 +20,9 @@ from mmrl.plots.numbers import amount
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import wrapped
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.store import find_run, read_config
-from mmrl.settings.declare import note
+from mmrl.runs.config_file import read_config
+from mmrl.runs.listing import find_run
+from mmrl.settings.errors import note
 from mmrl.settings.model import Config
 
 LEAST, MOST = 10, 40

@@ -21,7 +21,7 @@ from mmrl.plots.output import say
 from mmrl.plots.table import room
 from mmrl.plots.text import printable
 from mmrl.runs.outputs import check_output
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 SUFFIXES = (".pdf", ".png", ".svg", ".txt")
@@ -65,7 +65,8 @@ def replay(asked: Asked) -> None:
     from mmrl.evaluate.replay import study
     from mmrl.evaluate.replay.play import decisions_of
     from mmrl.evaluate.replay.tape import tape_of
-    from mmrl.runs.store import find_run, read_config
+    from mmrl.runs.config_file import read_config
+    from mmrl.runs.listing import find_run
 
     engine.loaded()
     _check_save(asked)

@@ -12,9 +12,9 @@ from mmrl.display.board import JSON, LINES, LIVE, Board
 from mmrl.display.choose import draws
 from mmrl.plots.numbers import HALF, amount, percent
 from mmrl.plots.output import say
-from mmrl.runs import groups, store
+from mmrl.runs import group_plan, groups, listing
 from mmrl.runs.following import command, lines
-from mmrl.runs.groups import Plan, Planned
+from mmrl.runs.group_plan import Plan, Planned
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.training.children import Children, side_by_side
@@ -30,9 +30,9 @@ def planned(config: Config, seeds: str) -> tuple[Plan, int]:
     """What is to be trained, and how many processes at once; creates nothing."""
     if config.run.device != "auto" or config.run.engine != "auto":  # else torch and numba need not be loaded here
         check_engine(config)
-    wanted = groups.seeds_of(seeds)
+    wanted = group_plan.seeds_of(seeds)
     _, threads = side_by_side(config, len(wanted))
-    plan = groups.plan(config, wanted, threads)
+    plan = group_plan.plan(config, wanted, threads)
     return plan, side_by_side(plan.config, len(plan.runs))[0]
 
 
@@ -53,7 +53,7 @@ def train(
     for name in trackers:
         check_installed(name)
     options = [*(["--force"] if force else []), *(word for name in trackers for word in ("--log-to", name))]
-    runs = groups.begin(plan, origins, fitted)
+    runs = group_plan.begin(plan, origins, fitted)
     _into_log(plan)
     kind = JSON if as_json else LIVE if draws() else LINES
     board = Board(_title(plan, jobs), kind)
@@ -121,7 +121,7 @@ def _passed_on(number: int) -> int:
 
 def _state_of(runs: Sequence[Planned], name: str) -> str:
     folder = next(run.folder for run in runs if _short(run.seed) == name)
-    return store.describe(folder).state if folder else "failed"
+    return listing.describe(folder).state if folder else "failed"
 
 
 def _compiles(config: Config) -> bool:
@@ -132,7 +132,7 @@ def _compiles(config: Config) -> bool:
 
 
 def _add(board: Board, config: Config, seed: int, folder: Path, state: str) -> None:
-    [last] = store.last_records(folder, "epoch")
+    [last] = listing.last_records(folder, "epoch")
     board.add(_short(seed), config, folder, state, last, {"run": folder.name, "seed": seed})
 
 
@@ -147,7 +147,7 @@ def _title(plan: Plan, jobs: int) -> str:
     return f"{plan.group}  {plan.config.market.name}  {count} seeds, {processes}"
 
 
-def _summary(group: str, infos: Sequence[store.RunInfo]) -> dict[str, Any]:
+def _summary(group: str, infos: Sequence[listing.RunInfo]) -> dict[str, Any]:
     """A group for programs: means over its runs with halves of their 95 % intervals."""
     found: dict[str, Any] = {"group": group, "runs": len(infos), "state": groups.states_of(infos)}
     for fact in ("value_mean", "optimality"):
@@ -155,7 +155,7 @@ def _summary(group: str, infos: Sequence[store.RunInfo]) -> dict[str, Any]:
     return found
 
 
-def _outcome(plan: Plan, infos: Sequence[store.RunInfo], stopped: bool) -> list[str]:
+def _outcome(plan: Plan, infos: Sequence[listing.RunInfo], stopped: bool) -> list[str]:
     """What came out, and what can follow."""
     root = Path(plan.config.run.results)
     text = f"{plan.group}: {groups.states_of(infos)}"

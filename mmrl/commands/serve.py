@@ -10,7 +10,7 @@ from typing import Any
 
 from mmrl.plots.output import say
 from mmrl.runs.processes import python
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 HOST = "127.0.0.1"
 

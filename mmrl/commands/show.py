@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmrl.commands.runs import ago, as_row, moment
+from mmrl.commands.runs_table import ago, as_row, moment
 from mmrl.plots.numbers import HALF, amount, percent
 from mmrl.plots.table import Column, pairs, room, table
 from mmrl.plots.text import duration
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.runs.following import lines, shown_path, steps
 from mmrl.runs.history import read_metrics
 from mmrl.runs.status import read_raw, word
@@ -23,15 +23,15 @@ from mmrl.statistics.intervals import recorded_half
 
 def show(run: str, results: str, as_json: bool) -> None:
     """Print all that is known of one run."""
-    info = store.find_run(run, results)
+    info = listing.find_run(run, results)
     print(json.dumps(as_row(info)) if as_json else "\n".join(about(info, room())))
 
 
-def about(info: store.RunInfo, width: int) -> Iterator[str]:
+def about(info: listing.RunInfo, width: int) -> Iterator[str]:
     """The lines about a run."""
     folder = Path(info.folder)
     try:
-        stored = store.read_config(folder)
+        stored = config_file.read_config(folder)
     except (ValueError, OSError) as error:
         stored, broken = None, str(error)
     yield info.name
@@ -48,7 +48,7 @@ def about(info: store.RunInfo, width: int) -> Iterator[str]:
     yield from lines(_next(info, stored.config if stored else None))
 
 
-def _facts(info: store.RunInfo, folder: Path) -> Iterator[tuple[str, str]]:
+def _facts(info: listing.RunInfo, folder: Path) -> Iterator[tuple[str, str]]:
     status = read_raw(folder)
     spent = (
         ""
@@ -73,7 +73,7 @@ def _facts(info: store.RunInfo, folder: Path) -> Iterator[tuple[str, str]]:
 def _best(folder: Path) -> str:
     """Value and epoch of the policy with the best grade; by mean value where none was graded."""
     try:
-        records = read_metrics(folder / store.METRICS)
+        records = read_metrics(folder / listing.METRICS)
     except (ValueError, OSError):
         return ""
     graded = [r for r in records if isinstance(r.get("grade"), int | float)]
@@ -127,7 +127,7 @@ def _bytes(size: float) -> str:
     return f"{size:.3g} GB"
 
 
-def _next(info: store.RunInfo, config: Config | None) -> list[tuple[str, str]]:
+def _next(info: listing.RunInfo, config: Config | None) -> list[tuple[str, str]]:
     from mmrl.markets.contract import spec_of  # which needs numpy
 
     agent = "" if config is None else next(iter(spec_of(config).usual_agents), "")

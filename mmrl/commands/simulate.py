@@ -19,7 +19,7 @@ from mmrl.plots.output import say
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import wrapped
 from mmrl.runs.memory import require_disk, require_trajectory
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.fields import NAME, field
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, set_values
@@ -101,7 +101,8 @@ def _traders(
 ) -> tuple[Config, str, Any]:
     """The market, and who trades in it beside its other traders: a name and a quoter, None for nobody."""
     from mmrl.evaluate import compare
-    from mmrl.runs.store import find_run, read_config
+    from mmrl.runs.config_file import read_config
+    from mmrl.runs.listing import find_run
     from mmrl.tape.stream import refuse_without_tape
 
     if run is not None and agent != NOBODY:

@@ -57,7 +57,7 @@ def check_directory() -> None:
     try:
         os.getcwd()
     except OSError:
-        from mmrl.settings.declare import ConfigError
+        from mmrl.settings.errors import ConfigError
 
         raise ConfigError("the current directory has been deleted: change to another one (cd)") from None
 
@@ -67,7 +67,7 @@ def check_variables() -> None:
     for name, least in OF_NUMBA.items():
         given = os.environ.get(name, "")
         if given and not (given.isascii() and given.isdigit() and int(given[:9]) >= least):
-            from mmrl.settings.declare import ConfigError
+            from mmrl.settings.errors import ConfigError
 
             raise ConfigError(f"{name} = {given!r} is not allowed: it must be a whole number >= {least}, or unset")
     if any(name.startswith("MMRL_") and name != "MMRL_RESULTS" for name in os.environ):

@@ -13,9 +13,9 @@ from mmrl.display.choose import draws
 from mmrl.plots.numbers import amount, percent
 from mmrl.plots.output import say
 from mmrl.plots.table import Column, room, table
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.runs.following import command, lines
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import shown
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.settings.variables import note_unused
@@ -106,8 +106,8 @@ class Worker:
             return False
         name = f"trial {trial.number}"
         self.trials[name] = trial
-        config = store.read_config(trial.folder).config
-        [last] = store.last_records(trial.folder, "epoch")
+        config = config_file.read_config(trial.folder).config
+        [last] = listing.last_records(trial.folder, "epoch")
         facts = {"run": trial.folder.name, "trial": trial.number}
         self.board.add(name, config, trial.folder, "starting", last, facts)
         self.children.start(name, trial.folder)

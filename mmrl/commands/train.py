@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmrl.runs.following import CALLED, called, command, lines, shown_path, steps
 from mmrl.runs.names import run_folder
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.fields import NAME, values_of
 from mmrl.settings.market_file import MarketFile, read_market_file
 from mmrl.settings.model import Config
@@ -76,7 +76,8 @@ def _settings(
         return config, origins, None, fitted
     if (config_file, preset, market_file) != (None, None, None):
         raise ConfigError("--load takes the settings of the run: drop --config, --market-file and --preset")
-    from mmrl.runs.store import find_run, read_config
+    from mmrl.runs.config_file import read_config
+    from mmrl.runs.listing import find_run
     from mmrl.settings.variables import note_unused
     from mmrl.training.resume import check_resume
 
@@ -204,8 +205,8 @@ def _begun(child: subprocess.Popen[bytes], root: Path, log: Path) -> Path | None
 
     Raises ConfigError with its last line if it ends before.
     """
+    from mmrl.runs.listing import run_folders
     from mmrl.runs.status import read_raw
-    from mmrl.runs.store import run_folders
 
     deadline = time.monotonic() + PATIENCE
     while True:

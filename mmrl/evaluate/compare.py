@@ -22,7 +22,7 @@ from mmrl.markets.contract import Objective, RangeTooNarrow, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.quoters import learned as policy
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.fields import fields, value_of
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts, share_of_optimum

@@ -16,7 +16,7 @@ from mmrl.evaluate.compare import Entrant
 from mmrl.evaluate.quotes import TIMES, visited
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmrl.plots.lines import Line

@@ -32,7 +32,7 @@ from mmrl.rollout.law import law_of, memory_of, size_of
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.streams import stream_seed
 from mmrl.runs.machine import memory
-from mmrl.settings.declare import ConfigError, note
+from mmrl.settings.errors import ConfigError, note
 from mmrl.settings.model import Config
 
 UNITS = ("scaled", "policy", "market", "choices")

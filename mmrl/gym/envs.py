@@ -13,7 +13,7 @@ from gymnasium.vector.utils import batch_space
 from mmrl.gym.engine import Engine
 from mmrl.gym.kernel import DISABLED, NEXT_STEP, SAME_STEP
 from mmrl.gym.spaces import action_space, observation_space
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets

@@ -18,7 +18,7 @@ from typing import Any
 
 from numba.core import caching
 
-from mmrl.settings.declare import note
+from mmrl.settings.errors import note
 
 DIGEST = hashlib.sha256().digest_size
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

@@ -27,7 +27,7 @@ from mmrl.rollout.streams import capture, generator, restore, stream_seed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import WARM_UP
-from mmrl.settings.declare import note
+from mmrl.settings.errors import note
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config
 from mmrl.settings.registry import markets, part, settings_class

@@ -19,7 +19,7 @@ from mmrl.plots.svg import terminal_svg
 from mmrl.plots.text import printable, shortened
 from mmrl.runs.episodes import latest_episode
 from mmrl.runs.over_seeds import Together
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 INSTALL = "PNG and PDF figures need matplotlib: pip install 'market-making-rl[plots]'"
 LABELS = {

@@ -18,7 +18,7 @@ from mmrl.runs.goals import METRICS as METRICS_FILE
 from mmrl.runs.history import read_metrics, unreadable
 from mmrl.runs.metrics import drawable
 from mmrl.runs.over_seeds import Together
-from mmrl.settings.declare import ConfigError, choose
+from mmrl.settings.errors import ConfigError, choose
 
 
 def time_unit(folder: Path) -> str:

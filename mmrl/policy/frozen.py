@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.markets.contract import Axis, Column, spec_of
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 Float32 = npt.NDArray[np.float32]

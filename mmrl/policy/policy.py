@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.policy.frozen import CLIP, Frozen
-from mmrl.settings.declare import suggestion
+from mmrl.settings.errors import suggestion
 
 ROLES = ("inventory", "time left")
 _LOW, _HIGH = np.float32(-CLIP), np.float32(CLIP)

@@ -10,7 +10,7 @@ from mmrl.policy.frozen import Frozen, of_state, read
 from mmrl.policy.policy import Policy
 
 if TYPE_CHECKING:
-    from mmrl.runs.store import RunInfo
+    from mmrl.runs.listing import RunInfo
 
 SUFFIX = ".npz"
 
@@ -27,7 +27,8 @@ def load(
     path = os.fspath(run) if isinstance(run, str | os.PathLike) else run.folder
     if path.endswith(SUFFIX):
         return Policy(read(path))
-    from mmrl.runs.store import find_run, read_config
+    from mmrl.runs.config_file import read_config
+    from mmrl.runs.listing import find_run
 
     folder = Path(find_run(path, os.fspath(results)).folder)
     config = read_config(folder).config
@@ -38,8 +39,8 @@ def frozen_of(folder: Path, epoch: str = "best") -> Frozen:
     """The policy of a run's folder, its settings included."""
     import safetensors.numpy
 
+    from mmrl.runs.config_file import read_config
     from mmrl.runs.read_checkpoint import of_epoch
-    from mmrl.runs.store import read_config
 
     number, state = of_epoch(folder, epoch, safetensors.numpy.load)
     return of_state(state, read_config(folder).config, folder.name, number)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmrl.settings.declare import note
+from mmrl.settings.errors import note
 
 READ_LIMIT = 64 * 2**20
 """Largest size in bytes of a file of a run, unless its reader says otherwise: a foreign file cannot fill the memory."""

@@ -15,7 +15,7 @@ from typing import Any
 from mmrl.runs.atomic import durable_write, read_plain
 from mmrl.runs.checksum import sha256, verified, with_checksum
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import field, value_of
 from mmrl.settings.sources import nested
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmrl.runs import config_file, listing, store
 from mmrl.runs import manifest as manifests
-from mmrl.runs import store
 from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links
 from mmrl.runs.checksum import verified
 from mmrl.runs.episodes import episode_epochs, read_episode
 from mmrl.runs.history import METRICS_LIMIT, matches, unreadable
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.status import STATES, UNFINISHED, write_status
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def examine(folder: Path) -> list[Finding]:
             found.append(Finding("note", "lock", f"checked only, nothing repaired: {error}"))
             free = False
         try:
-            target = store.read_config(folder).config.training.ne
+            target = config_file.read_config(folder).config.training.ne
         except (ValueError, OSError) as error:
             found.append(Finding("damaged", "config.toml", str(error)))
             target = 0
@@ -122,32 +122,32 @@ def _checkpoints(folder: Path, entries: list[dict[str, Any]], found: list[Findin
 
 
 def _metrics(folder: Path, entries: list[dict[str, Any]], free: bool, found: list[Finding]) -> None:
-    path = folder / store.METRICS
+    path = folder / listing.METRICS
     try:
         data = read_plain(path, METRICS_LIMIT)
     except FileNotFoundError:
         data = b""
     except BrokenRun as error:
-        found.append(Finding("damaged", store.METRICS, str(error)))
+        found.append(Finding("damaged", listing.METRICS, str(error)))
         return
     whole = data.rfind(b"\n") + 1
     if whole < len(data) and free:
-        kept = _keep_copy(folder, store.METRICS)
+        kept = _keep_copy(folder, listing.METRICS)
         os.truncate(path, whole)
         found.append(
             Finding(
                 "repaired",
-                store.METRICS,
+                listing.METRICS,
                 f"incomplete last row removed; the old file is kept as {kept}",
             )
         )
     bad = unreadable(path)
     if bad:
-        found.append(Finding("damaged", store.METRICS, f"{bad} rows cannot be read"))
+        found.append(Finding("damaged", listing.METRICS, f"{bad} rows cannot be read"))
     checksum = entries[-1].get("metrics") if entries else None
     if isinstance(checksum, dict) and not matches(path, checksum):
         text = f"the rows up to epoch {entries[-1]['epoch']} do not match their SHA-256: rows may be wrong or missing"
-        found.append(Finding("damaged", store.METRICS, text))
+        found.append(Finding("damaged", listing.METRICS, text))
 
 
 def _status(folder: Path, free: bool, finished: bool, found: list[Finding]) -> None:

@@ -6,8 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from mmrl.runs.listing import RunInfo, RunNotFound, find_run, run_folders
 from mmrl.runs.names import good_folder
-from mmrl.runs.store import RunInfo, RunNotFound, find_run, run_folders
 
 
 def anywhere(name: str, results: str | Path) -> RunInfo:

@@ -13,7 +13,7 @@ from typing import Any
 
 from mmrl.runs.atomic import open_plain, read_plain
 from mmrl.runs.history import METRICS_LIMIT
-from mmrl.runs.store import RunInfo
+from mmrl.runs.listing import RunInfo
 from mmrl.settings.goal import Goal, goal_of
 
 SPEC = "sweep.toml"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mmrl.markets.contract import Spec, spec_of
 from mmrl.runs.machine import cpus, memory
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import fields
 from mmrl.settings.model import Config
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mmrl.settings.model import Config
+if TYPE_CHECKING:  # a list of runs needs no settings
+    from mmrl.settings.model import Config
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 # Device names of Windows, with any extension: a repository with such a folder cannot be checked out there.

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmrl.runs.atomic import SHARED
+from mmrl.runs.listing import CONFIG, METRICS
 from mmrl.runs.lock import LOCK
 from mmrl.runs.manifest import CURRENT, PREVIOUS
-from mmrl.runs.store import CONFIG, MARKET, METRICS
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.store import MARKET
+from mmrl.settings.errors import ConfigError
 
 OF_A_RUN = (CONFIG, MARKET, METRICS, CURRENT, PREVIOUS, SHARED, LOCK, "status.json", "log.txt")
 """What a training and its watchers write into the folder of a run, beside its two inner folders."""

@@ -10,14 +10,16 @@ from typing import Any
 
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, refuse_links, sync_folder
 from mmrl.runs.checksum import with_checksum
+from mmrl.runs.config_file import read_config, write_config
 from mmrl.runs.episodes import LIMIT, episode_epochs
 from mmrl.runs.history import METRICS_LIMIT, matches, plain
+from mmrl.runs.listing import METRICS
 from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
 from mmrl.runs.names import good_folder, namesake, run_folder
 from mmrl.runs.status import read_raw
-from mmrl.runs.store import MARKET, MARKET_SHA, METRICS, PLACE_SETTINGS, check_market, read_config, write_config
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.store import MARKET, MARKET_SHA, PLACE_SETTINGS, check_market
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.files import LARGEST_FILE
 from mmrl.settings.sources import replaced
 

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, sound_manifest
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 Unpack = Callable[[bytes], dict[str, Any]]
 """Of the bytes of a safetensors file its tensors by name."""

@@ -13,7 +13,7 @@ from mmrl.runs.commit import commit
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
 from mmrl.runs.status import write_status
-from mmrl.settings.declare import note
+from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
 
 

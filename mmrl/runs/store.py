@@ -4,73 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import re
 import shutil
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, open_plain, read_plain, sync_folder
+from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, sync_folder
 from mmrl.runs.checksum import sha256
-from mmrl.runs.lock import RunBusy, RunLock, is_locked
+from mmrl.runs.config_file import read_config, write_config
+from mmrl.runs.listing import CONFIG, GROUP, MARKET_FROM, find_runs
+from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.manifest import write_manifest
-from mmrl.runs.names import BadRunName, free_name, generated_name, namesake, run_folder, valid_name
-from mmrl.runs.status import STATES, read_status
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.names import free_name, generated_name, namesake, run_folder
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.files import LARGEST_FILE
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
-from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
-from mmrl.statistics.intervals import recorded_half
+from mmrl.settings.sources import replaced
 
-CONFIG, METRICS, MARKET = "config.toml", "metrics.jsonl", "market.toml"
-MARKET_SHA, MARKET_FROM = "market_sha256", "market_from"
-"""In the notes of config.toml: of the market file in the folder, if the market was fitted to data."""
-GROUP = "group"
-"""In the notes of config.toml: name of the group that the run belongs to (mmrl/runs/groups.py)."""
 PLACE_SETTINGS = ("run.name", "run.results")  # where a run is stored does not change what it computes
 
-
-SHOWN = 5
-"""Names that a message lists at most."""
+MARKET = "market.toml"
+MARKET_SHA = "market_sha256"
+"""In the notes of config.toml: of the market file in the folder, if the market was fitted to data."""
 TRASH = ".trash"
-
-
-class RunNotFound(LookupError):
-    """There is no run of that name."""
-
-
-@dataclass(frozen=True)
-class RunInfo:
-    """What a list of runs shows of each."""
-
-    name: str
-    id: str
-    folder: str
-    state: str
-    epoch: int
-    target: int
-    market: str
-    algorithm: str
-    value_mean: float | None
-    value_half: float | None
-    """Half of the 95 % interval of the mean value."""
-    optimality: float | None
-    steps_per_second: float | None
-    started: float | None
-    updated: float | None
-    market_from: str = ""
-    """What data the market was fitted to; empty for a market by hand."""
-    seed: int | None = None
-    lr: float | None = None
-    group: str = ""
-    """The group that it belongs to; empty for a run of its own."""
 
 
 def create(config: Config, origins: Mapping[str, str]) -> Path:
@@ -147,180 +107,6 @@ def check_market(folder: Path) -> None:
         raise ConfigError(f"{folder / MARKET} cannot be read ({error}): restore it from a copy") from None
     if found != wanted:
         raise ConfigError(f"{folder / MARKET} does not match its SHA-256 in {CONFIG}: restore it from a copy")
-
-
-_CHECKSUM_NOTE = b"# The last line is the SHA-256 of all above it: after an edit by hand remove it and this line.\n"
-_CHECKSUM = re.compile(rb"# sha256 ([0-9a-f]{64})\n$")
-
-
-def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
-    """Write config.toml durably, with its SHA-256 on the last line."""
-    text = _CHECKSUM_NOTE + dump_toml(config, origins, meta).encode()
-    durable_write(folder / CONFIG, text + f"# sha256 {sha256(text)}\n".encode())
-
-
-USUAL_CONFIG = 2**15  # bytes; larger files of settings are not cached
-
-
-@lru_cache(maxsize=1024)
-def _parsed(data: bytes, path: str) -> StoredConfig:
-    return load_toml(data.decode("utf-8"), path)
-
-
-def _settings(data: bytes, path: str) -> StoredConfig:
-    """The settings in a file; an unchanged file is parsed only once, as watchers read it many times a second."""
-    stored = _parsed(data, path) if len(data) < USUAL_CONFIG else _parsed.__wrapped__(data, path)
-    return replace(stored, origins=dict(stored.origins), meta=dict(stored.meta))
-
-
-def read_config(folder: Path) -> StoredConfig:
-    """The settings of a run; raises ConfigError naming the file when they cannot be used."""
-    path = folder / CONFIG
-    try:
-        data = read_plain(path, 1_000_000)
-        found = _CHECKSUM.search(data)
-        intact = found and sha256(data[: found.start()]).encode() == found[1]
-        if (found or data.startswith(_CHECKSUM_NOTE)) and not intact:
-            raise ConfigError(f"{path} does not match its SHA-256: restore it, or follow its first line")
-        stored = _settings(data, str(path))
-        if not stored.meta.get("id"):  # a file without its beginning would otherwise look like the defaults
-            raise ConfigError(f"{path} has no id in [meta]: it is not the config.toml of a run")
-        return stored
-    except BrokenRun as error:
-        raise ConfigError(str(error)) from None
-    except (UnicodeDecodeError, RecursionError):
-        raise ConfigError(f"{path} is not a text file of settings") from None
-
-
-def find_run(name: str, results: str | Path) -> RunInfo:
-    """A run by its name in `results`, the beginning of it if no other begins so, or the path of its folder.
-
-    Raises RunNotFound.
-    """
-    if valid_name(name):
-        folder = run_folder(results, name)
-    elif os.sep in name:
-        folder = Path(name)
-        if not valid_name(folder.resolve().name):
-            raise BadRunName(f"{name!r} does not end with the name of a run")
-        if folder.is_symlink():
-            raise BadRunName(f"run {name!r} is a link: links are not followed")
-    else:
-        folder = run_folder(results, name)
-    if not (folder / CONFIG).is_file():
-        folder = _begun_by(name, results)
-    return describe(folder)
-
-
-def _begun_by(name: str, results: str | Path) -> Path:
-    """The folder of the one run whose name begins with `name`."""
-    found = [folder for folder in run_folders(results) if valid_name(name) and folder.name.startswith(name)]
-    if len(found) > 1:
-        names = ", ".join(folder.name for folder in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
-        raise RunNotFound(f"{len(found)} runs in {results} begin with {name}: {names}: type more of the name")
-    if not found:
-        raise RunNotFound(f"no run {name} in {results}: see mmrl runs list --results {results}")
-    return found[0]
-
-
-def find_runs(results: str | Path) -> list[RunInfo]:
-    """All runs of a folder by name; other entries are skipped, a broken run is listed as such."""
-    return [describe(folder) for folder in run_folders(results)]
-
-
-def run_folders(results: str | Path) -> list[Path]:
-    """The folders of runs in a folder, by name."""
-    root = Path(results)
-    if not root.is_dir():
-        return []
-    folders = [f for f in sorted(root.iterdir()) if valid_name(f.name) and not f.is_symlink()]
-    return [folder for folder in folders if (folder / CONFIG).is_file()]
-
-
-def describe(folder: Path) -> RunInfo:
-    """The facts of a run, from its files."""
-    market = algorithm = identity = origin = group = ""
-    target, seed, lr = 0, None, None
-    try:
-        stored = read_config(folder)
-        market, algorithm = str(stored.config.market.name), str(stored.config.training.algorithm)
-        target, identity = stored.config.training.ne, str(stored.meta.get("id", ""))
-        origin, group = str(stored.meta.get(MARKET_FROM, "")), str(stored.meta.get(GROUP, ""))
-        seed, lr = stored.config.run.seed, stored.config.training.lr
-    except (ValueError, OSError):
-        pass  # listed as broken
-    status, (last, graded) = read_status(folder), last_records(folder, "epoch", "optimality")
-    state = status.get("state", ("starting" if is_locked(folder) else "crashed") if identity else "broken")
-    return RunInfo(
-        name=folder.name,
-        id=identity,
-        folder=str(folder),
-        state=state if state in STATES else "broken",
-        epoch=int(_number(last, "epoch") or 0),
-        target=int(_number(status, "target") or target),
-        market=market,
-        algorithm=algorithm,
-        value_mean=_number(last, "value_mean"),
-        value_half=recorded_half(last),
-        optimality=_number(graded, "optimality"),
-        steps_per_second=_number(last, "steps_per_second"),
-        started=_moment(status, "started"),
-        updated=_moment(status, "updated"),
-        market_from=origin,
-        seed=seed,
-        lr=lr,
-        group=group,
-    )
-
-
-def _number(facts: Mapping[str, Any], key: str) -> float | None:
-    """A finite number of a file that may come from anywhere, else None."""
-    value = facts.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return value if math.isfinite(value) and abs(value) < 1e300 else None
-
-
-def _moment(facts: Mapping[str, Any], key: str) -> float | None:
-    """A plausible unix time, else None."""
-    value = _number(facts, key)
-    return value if value is not None and 0 <= value < 2**37 else None
-
-
-def last_records(folder: Path, *keys: str) -> list[dict[str, Any]]:
-    """For each key the last complete record of metrics.jsonl that has it, in its last 64 KiB; empty when none has.
-
-    Usually that is the last line: only a few KiB are read first, as watchers call this many times a second.
-    """
-    found: list[dict[str, Any]] = [{} for _ in keys]
-    with (
-        contextlib.suppress(OSError, BrokenRun),
-        os.fdopen(open_plain(folder / METRICS), "rb", buffering=0) as file,
-    ):
-        end = os.fstat(file.fileno()).st_size
-        for size in (4096, 65_536):
-            tail = os.pread(file.fileno(), size, max(0, end - size))
-            whole = tail[: tail.rfind(b"\n") + 1]
-            found = [record or _last_with(key, whole) for record, key in zip(found, keys, strict=True)]
-            if all(found) or size >= end:
-                break
-    return found
-
-
-def _last_with(key: str, lines: bytes) -> dict[str, Any]:
-    """The last record with a key among some lines; only lines that contain its name are parsed."""
-    import json
-
-    end = len(lines)
-    while (at := lines.rfind(key.encode(), 0, end)) >= 0:
-        end = lines.rfind(b"\n", 0, at) + 1
-        try:
-            record = json.loads(lines[end : lines.find(b"\n", at)])
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(record, dict) and key in record:
-            return record
-    return {}
 
 
 def matching(config: Config) -> Path | None:

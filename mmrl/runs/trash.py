@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmrl.runs.atomic import sync_folder
+from mmrl.runs.listing import CONFIG, SHOWN, RunNotFound
 from mmrl.runs.lock import RunLock
 from mmrl.runs.names import namesake, run_folder, valid_name
-from mmrl.runs.store import CONFIG, SHOWN, TRASH, RunNotFound
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.store import TRASH
+from mmrl.settings.errors import ConfigError
 
 
 def trashed(results: str | Path) -> dict[str, Path]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mmrl.settings.declare import ConfigError, Group, brief, choose, suggestion
+from mmrl.settings.declare import Group
+from mmrl.settings.errors import ConfigError, brief, choose, suggestion
 from mmrl.settings.fields import field, fields, no_table, refusal, unknown_key
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import default_market, settings_class

@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from mmrl.settings.aliases import meant, missing
-from mmrl.settings.declare import ConfigError, When, brief, suggestion
+from mmrl.settings.declare import When
+from mmrl.settings.errors import ConfigError, brief, suggestion
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.registry import markets, settings_class

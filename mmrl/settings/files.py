@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, brief
+from mmrl.settings.errors import ConfigError, brief
 
 LARGEST_FILE = 1_000_000
 """Bytes of a file of settings; those of a run have some thousands."""

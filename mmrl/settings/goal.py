@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, brief
+from mmrl.settings.errors import ConfigError, brief
 
 TAKES = ("best", "last", "tail")
 GRADES = ("optimality", "grade")

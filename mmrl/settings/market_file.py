@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, brief
+from mmrl.settings.errors import ConfigError, brief
 from mmrl.settings.files import parsed, read_text
 
 SOURCE, ERRORS = "source", "errors"

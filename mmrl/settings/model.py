@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import Field, SerializeAsAny
 
-from mmrl.settings.declare import ConfigError, Group
+from mmrl.settings.declare import Group
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.groups import REST, Policy, Reward, Run, Training
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.registry import default_market, settings_class

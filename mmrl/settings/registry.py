@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, brief, choose, note
+from mmrl.settings.errors import ConfigError, brief, choose, note
 from mmrl.settings.groups import REST
 from mmrl.settings.market import MarketSettings
 

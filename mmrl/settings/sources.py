@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError, When, brief, choose, note
+from mmrl.settings.declare import When
+from mmrl.settings.errors import ConfigError, brief, choose, note
 from mmrl.settings.fields import (
     NAME,
     field,

@@ -24,7 +24,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, When, brief, choose
+from mmrl.settings.declare import When
+from mmrl.settings.errors import ConfigError, brief, choose
 from mmrl.settings.fields import NAME, FieldSpec, field, values_of, without_effect
 from mmrl.settings.files import parsed, read_text
 from mmrl.settings.goal import Goal, goal_of, typed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, brief, note
+from mmrl.settings.errors import ConfigError, brief, note
 from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.registry import markets, settings_class
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmrl.settings.declare import ConfigError, note, suggestion
+from mmrl.settings.errors import ConfigError, note, suggestion
 from mmrl.settings.fields import elsewhere, field, fields, parse_text, typed, values_of
 from mmrl.settings.model import GROUPS, Config
 from mmrl.settings.upgrade import current, old_flags

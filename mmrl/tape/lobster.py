@@ -15,7 +15,7 @@ import numpy as np
 
 from mmrl.markets.contract import Messages
 from mmrl.runs.atomic import naming, sync_folder
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 OPENING = 34_200.0
 """Seconds after midnight at which the tape begins: 9:30."""

@@ -12,7 +12,7 @@ from mmrl.markets.contract import Messages, market_named, market_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.streams import stream_seed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.registry import markets
 

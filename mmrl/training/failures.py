@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from mmrl.runs.listing import CONFIG
 from mmrl.runs.lock import LOCK, still_held
-from mmrl.runs.store import CONFIG
 
 REFUSED = ("can't allocate memory", "out of memory")
 """What torch says in a RuntimeError where memory is refused, of a CPU and of an accelerator."""

@@ -281,8 +281,8 @@ class TrainingProcess:
 
     def _store_changes(self, recorder: Any) -> None:
         """Write changed settings into config.toml once the epoch that records the change is on disk."""
+        from mmrl.runs.config_file import read_config, write_config
         from mmrl.runs.control import LIVE
-        from mmrl.runs.store import read_config, write_config
         from mmrl.settings.sources import replaced
 
         if not self.changed:

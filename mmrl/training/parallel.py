@@ -34,7 +34,7 @@ from mmrl.rollout.engines import Engine, make_engine
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import FLOWS, PER_TRAJECTORY, Trajectories
 from mmrl.runs.machine import cpus
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import dump_toml, load_toml
 from mmrl.statistics.attempts import Attempts

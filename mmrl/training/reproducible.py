@@ -10,7 +10,7 @@ import os
 import platform
 import sys
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 NEEDED = ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
 """Features of x86-64-v3 beyond those of every x86-64 CPU of the last fifteen years."""

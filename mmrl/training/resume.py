@@ -10,10 +10,11 @@ from typing import Any
 
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.control import LABELS, LIVE
+from mmrl.runs.listing import METRICS
 from mmrl.runs.manifest import entries_of, sound_manifest
 from mmrl.runs.read_checkpoint import read
-from mmrl.runs.store import METRICS, PLACE_SETTINGS
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.store import PLACE_SETTINGS
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME, fields, shown, value_of, values_of
 from mmrl.settings.model import Config
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmrl.runs.memory import require
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
@@ -34,7 +34,7 @@ def train(
     What needs more memory than there is is refused unless `force`.
     Raises RunBusy, ConfigError and BrokenRun before anything is changed.
     """
-    from mmrl.runs import store
+    from mmrl.runs import config_file, listing, store
     from mmrl.runs.atomic import refuse_links
     from mmrl.runs.lock import RunLock
     from mmrl.runs.status import write_status
@@ -49,16 +49,16 @@ def train(
         if resumed:
             refuse_links(lock.folder)
             store.check_market(lock.folder)
-            check_resume(lock.folder, store.read_config(lock.folder).config, config, expand)
+            check_resume(lock.folder, config_file.read_config(lock.folder).config, config, expand)
             check_sound(lock.folder)
             if expand:
                 store.expand_held(lock, expand)
-                config = replaced(config, {"training.ne": store.read_config(lock.folder).config.training.ne})
+                config = replaced(config, {"training.ne": config_file.read_config(lock.folder).config.training.ne})
 
         def before_exit() -> None:
             write_status(lock.folder, "interrupted")
             view.__exit__(None, None, None)
-            for line in what_next(lock.folder, config, "interrupted", store.describe(lock.folder).epoch):
+            for line in what_next(lock.folder, config, "interrupted", listing.describe(lock.folder).epoch):
                 view.note(line)
 
         def on_first() -> None:
@@ -68,13 +68,13 @@ def train(
         with Interruption(on_first, before_exit, settle).installed() as interruption, view:
             if resumed:
                 view.note(f"resuming {lock.folder.name}")
-                if store.describe(lock.folder).epoch >= config.training.ne:
+                if listing.describe(lock.folder).epoch >= config.training.ne:
                     view.note(
                         f"{lock.folder.name} is already at its target of {config.training.ne} epochs: add --expand N"
                     )
-                stored = store.read_config(lock.folder)
+                stored = config_file.read_config(lock.folder)
                 if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
-                    store.write_config(lock.folder, config, origins, stored.meta)
+                    config_file.write_config(lock.folder, config, origins, stored.meta)
             return TrainingProcess(config, origins, lock.folder, view, interruption).work()
 
 

@@ -20,13 +20,13 @@ from mmrl.markets.contract import spec_of
 from mmrl.runs.atomic import BrokenRun, durable_write, read_plain, sync_folder
 from mmrl.runs.goals import METRICS as METRICS_FILE
 from mmrl.runs.goals import SPEC
-from mmrl.runs.groups import begin_member
+from mmrl.runs.group_plan import begin_member
 from mmrl.runs.history import read_metrics
+from mmrl.runs.listing import CONFIG
 from mmrl.runs.lock import is_locked
 from mmrl.runs.metrics import METRICS, metric_of
 from mmrl.runs.names import namesake, run_folder
-from mmrl.runs.store import CONFIG
-from mmrl.settings.declare import ConfigError, choose, note
+from mmrl.settings.errors import ConfigError, choose, note
 from mmrl.settings.files import parsed
 from mmrl.settings.sweep_file import Dimension, Sweep, Value
 from mmrl.training.workers import Workers

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from mmrl.runs.store import read_config
-from mmrl.settings.declare import ConfigError, choose
+from mmrl.runs.config_file import read_config
+from mmrl.settings.errors import ConfigError, choose
 from mmrl.settings.fields import values_of
 from mmrl.settings.model import Config
 from mmrl.training.loop import View

@@ -13,7 +13,7 @@ from mmrl.markets.contract import market_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from tests.conftest import book_of
 

@@ -7,7 +7,7 @@ import pytest
 
 from mmrl.agents import agent
 from mmrl.agents.linear_system import log_solution
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 Q = np.arange(-30, 31)

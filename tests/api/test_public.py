@@ -19,7 +19,7 @@ import pytest
 
 import cli
 import mmrl
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "good-results"

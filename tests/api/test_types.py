@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import mmrl
 from mmrl.rollout.trajectories import Trajectories
-from mmrl.runs.store import RunInfo
+from mmrl.runs.listing import RunInfo
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
 GAME = "avellaneda-stoikov-ppo"

@@ -19,7 +19,7 @@ from mmrl.bench.rollout import compiled, environments
 from mmrl.bench.worker import ready
 from mmrl.commands import bench
 from mmrl.runs.processes import environment, python
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 BOOK = next(case for case in CASES if case.name == "rollout/book/nb=100/threads=1")
 HELP = next(case for case in CASES if case.name == "start/cli/help")

@@ -13,7 +13,7 @@ from mmrl.calibrate.intraday import intraday
 from mmrl.calibrate.profile import profile, weighted_median
 from mmrl.calibrate.sizes import order_sizes, sizes
 from mmrl.data.events import ASK, BID, CANCEL, HIDDEN, LIMIT, TRADE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import OPEN_NS, events_of, order_flow
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mmrl.calibrate.depth import depth_profile, reaches
 from mmrl.data.events import ASK, BID, LIMIT, NO_ORDER, TRADE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import OPEN_NS, Recovered, events_of
 
 ROW = (100, 5, 102, 5)  # mid 101

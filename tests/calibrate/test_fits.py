@@ -27,7 +27,7 @@ from mmrl.commands.calibrate import as_plain, calibrate, check, report
 from mmrl.data.events import ASK, LIMIT, TRADE, Events
 from mmrl.markets.book import dynamics as law
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import market_toml
 from tests.calibrate.tapes import events_of, order_flow
 

@@ -12,7 +12,7 @@ from mmrl.calibrate.excitation import pass_over
 from mmrl.calibrate.hawkes import Marks, fit_hawkes, fit_marks, marks, waits
 from mmrl.calibrate.residuals import kolmogorov_smirnov
 from mmrl.data.events import BID, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import OPEN_NS, Recovered, events_of, order_flow
 
 TIME = np.array([0.3, 0.3, 1.1, 1.15, 2.0, 4.7])

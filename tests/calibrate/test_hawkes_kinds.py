@@ -20,7 +20,7 @@ from mmrl.calibrate.residuals import Residuals
 from mmrl.calibrate.study import study
 from mmrl.data.events import ASK, CANCEL, LIMIT, NO_SIZE, TRADE
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import events_of, order_flow
 
 DECAYS = (2.0, 40.0)

@@ -18,7 +18,7 @@ from mmrl.calibrate.study import study
 from mmrl.calibrate.volatility import volatility
 from mmrl.data.events import Events
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import Recovered, order_flow
 
 MARKET: dict[str, Any] = {

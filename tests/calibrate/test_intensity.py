@@ -15,7 +15,7 @@ from mmrl.calibrate.intervals import window
 from mmrl.calibrate.market_orders import market_orders
 from mmrl.calibrate.poisson import regress
 from mmrl.data.events import ASK, BID, HALT, HIDDEN, LIMIT, NO_ORDER, TRADE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import OPEN_NS, Recovered, events_of
 
 BOOK_ROW = (100, 5, 102, 7)

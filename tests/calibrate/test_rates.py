@@ -14,7 +14,7 @@ from mmrl.calibrate.rates import least_squares_power, queue_reactive, rates
 from mmrl.calibrate.replay import behind_the_best
 from mmrl.calibrate.sizes import order_sizes
 from mmrl.data.events import ASK, BID, CANCEL, LIMIT, TRADE, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import Recovered, events_of, order_flow
 
 LIMIT_RATES = (1.85, 1.51, 1.09, 0.88, 0.77)

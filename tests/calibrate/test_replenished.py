@@ -18,7 +18,7 @@ from mmrl.data.events import ASK, BID, CANCEL, LIMIT, NO_SIZE, TRADE, Events
 from mmrl.markets.book.settings import Settings
 from mmrl.markets.book.state import parameters
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import Recovered, events_of, order_flow
 
 SECOND = 10**9

@@ -9,7 +9,7 @@ import pytest
 
 from mmrl.calibrate.volatility import Mids, interval_variance, mids, two_scale_variance, volatility
 from mmrl.data.events import BID, LIMIT, NO_ORDER, Events
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import OPEN_NS, Recovered, events_of
 
 S = 10**9

@@ -15,7 +15,7 @@ import pytest
 import cli
 from mmrl.agents import AGENTS, FILES
 from mmrl.agents.about import ABOUT
-from mmrl.runs.store import read_config
+from mmrl.runs.config_file import read_config
 from mmrl.settings.fields import fields, values_of
 from mmrl.settings.model import Config
 from mmrl.settings.registry import markets

@@ -14,9 +14,9 @@ from cli import main
 from mmrl.commands.over_seeds import lines_of, over_seeds, runs_of
 from mmrl.plots import pictures
 from mmrl.plots.numbers import amount
-from mmrl.runs import store
+from mmrl.runs import listing
 from mmrl.runs.over_seeds import Together
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.commands.test_tables import WIDTHS, holds
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
@@ -48,7 +48,7 @@ def mmrl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 
 def test_a_group_is_one_row_with_the_mean_over_its_seeds(mmrl: Run) -> None:
-    values = [store.describe(Path("results") / f"three-seed{seed}").value_mean or 0.0 for seed in (0, 1, 5)]
+    values = [listing.describe(Path("results") / f"three-seed{seed}").value_mean or 0.0 for seed in (0, 1, 5)]
     mean = sum(values) / 3
     half = 4.3027 * (sum((v - mean) ** 2 for v in values) / 2) ** 0.5 / 3**0.5
     head, alone, group = mmrl("runs", "list")[1].splitlines()
@@ -66,7 +66,9 @@ def test_a_group_is_one_row_with_the_mean_over_its_seeds(mmrl: Run) -> None:
 def test_the_row_of_a_sweep_is_that_of_its_best_trial(mmrl: Run) -> None:
     (Path("results") / "three").mkdir()
     (Path("results") / "three" / "sweep.toml").write_text("")
-    best = max((store.describe(Path("results") / f"three-seed{s}") for s in (0, 1, 5)), key=lambda i: i.value_mean or 0)
+    best = max(
+        (listing.describe(Path("results") / f"three-seed{s}") for s in (0, 1, 5)), key=lambda i: i.value_mean or 0
+    )
     group = mmrl("runs", "list")[1].splitlines()[2]
     assert (
         "three (3 trials, best three-seed" in group

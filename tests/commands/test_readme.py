@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 import cli
+from mmrl.runs.config_file import read_config
 from mmrl.runs.history import read_metrics
-from mmrl.runs.store import MARKET, find_run, read_config
+from mmrl.runs.listing import find_run
+from mmrl.runs.store import MARKET
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND: Any = cli.app.program()

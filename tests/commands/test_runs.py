@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from cli import main
-from mmrl.commands import attach, runs, show
-from mmrl.runs import control, goals, groups, store
+from mmrl.commands import attach, runs_table, show
+from mmrl.runs import config_file, control, goals, group_plan, listing
 from mmrl.runs.lock import RunLock, is_locked
 from mmrl.runs.status import STATES
 from mmrl.settings.model import Config
@@ -60,7 +60,7 @@ def test_a_run_is_found_by_the_beginning_of_its_name_if_no_other_begins_so(mmrl:
 
 
 def test_any_setting_can_be_a_column(mmrl: Run) -> None:
-    config = store.read_config(GOOD / "quickstart").config
+    config = config_file.read_config(GOOD / "quickstart").config
     code, out, _ = mmrl("runs", "list", "--columns", "seed,training.nb,utility")
     assert code == 0 and [line.split() for line in out.splitlines()[:2]] == [
         ["name", "seed", "training.nb", "utility"],
@@ -163,9 +163,9 @@ def test_a_run_is_shown_with_its_best_and_what_differs_from_its_preset(mmrl: Run
         key=lambda record: record["grade"] if "grade" in record else record["value_mean"],
     )
     folder = tmp_path / "results" / "quick_1"
-    stored = store.read_config(folder)
+    stored = config_file.read_config(folder)
     changed = replaced(stored.config, {"training.lr": 0.125})
-    store.write_config(folder, changed, {**stored.origins, "training.lr": "flag"}, stored.meta)
+    config_file.write_config(folder, changed, {**stored.origins, "training.lr": "flag"}, stored.meta)
     _, out, _ = mmrl("runs", "show", "quick_1")
     assert f"best     epoch {best['epoch']}," in out
     assert "settings that differ from preset quickstart\n" in out
@@ -177,9 +177,9 @@ def test_a_run_is_shown_with_its_best_and_what_differs_from_its_preset(mmrl: Run
 
 
 def test_states_are_called_as_the_terminal_ui_calls_them(mmrl: Run) -> None:
-    info = store.find_runs("results")[0]
+    info = listing.find_runs("results")[0]
     for state in STATES:
-        [_, line] = runs.listed([replace(info, state=state)], ("name", "state"), 80)
+        [_, line] = runs_table.listed([replace(info, state=state)], ("name", "state"), 80)
         assert state_text(state, {}).plain.split()[1] == line.split()[1]
         facts = "\n".join(show.about(replace(info, state=state), 80))
         assert f"state    {line.split()[1]}, epoch" in facts
@@ -187,8 +187,8 @@ def test_states_are_called_as_the_terminal_ui_calls_them(mmrl: Run) -> None:
 
 
 def test_a_group_is_steered_by_its_name(mmrl: Run) -> None:
-    plan = groups.plan(replaced(Config(), {"run.results": "results", "run.name": "five"}), (0, 1, 2), 1)
-    folders = [run.folder for run in groups.begin(plan, {}, None) if run.folder]
+    plan = group_plan.plan(replaced(Config(), {"run.results": "results", "run.name": "five"}), (0, 1, 2), 1)
+    folders = [run.folder for run in group_plan.begin(plan, {}, None) if run.folder]
     assert mmrl("runs", "stop", "five")[::2] == (
         2, "mmrl: no run of the group five is being trained (stopped)\n"
     )  # fmt: skip

@@ -20,11 +20,11 @@ from mmrl.calibrate.fits import Wanted, fit
 from mmrl.calibrate.realism import Distance, Score
 from mmrl.calibrate.source import source
 from mmrl.calibrate.study import study
-from mmrl.commands import calibrate, evaluate, replay_report, runs, show, simulate
+from mmrl.commands import calibrate, evaluate, replay_report, runs_table, show, simulate
 from mmrl.commands.quote import Quotes, _for_readers, _json
 from mmrl.evaluate.metrics import UNRELIABLE
 from mmrl.markets.contract import spec_of
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from tests.calibrate.tapes import order_flow
@@ -119,26 +119,26 @@ def test_replay() -> None:
 
 
 def test_lists_of_runs() -> None:
-    infos = store.find_runs(GOOD)
+    infos = listing.find_runs(GOOD)
     long = replace(infos[0], name=LONG, value_mean=-36_864.25, value_half=3_175.8, epoch=123_456, target=1_000_000)
     times = ("started", "updated")
     for width in WIDTHS:
         for some in (infos, [*infos, long, replace(long, name=LONG + "_1", optimality=None)]):
-            rows = [runs.as_row(info) for info in some]
-            holds(runs.listed(some, runs.USUAL, width), width, rows, times)
-            holds(runs.listed(some, tuple(runs.COLUMNS), width), width, rows, times)
-        cells = runs.listed(infos, ("name", "nb", "reward.utility"), width)
-        config = store.read_config(Path(infos[0].folder)).config
+            rows = [runs_table.as_row(info) for info in some]
+            holds(runs_table.listed(some, runs_table.USUAL, width), width, rows, times)
+            holds(runs_table.listed(some, tuple(runs_table.COLUMNS), width), width, rows, times)
+        cells = runs_table.listed(infos, ("name", "nb", "reward.utility"), width)
+        config = config_file.read_config(Path(infos[0].folder)).config
         assert cells[0].split() == ["name", "nb", "reward.utility"]
         assert cells[1].split()[1:] == [str(config.training.nb), config.reward.utility]
 
 
 def test_a_run() -> None:
-    for info in store.find_runs(GOOD):
+    for info in listing.find_runs(GOOD):
         for width in WIDTHS:
             lines = list(show.about(info, width))
             lines = lines[: lines.index("next")]  # a command is never broken
-            holds(lines, width, runs.as_row(info), ("started", "updated"))
+            holds(lines, width, runs_table.as_row(info), ("started", "updated"))
 
 
 def test_bench() -> None:

@@ -17,7 +17,7 @@ from mmrl.display.live import LiveView
 from mmrl.display.progress import Progress
 from mmrl.plots.charts import Columns, metric_line, training_figure
 from mmrl.plots.smoothing import USUAL, Ema
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import cli
-from mmrl.runs import store
+from mmrl.runs import listing
 from tests.docs.test_pages import PAGES, ROOT, blocks, shell_lines
 
 DATA = Path(os.environ.get("MMRL_DATA", ROOT.parent / "shared" / "data"))
@@ -104,7 +104,7 @@ def typed(line: str, folder: Path) -> list[str]:
         if words[at - 1] in SMALL:
             words[at] = SMALL[words[at - 1]]
         if words[at - 1] == "--name":
-            taken = {info.name for info in store.find_runs("results")} | {p.name for p in folder.glob("results/*")}
+            taken = {info.name for info in listing.find_runs("results")} | {p.name for p in folder.glob("results/*")}
             words[at] = word if word not in taken else f"{word}-again"
         if words[at - 1] in OUTPUTS:
             Path(words[at]).unlink(missing_ok=True)

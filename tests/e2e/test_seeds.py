@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mmrl.runs import groups, store
+from mmrl.runs import groups, listing
 from mmrl.runs.lock import is_locked
 from tests.e2e.test_train_resume import SETTINGS, mmrl, records, weights
 
@@ -31,7 +31,7 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
 
 def reached(folder: Path, epoch: int) -> None:
     deadline = time.monotonic() + 300  # kernels may have to be compiled
-    while not folder.is_dir() or store.describe(folder).epoch < epoch:
+    while not folder.is_dir() or listing.describe(folder).epoch < epoch:
         assert time.monotonic() < deadline, f"{folder.name} never reaches epoch {epoch}"
         time.sleep(0.05)
 
@@ -51,7 +51,7 @@ def test_seeds_are_stopped_together_and_end_as_if_each_had_been_alone(tmp_path: 
     out, err = training.communicate(timeout=60)
     assert training.returncode == 130, err
     assert all(info.state == "interrupted" for info in groups.members("two", tmp_path)), err
-    assert store.describe(tmp_path / "two-seed2").epoch < 40, "it was too fast to be stopped"
+    assert listing.describe(tmp_path / "two-seed2").epoch < 40, "it was too fast to be stopped"
     done = mmrl(*group)
     assert done.returncode == 0, done.stderr
     lines: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
@@ -76,7 +76,7 @@ def test_a_killed_command_leaves_runs_that_stop_and_go_on(tmp_path: Path) -> Non
     training.communicate()
     for seed in (0, 1):
         at_rest(tmp_path / f"two-seed{seed}")  # nobody reads what they say any more
-    stopped = store.describe(tmp_path / "two-seed0")
+    stopped = listing.describe(tmp_path / "two-seed0")
     assert stopped.state == "interrupted" and 3 <= stopped.epoch < 4000
     again = start(*group, cwd=tmp_path)
     reached(tmp_path / "two-seed0", stopped.epoch + 1)
@@ -120,7 +120,7 @@ def test_a_sweep_that_is_killed_with_its_training_goes_on_and_leaves_nothing_beh
     os.kill(json.loads((tmp_path / "look-0" / "status.json").read_text())["pid"], signal.SIGKILL)
     first.communicate()
     at_rest(tmp_path / "look-0")
-    killed = store.describe(tmp_path / "look-0")
+    killed = listing.describe(tmp_path / "look-0")
     assert killed.state == "crashed" and 2 <= killed.epoch < 100
     [left] = (tmp_path / "look" / "workers").iterdir()
     out, err = start(*arguments, cwd=tmp_path).communicate(timeout=300)

@@ -135,7 +135,7 @@ def test_without_its_random_state_a_resumed_run_differs(straight: Path, tmp_path
 
     from mmrl.learn.trainer import Trainer
     from mmrl.runs.checkpoint import load, split
-    from mmrl.runs.store import read_config
+    from mmrl.runs.config_file import read_config
     from mmrl.settings.sources import replaced
 
     config = replaced(read_config(straight).config, {"training.ne": 6})
@@ -201,7 +201,7 @@ def test_live_edits_pause_and_stop_through_the_control_file(tmp_path: Path) -> N
 def test_a_loaded_run_takes_new_settings_but_not_other_networks(straight: Path, tmp_path: Path) -> None:
     import shutil
 
-    from mmrl.runs.store import read_config
+    from mmrl.runs.config_file import read_config
 
     shutil.copytree(straight, tmp_path / "run")
     done = mmrl("train", "--load", "run", "--results", str(tmp_path), "--layers", "3")

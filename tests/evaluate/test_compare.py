@@ -15,7 +15,7 @@ from mmrl.evaluate.grade import Grade, Grader
 from mmrl.rollout import compiled
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.streams import STREAMS, stream_seed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.sources import resolve
 
 KEYS = [

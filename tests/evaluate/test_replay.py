@@ -20,7 +20,7 @@ from mmrl.evaluate.replay.figures import blocks_of, day_of, figures, total_inter
 from mmrl.evaluate.replay.play import Fees, Played, Rules, built, decisions_of, replay
 from mmrl.evaluate.replay.tape import Tape, of_events
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 SECOND = 1_000_000_000
 ENGINE = "the engine is an optional extra: pip install market-making-rl[replay]"
@@ -352,7 +352,7 @@ def test_day_is_a_finished_run(tmp_path: Path) -> None:
     from mmrl.plots.episodes import fill_marks
     from mmrl.runs.episodes import read_episode
     from mmrl.runs.history import read_metrics
-    from mmrl.runs.store import describe
+    from mmrl.runs.listing import describe
 
     p = played("naive", flow(0.5), market())
     folder = write_day(p, market(), "day", str(tmp_path))

@@ -89,7 +89,7 @@ def main() -> None:
     if "torch" in sys.argv:
         import cli  # noqa: F401
         from mmrl.learn import trainer  # noqa: F401
-        from mmrl.runs import checkpoint, recorder, store  # noqa: F401
+        from mmrl.runs import checkpoint, recorder  # noqa: F401
         from mmrl.training import start  # noqa: F401
     import mmrl.runs.commit
     import mmrl.runs.episodes

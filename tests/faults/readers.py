@@ -35,8 +35,9 @@ def watch(folder: Path, reader: str) -> int:
 
 def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """`mmrl runs list --json`."""
-    from mmrl.commands.runs import as_row
-    from mmrl.runs.store import find_runs
+    from mmrl.commands.runs_table import as_row
+
+    from mmrl.runs.listing import find_runs
 
     def look() -> tuple[int, str]:
         [row] = json.loads(json.dumps([as_row(info) for info in find_runs(folder.parent)]))

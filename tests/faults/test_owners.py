@@ -164,9 +164,9 @@ def test_two_started_at_once_get_names_of_their_own(
 
 
 def ids(results: Path) -> set[str]:
-    from mmrl.runs import store
+    from mmrl.runs import listing
 
-    return {info.id for info in store.find_runs(results)}
+    return {info.id for info in listing.find_runs(results)}
 
 
 @pytest.mark.nightly
@@ -181,14 +181,14 @@ def test_ids_by_the_second_clash(nursery: Nursery, tmp_path: Path, caught: Calla
 
 
 def test_killed_before_its_first_status_it_has_crashed_and_goes_on(nursery: Nursery, tmp_path: Path) -> None:
-    from mmrl.runs import store
+    from mmrl.runs import listing, store
     from mmrl.settings.model import Config
     from mmrl.settings.sources import replaced
 
     config = replaced(Config(), {"run.results": str(tmp_path), "nt": 20, "nb": 4, "layer_size": 8, "minibatches": 2,
                                  "update_freq": 2, "ne": 2, "threads": 1})  # fmt: skip
     folder = store.create(config, {})
-    assert store.find_run(folder.name, tmp_path).state == "crashed"
+    assert listing.find_run(folder.name, tmp_path).state == "crashed"
     child = nursery.mmrl(tmp_path, "train", *TINY, "-ne", "2", "--results", str(tmp_path))
     assert child.wait() == 0, child.text()
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == [folder.name]
@@ -199,7 +199,7 @@ def test_killed_before_its_first_status_it_has_crashed_and_goes_on(nursery: Nurs
     ["crashed", *(pytest.param(state, marks=pytest.mark.nightly) for state in ("finished", "interrupted"))],
 )
 def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: str) -> None:
-    from mmrl.runs import store
+    from mmrl.runs import listing
 
     epochs = "3" if state == "finished" else "100000"
     child = nursery.mmrl(tmp_path, "train", *TINY, "-ne", epochs, "--results", str(tmp_path))
@@ -207,7 +207,7 @@ def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: 
         wait_until(lambda: any(newest(path) > 1 for path in tmp_path.iterdir()) or child.poll() is not None)
         child.signal(signal.SIGINT if state == "interrupted" else signal.SIGKILL)
     child.wait()
-    [before] = store.find_runs(tmp_path)
+    [before] = listing.find_runs(tmp_path)
     assert before.state == state
     watcher = (tmp_path / before.name / "metrics.jsonl").open()
     seen = len(watcher.readlines())
@@ -217,7 +217,7 @@ def test_expand_renames_in_every_state(nursery: Nursery, tmp_path: Path, state: 
     wait_until(lambda: newest(renamed) > before.epoch + 1 or child.poll() is not None)
     child.signal(signal.SIGINT)
     assert child.wait() in (0, 130), child.text()
-    [after] = store.find_runs(tmp_path)
+    [after] = listing.find_runs(tmp_path)
     assert (after.name, after.id, after.target) == (renamed.name, before.id, target)
     epoch = newest(renamed)
     stems = {path.stem for path in (renamed / "checkpoints").iterdir()}

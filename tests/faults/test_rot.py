@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.runs import checksum, episodes, manifest, store
+from mmrl.runs import checksum, config_file, episodes, manifest, seal, store
 from mmrl.runs.doctor import examine
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
 from mmrl.runs.status import read_raw
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from tests.faults.harness import TINY, Nursery
 
 FILES = [
@@ -55,7 +55,7 @@ def read(folder: Path, check: bool = True) -> tuple[Any, list[str]]:
     complaints: list[str] = []
     facts: dict[str, Any] = {}
     try:
-        facts["config"] = store.read_config(folder).config
+        facts["config"] = config_file.read_config(folder).config
         manifest, faults = sound_manifest(folder)
         complaints += faults
         for entry in reversed(entries_of(manifest)):
@@ -158,7 +158,13 @@ class Anything(str):
 
 
 def without_checksums(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((manifest, "sha256"), (checksum, "digest"), (store, "sha256"), (episodes, "_digest")):
+    for module, name in (
+        (manifest, "sha256"),
+        (checksum, "digest"),
+        (seal, "sha256"),
+        (store, "sha256"),
+        (episodes, "_digest"),
+    ):
         monkeypatch.setattr(module, name, lambda *data: Anything())
 
 

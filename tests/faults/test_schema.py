@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.runs import store
+from mmrl.runs import listing
 from mmrl.runs.history import read_metrics
 from mmrl.runs.manifest import SCHEMA, sound_manifest, write_manifest
 from tests.faults.harness import ROOT, Child, Nursery
@@ -20,11 +20,11 @@ VERSIONS = sorted((ROOT / "tests" / "data" / "runs").glob("v*"))
 def test_runs_of_every_version(nursery: Nursery, tmp_path: Path, figure: Callable[..., None], version: Path) -> None:
     shutil.copytree(version, tmp_path / "run")
     rows = read_metrics(version / "metrics.jsonl")
-    assert store.find_run("run", tmp_path).state == "finished" and len(rows) == rows[-1]["epoch"] > 1
+    assert listing.find_run("run", tmp_path).state == "finished" and len(rows) == rows[-1]["epoch"] > 1
     for command in (["runs", "doctor", "run"], ["plot", "run"], ["train", "--load", "run", "--expand", "1"]):
         child = nursery.mmrl(tmp_path, *command, "--results", str(tmp_path))
         assert child.wait() == 0, child.text()
-    [name] = [info.name for info in store.find_runs(tmp_path)]
+    [name] = [info.name for info in listing.find_runs(tmp_path)]
     after = read_metrics(tmp_path / name / "metrics.jsonl")
     assert after[:-1] == rows and after[-1]["epoch"] == len(rows) + 1
     figure(18, f"run of schema {version.name}: verified, drawn, gone on with", "yes", "yes")

@@ -16,7 +16,7 @@ from mmrl.rollout.quoters import Quoter, linear
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from tests.toy.register import registered
 

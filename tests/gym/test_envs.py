@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv  # noqa: E402
 
 import mmrl.gym  # noqa: E402
 from mmrl.gym.envs import MarketEnv, MarketVectorEnv  # noqa: E402
-from mmrl.settings.declare import ConfigError  # noqa: E402
+from mmrl.settings.errors import ConfigError  # noqa: E402
 from mmrl.settings.market_about import gymnasium_name  # noqa: E402
 from mmrl.settings.registry import markets  # noqa: E402
 

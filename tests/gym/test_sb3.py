@@ -13,7 +13,7 @@ import cli
 import mmrl
 from mmrl.agents import check
 from mmrl.markets.contract import spec_of
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 sb3 = pytest.importorskip("stable_baselines3", reason="stable-baselines3 is not installed")
 

@@ -14,7 +14,7 @@ from mmrl.rollout.quoters import fixed
 from mmrl.rollout.rewards import enum_name
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import field
 
 

@@ -11,7 +11,7 @@ import torch
 from mmrl.learn.adam import Adam
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import GaussianPolicy
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.sources import load_toml, resolve
 

@@ -12,7 +12,7 @@ from mmrl.plots import pictures
 from mmrl.plots.colours import THINGS, of_run
 from mmrl.plots.streams import charset
 from mmrl.plots.text import shortened
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 LETTERS = "".join(map(chr, range(0x2801, 0x2900)))
 

@@ -18,8 +18,9 @@ from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.policy import frozen
 from mmrl.policy.policy import Policy, Quotes
 from mmrl.policy.reading import load
-from mmrl.runs.store import RunNotFound, read_config
-from mmrl.settings.declare import ConfigError
+from mmrl.runs.config_file import read_config
+from mmrl.runs.listing import RunNotFound
+from mmrl.settings.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = ROOT / "good-results"

@@ -18,7 +18,7 @@ from mmrl.rollout import devices
 from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.devices import resolve
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import fields
 from mmrl.training import loop
 from tests.rollout import cuda_cases

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmrl.runs import goals, groups, store
+from mmrl.runs import goals, groups, listing
 from mmrl.settings.goal import Goal
 from tests.tui.conftest import make_run
 
@@ -75,7 +75,7 @@ def test_a_trial_that_was_stopped_stands_behind_those_that_finished(tmp_path: Pa
 def test_new_epochs_count_at_once(tmp_path: Path) -> None:
     sweep(tmp_path, 'objective = "grade"')
     folder = trial(tmp_path, 0, [{"grade": 1.0}])
-    info = store.describe(folder)
+    info = listing.describe(folder)
     goal = Goal("grade", False, "best")
     assert goals.reached(info, goal) == 1.0
     write(folder, [{"grade": 1.0}, {"grade": 4.0}])
@@ -87,7 +87,7 @@ def test_new_epochs_count_at_once(tmp_path: Path) -> None:
 
 def test_only_what_was_appended_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = trial(tmp_path, 0, [{"grade": float(k)} for k in range(1000)])
-    info, goal = store.describe(folder), Goal("grade", False, "tail")
+    info, goal = listing.describe(folder), Goal("grade", False, "tail")
     assert goals.reached(info, goal) == pytest.approx(949.5)  # of 900 to 999
     parsed: list[bytes] = []
     loads = json.loads

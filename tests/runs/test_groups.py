@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.runs import groups, store
+from mmrl.runs import config_file, group_plan, groups, listing, store
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.names import BadRunName
 from mmrl.runs.over_seeds import over_seeds
 from mmrl.runs.status import write_status
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 
@@ -21,7 +21,7 @@ from mmrl.settings.sources import replaced
     ("text", "seeds"), [("0-4", (0, 1, 2, 3, 4)), ("0,3,7", (0, 3, 7)), ("5", (5,)), ("7, 1-2,2", (1, 2, 7))]
 )
 def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
-    assert groups.seeds_of(text) == seeds
+    assert group_plan.seeds_of(text) == seeds
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
 )  # fmt: skip
 def test_what_names_no_seeds(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=r"--seeds") as error:
-        groups.seeds_of(text)
+        group_plan.seeds_of(text)
     assert words in str(error.value)
 
 
@@ -44,54 +44,54 @@ def config(tmp_path: Path) -> Config:
 
 
 def begun(config: Config, seeds: tuple[int, ...]) -> dict[int, Path]:
-    found = groups.begin(groups.plan(config, seeds, threads=3), {}, None)
+    found = group_plan.begin(group_plan.plan(config, seeds, threads=3), {}, None)
     return {run.seed: run.folder for run in found if run.folder}
 
 
 def test_a_group_goes_on_by_the_same_command_until_all_its_seeds_are_done(config: Config) -> None:
     folders = begun(config, (0, 2))
-    [first] = {info.group for info in store.find_runs(config.run.results)}
+    [first] = {info.group for info in listing.find_runs(config.run.results)}
     assert {seed: folder.name for seed, folder in folders.items()} == {0: f"{first}-seed0", 2: f"{first}-seed2"}
-    stored = store.read_config(folders[2]).config
+    stored = config_file.read_config(folders[2]).config
     assert (stored.run.seed, stored.run.threads) == (2, 3)
-    assert store.describe(folders[2]).state == "interrupted"  # not "crashed": it waits
+    assert listing.describe(folders[2]).state == "interrupted"  # not "crashed": it waits
     write_status(folders[0], "finished")
-    plan = groups.plan(config, (0, 2, 5), threads=8)  # a seed more, on a machine with more cores
+    plan = group_plan.plan(config, (0, 2, 5), threads=8)  # a seed more, on a machine with more cores
     assert (plan.group, plan.config.run.threads) == (first, 3)
     assert [(run.seed, run.folder) for run in plan.runs] == [(2, folders[2]), (5, None)]
     assert [info.seed for info in plan.done] == [0]
     write_status(folders[2], "diverged")
-    again = groups.plan(config, (0, 2), threads=1)
+    again = group_plan.plan(config, (0, 2), threads=1)
     assert (again.group, again.done) == (f"{first}_1", [])
-    assert groups.plan(replaced(config, {"training.lr": 0.5}), (0,), threads=1).group == f"{first}_1"
-    assert groups.plan(replaced(config, {"run.threads": 3}), (5,), threads=1).group == first
-    assert groups.plan(replaced(config, {"run.threads": 1}), (5,), threads=1).group != first
+    assert group_plan.plan(replaced(config, {"training.lr": 0.5}), (0,), threads=1).group == f"{first}_1"
+    assert group_plan.plan(replaced(config, {"run.threads": 3}), (5,), threads=1).group == first
+    assert group_plan.plan(replaced(config, {"run.threads": 1}), (5,), threads=1).group != first
 
 
 def test_a_named_group_is_that_one_or_refused(config: Config) -> None:
     named = replaced(config, {"run.name": "five"})
     folders = begun(named, (0, 1))
-    assert groups.plan(named, (0, 1), 1).group == "five"
+    assert group_plan.plan(named, (0, 1), 1).group == "five"
     with pytest.raises(ConfigError, match="'five': the group five has other settings"):
-        groups.plan(replaced(named, {"training.lr": 0.5}), (0,), 1)
+        group_plan.plan(replaced(named, {"training.lr": 0.5}), (0,), 1)
     for folder in folders.values():
         write_status(folder, "finished")
     with pytest.raises(ConfigError, match="has trained all of these seeds"):
-        groups.plan(named, (0, 1), 1)
+        group_plan.plan(named, (0, 1), 1)
     with pytest.raises(ConfigError, match="FIVE-seed0 is taken"):
-        groups.plan(replaced(config, {"run.name": "FIVE"}), (0,), 1)
+        group_plan.plan(replaced(config, {"run.name": "FIVE"}), (0,), 1)
     with pytest.raises(BadRunName, match=r"group name '\.\./five'"):
-        groups.plan(replaced(config, {"run.name": "../five"}), (0,), 1)
+        group_plan.plan(replaced(config, {"run.name": "../five"}), (0,), 1)
     with pytest.raises(BadRunName):
-        groups.plan(replaced(config, {"run.name": "n" * 124}), (10,), 1)  # -seed10 would be too long
+        group_plan.plan(replaced(config, {"run.name": "n" * 124}), (10,), 1)  # -seed10 would be too long
 
 
 def test_a_group_in_training_is_left_alone(config: Config) -> None:
     folders = begun(config, (0, 1))
     write_status(folders[1], "running")
     with RunLock(folders[1]), pytest.raises(RunBusy, match="seed1 of this group is being trained"):
-        groups.plan(config, (0, 1), 1)
-    assert groups.plan(config, (0, 1), 1).runs[1].folder == folders[1]  # its process is gone
+        group_plan.plan(config, (0, 1), 1)
+    assert group_plan.plan(config, (0, 1), 1).runs[1].folder == folders[1]  # its process is gone
 
 
 def test_a_run_of_a_group_is_not_resumed_as_one_of_its_own(config: Config) -> None:
@@ -108,7 +108,7 @@ def test_members_are_found_by_the_name_of_their_group_unless_a_run_has_it(config
     root = config.run.results
     assert [info.seed for info in groups.members("five", root)] == [2, 10]
     assert groups.members("alone", root) == groups.members("fiv", root) == groups.members("../x", root) == []
-    assert [[info.name for info in row] for row in groups.folded(store.find_runs(root))] == [
+    assert [[info.name for info in row] for row in groups.folded(listing.find_runs(root))] == [
         ["alone"], ["five-seed10", "five-seed2"]
     ]  # fmt: skip
     store.create(replaced(config, {"run.name": "five"}), {})

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from mmrl.runs.config_file import read_config
 from mmrl.runs.control import checked, clear_request, read_control, read_request, request
 from mmrl.runs.episodes import episode_epochs
 from mmrl.runs.status import ACKNOWLEDGED
-from mmrl.runs.store import read_config
 
 SETTINGS = ["-nt", "40", "-nb", "8", "--layer-size", "8", "--threads", "1", "-pa", "0"]
 
@@ -105,7 +105,7 @@ def test_a_shell_asks_for_changes_too(tmp_path: Path, capsys: pytest.CaptureFixt
     from mmrl.commands.runs import change
     from mmrl.runs.lock import RunLock
     from mmrl.runs.store import create
-    from mmrl.settings.declare import ConfigError
+    from mmrl.settings.errors import ConfigError
     from mmrl.settings.sources import resolve
 
     config, origins = resolve({"run.results": str(tmp_path), "run.name": "run"})

@@ -10,7 +10,7 @@ import pytest
 
 from mmrl.runs import machine
 from mmrl.runs.memory import demand, graded, size
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 

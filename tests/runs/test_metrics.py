@@ -11,7 +11,7 @@ import pytest
 from mmrl.commands.completion import complete_metric
 from mmrl.commands.plot import plot
 from mmrl.runs.metrics import KEYS, METRICS, described, drawable, unit_of
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 EARLIER = {"value_se"}
 """Keys that only runs of an earlier version have."""

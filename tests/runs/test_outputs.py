@@ -9,7 +9,7 @@ import pytest
 
 from cli import main
 from mmrl.runs.outputs import check_output, run_of
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results" / "quickstart"
 

@@ -10,7 +10,7 @@ import pytest
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.recording import record_book
 from mmrl.runs.book_recording import BookRecording, read_recording
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.sources import resolve
 
 BOOK = {"market.name": "book", "market.nt": 30, "run.threads": 1}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli import main
-from mmrl.runs.store import read_config
+from mmrl.runs.config_file import read_config
 
 SETTINGS = ["-nt", "10", "-nb", "4", "--layer-size", "4", "--threads", "1", "-pa", "0", "--lr-end", "0.1"]
 LR = 0.003
@@ -74,7 +74,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
 
 def test_the_trainer_itself_refuses_for_callers_without_a_command_line(run: Path) -> None:
     from mmrl.display.plain import PlainView
-    from mmrl.settings.declare import ConfigError
+    from mmrl.settings.errors import ConfigError
     from mmrl.settings.sources import replaced
     from mmrl.training.start import train
 
@@ -111,7 +111,7 @@ def test_changes_are_said_and_stand_in_the_metrics(run: Path, capsys: pytest.Cap
 def test_a_change_whose_epoch_was_never_written_is_recorded_by_the_next_resume(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from mmrl.runs.store import write_config
+    from mmrl.runs.config_file import write_config
     from mmrl.settings.sources import replaced
 
     stored = read_config(run)  # as a process leaves it that was killed in its first epoch

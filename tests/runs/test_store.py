@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.runs import store
+from mmrl.runs import config_file, listing, store
 from mmrl.runs.checksum import with_checksum
 from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
@@ -17,7 +17,7 @@ from mmrl.runs.manifest import SCHEMA, FutureRun, read_manifest
 from mmrl.runs.names import BadRunName
 from mmrl.runs.promote import promote
 from mmrl.runs.status import write_status
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 
@@ -31,9 +31,9 @@ def test_settings_origins_and_a_new_id_come_back(tmp_path: Path) -> None:
     first = store.create(config, {"training.lr": "flag"})
     second = store.create(config, {})
     assert second.name == f"{first.name}_1"
-    stored = store.read_config(first)
+    stored = config_file.read_config(first)
     assert stored.config == config and stored.origins == {"training.lr": "flag"}
-    assert len(stored.meta["id"]) == 32 and stored.meta["id"] != store.read_config(second).meta["id"]
+    assert len(stored.meta["id"]) == 32 and stored.meta["id"] != config_file.read_config(second).meta["id"]
 
 
 def test_a_run_names_its_schema_before_its_first_epoch(tmp_path: Path) -> None:
@@ -58,15 +58,15 @@ def test_what_a_list_shows(tmp_path: Path) -> None:
     with RunLock(folder):
         write_status(folder, "running", target=9)
         History(folder / "metrics.jsonl").append({"epoch": 4, "value_mean": 1.5, "value_half": 0.5})
-        (info,) = store.find_runs(tmp_path / "results")
+        (info,) = listing.find_runs(tmp_path / "results")
         assert (info.name, info.state, info.epoch, info.target) == ("mine", "running", 4, 9)
         assert (info.value_mean, info.value_half, info.market, info.algorithm) == (1.5, 0.5, "book", "ppo")
-    assert store.find_run("mine", tmp_path / "results").state == "crashed"
-    assert store.find_run(str(folder), "elsewhere").id == info.id
-    with pytest.raises(store.RunNotFound):
-        store.find_run("other", tmp_path / "results")
+    assert listing.find_run("mine", tmp_path / "results").state == "crashed"
+    assert listing.find_run(str(folder), "elsewhere").id == info.id
+    with pytest.raises(listing.RunNotFound):
+        listing.find_run("other", tmp_path / "results")
     with pytest.raises(BadRunName):
-        store.find_run("..", tmp_path / "results")
+        listing.find_run("..", tmp_path / "results")
 
 
 @pytest.mark.parametrize(
@@ -82,12 +82,12 @@ def test_what_a_list_shows(tmp_path: Path) -> None:
     ],
 )
 def test_one_broken_run_does_not_hide_the_others(tmp_path: Path, file: str, text: str) -> None:
-    from mmrl.commands.runs import list_runs
+    from mmrl.commands.runs_table import list_runs
 
     bad = store.create(config_in(tmp_path, name="bad"), {})
     store.create(config_in(tmp_path, name="good"), {})
     (bad / file).write_text(text)
-    runs = store.find_runs(tmp_path / "results")
+    runs = listing.find_runs(tmp_path / "results")
     assert [info.name for info in runs] == ["bad", "good"]
     assert "\x1b" not in runs[0].state
     for as_json in (True, False):
@@ -110,9 +110,9 @@ def test_an_unfinished_run_of_equal_settings_is_found(tmp_path: Path) -> None:
 
 def test_expanding_raises_the_target_and_a_generated_name_follows(tmp_path: Path) -> None:
     folder = store.create(config_in(tmp_path, ne=9), {"training.ne": "flag"})
-    before = store.read_config(folder)
+    before = config_file.read_config(folder)
     target = store.expanded(folder, 3)
-    after = store.read_config(target)
+    after = config_file.read_config(target)
     assert not folder.exists() and target.name == folder.name.replace("_9-", "_12-")
     assert after.config.training.ne == 12 and (after.meta, after.origins) == (before.meta, before.origins)
 
@@ -122,7 +122,7 @@ def test_expanding_leaves_a_chosen_name_alone(tmp_path: Path, suffix: str) -> No
     generated = store.create(config_in(tmp_path, ne=9), {})
     named = store.rename(generated, generated.name + suffix)
     assert store.expanded(named, 3) == named
-    assert store.read_config(named).config.training.ne == 12
+    assert config_file.read_config(named).config.training.ne == 12
 
 
 def test_a_running_run_is_left_where_it_is(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_running_run_is_left_where_it_is(tmp_path: Path) -> None:
         for act in (store.trash, promote, lambda f: store.rename(f, "x"), lambda f: store.expanded(f, 1)):
             with pytest.raises(RunBusy):
                 act(folder)
-    assert store.read_config(folder).config.training.ne == Config().training.ne
+    assert config_file.read_config(folder).config.training.ne == Config().training.ne
 
 
 def test_rename_promote_and_trash(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_rename_promote_and_trash(tmp_path: Path) -> None:
         promote(folder)
     assert [p.name for p in (tmp_path / "good-results").iterdir()] == ["new"]
     store.trash(folder)
-    assert [info.name for info in store.find_runs(tmp_path / "results")] == ["taken"]
+    assert [info.name for info in listing.find_runs(tmp_path / "results")] == ["taken"]
 
 
 def test_looking_at_runs_loads_neither_torch_nor_numba() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 ANY: Any = Config

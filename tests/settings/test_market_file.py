@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mmrl.commands.train import prepare
-from mmrl.runs import store
+from mmrl.runs import listing, store
 from mmrl.runs.promote import promote
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import market_file, market_toml, read_market_file
 from mmrl.settings.sources import fitted_preset, presets, read_file, resolve
 
@@ -77,7 +77,7 @@ def test_a_run_keeps_its_market_file_and_notices_a_change(tmp_path: Path) -> Non
     with store.begin(config, origins, found) as lock:
         folder = lock.folder
     assert (folder / store.MARKET).read_bytes() == path.read_bytes()
-    assert store.describe(folder).market_from == "x.csv (lobster), 2024-01-02 1 to 2"
+    assert listing.describe(folder).market_from == "x.csv (lobster), 2024-01-02 1 to 2"
     store.check_market(folder)
     copy = promote(folder)
     assert (copy / store.MARKET).read_bytes() == path.read_bytes()

@@ -8,7 +8,7 @@ import pytest
 
 import cli
 from mmrl.settings.aliases import DIFFERS, LIKE, UNLIKE, meant
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import elsewhere, field, fields
 from mmrl.settings.preset_about import about, all_about
 from mmrl.settings.sources import presets, resolve

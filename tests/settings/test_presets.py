@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from mmrl.markets.book.settings import Settings
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets, resolve
 from tests.conftest import game_of

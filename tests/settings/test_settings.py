@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mmrl.markets.contract import spec_of
 from mmrl.settings.build import build
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME, FieldSpec, field, fields, parse_text, shown, value_of
 from mmrl.settings.model import Config
 from mmrl.settings.registry import markets

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.sweep_file import Dimension, Sweep, read_sweep
 
 SPEC = """

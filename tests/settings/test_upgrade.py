@@ -15,9 +15,10 @@ import pytest
 from mmrl.commands.options import chosen
 from mmrl.markets.avellaneda_stoikov.settings import Settings as AvellanedaStoikov
 from mmrl.markets.book.settings import Settings as Book
-from mmrl.runs.store import read_config
+from mmrl.runs.config_file import read_config
 from mmrl.settings import sources
-from mmrl.settings.declare import ConfigError, When
+from mmrl.settings.declare import When
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME, FieldSpec, fields, shown, value_of
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.model import Config

@@ -24,8 +24,8 @@ from mmrl.commands.train import helps
 from mmrl.learn.trainer import Trainer
 from mmrl.rollout.engines import TorchEngine
 from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
-from mmrl.runs import store
-from mmrl.settings.declare import ConfigError
+from mmrl.runs import listing
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.sources import replaced
 from mmrl.training import parallel, ranks
 from mmrl.training.signals import Interruption
@@ -185,7 +185,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 def reached(folder: Path, epoch: int) -> None:
     deadline = time.monotonic() + 300  # kernels may have to be compiled
-    while not folder.is_dir() or store.describe(folder).epoch < epoch:
+    while not folder.is_dir() or listing.describe(folder).epoch < epoch:
         assert time.monotonic() < deadline, (folder.parent / "log").read_text()
         time.sleep(0.1)
 
@@ -199,20 +199,20 @@ def rows(folder: Path) -> list[dict[str, Any]]:
 def test_a_rank_that_dies_ends_the_job_and_the_run_goes_on_with_another_number(place: Path) -> None:
     chance, run = random.Random(1), place / "job"
     for round_, (processes, victim) in enumerate([(2, 1), (3, 2), (2, 0), (3, 0), (3, 1)]):
-        before = store.describe(run).epoch if round_ else 0
+        before = listing.describe(run).epoch if round_ else 0
         job = Job(place, processes)
         reached(run, before + 2)
         time.sleep(chance.random())
         os.kill(job.rank(victim), signal.SIGKILL)
         assert job.ended() != 0
-        info = store.describe(run)
+        info = listing.describe(run)
         assert info.state == ("crashed" if victim == 0 else "failed") and info.epoch >= before + 2
         assert [row["epoch"] for row in rows(run)] == list(range(1, info.epoch + 1))
     job = Job(place, 2)
-    reached(run, store.describe(run).epoch + 2)
+    reached(run, listing.describe(run).epoch + 2)
     job.process.send_signal(signal.SIGTERM)
     job.ended()
-    assert store.describe(run).state == "interrupted"
+    assert listing.describe(run).state == "interrupted"
     log = (place / "log").read_text()
     assert "processes changed from 2 to 3" in log and "another process of this training has ended" in log
 
@@ -229,15 +229,15 @@ def test_a_job_is_paused_changed_and_stopped_as_a_training_alone_is(place: Path)
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
 
-    def becomes(state: str) -> store.RunInfo:
+    def becomes(state: str) -> listing.RunInfo:
         deadline = time.monotonic() + 60
-        while store.describe(run).state != state:
-            assert time.monotonic() < deadline, (store.describe(run).state, (place / "log").read_text())
+        while listing.describe(run).state != state:
+            assert time.monotonic() < deadline, (listing.describe(run).state, (place / "log").read_text())
             time.sleep(0.1)
-        return store.describe(run)
+        return listing.describe(run)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        before = store.describe(run).epoch if run.is_dir() else 0
+        before = listing.describe(run).epoch if run.is_dir() else 0
         job = Job(place, 2)
         reached(run, before + 2)
         job.process.send_signal(number)
@@ -245,11 +245,11 @@ def test_a_job_is_paused_changed_and_stopped_as_a_training_alone_is(place: Path)
         info = becomes("interrupted")
         assert len(rows(run)) == info.epoch >= before + 2
     job = Job(place, 2)
-    reached(run, store.describe(run).epoch + 2)
+    reached(run, listing.describe(run).epoch + 2)
     asked("pause", "job")
     epoch = becomes("paused").epoch
     time.sleep(1.0)
-    assert store.describe(run).epoch == epoch and job.process.poll() is None
+    assert listing.describe(run).epoch == epoch and job.process.poll() is None
     asked("change", "job", "lr=0.00123")
     asked("resume", "job")
     reached(run, epoch + 3)
@@ -273,7 +273,7 @@ def test_without_torchrun_the_ranks_end_with_a_checkpoint(place: Path) -> None:
     while any(Path(f"/proc/{number}").exists() for number in processes):
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert store.describe(place / "job").state == "interrupted"
+    assert listing.describe(place / "job").state == "interrupted"
 
 
 @pytest.mark.nightly

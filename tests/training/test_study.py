@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from mmrl.commands.sweep import sweep
-from mmrl.runs import groups, store
+from mmrl.runs import config_file, group_plan, groups
 from mmrl.runs.lock import RunLock
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.goal import taken
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.training import study as studies
@@ -69,7 +69,7 @@ def test_each_trial_is_one_workers_and_there_are_no_more_than_wanted(worker: Ope
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
     assert first.claim(4) is None is second.claim(4)
     assert first.others() == second.others() == 2
-    config = store.read_config(trials[2].folder).config
+    config = config_file.read_config(trials[2].folder).config
     assert trials[2].values["training.lr"] == config.training.lr and 1e-4 <= config.training.lr <= 0.1
     assert trials[2].values["training.minibatches"] == config.training.minibatches
     assert (trials[2].folder.name, config.run.threads, config.training.ne) == ("look-2", 1, 20)
@@ -117,7 +117,7 @@ def test_a_worker_killed_while_values_were_drawn_leaves_a_trial_with_all_of_them
         first.claim(4)
     first.workers.own.release()
     trial = claimed(worker())
-    config = store.read_config(trial.folder).config
+    config = config_file.read_config(trial.folder).config
     assert trial.number == 0 and [trial.values["training.lr"]] == drawn == [config.training.lr]
     assert set(trial.values) == {"training.lr", "training.minibatches", "policy.kind"}
 
@@ -129,7 +129,7 @@ def test_contradicting_values_of_a_killed_worker_do_not_end_the_next(
     claimed(first)
     (first.root / "look-0" / "config.toml").unlink()
     first.workers.own.release()
-    real = groups.begin_member
+    real = group_plan.begin_member
 
     def refused(config: Any, *rest: Any) -> Path:
         if config.run.name == "look-0":
@@ -253,7 +253,7 @@ def test_another_spec_of_the_same_name_is_refused(worker: Open, spec: Sweep, tmp
 
 
 def test_values_that_contradict_each_other_are_a_failed_trial(worker: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    study, real, calls = worker(), groups.begin_member, list[Any]()
+    study, real, calls = worker(), group_plan.begin_member, list[Any]()
 
     def sometimes(*asked: Any) -> Path:
         calls.append(asked)

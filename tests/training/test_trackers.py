@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mmrl.display.base import BaseView
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.training import trackers
 from mmrl.training.trackers import Tracked, check_installed, numbers_of

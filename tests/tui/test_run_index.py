@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.runs import store
+from mmrl.runs import listing
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import make_run, record
 from tui.run_index import RunIndex
@@ -39,7 +39,7 @@ def test_a_quick_summary_agrees_with_the_full_description(results: Path) -> None
     for name in ("alpha", "beta", "gamma", "graded"):
         found = quick_summary(results / name)
         assert found is not None
-        assert replace(found, id=f"id-{name}") == store.describe(results / name)
+        assert replace(found, id=f"id-{name}") == listing.describe(results / name)
     (results / "alpha" / "status.json").unlink()
     assert quick_summary(results / "alpha") is None  # needs the full description
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mmrl.runs import store
+from mmrl.runs import listing
 from tests.tui.conftest import drive, make_run, press, screen_text
 from tui.groups import GROUP
 from tui.summary import quick_summary
@@ -38,7 +38,7 @@ def five(results: Path) -> Path:
 def test_a_quick_summary_knows_the_group(five: Path) -> None:
     found = quick_summary(five / "five-seed1")
     assert found is not None and found.group == "five"
-    assert replace(found, id="id-five-seed1") == store.describe(five / "five-seed1")
+    assert replace(found, id="id-five-seed1") == listing.describe(five / "five-seed1")
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)], ids=str)
@@ -89,7 +89,7 @@ def test_the_mean_over_seeds_is_shown(results: Path) -> None:
     """Values after 40 and 10 epochs: the mean and half of its interval with two runs, 12.7062 |a - b| / 2."""
     grouped(results, "two-seed0", "two", 0)
     grouped(results, "two-seed1", "two", 1, epochs=10)
-    values = [store.describe(results / f"two-seed{seed}").value_mean or 0.0 for seed in (0, 1)]
+    values = [listing.describe(results / f"two-seed{seed}").value_mean or 0.0 for seed in (0, 1)]
     mean, half = sum(values) / 2, 12.7062 * abs(values[0] - values[1]) / 2
 
     async def script(app: Any, pilot: Any) -> None:

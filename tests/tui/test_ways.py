@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mmrl.runs.find import anywhere
-from mmrl.runs.store import RunNotFound
+from mmrl.runs.listing import RunNotFound
 from mmrl.settings.sources import read_preset
 from tests.tui.conftest import drive, make_run, press, record, screen_text, select
 from tui.app import MmrlApp

@@ -21,7 +21,7 @@ from mmrl.plots.picture import ASCII
 from mmrl.plots.pixels import Floats
 from mmrl.plots.smoothing import LEVELS, Ema
 from mmrl.plots.text import printable, shortened
-from mmrl.runs import store
+from mmrl.runs import config_file
 from mmrl.runs.metrics import described
 from mmrl.settings.fields import FieldSpec, fields, shown, value_of
 from mmrl.settings.model import Config
@@ -185,7 +185,7 @@ class Compare(Base):
         configs: list[Config | None] = []
         for folder in self.folders:
             try:
-                configs.append(store.read_config(folder).config)
+                configs.append(config_file.read_config(folder).config)
             except Exception:
                 configs.append(None)
         found = sum(config is None for config in configs)

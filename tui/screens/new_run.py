@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import duration
-from mmrl.runs import machine, memory, store
+from mmrl.runs import config_file, machine, memory
 from mmrl.settings.fields import NAME, FieldSpec
 from mmrl.settings.model import GROUPS
 from mmrl.settings.preset_about import about, all_about
@@ -89,7 +89,7 @@ class NewRun(Base):
         self.draft, self.source = Draft(), self.origin
         self.draft.start_from("quickstart")
         if self.origin is not None:
-            stored = self.attempt(lambda: store.read_config(self.origin))  # type: ignore[arg-type]
+            stored = self.attempt(lambda: config_file.read_config(self.origin))  # type: ignore[arg-type]
             if isinstance(stored, StoredConfig):
                 self.draft.start_from_run(stored.config)
 

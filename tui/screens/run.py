@@ -18,7 +18,7 @@ from textual.widgets._tabbed_content import ContentTabs
 from mmrl.markets.contract import usual_spec
 from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.runs.control import read_request
 from mmrl.runs.metrics import described
 from mmrl.runs.status import ACKNOWLEDGED, UNFINISHED, read_raw, read_status, word
@@ -72,7 +72,7 @@ class RunScreen(RunActions):
         super().__init__(session)
         self.folder, self.first_tab = folder, tab
         self.metrics = Metrics(folder / "metrics.jsonl")
-        self.info = store.RunInfo(
+        self.info = listing.RunInfo(
             folder.name, "", str(folder), "starting", 0, 0, "", "", None, None, None, None, None, None
         )
         self.seed = ""
@@ -172,15 +172,15 @@ class RunScreen(RunActions):
             if entry is not None:
                 self.info = entry.info
             else:
-                found = self.attempt(lambda: store.describe(self.folder))
-                self.info = found if isinstance(found, store.RunInfo) else self.info
+                found = self.attempt(lambda: listing.describe(self.folder))
+                self.info = found if isinstance(found, listing.RunInfo) else self.info
             if not self.seed and self.info.state != "broken":
                 self._read_seed()
         else:
             if renamed := self._renamed():
                 self.moved(self.folder, renamed)
                 return
-            self.info = store.RunInfo(**{**vars(self.info), "state": "vanished"})
+            self.info = listing.RunInfo(**{**vars(self.info), "state": "vanished"})
         request, request_id = read_request(self.folder)
         acknowledged = request_id == read_raw(self.folder).get(ACKNOWLEDGED)
         self._requested = bool(request["set"]) and self.info.state in UNFINISHED and not acknowledged
@@ -203,7 +203,7 @@ class RunScreen(RunActions):
 
     def _read_seed(self) -> None:
         try:
-            self.seed = str(store.read_config(self.folder).config.run.seed)
+            self.seed = str(config_file.read_config(self.folder).config.run.seed)
         except Exception:
             self.seed = "?"
 
@@ -243,7 +243,7 @@ class RunScreen(RunActions):
         if self.query("#head"):  # not before the screen is composed
             self.update_state()
 
-    def subject(self) -> store.RunInfo | None:
+    def subject(self) -> listing.RunInfo | None:
         return None if self.info.state == "vanished" else self.info
 
     def moved(self, old: Path, new: Path | None) -> None:

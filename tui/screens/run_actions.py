@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.binding import ActiveBinding
 
-from mmrl.runs import control, store
+from mmrl.runs import config_file, control, listing, store
 from mmrl.runs.lock import is_locked
 from mmrl.runs.names import RULE, valid_name
 from mmrl.runs.promote import promote
@@ -37,7 +37,7 @@ REFUSALS = {
 class RunActions(Base):
     """A screen with a current run: pause, resume, stop, expand, rename, promote, trash, edit."""
 
-    def subject(self) -> store.RunInfo | None:
+    def subject(self) -> listing.RunInfo | None:
         """The current run, on which the actions work."""
         raise NotImplementedError
 
@@ -75,7 +75,7 @@ class RunActions(Base):
     def offers(self, active: ActiveBinding) -> bool:
         return self.refusal(active.binding.action.partition("(")[0]) is None
 
-    def allowed(self, action: str) -> store.RunInfo | None:
+    def allowed(self, action: str) -> listing.RunInfo | None:
         """The current run, if the action makes sense; else says why not."""
         reason = self.refusal(action)
         if reason is not None:
@@ -106,11 +106,11 @@ class RunActions(Base):
                 question, lambda yes: self._request(run, "stop", f"asked {run.name} to stop") if yes else None
             )
 
-    def _request(self, run: store.RunInfo, want: str, done: str, **live: float) -> None:
+    def _request(self, run: listing.RunInfo, want: str, done: str, **live: float) -> None:
         if self.attempt(lambda: control.request(Path(run.folder), want, **live), done):
             self.app.post_message(PollRuns())
 
-    def _train(self, run: store.RunInfo, arguments: list[str]) -> None:
+    def _train(self, run: listing.RunInfo, arguments: list[str]) -> None:
         """Resume a run in the background."""
         self.app.post_message(StartTraining(["--load", run.name, *arguments], Path(run.folder).parent))
 
@@ -136,7 +136,7 @@ class RunActions(Base):
             return
         folder, stored = Path(run.folder), None
         with contextlib.suppress(Exception):  # config.toml cannot be read: the fields stay empty
-            stored = store.read_config(folder).config
+            stored = config_file.read_config(folder).config
         now = {} if stored is None else {n: value_of(stored, field(key)) for n, key in control.LIVE.items()}
         now |= control.read_control(folder)["set"]
 

@@ -18,7 +18,7 @@ from mmrl.plots.numbers import compact
 from mmrl.plots.text import printable
 from mmrl.runs import groups as grouping
 from mmrl.runs.goals import SPEC, spec_of_sweep, sweep_of
-from mmrl.runs.store import RunInfo
+from mmrl.runs.listing import RunInfo
 
 from .. import groups
 from ..messages import PollRuns

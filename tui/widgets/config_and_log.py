@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.widgets import DataTable, Log
 
 from mmrl.plots.text import printable
-from mmrl.runs import store
+from mmrl.runs import config_file, listing, store
 from mmrl.settings.fields import NAME, fields, shown, value_of
 
 from ..watch import Tail
@@ -39,11 +39,11 @@ class ConfigTable(DataTable):
         """Read the settings; an error is shown in the table."""
         self.clear()
         try:
-            stored = store.read_config(self.folder)
+            stored = config_file.read_config(self.folder)
         except Exception as error:
             self.add_row(Text(printable(error) or "config.toml cannot be read"))
             return
-        origin = stored.meta.get(store.MARKET_FROM)
+        origin = stored.meta.get(listing.MARKET_FROM)
         if origin:
             self.add_row(Text("  market fitted to"), Text(printable(origin)), Text(""), Text(store.MARKET), Text(""))
         for spec in fields(stored.config.market.name):

@@ -17,7 +17,7 @@ from mmrl.plots.colours import place_of, thing_of
 from mmrl.plots.numbers import compact, percent
 from mmrl.plots.smoothing import Ema
 from mmrl.plots.text import printable, shortened
-from mmrl.runs import store
+from mmrl.runs import config_file, listing
 from mmrl.settings.departures import departures
 from mmrl.settings.fields import shown
 
@@ -152,10 +152,10 @@ def _best(metrics: Metrics) -> str:
 
 def differences(folder: Path) -> list[str]:
     """A line with the preset, or what stands for it, and one for each setting that differs from it."""
-    stored = store.read_config(folder)
+    stored = config_file.read_config(folder)
     preset, found = departures(stored)
     lines = [f"preset {printable(preset)}" if preset else "no preset"]
-    origin = stored.meta.get(store.MARKET_FROM)
+    origin = stored.meta.get(listing.MARKET_FROM)
     if origin:
         lines.append(f"market fitted to {printable(origin)}")
     for setting in found:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmrl.calibrate.intensity import TOKE_YOSHIDA
 from mmrl.calibrate.study import Study
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 
 @dataclass(frozen=True)

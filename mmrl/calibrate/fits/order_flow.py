@@ -22,7 +22,7 @@ from mmrl.calibrate.hawkes_kinds import HawkesKinds, fit_kinds
 from mmrl.calibrate.informed import Informed, fit_informed
 from mmrl.calibrate.rates import QueueReactive, Rates, queue_reactive
 from mmrl.calibrate.study import DISTANCES, LONGEST, Study, pair, significant
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 SEEN = 1 / 60
 """Minutes in which a queue must have been seen; rarer ones take the rate of the next shorter or longer one."""

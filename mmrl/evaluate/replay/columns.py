@@ -10,7 +10,7 @@ import numpy as np
 
 from mmrl.evaluate.replay.tape import Tape
 from mmrl.markets.contract import Column, Spec
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 NS = {"ms": 1e6, "s": 1e9, "min": 6e10}
 """Nanoseconds of the units of time in which markets count."""

@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 
 VERSION = (2, 4)
 """Whose names and layouts these are."""

@@ -19,8 +19,9 @@ from mmrl.evaluate.replay.state import NOTHING
 from mmrl.markets.contract import spec_of
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
+from mmrl.runs.listing import METRICS
 from mmrl.runs.status import write_status
-from mmrl.runs.store import METRICS, begin
+from mmrl.runs.store import begin
 from mmrl.settings.model import Config
 from mmrl.settings.sources import replaced
 

@@ -31,7 +31,7 @@ from mmrl.evaluate.replay.tape import Tape
 from mmrl.markets.contract import Spec, spec_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.streams import stream_seed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
 Int64 = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from mmrl.markets.order_flow.settings import Settings
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, heuristic, learned, linear, observed, table
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 

@@ -11,7 +11,7 @@ from mmrl.markets.contract import market_named
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.devices import resolve as resolve_engine
 from mmrl.rollout.quoters import fixed
-from mmrl.settings.declare import ConfigError
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.sources import resolve
 from tests.markets.order_flow.stage import settings_of
 
