@@ -139,7 +139,7 @@ class MmrlApp(InOrder):
         before, self._states[key] = self._states.get(key), state
         if before in (None, state):
             return
-        if state in ("finished", "diverged", "crashed", "failed", "interrupted"):
+        if state in ("finished", "diverged", "crashed", "failed", "interrupted", "pruned"):
             bad = state in ("diverged", "crashed", "failed")
             self.notify(f"{name}: {word(state)}", severity="error" if bad else "information", markup=False)
 

@@ -26,7 +26,7 @@ STATES: dict[str, Callable[[Entry], bool]] = {
     "all": lambda e: True,
     "active": lambda e: e.active,
     "finished": lambda e: e.info.state == "finished",
-    "stopped": lambda e: e.info.state == "interrupted",
+    "stopped": lambda e: e.info.state in ("interrupted", "pruned"),
     "failed": lambda e: e.info.state in ("failed", "diverged", "crashed", "broken"),
     "good": lambda e: e.good,
 }

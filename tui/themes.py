@@ -67,6 +67,7 @@ def thing_colour(thing: str, dark: bool) -> str:
 
 
 SIGNS = {
+    "waiting": ("…", "secondary"),
     "starting": ("…", "secondary"),
     "running": ("▶", "success"),
     "pausing": ("‖", "warning"),
@@ -77,6 +78,7 @@ SIGNS = {
     "diverged": ("✗", "error"),
     "interrupted": ("■", "warning"),
     "crashed": ("!", "error"),
+    "pruned": ("■", "secondary"),
     "broken": ("?", "error"),
     "vanished": ("?", "error"),
 }

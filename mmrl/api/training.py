@@ -144,7 +144,8 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
     config = replaced(config, {"run.results": results})
     require(config)
     check_engine(config)
-    with _locked(config) as lock:
+    lock, config = _locked(config)
+    with lock:
         cancelled, interruption, ended = threading.Event(), Interruption(), threading.Event()
         listener, outcome = _Listener(cancelled), list[int]()
         process = TrainingProcess(config, {}, lock.folder, listener, interruption)
@@ -176,15 +177,20 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
         raise _failure(lock.folder, outcome)
 
 
-def _locked(config: Config) -> RunLock:
-    """The folder of the unfinished run of these settings, or of a new one, locked. Raises ConfigError, RunBusy."""
-    from mmrl.runs import store
+def _locked(config: Config) -> tuple[RunLock, Config]:
+    """The folder of the unfinished run of these settings, or of a new one, locked, and its settings as they are now.
+
+    Raises ConfigError, RunBusy.
+    """
+    from mmrl.runs import config_file, store
     from mmrl.runs.atomic import refused
     from mmrl.runs.lock import RunLock
 
     try:
         folder = store.matching(config)
-        return RunLock(folder).take() if folder else store.begin(config, {})
+        if folder is None:
+            return store.begin(config, {}), config
+        return RunLock(folder).take(), config_file.kept_edits(config_file.read_config(folder), config)
     except OSError as error:
         raise ConfigError(refused(error)) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrl.plots.numbers import amount, percent
+from mmrl.plots.numbers import amount, percent, several
 from mmrl.plots.table import Column, room, table
 from mmrl.plots.text import duration
 from mmrl.runs import goals, groups
@@ -77,7 +77,8 @@ def _of_group(infos: Sequence[RunInfo], name: str) -> str:
     """The cell of a group: a mean over its runs ± half of its 95 % interval, or what they have in common."""
     best = groups.ranked(infos)[0] if groups.is_sweep(infos) else None
     if name == "name":
-        return f"{infos[0].group} ({len(infos)} {f'trials, best {best.name}' if best else 'runs'})"
+        held = f"{several(len(infos), 'trial')}, best {best.name}" if best else several(len(infos), "run")
+        return f"{infos[0].group} ({held})"
     if name == "state":
         return groups.states_of(infos)
     if name == "epoch":

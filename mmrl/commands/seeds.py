@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,17 @@ from mmrl.display.board import JSON, LINES, LIVE, Board
 from mmrl.display.choose import draws
 from mmrl.plots.numbers import HALF, amount, percent
 from mmrl.plots.output import say
-from mmrl.runs import group_plan, groups, listing
+from mmrl.runs import config_file, group_plan, groups, listing
 from mmrl.runs.following import command, lines
 from mmrl.runs.group_plan import Plan, Planned
+from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
-from mmrl.training.children import Children, side_by_side
+from mmrl.training.children import Children, killed, side_by_side
 from mmrl.training.signals import READER_LEFT, Interruption
 from mmrl.training.start import check_engine
 from mmrl.training.trackers import check_installed
+from mmrl.training.waiting import Waiting
 
 LOOK = 0.2
 """Seconds that the processes are listened to before signals are looked at again."""
@@ -85,17 +88,20 @@ def _work(
     first_alone: bool,
 ) -> int:
     """Train the runs; returns 0 or the exit code of one that failed."""
-    children, waiting, worst, sent = Children(), list(runs), 0, False
+    children, waiting, worst, sent = Children(), Waiting([run.folder for run in runs if run.folder]), 0, False
+    names = {run.folder: _short(run.seed) for run in runs}
     try:
         while children or waiting:
             if interruption.signal and not sent:
-                sent, waiting = True, []
+                sent = True
+                waiting.leave()
                 children.send(_passed_on(interruption.signal))
             while waiting and len(children) < (1 if first_alone else jobs):
-                run = waiting.pop(0)
-                assert run.folder is not None
-                children.start(_short(run.seed), run.folder, options)
-                board.state(_short(run.seed), "starting")
+                lock, wanted = waiting.next()
+                name = names[lock.folder]
+                if wanted:
+                    children.start(name, lock, options)
+                board.state(name, "starting" if wanted else "interrupted")
             if not children:
                 break
             for heard in children.heard(LOOK):
@@ -106,10 +112,13 @@ def _work(
                     board.note(f"{heard.name}: {heard.what}")
                 elif heard.kind == "ended":
                     first_alone = False
-                    worst = worst or (0 if sent else heard.what)
+                    worst = worst or (0 if sent else max(heard.what, 0) or (1 if heard.what else 0))
+                    if heard.what < 0 and not sent:
+                        board.note(f"{heard.name}: {killed(heard.what)}: the same command goes on with it")
                     if heard.what:
                         board.state(heard.name, "interrupted" if sent else _state_of(runs, heard.name))
     finally:
+        waiting.leave()
         children.send(_passed_on(interruption.signal or 15))
     return worst
 
@@ -132,6 +141,8 @@ def _compiles(config: Config) -> bool:
 
 
 def _add(board: Board, config: Config, seed: int, folder: Path, state: str) -> None:
+    with suppress(ConfigError):  # of a run that has begun, with what was changed while it trained
+        config = config_file.read_config(folder).config
     [last] = listing.last_records(folder, "epoch")
     board.add(_short(seed), config, folder, state, last, {"run": folder.name, "seed": seed})
 
@@ -144,7 +155,7 @@ def _title(plan: Plan, jobs: int) -> str:
     count = len(plan.runs) + len(plan.done)
     threads = plan.config.run.threads
     processes = f"{jobs} process{'es' if jobs > 1 else ''} at once, {threads} thread{'s' if threads > 1 else ''} each"
-    return f"{plan.group}  {plan.config.market.name}  {count} seeds, {processes}"
+    return f"{plan.group}  {plan.config.market.name}  {count} seed{'s' * (count > 1)}, {processes}"
 
 
 def _summary(group: str, infos: Sequence[listing.RunInfo]) -> dict[str, Any]:

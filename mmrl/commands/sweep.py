@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmrl.display.board import JSON, LINES, LIVE, Board
 from mmrl.display.choose import draws
-from mmrl.plots.numbers import amount, percent
+from mmrl.plots.numbers import amount, percent, several
 from mmrl.plots.output import say
 from mmrl.plots.table import Column, room, table
 from mmrl.runs import config_file, listing
 from mmrl.runs.following import command, lines
+from mmrl.runs.lock import RunBusy, RunLock
+from mmrl.runs.status import write_status
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import shown
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.settings.variables import note_unused
 from mmrl.statistics.attempts import Attempts
-from mmrl.training.children import Children, Heard, side_by_side
+from mmrl.training.children import Children, Heard, killed, side_by_side
+from mmrl.training.ranks import ranks
 from mmrl.training.signals import READER_LEFT, Interruption
-from mmrl.training.study import Outcome, Study, Trial, enough
+from mmrl.training.study import STATES, Outcome, Study, Trial, check_objective, enough
 
 LOOK, WAIT = 0.2, 2.0
 """Seconds to listen to the trainings; and between two looks for trials that another worker has left."""
 SHOWN = 10
 """Trials in the table at the end."""
+KILLED = 2
+"""Times that a training which something has killed is begun again."""
 FAILURES = 3
 """Trainings that fail one after the other before the sweep stops."""
 DIVERGED = 5
@@ -38,14 +44,19 @@ def sweep(spec: str, trials: int | None, jobs: int | None, results: str, as_json
 
     The first SIGINT or SIGTERM stops all trials after their epoch with checkpoints; the same command goes on with them.
     """
+    if ranks() > 1:
+        raise ConfigError("mmrl sweep does not work under torchrun, whose processes train one run: start it without")
     wanted = read_sweep(spec, results)
+    try:
+        check_objective(wanted)
+    except ConfigError as error:
+        raise ConfigError(f"{spec}: {error}") from None
     target = trials or wanted.trials
-    searched = {dimension.key: None for dimension in wanted.search}
-    note_unused(os.environ, wanted.base, searched, "every worker of a sweep must train the same: set it in the spec")
+    note_unused(os.environ, wanted.base, {}, "every worker of a sweep must train the same: set it in the spec")
     at_once, threads = side_by_side(wanted.base, target, jobs or 0)
     kind = JSON if as_json else LIVE if draws() else LINES
     with Study(wanted, threads) as study:
-        text = f"{wanted.name}  {wanted.base.market.name}  {target} trials, {at_once} at once, objective "
+        text = f"{wanted.name}  {wanted.base.market.name}  {several(target, 'trial')}, {at_once} at once, objective "
         board = Board(text + wanted.goal.name, kind)
         worker = Worker(study, board, target, at_once)
         with Interruption(
@@ -74,7 +85,7 @@ class Worker:
     def __init__(self, study: Study, board: Board, target: int, at_once: int) -> None:
         self.study, self.board, self.target, self.at_once = study, board, target, at_once
         self.children, self.trials = Children(), dict[str, Trial]()
-        self.pruned: set[str] = set()
+        self.pruned, self.killed = set[str](), Counter[str]()
         self.failures, self.said, self.fault = 0, "", ""
 
     def work(self, interruption: Interruption) -> None:
@@ -110,8 +121,17 @@ class Worker:
         [last] = listing.last_records(trial.folder, "epoch")
         facts = {"run": trial.folder.name, "trial": trial.number}
         self.board.add(name, config, trial.folder, "starting", last, facts)
-        self.children.start(name, trial.folder)
+        self._train(name, trial)
         return True
+
+    def _train(self, name: str, trial: Trial) -> None:
+        try:
+            lock = RunLock(trial.folder).take()
+        except RunBusy as error:  # somebody trains it by hand
+            self.study.put_down(self.trials.pop(name))
+            self.board.note(f"{name}: {error}: the next mmrl sweep goes on with it")
+            return
+        self.children.start(name, lock)
 
     def _take(self, heard: Heard, stopping: bool) -> None:
         trial = self.trials[heard.name]
@@ -127,12 +147,30 @@ class Worker:
         elif heard.name in self.pruned:
             self.failures = 0
             self._end(heard.name, "pruned")
-        elif heard.what == 0:
-            self.failures = 0
-            self._end(heard.name, "complete")
+            write_status(trial.folder, "pruned")
         elif not stopping:
-            self.failures = 0 if heard.what == DIVERGED else self.failures + 1
-            self._end(heard.name, "failed")
+            self._ended(heard.name, trial, heard.what)
+
+    def _ended(self, name: str, trial: Trial, code: int) -> None:
+        """A training has ended that this worker has not told to end: of itself, or because somebody stopped it."""
+        state = listing.describe(trial.folder).state
+        if code == 0 and state == "finished":
+            self.failures = 0
+            self._end(name, "complete")
+        elif state == "interrupted" and (code == 0 or code > 128):  # asked to stop, or by a signal
+            self.study.put_down(self.trials.pop(name))
+            self.board.state(name, "interrupted")
+            self.board.note(f"{name}: somebody has stopped it: the next mmrl sweep goes on with it")
+        elif code < 0 and self.killed[name] < KILLED:
+            self.killed[name] += 1
+            self.board.note(f"{name}: {killed(code)}: it goes on from its last epoch")
+            self._train(name, trial)
+        else:
+            self.said = killed(code) if code < 0 else self.said
+            if code < 0:
+                self.board.note(f"{name}: {self.said}, {KILLED + 1} times: it counts as failed")
+            self.failures = 0 if code == DIVERGED else self.failures + 1
+            self._end(name, "failed")
 
     def _end(self, name: str, state: str) -> None:
         self.study.end(self.trials.pop(name), state)
@@ -160,7 +198,7 @@ def summary(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float]
 
 def report(sweep: Sweep, found: Sequence[Outcome], importance: dict[str, float], width: int) -> list[str]:
     """The best trials with their values, the importance of each setting, and what can follow."""
-    counts = {state: sum(o.state == state for o in found) for state in ("complete", "pruned", "failed", "running")}
+    counts = {state: sum(o.state == state for o in found) for state in STATES}
     head = f"{sweep.name}: " + ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     names = [dimension.key for dimension in sweep.search]
     short = [name.partition(".")[2] for name in names]

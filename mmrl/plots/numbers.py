@@ -76,6 +76,11 @@ def amount(value: float, half: float | None = None, digits: int = 4) -> str:
     return f"{value:,.{places}f}" + (f" ± {half:,.{places}f}" if known else "")
 
 
+def several(count: int, what: str) -> str:
+    """1 run, 2 runs."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def percent(share: float | None) -> str:
     """A share of the optimum, everywhere: 0.99416 -> 99.42 %."""
     return "-" if share is None or not math.isfinite(share) else f"{100 * share + 0.0:,.2f} %"

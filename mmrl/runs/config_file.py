@@ -12,8 +12,12 @@ from mmrl.runs.atomic import BrokenRun, durable_write, read_plain
 from mmrl.runs.listing import CONFIG, LARGEST_CONFIG, USUAL_CONFIG
 from mmrl.runs.seal import is_torn, seal
 from mmrl.settings.errors import ConfigError
+from mmrl.settings.fields import values_of
 from mmrl.settings.model import Config
-from mmrl.settings.sources import StoredConfig, dump_toml, load_toml
+from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
+
+LIVE_EDIT = "live edit"
+"""How the origin of a setting begins that was changed while the run trained."""
 
 
 def write_config(folder: Path, config: Config, origins: Mapping[str, str], meta: Mapping[str, Any]) -> None:
@@ -30,6 +34,13 @@ def _settings(data: bytes, path: str) -> StoredConfig:
     """The settings in a file; an unchanged file is parsed only once, as watchers read it many times a second."""
     stored = _parsed(data, path) if len(data) < USUAL_CONFIG else _parsed.__wrapped__(data, path)
     return replace(stored, origins=dict(stored.origins), meta=dict(stored.meta))
+
+
+def kept_edits(stored: StoredConfig, config: Config) -> Config:
+    """Settings with the values that a run was given while it trained, by `mmrl runs change` or the terminal UI."""
+    edited = {key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT)}
+    values = values_of(stored.config)
+    return replaced(config, {key: values[key] for key in edited & values.keys()})
 
 
 def read_config(folder: Path) -> StoredConfig:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrl.runs import store
-from mmrl.runs.config_file import read_config
+from mmrl.runs.config_file import kept_edits, read_config
 from mmrl.runs.listing import RunInfo, find_runs
 from mmrl.runs.lock import RunBusy
 from mmrl.runs.names import RULE, BadRunName, generated_name, namesake, valid_name
@@ -15,7 +15,7 @@ from mmrl.runs.status import UNFINISHED, write_status
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
-from mmrl.settings.sources import replaced
+from mmrl.settings.sources import StoredConfig, replaced
 
 MOST = 1000
 """Seeds of a group."""
@@ -76,8 +76,8 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
         if info.group and name in ("", info.group):
             groups.setdefault(info.group, []).append(info)
     for group, infos in groups.items():
-        own = _settings(infos[0])
-        if own is None or _alike(own, config) != _alike(config, config):
+        stored = _stored(infos[0])
+        if stored is None or _alike(stored.config, config) != _alike(kept_edits(stored, config), config):
             if name:
                 raise ConfigError(f"run.name = {name!r}: the group {name} has other settings: choose another name")
             continue
@@ -89,7 +89,7 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
         if len(done) < len(seeds):
             left = [seed for seed in seeds if seed not in {info.seed for info in done}]
             runs = [_planned(group, seed, there.get(seed)) for seed in left]
-            return Plan(group, replaced(config, {"run.threads": own.run.threads}), runs, done)
+            return Plan(group, replaced(config, {"run.threads": stored.config.run.threads}), runs, done)
         if name:
             raise ConfigError(f"the group {name} has trained all of these seeds: name others, or another --name")
     group = name or _free(root, generated_name(config), seeds)
@@ -101,7 +101,7 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
 
 
 def begin(plan: Plan, origins: Mapping[str, str], fitted: MarketFile | None) -> list[Planned]:
-    """The runs of a plan with their folders, which are created where they are missing; they wait as stopped runs."""
+    """The runs of a plan with their folders, which are created where they are missing, as stopped runs."""
     found = []
     for run in plan.runs:
         folder = run.folder
@@ -140,9 +140,9 @@ def _free(root: Path, name: str, seeds: Sequence[int]) -> str:
     return candidate
 
 
-def _settings(info: RunInfo) -> Config | None:
+def _stored(info: RunInfo) -> StoredConfig | None:
     try:
-        return read_config(Path(info.folder)).config
+        return read_config(Path(info.folder))
     except (ValueError, OSError):
         return None
 

@@ -88,10 +88,17 @@ def _begun_by(name: str, results: str | Path) -> Path:
     found = [folder for folder in run_folders(results) if valid_name(name) and folder.name.startswith(name)]
     if len(found) > 1:
         names = ", ".join(folder.name for folder in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+        group = sum(_group_of(folder) == name for folder in found)
+        if group:
+            raise RunNotFound(f"{name} is a group of {group} runs, and this takes one run: name one of {names}")
         raise RunNotFound(f"{len(found)} runs in {results} begin with {name}: {names}: type more of the name")
     if not found:
         raise RunNotFound(f"no run {name} in {results}: see mmrl runs list --results {results}")
     return found[0]
+
+
+def _group_of(folder: Path) -> str:
+    return describe(folder).group
 
 
 def find_runs(results: str | Path) -> list[RunInfo]:

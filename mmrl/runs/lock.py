@@ -14,6 +14,8 @@ from typing import Any
 from mmrl.runs.atomic import BrokenRun, open_plain
 
 LOCK = "lock"
+HANDED = "MMRL_LOCK"
+"""Environment variable: the descriptor of the lock that the process which started this one has handed over."""
 PATIENCE = 0.2  # seconds; is_locked() holds the lock for microseconds and must not be taken for a trainer
 
 
@@ -43,7 +45,7 @@ class RunLock:
     def take(self) -> RunLock:
         """Take the lock; release() or the end of a with block frees it."""
         try:
-            self.descriptor = open_plain(self.path, os.O_RDWR | os.O_CREAT)
+            self.descriptor = self._handed_over() or open_plain(self.path, os.O_RDWR | os.O_CREAT)
         except FileNotFoundError:
             raise RunBusy(f"run {self.path.parent.name} was moved by another process") from None
         try:
@@ -59,8 +61,26 @@ class RunLock:
             raise
         return self
 
+    def hand_over(self) -> dict[str, str]:
+        """The variable for a process that is to have the lock from its start: pass it the descriptor, then release."""
+        return {HANDED: str(self.descriptor)}
+
+    def _handed_over(self) -> int | None:
+        """The descriptor of this lock that this process was started with, if it was."""
+        given = os.environ.get(HANDED, "")
+        if not given.isdecimal():
+            return None
+        try:
+            if os.path.samestat(os.fstat(int(given)), os.lstat(self.path)):
+                del os.environ[HANDED]
+                os.set_inheritable(int(given), False)
+                return int(given)
+        except OSError:
+            pass  # another descriptor by now, or no such lock
+        return None
+
     def release(self) -> None:
-        """Free the lock."""
+        """Free the lock, unless another process has been handed it."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
         self.descriptor = -1

@@ -27,7 +27,7 @@ class Together:
     @property
     def name(self) -> str:
         """The group with the number of its runs."""
-        return f"{self.group} ({len(self.folders)} runs)"
+        return f"{self.group} ({len(self.folders)} run{'s' * (len(self.folders) > 1)})"
 
     @property
     def parent(self) -> Path:

@@ -13,8 +13,10 @@ from mmrl.runs.checksum import verified, with_checksum
 from mmrl.runs.history import plain
 from mmrl.runs.lock import is_locked
 
-UNFINISHED = ("starting", "running", "pausing", "paused", "stopping")
-STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed")
+UNFINISHED = ("waiting", "starting", "running", "pausing", "paused", "stopping")
+STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed", "pruned")
+WAITING = "waiting"
+"""State of a run of a group that another process, which has its lock, will start when others have ended."""
 WORDS = {"running": "training", "interrupted": "stopped"}
 """States that are called otherwise where people read them; files and JSON have the state itself."""
 ACKNOWLEDGED = "obeyed"
@@ -51,10 +53,13 @@ def _facts(folder: Path) -> dict[str, Any]:
 
 
 def read_status(folder: Path) -> dict[str, Any]:
-    """The status, with state `crashed` where the run is unfinished and no process holds its lock."""
+    """The status, with state `crashed` where the run is unfinished and no process holds its lock.
+
+    One that only waited has lost nothing: it is interrupted.
+    """
     status = read_raw(folder)
     if status.get("state") in UNFINISHED and not is_locked(folder):
         status = {**read_raw(folder)}  # it may have finished between the two reads
         if status.get("state") in UNFINISHED and not is_locked(folder):
-            status["state"] = "crashed"
+            status["state"] = "interrupted" if status.get("state") == WAITING else "crashed"
     return status

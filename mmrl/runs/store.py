@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, sync_folder
 from mmrl.runs.checksum import sha256
-from mmrl.runs.config_file import read_config, write_config
+from mmrl.runs.config_file import kept_edits, read_config, write_config
 from mmrl.runs.listing import CONFIG, GROUP, MARKET_FROM, find_runs
 from mmrl.runs.lock import RunBusy, RunLock
 from mmrl.runs.manifest import write_manifest
@@ -110,17 +110,17 @@ def check_market(folder: Path) -> None:
 
 
 def matching(config: Config) -> Path | None:
-    """The unfinished run of no group in the results folder that has exactly these settings, if there is one."""
+    """The unfinished run of no group in the results folder that began with exactly these settings, if there is one."""
     for info in find_runs(config.run.results):
         folder = Path(info.folder)
         own = not info.group and config.run.name in ("", info.name)
         if own and info.state in ("interrupted", "crashed", "failed"):
             try:
-                stored = read_config(folder).config
+                stored = read_config(folder)
             except (ValueError, OSError):
                 continue
             place = {key: getattr(config.run, key.split(".")[1]) for key in PLACE_SETTINGS}
-            if replaced(stored, place) == config:
+            if replaced(stored.config, place) == kept_edits(stored, config):
                 return folder
     return None
 

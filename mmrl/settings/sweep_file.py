@@ -107,7 +107,7 @@ def _read(name: str, text: str, table: Mapping[str, Any], results: str, place: P
     preset, file = (typed(table, key, str, "") if key in table else None for key in ("preset", "market_file"))
     # of an empty name too, which neither of them has
     fitted = fitted_preset(preset) if preset is not None else None
-    fitted = read_market_file(place / file) if file is not None else fitted
+    fitted = read_market_file(place / file, "market_file =") if file is not None else fitted
     base, origins = resolve(settings, None, preset, {}, fitted if file else None, without_effect_too=True)
     search = typed(table, "search", dict, {})
     if not search:

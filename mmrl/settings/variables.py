@@ -15,6 +15,7 @@ PREFIX = "MMRL_"
 NO_SETTINGS = (
     "MMRL_DETACHED_LOG",
     "MMRL_CALLED_AS",
+    "MMRL_LOCK",
     "MMRL_CHARS",
     "MMRL_DATA",
     "MMRL_FAULTS",

@@ -6,14 +6,15 @@ import json
 import os
 import selectors
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mmrl.runs.following import CALLED, called
+from mmrl.runs.lock import RunLock
 from mmrl.runs.machine import cpus, memory
 from mmrl.runs.memory import demand
 from mmrl.runs.processes import environment, python
@@ -69,15 +70,19 @@ class Children:
     def __contains__(self, name: str) -> bool:
         return name in self._children
 
-    def start(self, name: str, folder: Path, options: Sequence[str] = ()) -> None:
-        """Train the run in a folder to its target, whether it is new or not, with more `options` of mmrl train."""
-        command = [*python(), "train", "--load", str(folder.resolve()), "--json", *options]
+    def start(self, name: str, lock: RunLock, options: Sequence[str] = ()) -> None:
+        """Train a run to its target, whether it is new or not, with more `options` of mmrl train.
+
+        Its lock is handed over: nobody else has the run at any time.
+        """
+        command = [*python(), "train", "--load", str(lock.folder.resolve()), "--json", *options]
         settings = {key for key in os.environ if key.startswith(PREFIX) and key not in NO_SETTINGS}
-        variables = environment(**{CALLED: shlex.join(called())})
+        variables = environment(**{CALLED: shlex.join(called())}, **lock.hand_over())
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-            env={key: value for key, value in variables.items() if key not in settings},
+            pass_fds=(lock.descriptor,), env={key: value for key, value in variables.items() if key not in settings},
         )  # fmt: skip
+        lock.release()
         child = self._children[name] = _Child(process)
         for kind, pipe in (("record", process.stdout), ("note", process.stderr)):
             assert pipe is not None
@@ -107,6 +112,14 @@ class Children:
             if name in (None, own):
                 with suppress(ProcessLookupError):
                     child.process.send_signal(number)
+
+
+def killed(code: int) -> str:
+    """In words, what the exit code of a child that a signal has killed means."""
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        return f"killed by {name}" + (", often for lack of memory" if name == "SIGKILL" else "")
+    return f"killed by signal {-code}"
 
 
 def _told(name: str, kind: str, line: str) -> Iterator[Heard]:

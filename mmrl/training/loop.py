@@ -281,7 +281,7 @@ class TrainingProcess:
 
     def _store_changes(self, recorder: Any) -> None:
         """Write changed settings into config.toml once the epoch that records the change is on disk."""
-        from mmrl.runs.config_file import read_config, write_config
+        from mmrl.runs.config_file import LIVE_EDIT, read_config, write_config
         from mmrl.runs.control import LIVE
         from mmrl.settings.sources import replaced
 
@@ -290,7 +290,7 @@ class TrainingProcess:
         recorder.flush()
         stored = read_config(self.folder)
         values = {LIVE[name]: value for name, value in self.changed.items()}
-        origins = {**stored.origins, **dict.fromkeys(values, f"live edit, epoch {self.epoch}")}
+        origins = {**stored.origins, **dict.fromkeys(values, f"{LIVE_EDIT}, epoch {self.epoch}")}
         write_config(self.folder, replaced(stored.config, values), origins, stored.meta)
         self.changed = {}
         self._status("running", **{ACKNOWLEDGED: self.acknowledged})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmrl.runs.config_file import LIVE_EDIT
 from mmrl.runs.memory import require
 from mmrl.settings.errors import ConfigError
+from mmrl.settings.fields import shown, values_of
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
-from mmrl.settings.sources import replaced
+from mmrl.settings.sources import StoredConfig, replaced
 from mmrl.training.loop import TrainingProcess, View, what_next
 from mmrl.training.ranks import SETTLE, ranks
 from mmrl.training.reproducible import pinned
@@ -43,6 +45,8 @@ def train(
         require(config)
     check_engine(config)
     folder = Path(load) if load else store.matching(config)
+    if folder and not load:
+        config = config_file.kept_edits(config_file.read_config(folder), config)
     resumed = folder is not None
     # the lock is held to the end: of two processes that start the same run, the second one gets RunBusy
     with RunLock(folder).take() if folder else store.begin(config, origins, fitted) as lock:
@@ -67,7 +71,7 @@ def train(
         settle = SETTLE if ranks() > 1 else 0.0
         with Interruption(on_first, before_exit, settle).installed() as interruption, view:
             if resumed:
-                view.note(f"resuming {lock.folder.name}")
+                view.note(f"resuming {lock.folder.name}{_edits(config_file.read_config(lock.folder), load)}")
                 if listing.describe(lock.folder).epoch >= config.training.ne:
                     view.note(
                         f"{lock.folder.name} is already at its target of {config.training.ne} epochs: add --expand N"
@@ -76,6 +80,16 @@ def train(
                 if replaced(stored.config, {"run.results": config.run.results, "run.name": config.run.name}) != config:
                     config_file.write_config(lock.folder, config, origins, stored.meta)
             return TrainingProcess(config, origins, lock.folder, view, interruption).work()
+
+
+def _edits(stored: StoredConfig, load: str | None) -> str:
+    """What a run that the settings of its beginning have found keeps of what was changed while it trained."""
+    keys = [key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT)]
+    if load or not keys:
+        return ""
+    values = values_of(stored.config)
+    kept = ", ".join(f"{key} = {shown(values[key])}" for key in keys if key in values)
+    return f" with {kept} as changed while it trained: --load takes other values"
 
 
 def check_engine(config: Config) -> None:

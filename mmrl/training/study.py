@@ -10,6 +10,7 @@ import json
 import math
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,10 @@ WORKER = "worker"
 INSTALL = "mmrl sweep needs Optuna: pip install 'market-making-rl[sweep]'"
 LARGEST_JOURNAL = 2**33
 """Bytes; an epoch of a trial adds some hundred."""
+STOPPED = "stopped"
+"""Name of a fact of a trial in the journal: when somebody stopped its training, in seconds since 1970."""
+STATES = ("complete", "pruned", "failed", "running", "stopped")
+"""Of a trial; a stopped one is gone on with by the next worker that begins."""
 STARTUP, WARM_UP = 5, 0.1
 """Complete trials, and the share of its epochs, before a trial is pruned."""
 
@@ -57,7 +62,7 @@ class Outcome:
     number: int
     run: str
     state: str
-    """complete, pruned, failed or running."""
+    """One of STATES."""
     value: float | None
     values: dict[str, Value]
 
@@ -71,12 +76,11 @@ class Study:
             import optuna
         except ImportError:
             raise ConfigError(INSTALL) from None
-        check_objective(sweep)
         self._optuna = optuna
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.sweep, self.root, self.threads = sweep, Path(sweep.base.run.results), threads
         self.folder = begin_folder(sweep)
-        self.workers = Workers(self.folder)
+        self.workers, self.began = Workers(self.folder), time.time()
         try:
             self.study = self._opened()
         except BaseException:
@@ -158,7 +162,11 @@ class Study:
     def others(self) -> int:
         """Trials that other workers have in training."""
         running = self.study.get_trials(deepcopy=False, states=(self._optuna.trial.TrialState.RUNNING,))
-        return sum(trial.user_attrs.get(WORKER) != self.workers.name for trial in running)
+        return sum(trial.user_attrs.get(WORKER) != self.workers.name and not self._put_down(trial) for trial in running)
+
+    def put_down(self, trial: Trial) -> None:
+        """Leave a trial that somebody has stopped to workers that begin later."""
+        self._trial(trial).set_user_attr(STOPPED, time.time())
 
     def report(self, trial: Trial, record: dict[str, Any]) -> bool:
         """Take the record of an epoch; whether the trial should stop, being below the median."""
@@ -183,7 +191,8 @@ class Study:
         names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
         found = [
             Outcome(
-                t.number, self.run_name(t.number), names.get(t.state.name, "running"),
+                t.number, self.run_name(t.number),
+                names.get(t.state.name) or ("stopped" if self._rests(t) else "running"),
                 t.value if t.state.name == "COMPLETE" else None, self._values(t.params),
             )
             for t in self.study.get_trials(deepcopy=False)
@@ -206,7 +215,19 @@ class Study:
     def _left(self, trial: Any) -> bool:
         """Whether neither the worker of a trial nor its training lives."""
         alive = self.workers.alive(trial.user_attrs.get(WORKER, ""))
-        return not alive and not is_locked(self.root / self.run_name(trial.number))
+        return not alive and not self._put_down(trial) and not self._trained(trial.number)
+
+    def _put_down(self, trial: Any) -> bool:
+        """Whether somebody has stopped a trial since this worker began."""
+        return float(trial.user_attrs.get(STOPPED, 0.0)) > self.began
+
+    def _rests(self, trial: Any) -> bool:
+        """Whether nobody trains a trial or is about to."""
+        alive = self.workers.alive(trial.user_attrs.get(WORKER, "")) and STOPPED not in trial.user_attrs
+        return not alive and not self._trained(trial.number)
+
+    def _trained(self, number: int) -> bool:
+        return is_locked(self.root / self.run_name(number))
 
     def _begun(self, number: int, values: dict[str, Value]) -> Trial:
         """A trial with the folder of its run, created where it is missing."""

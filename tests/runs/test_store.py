@@ -19,7 +19,7 @@ from mmrl.runs.promote import promote
 from mmrl.runs.status import write_status
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
-from mmrl.settings.sources import replaced
+from mmrl.settings.sources import replaced, resolve
 
 
 def config_in(root: Path, **changes: object) -> Config:
@@ -164,3 +164,18 @@ def test_looking_at_runs_loads_neither_torch_nor_numba() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_the_settings_of_its_beginning_find_a_run_that_was_changed_while_it_trained(tmp_path: Path) -> None:
+    given = {"run.results": str(tmp_path), "run.seed": 3, "training.ne": 50}
+    config, origins = resolve(given)
+    folder = store.create(config, origins)
+    write_status(folder, "interrupted")
+    edited = replaced(config, {"training.ne": 20, "training.lr": 0.01})
+    config_file.write_config(folder, edited, {**origins, "training.ne": "live edit, epoch 7"}, {"id": "x"})
+    assert store.matching(config) is None  # the learning rate differs, and nobody changed it in training
+    origins |= dict.fromkeys(("training.ne", "training.lr"), "live edit, epoch 7")
+    config_file.write_config(folder, edited, origins, {"id": "x"})
+    assert store.matching(config) == folder and store.matching(replaced(config, {"training.nb": 7})) is None
+    kept = config_file.kept_edits(config_file.read_config(folder), config)
+    assert (kept.training.ne, kept.training.lr, kept.run.seed) == (20, 0.01, 3)

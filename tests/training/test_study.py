@@ -22,7 +22,7 @@ from mmrl.settings.errors import ConfigError
 from mmrl.settings.goal import taken
 from mmrl.settings.sweep_file import Sweep, read_sweep
 from mmrl.training import study as studies
-from mmrl.training.study import Study, Trial
+from mmrl.training.study import Study, Trial, check_objective
 
 optuna = pytest.importorskip("optuna", reason="the extra sweep is not installed")
 
@@ -277,7 +277,7 @@ def test_values_that_contradict_each_other_are_a_failed_trial(worker: Open, monk
 def test_an_objective_that_nobody_records_is_refused(objective: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "look.toml").write_text(SPEC.replace("grade", objective))
     with pytest.raises(ConfigError) as error:
-        Study(read_sweep(str(tmp_path / "look.toml"), str(tmp_path / "results")), threads=1)
+        check_objective(read_sweep(str(tmp_path / "look.toml"), str(tmp_path / "results")))
     text = str(error.value)
     assert f"objective = '{objective}': " in text and words in text and not (tmp_path / "results").exists()
 

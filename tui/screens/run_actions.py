@@ -56,7 +56,7 @@ class RunActions(Base):
         good = "good-results" in Path(run.folder).parts[-2:-1]
         possible = {
             "pause": run.state in ("starting", "running"),
-            "resume": run.state in ("paused", "pausing", "interrupted", "crashed", "failed"),
+            "resume": run.state in ("paused", "pausing", "interrupted", "pruned", "crashed", "failed"),
             "stop": not resting,
             "expand": resting and sound and run.state != "diverged",
             "edit": not resting,

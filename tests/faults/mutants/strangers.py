@@ -73,13 +73,13 @@ def pickles_loaded() -> None:
 
 def any_state() -> None:
     """Show whatever stands in status.json."""
-    from mmrl.runs import store
+    from mmrl.runs import listing
 
     class Everything:
         def __contains__(self, item: object) -> bool:
             return True
 
-    store.STATES = Everything()  # type: ignore[attr-defined, assignment]
+    listing.STATES = Everything()  # type: ignore[attr-defined, assignment]
 
 
 def any_schema() -> None:
