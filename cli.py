@@ -14,6 +14,7 @@ import typer
 from mmrl.arguments.application import app as app
 from mmrl.commands import surroundings
 from mmrl.plots.output import say
+from mmrl.plots.text import printable
 
 for _part in ("train", "listings", "look", "runs", "data", "tools"):  # in the order of the help page
     import_module(f"mmrl.arguments.{_part}")
@@ -74,19 +75,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _report(error: Exception, given: Sequence[str]) -> int:
     names = [kind.__name__ for kind in type(error).__mro__]
-    if "NoArgsIsHelpError" in names:
-        return 2  # the help page is already printed
+    if "NoArgsIsHelpError" in names:  # its message is the help page, which older versions of Typer have printed
+        if page := str(error.format_message()).rstrip():  # type: ignore[attr-defined]
+            print(page, file=sys.stderr)
+        return 2
     usage = hasattr(error, "format_message")
     message = _usage(error, given) if usage else str(error)
     line = " ".join(str(message).split()) or type(error).__name__
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
     if isinstance(error, OSError) and error.strerror:
         code, line = _of_system(error)
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in line):
         code, line = 1, "the machine refused memory: free some, or raise the limit of this process (ulimit -v)"
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"
-    say(f"mmrl: {line}", sys.stderr)
+    say(f"mmrl: {printable(line)}", sys.stderr)
     return code or 1
 
 

@@ -16,7 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_command_from_info, get_command_name, get_group
 
 from mmrl.commands.command_line import check
-from mmrl.commands.surroundings import check_variables, while_somebody_reads
+from mmrl.commands.modes import refuse_elsewhere
+from mmrl.commands.surroundings import check_room, check_variables, while_somebody_reads
 from mmrl.plots.output import holdable, terminal_size
 from mmrl.plots.streams import wants_colour
 from mmrl.plots.text import wrapped
@@ -67,6 +68,8 @@ class Command(Paged, TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """As typer does, in an environment that holds nothing unknown; help needs no such."""
         check_variables()
+        check_room(str(self.name))
+        refuse_elsewhere(ctx)
         return super().invoke(ctx)
 
 

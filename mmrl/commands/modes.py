@@ -6,6 +6,7 @@ the settings are read (mmrl/settings/sources.py).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -165,6 +166,20 @@ def given_of(ctx: typer.Context) -> dict[str, Any]:
         off = value is False and bool(parameter.secondary_opts)
         found[_long(parameter.secondary_opts if off else parameter.opts)] = value
     return found
+
+
+def refuse_elsewhere(ctx: typer.Context) -> None:
+    """Raise ConfigError for a folder of results beside runs that are named as paths, which lie in other folders."""
+    given = given_of(ctx) if "results" in ctx.params else {}
+    root = os.path.realpath(given.get("--results") or "")
+    named = [given[name] for name in ("RUN", "RUNS", "--load", "--run") if given.get(name)]
+    runs = [run for item in named for run in (item if isinstance(item, list | tuple) else [item])]
+    elsewhere = [run for run in runs if os.sep in run and os.path.realpath(os.path.dirname(run)) != root]
+    if "--results" in given and elsewhere and len(elsewhere) == len(runs):
+        from mmrl.settings.errors import ConfigError
+
+        root = given["--results"]
+        raise ConfigError(f"--results {root} has no effect beside {elsewhere[0]}, which is a path: drop one")
 
 
 def _long(flags: list[str]) -> str:

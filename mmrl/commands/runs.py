@@ -147,7 +147,7 @@ def doctor(run: str | None, results: str, as_json: bool) -> int:
         rows = [{"run": name, "findings": [vars(one) for one in findings]} for name, findings in found.items()]
         print(json.dumps(rows))
     elif not found:
-        print(f"no runs in {results}")
+        print(f"no runs in {printable(results)}")
     for name, findings in {} if as_json else found.items():
         print(f"{name}: {'intact' if not findings else ''}".rstrip())
         for one in findings:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmrl.plots.numbers import amount, percent, several
 from mmrl.plots.table import Column, room, table
-from mmrl.plots.text import duration
+from mmrl.plots.text import duration, printable
 from mmrl.runs import goals, groups
 from mmrl.runs.following import command
 from mmrl.runs.listing import RunInfo, find_runs
@@ -55,7 +55,8 @@ def list_runs(results: str, as_json: bool, columns: str | None = None, unfold: b
     if as_json:
         print(json.dumps([as_row(info) for info in runs]))
     elif not runs:
-        print(f"no runs in {results}: start one with {command(['train', '--preset', 'quickstart'], Path(results))}")
+        begin = command(["train", "--preset", "quickstart"], Path(results))
+        print(printable(f"no runs in {results}: start one with {begin}"))
     else:
         print("\n".join(listed(runs, chosen, room(), unfold)))
 

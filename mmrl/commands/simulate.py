@@ -56,7 +56,7 @@ def simulate(
 ) -> None:
     """Write the two files, then print a summary or JSON."""
     from mmrl.kernels.jit import must_compile
-    from mmrl.tape.lobster import LobsterFiles
+    from mmrl.tape.lobster import LobsterFiles, check_price
     from mmrl.tape.stream import taped
     from mmrl.tape.summary import Summary
 
@@ -71,6 +71,7 @@ def simulate(
     require_trajectory(config)
     tape, spec = market_of(config).tape, spec_of(config)
     assert tape is not None
+    check_price("market.midprice", getattr(config.market, "midprice", 0.0))
     summary, tick = Summary(levels), tape.tick(config.market)
     with _terminable(), LobsterFiles(_prefix(output, spec.name), levels, tick, spec.time_unit, force) as files:
         pieces = taped(config, quoter, seed, levels, events, math.inf if time is None else time)

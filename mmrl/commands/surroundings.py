@@ -13,11 +13,18 @@ from contextlib import contextmanager, suppress
 import typer
 
 from mmrl.plots.output import MOST_COLUMNS, MOST_LINES, lead_nowhere, nobody_reads, say
+from mmrl.plots.text import printable
 
 READER_LEFT = 128 + 13
 """Exit code when nobody reads the output any more: what a shell says of a program that SIGPIPE (13) ended."""
 OF_NUMBA = {"NUMBA_NUM_THREADS": 1, "NUMBA_DISABLE_JIT": 0, "NUMBA_BOUNDSCHECK": 0}
 """Variables of numba that people set, with the least value."""
+ROOM = {
+    **dict.fromkeys(("train", "sweep", "evaluate", "replay", "bench"), 1.2e9),
+    **dict.fromkeys(("quote", "export"), 1e9),
+    **dict.fromkeys(("simulate", "calibrate"), 0.6e9),
+}
+"""Bytes of address space that numba, and torch for all but the last two, take before they work, as measured."""
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 
@@ -26,7 +33,7 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with suppress(OSError):
-            say(record.getMessage(), sys.stderr)
+            say(printable(record.getMessage()), sys.stderr)
 
 
 def prepare() -> None:
@@ -50,6 +57,20 @@ def prepare() -> None:
     for variable, most in (("COLUMNS", MOST_COLUMNS), ("LINES", MOST_LINES)):
         if len(os.environ.get(variable, "")) > len(str(most)):
             os.environ[variable] = str(most)
+
+
+def check_room(command: str) -> None:
+    """Refuse a command whose libraries do not fit into the address space: where it ends they abort, or never return."""
+    from mmrl.runs.machine import address_space
+
+    available, needed = address_space(), ROOM.get(command, 0.0)
+    if available < needed:
+        from mmrl.settings.errors import ConfigError
+
+        raise ConfigError(
+            f"mmrl {command} needs {needed / 1e9:.1f} GB of address space for its libraries alone, this process may "
+            f"have {available / 1e9:.2f} GB: raise its limit (ulimit -v)"
+        )
 
 
 def check_directory() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mmrl.runs import config_file, listing, store
 from mmrl.runs import manifest as manifests
-from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links
+from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links, refused
 from mmrl.runs.checksum import verified
 from mmrl.runs.episodes import episode_epochs, read_episode
 from mmrl.runs.history import METRICS_LIMIT, matches, unreadable
@@ -44,7 +44,8 @@ def examine(folder: Path) -> list[Finding]:
             found.append(Finding("damaged", "lock", f"{error}: remove it; checked only, nothing repaired"))
             free = False
         except (RunBusy, OSError) as error:
-            found.append(Finding("note", "lock", f"checked only, nothing repaired: {error}"))
+            why = refused(error) if isinstance(error, OSError) else error
+            found.append(Finding("note", "lock", f"checked only, nothing repaired: {why}"))
             free = False
         try:
             target = config_file.read_config(folder).config.training.ne

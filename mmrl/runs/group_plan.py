@@ -36,6 +36,9 @@ def seeds_of(text: str) -> tuple[int, ...]:
             raise ConfigError(f"--seeds {text}: {part.strip()} ends before it begins: write {high}-{low}")
         if high > LARGEST or high - low >= MOST or len(found) + high - low >= MOST:
             raise ConfigError(f"--seeds {text}: there may be at most {MOST} seeds, each at most 2^63 - 1")
+        twice = found & set(range(low, high + 1))
+        if twice:
+            raise ConfigError(f"--seeds {text}: {min(twice)} is given twice: name every seed once")
         found |= set(range(low, high + 1))
     return tuple(sorted(found))
 

@@ -13,9 +13,19 @@ OWN = Path("/proc/self/cgroup")
 
 
 def memory() -> float:
-    """Bytes of memory: of the machine, or the least that a control group leaves; infinite if unknown."""
-    return min([_physical(), *(limit for text in _texts("memory.max", "memory", "memory.limit_in_bytes")
-                               if (limit := _number(text)))])  # fmt: skip
+    """Bytes of memory: of the machine, or the least that a control group or `ulimit -v` leaves; infinite if unknown."""
+    groups = (_number(text) for text in _texts("memory.max", "memory", "memory.limit_in_bytes"))
+    return min([_physical(), address_space(), *filter(None, groups)])
+
+
+def address_space() -> float:
+    """Bytes that this process may map (`ulimit -v`); infinite where nothing limits it."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return math.inf
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return math.inf if limit == resource.RLIM_INFINITY else float(limit)
 
 
 def cpus() -> int:

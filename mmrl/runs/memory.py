@@ -20,6 +20,8 @@ WARM_UP = 8
 """Untrained trajectories that set the scale of the observations before the first epoch."""
 GRADED = (20, 80)
 """Fewest and most trajectories of a simulated grade, which every epoch pays for; between them a fifth of its own."""
+MUCH = 2e9
+"""Bytes from which a training says how much memory it needs."""
 ROW = 164
 """Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
 PLAYED = 100
@@ -47,12 +49,16 @@ class Demand:
         """Bytes in all."""
         return self.process + sum(self.parts.values())
 
+    @property
+    def remedy(self) -> str:
+        """The settings that most of it comes from."""
+        return max(self.parts, key=lambda remedy: self.parts[remedy])
+
     def beyond(self, available: float) -> str:
         """Why so many bytes do not suffice, with the settings to change; empty where they do."""
         if self.memory <= available:
             return ""
-        remedy = max(self.parts, key=lambda remedy: self.parts[remedy])
-        return f"about {size(self.memory)} of memory is needed, there is {size(available)}: {remedy}"
+        return f"about {size(self.memory)} of memory is needed, there is {size(available)}: {self.remedy}"
 
 
 def graded(trajectories: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 from collections.abc import Iterable
+from datetime import date, time
 from typing import Any
 
 
@@ -14,6 +15,8 @@ class ConfigError(ValueError):
 
 def brief(value: Any, most: int = 60) -> str:
     """A value as a message shows it: in one line, not thousands of digits of it, and a list however it is kept."""
+    if isinstance(value, date | time):  # as TOML has them
+        return value.isoformat()
     try:
         text = repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:  # Python writes no integer of more than 4300 digits

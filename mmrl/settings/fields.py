@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
@@ -136,7 +137,9 @@ def unknown_key(key: str, market: str = "") -> str:
     if key in GROUPS:
         first = next(spec for spec in fields() if spec.group == key)
         return f"unknown key '{key}': it is a group: give its settings by name, such as {first.option_name}"
-    remedy = elsewhere(key, "name") or suggestion(key, _names()) or ": `mmrl train --help-all` lists them"
+    own = _names().get(key.rpartition(".")[2])
+    moved = f": it is {own.key}" if own and own.key != key else ""
+    remedy = elsewhere(key, "name") or moved or suggestion(key, _names()) or ": `mmrl train --help-all` lists them"
     return f"unknown key '{key}'{remedy}"
 
 
@@ -288,7 +291,10 @@ def number(text: str, kind: str = "float") -> Any:
     """A number from text, an int or a float as `kind` says; ValueError also on what only Python takes: 1_000, ١٢."""
     if not text.isascii() or "_" in text:
         raise ValueError(f"{text!r} is no number")
-    return int(text) if kind == "int" else float(text)
+    value = int(text) if kind == "int" else float(text)
+    if math.isinf(value) and "inf" not in text.lower():  # 1e999, which is shown as it was written
+        raise ValueError(f"{text!r} is beyond the largest number")
+    return value
 
 
 def parse_text(spec: FieldSpec, text: str) -> Any:

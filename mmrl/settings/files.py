@@ -34,7 +34,7 @@ def read_text(path: str | Path, name: str) -> tuple[str, str]:
 def expanded(path: str, name: str) -> str:
     """A path that somebody typed, with `~` and variables replaced; raises ConfigError where they stand for nothing."""
     found = os.path.expandvars(os.path.expanduser(path))
-    unknown = re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", found)
+    unknown = re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}?", found)
     if unknown and unknown.group() in path:
         what = "no user" if unknown.group().startswith("~") else "no variable"
         raise ConfigError(f"{name} = {brief(path)} is not allowed: there is {what} {unknown.group()}")

@@ -26,6 +26,13 @@ SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 """Of the units of time that a market can have."""
 
 
+def check_price(key: str, price: float) -> None:
+    """Raise ConfigError where a setting has a price that LOBSTER has no number for."""
+    if price * PER_CURRENCY >= NO_LEVEL:
+        highest = (NO_LEVEL - 1) / PER_CURRENCY
+        raise ConfigError(f"{key} = {price:g} has no LOBSTER files: their prices are at most {highest:,.0f}: lower it")
+
+
 class LobsterFiles:
     """The two files of a tape, which appear together when all is written; until then there are none.
 

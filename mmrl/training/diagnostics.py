@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mmrl.markets.contract import Axis, spec_of
 from mmrl.rollout.trajectories import Trajectories
@@ -26,6 +27,16 @@ CENTRES = {"distance": "delta_centre", "size": "size_centre"}
 """Settings that say what an action of 0 asks for, by the kind of axis."""
 EXPLAINED, EPOCHS = 0.01, 20
 """An explained variance below this for so many epochs is none: poor ones, of noisy markets, are about 0.05."""
+
+
+NEGATIVE = "negative prices"
+"""Among what was said: that prices have fallen below zero."""
+
+
+def least(prices: npt.NDArray[np.float64]) -> float:
+    """The lowest price, without those that are none; infinite where there is none."""
+    lowest = float(np.fmin.reduce(prices, initial=np.inf))
+    return float(prices[np.isfinite(prices)].min(initial=np.inf)) if lowest == -np.inf else lowest
 
 
 class Diagnostics:

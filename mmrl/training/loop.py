@@ -16,7 +16,7 @@ from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
 from mmrl.training.compiling import compiling
-from mmrl.training.diagnostics import RECORDED, Diagnostics
+from mmrl.training.diagnostics import NEGATIVE, RECORDED, Diagnostics, least
 from mmrl.training.failures import is_out_of_memory, reason, require_whole
 from mmrl.training.ranks import ranks
 from mmrl.training.resume import event_of, settings_in_use, told
@@ -56,7 +56,6 @@ class TrainingProcess:
         self.folder, self.view, self.interruption = folder, view, interruption
         self.best: Grade | None = None
         self.best_epoch = 0
-        self.negative = False  # prices below zero, and said so
         self.fallen = False  # below the best grade, and said so
         self.target = config.training.ne
         self.grader = Grader(config)
@@ -179,11 +178,15 @@ class TrainingProcess:
         recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
 
     def _tell_negative(self, epoch: Any) -> None:
-        """Say once that prices have fallen below zero, which the law of a random walk allows."""
-        mid = epoch.batch.mid
-        if not self.negative and len(mid) and mid.min() < 0:
-            self.negative = True
-            self.view.note(f"epoch {epoch.number}: the mid price fell below zero, to {mid.min():.4g}")
+        """Say once a run that prices have fallen below zero, which the law of a random walk allows."""
+        if NEGATIVE in self.diagnostics.said:
+            return
+        for what, prices in (("mid price", epoch.batch.mid), ("best bid", epoch.batch.bid)):
+            lowest = least(prices)
+            if lowest < 0:
+                self.diagnostics.said.add(NEGATIVE)
+                self.view.note(f"epoch {epoch.number}: the {what} fell below zero, to {lowest:.4g}")
+                return
 
     def _warn(self, epoch: Any, record: dict[str, Any]) -> None:
         """Say at once, and record, what keeps the run from learning."""

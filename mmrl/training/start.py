@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmrl.runs.config_file import LIVE_EDIT
-from mmrl.runs.memory import require
+from mmrl.runs.memory import MUCH, demand, require, size
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import shown, values_of
 from mmrl.settings.market_file import MarketFile
@@ -70,6 +70,9 @@ def train(
 
         settle = SETTLE if ranks() > 1 else 0.0
         with Interruption(on_first, before_exit, settle).installed() as interruption, view:
+            needed = demand(config)
+            if needed.memory > MUCH:
+                view.note(f"about {size(needed.memory)} of memory is needed: to need less, {needed.remedy}")
             if resumed:
                 view.note(f"resuming {lock.folder.name}{_edits(config_file.read_config(lock.folder), load)}")
                 if listing.describe(lock.folder).epoch >= config.training.ne:

@@ -122,3 +122,19 @@ def test_a_market_whose_optimum_is_zero_is_trained_and_resumed(tmp_path: Path) -
     _, run = trained(tmp_path, load=str(run), ne=3, **more)
     assert len(rows(run)) == 3 and not any("optimality" in row for row in rows(run))
     assert all(math.isfinite(row["grade"]) for row in rows(run))
+
+
+def test_prices_below_zero_are_said_once_in_the_life_of_a_run(tmp_path: Path) -> None:
+    game: dict[str, Any] = {"market.name": "avellaneda-stoikov", "market.midprice": 0.01, "market.sigma": 0.0}
+    first, _ = trained(tmp_path, **game)
+    said = [note for note in first.notes if "below zero" in note]
+    assert len(said) == 1 and said[0].startswith("epoch 1: the best bid fell below zero, to -")
+    later, _ = trained(tmp_path, load=str(tmp_path / "run"), ne=3, **game)
+    assert not any("below zero" in note for note in later.notes)
+
+
+def test_much_memory_is_said_before_the_first_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("of memory is needed" in note for note in trained(tmp_path)[0].notes)
+    monkeypatch.setattr("mmrl.training.start.MUCH", 1.0)
+    [note] = [note for note in trained(tmp_path / "much")[0].notes if "of memory is needed" in note]
+    assert note.startswith("about ") and ": to need less, " in note

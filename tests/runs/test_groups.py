@@ -18,7 +18,7 @@ from mmrl.settings.sources import replaced
 
 
 @pytest.mark.parametrize(
-    ("text", "seeds"), [("0-4", (0, 1, 2, 3, 4)), ("0,3,7", (0, 3, 7)), ("5", (5,)), ("7, 1-2,2", (1, 2, 7))]
+    ("text", "seeds"), [("0-4", (0, 1, 2, 3, 4)), ("0,3,7", (0, 3, 7)), ("5", (5,)), ("7, 1-2", (1, 2, 7))]
 )
 def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
     assert group_plan.seeds_of(text) == seeds
@@ -30,6 +30,7 @@ def test_seeds(text: str, seeds: tuple[int, ...]) -> None:
         ("", "such as 0-4"), ("a", "such as 0-4"), ("1-", "such as 0-4"), ("-1", "such as 0-4"), ("1,,2", "0-4"),
         ("٣", "such as 0-4"), ("4-1", "write 1-4"), ("0-1000", "at most 1000"), (f"{2**63}", "2^63"),
         ("0-9999999999999", "at most 1000"), ("0-600,601-1200", "at most 1000"),
+        ("0,0", "0 is given twice"), ("7,1-3,2-9", "2 is given twice"),
     ],
 )  # fmt: skip
 def test_what_names_no_seeds(text: str, words: str) -> None:

@@ -57,3 +57,10 @@ def test_without_a_readable_limit_the_machine_counts(group: Path, own: str) -> N
     (group / "own").write_text(own)
     write(group, memory__max="5", memory__limit_in_bytes="5", cpu__max="1 100000")  # outside of the tree
     assert (machine.memory(), machine.cpus()) == (64e9, 16)
+
+
+def test_a_limit_of_the_address_space_counts(group: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    for limit, found in ((3_000_000_000, 3e9), (resource.RLIM_INFINITY, 64e9)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, resource.RLIM_INFINITY))
+        assert machine.memory() == found

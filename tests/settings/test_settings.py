@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,8 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(market: st
         ({"intensity": (1.0, 2.0)}, "a list of 6 finite numbers"),
         ({"size_grid": ()}, "a list of 1 to 256 whole numbers"),
         ({"learning_rat": 1}, "unknown key 'learning_rat'"),
+        ({"run.lr": 0.1}, "unknown key 'run.lr': it is training.lr"),
+        ({"lr": datetime.date(1979, 5, 27)}, "training.lr = 1979-05-27 is not allowed"),
         ({"lambda": 1}, "unknown key 'lambda': use lambd"),
         ({"td": True, "noadv": True}, "drop --td or --noadv"),
         ({"immediate": "none", "final": "none"}, "nothing to learn"),

@@ -254,6 +254,10 @@ def test_law_of_the_queue_at_distance_one(background: tuple[np.ndarray, np.ndarr
         ("--market order-flow --events 0 -o t", "--events = '0' is not allowed"),
         ("--market order-flow --events 5 --levels 0 -o t", "--levels = '0' is not allowed"),
         ("--market order-flow --events 5", "'--output' / '-o'"),
+        (
+            "--market order-flow --events 5 -o t --set midprice=1e9 --set tick=1e6",
+            "prices are at most 1,000,000: lower it",
+        ),
         ("--market order-flow --events 5 -o no/t", "there is no folder no"),
         ("--market order-flow --events 5 -o t --agent nix", "unknown agent 'nix'"),
         ("--market order-flow --events 5 -o t --agent naive --run r", "drop one of them"),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MOST_ORDERS = 100_000
 """Orders that may be expected to rest on one side."""
+MOST_BETWEEN, MOST_EARLY = 1e7, 1e9
+"""Orders that may be expected between two decisions, and before the first: seconds, and minutes, of simulation."""
 MOST_UNDER_WAY = 16
 """Decisions that may be under way at once."""
 
@@ -18,7 +20,7 @@ MOST_UNDER_WAY = 16
 def fault(s: Settings, categorical: bool) -> str | None:
     """The first thing that is wrong with the settings, or None."""
     return next(
-        (line for check in (_tables, _growth, _sizes, _hawkes, _depletion, _maker) for line in check(s)), None
+        (line for check in (_tables, _growth, _pace, _sizes, _hawkes, _depletion, _maker) for line in check(s)), None
     ) or next(_actions(s, categorical), None)
 
 
@@ -75,6 +77,24 @@ def _growth(s: Settings) -> Iterator[str]:
             f"market.cancel_rates ends in {slowest:g}: about {arriving / slowest:.3g} orders would rest on a side, "
             f"at most {MOST_ORDERS} may; raise it"
         )
+
+
+def _pace(s: Settings) -> Iterator[str]:
+    """More events than anybody can wait for, between two decisions or before the first."""
+    columns = s.columns
+    limit = sum(max(s.limit_rates[i * columns : (i + 1) * columns]) for i in range(s.fitted)) + sum(s.far_rates)
+    market = max(s.market_rates) if s.market_law == "table" else math.exp(min(s.market_intensity[0], 700.0))
+    rate, name = 2 * (limit + market), "limit_rates" if limit > market else "market_rates"
+    name = "market_intensity" if name == "market_rates" and s.market_law != "table" else name
+    spans = [("warm_up", s.warm_up, MOST_EARLY)]
+    if s.decide_by == "time":
+        spans.append(("decision_interval", s.decision_interval, MOST_BETWEEN))
+    for span, time, most in spans:
+        if rate * time > most:
+            yield (
+                f"market.{name}: about {rate * time:.3g} orders would come in market.{span} = {time:g}, at most "
+                f"{most:,.0f} may: lower one of them"
+            )
 
 
 def _sizes(s: Settings) -> Iterator[str]:

@@ -21,6 +21,12 @@ REDRAW = {"depletion": "redraw", "levels": 1, "limit_rates": (1.0,), "cancel_rat
 CATEGORICAL = {"policy.kind": "categorical"}
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"limit_rates": (1.0, -1.0), "cancel_rates": (1.0, 1.0)}, "limit_rates has a rate -1"),
+    ({"market_rates": (1e300,)}, "market.market_rates: about 2e+301 orders would come in market.warm_up = 10, at most"),
+    (
+        {"market_rates": (1e300,), "warm_up": 0.0},
+        "orders would come in market.decision_interval = 0.2, at most 10,000,000",
+    ),
+    ({"market_law": "spread-queue", "market_intensity": (900.0, 0.0, 0.0, 0.0, 0.0, 0.0)}, "market.market_intensity: "),
     ({"limit_rates": (1.0, 0.0), "cancel_rates": (1.0, 1.0)}, "must be finite numbers > 0"),
     ({"market_rates": (float("inf"),)}, "market_rates"),
     ({"limit_rates": (1.0,)}, "limit_rates has 1 numbers, market.cancel_rates 5"),
