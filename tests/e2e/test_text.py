@@ -149,13 +149,13 @@ SPEC = 'objective = "value"\n[settings]\nmarket = "avellaneda-stoikov"\n[search]
         ("evaluate --market avellaneda-stoikov --agent symmetric --quotes --json", ["MMRL_SIGMA"]),
         ("evaluate --market avellaneda-stoikov --set sigma=1 --agent symmetric --quotes --json", []),
         ("simulate --market order-flow --events 1 -o missing/tape", ["MMRL_SIGMA"]),
-        ("sweep spec.toml --results file/below", ["MMRL_NT", "MMRL_SIGMA"]),
+        ("sweep spec.toml --results file/below", ["MMRL_NT", "MMRL_SIGMA", "MMRL_LR"]),
     ],
 )
 def test_where_variables_do_nothing_it_is_said(
     line: str, unused: list[str], here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """MMRL_LR would change no evaluation, and the sweep searches it."""
+    """MMRL_LR would change no evaluation; a sweep searches its own values of it."""
     (here / "spec.toml").write_text(SPEC)
     (here / "file").touch()  # no folder can be made below: the sweep ends there
     for variable, value in (("MMRL_SIGMA", "7"), ("MMRL_LR", "0.5"), ("MMRL_NT", "8")):
