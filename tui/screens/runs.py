@@ -19,6 +19,7 @@ from mmrl.plots.text import printable
 from mmrl.runs import groups as grouping
 from mmrl.runs.goals import SPEC, spec_of_sweep, sweep_of
 from mmrl.runs.listing import RunInfo
+from mmrl.runs.status import WAITING
 
 from .. import groups
 from ..messages import PollRuns
@@ -184,7 +185,9 @@ class RunsScreen(RunActions):
         active = [e for e in entries if e.active]
         speed = sum(e.info.steps_per_second or 0 for e in active if e.info.state == "running")
         left = f"mmrl  {self.session.runs.results}/ {len(entries) - good} · good-results/ {good}"
-        right = f"{len(active)} training" + (f" · {compact(speed, 3)} steps/s" if speed else "")
+        right = f"{sum(e.info.state != WAITING for e in active)} training" + (
+            f" · {compact(speed, 3)} steps/s" if speed else ""
+        )
         arrow = "▴" if settings.reverse else "▾"
         order = f"{count} shown · sort: {settings.sort} {arrow} · state: {self.state_filter}"
         room = max(self.size.width - 2, 20)
@@ -316,7 +319,7 @@ class RunsScreen(RunActions):
         self._point()
 
     def action_quit(self) -> None:
-        training = sum(entry.active for entry in self.session.runs.entries.values())
+        training = sum(e.active and e.info.state != WAITING for e in self.session.runs.entries.values())
         detail = f"{training} in training: that goes on without it." if training else ""
         self.app.push_screen(Confirm("Quit mmrl?", detail, "Quit"), lambda yes: self.app.exit() if yes else None)
 
