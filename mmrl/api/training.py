@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.policy import Policy
 from mmrl.settings.errors import ConfigError, note
-from mmrl.settings.model import Config
+from mmrl.settings.model import Config, require_config
 
 if TYPE_CHECKING:
     from mmrl.runs.lock import RunLock
@@ -55,9 +55,8 @@ def train(config: Config | None = None, *, results: str | os.PathLike[str] | Non
     ConfigError before anything is created, also where the folder cannot be written, `mmrl.learn.update.Diverged` where
     numbers become useless.
     """
-    wanted: Any = Config() if config is None else config
-    if not isinstance(wanted, Config):
-        raise ConfigError(f"train takes a Config, not {wanted!r}: mmrl.Config.of(preset, nb=100, ...) makes one")
+    wanted = Config() if config is None else config
+    require_config(wanted, "train")
     return _in_memory(wanted) if results is None else _in_folder(wanted, os.fspath(results))
 
 

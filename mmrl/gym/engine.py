@@ -32,8 +32,8 @@ from mmrl.rollout.law import law_of, memory_of, size_of
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.streams import stream_seed
 from mmrl.runs.machine import memory
-from mmrl.settings.errors import ConfigError, note
-from mmrl.settings.model import Config
+from mmrl.settings.errors import ConfigError, brief, note
+from mmrl.settings.model import Config, require_config
 
 UNITS = ("scaled", "policy", "market", "choices")
 REACH = 3.0
@@ -46,8 +46,10 @@ class Engine:
     """N copies of a config's market. The arrays that `outcome` and `observation` hold are overwritten by each call."""
 
     def __init__(self, config: Config, count: int, units: str = "scaled", autoreset: int = NEXT_STEP) -> None:
-        if count < 1:
-            raise ConfigError(f"num_envs = {count} is not allowed: it must be a whole number >= 1")
+        require_config(config, "an environment")
+        if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
+            raise ConfigError(f"num_envs = {brief(count)} is not allowed: it must be a whole number >= 1")
+        count = int(count)
         if units not in UNITS:
             raise ConfigError(f"action_units = {units!r} is not allowed: it must be one of {', '.join(UNITS)}")
         self.config, self.spec, self.count = config, spec_of(config), count
@@ -68,12 +70,15 @@ class Engine:
             over=np.ones(count, np.bool_),
             seed=np.zeros(count, np.int64),
             number=np.zeros(count, np.int64),
-            stride=np.ones(1, np.int64),
+            stride=np.ones(count, np.int64),
         )
         self.outcome = _room(count, observed)
         self._quote = np.zeros((count, axes))
         self._all_step = np.full(count, STEP, np.int64)
-        self._begun = False
+        self.begun = np.zeros(count, np.bool_)
+        """Which copies have begun a trajectory."""
+        self._fresh = np.ones(count, np.bool_)  # which have begun none since their trajectories were chosen
+        self.closed = False
         self._width = (count, axes)
         self._choices = np.array([len(axis.grid) for axis in self.spec.axes])
         threads = min(thread_count(config.run.threads), count // LEAST_SHARE)
@@ -95,39 +100,44 @@ class Engine:
         """What the makers see now [N, obs], in the units of the spec's columns."""
         return self.copies.raw
 
-    def seed(self, seed: int | Sequence[int]) -> None:
+    def seed(self, seed: int | Sequence[int], which: npt.NDArray[np.bool_] | None = None) -> None:
         """Choose the trajectories: of a number s copy i plays those of (s, i), (s, i + N), ...; of a list of numbers
         those of (s_i, 0), (s_i, 1), ... They are `rollout(config, quoter, stream_seed(s, "market"), 0)`'s.
+
+        Of `which` copies only, the others go on with theirs.
         """
         alone = isinstance(seed, int | np.integer)
         seeds = [int(seed)] * self.count if alone else [int(each) for each in seed]  # type: ignore[union-attr,arg-type]
         if len(seeds) != self.count or min(seeds) < 0:
             raise ValueError(f"a seed is a number >= 0, or {self.count} of them, not {seed}")
+        chosen = slice(None) if which is None else which
         drawn = {each: stream_seed(each, "market") for each in set(seeds)}
-        self.copies.seed[:] = [drawn[each] for each in seeds]
-        self.copies.stride[0] = self.count if alone else 1
-        self.copies.number[:] = np.arange(self.count) if alone else 0
-        self._begun = False
+        self.copies.seed[chosen] = np.array([drawn[each] for each in seeds], np.int64)[chosen]
+        self.copies.stride[chosen] = self.count if alone else 1
+        self.copies.number[chosen] = np.arange(self.count)[chosen] if alone else 0
+        self._fresh[chosen] = True
 
     def reset(self, which: npt.NDArray[np.bool_] | None = None) -> Outcome:
         """Begin the next trajectory of all copies, or of `which`; after `seed` the first one."""
         told = np.full(self.count, RESET, np.int64)
         if which is not None:
             told[~which] = IDLE
-        if self._begun:
-            self.copies.number[told == RESET] += self.copies.stride[0]
-        self._begun = True
+        begins = told == RESET
+        again = begins & ~self._fresh
+        self.copies.number[again] += self.copies.stride[again]
+        self._fresh &= ~begins
+        self.begun |= begins
         return self._call(self._quote, told)
 
     def step(self, action: npt.NDArray[Any]) -> Outcome:
         """Let all copies act [N, A] and go on by a step."""
-        if action.shape != self._width:
-            raise ValueError(f"actions must be an array {list(self._width)}, not {list(action.shape)}")
-        given = np.ascontiguousarray(action, np.float64)
-        if not np.isfinite(given).all():
-            raise ValueError("actions must be finite numbers")
-        if self.meaning.units == CHOICES and not (given.min() >= 0 and (given < self._choices).all()):
-            raise ValueError(f"actions must be places 0 <= place < {self._choices.tolist()} in the grids of the axes")
+        given = numbers(action, self._width)
+        if self.meaning.units == CHOICES and not (
+            given.min() >= 0 and (given < self._choices).all() and (given == np.floor(given)).all()
+        ):
+            raise ValueError(
+                f"actions must be whole numbers, places 0 <= place < {self._choices.tolist()} in the grids of the axes"
+            )
         return self._call(given, self._all_step)
 
     def _call(self, action: npt.NDArray[np.float64], told: npt.NDArray[np.int64]) -> Outcome:
@@ -141,8 +151,25 @@ class Engine:
 
     def close(self) -> None:
         """End the threads."""
+        self.closed = True
         if self._pool is not None:
             self._pool.shutdown()
+
+
+def numbers(action: Any, shape: tuple[int, ...] | None) -> npt.NDArray[np.float64]:
+    """An action as float64 of this shape; ValueError unless it holds finite numbers."""
+    try:
+        given = np.asarray(action)
+    except ValueError:  # lists of unequal lengths
+        raise ValueError(f"actions must be an array {list(shape or ())}, not {brief(action)}") from None
+    if given.shape != shape:
+        raise ValueError(f"actions must be an array {list(shape or ())}, not {list(given.shape)}")
+    if given.dtype.kind not in "iuf":
+        raise ValueError(f"actions must be real numbers, not {given.dtype}")
+    given = np.ascontiguousarray(given, np.float64)
+    if not np.isfinite(given).all():
+        raise ValueError("actions must be finite numbers")
+    return given
 
 
 def _meaning(config: Config, units: str) -> Meaning:

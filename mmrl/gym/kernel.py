@@ -43,7 +43,7 @@ class Copies(NamedTuple):
     over: np.ndarray  # bool [N], ended and not begun anew
     seed: np.ndarray  # int64 [N]
     number: np.ndarray  # int64 [N], of the trajectory
-    stride: np.ndarray  # int64 [1], to the next trajectory of a copy
+    stride: np.ndarray  # int64 [N], to the next trajectory of a copy
 
 
 class Meaning(NamedTuple):
@@ -100,7 +100,7 @@ def move(p, parts, x, terms, orders, out, first, last):
         out.terminated[i] = out.truncated[i] = False
         if doing == STEP and terms.autoreset == NEXT_STEP and x.over[i]:
             doing = RESET
-            x.number[i] += x.stride[0]
+            x.number[i] += x.stride[i]
         while doing != IDLE:
             stepped = doing == STEP
             ending = GOES_ON
@@ -148,7 +148,7 @@ def move(p, parts, x, terms, orders, out, first, last):
                         out.last_raw[i] = raw
                         out.last_wealth[i], out.last_inventory[i] = after.value, after.inventory
                         out.last_mid[i] = after.mid
-                        x.number[i] += x.stride[0]
+                        x.number[i] += x.stride[i]
                         doing = RESET
             out.wealth[i], out.inventory[i], out.mid[i] = after.value, after.inventory, after.mid
 

@@ -18,5 +18,5 @@ def register() -> None:
                 gymnasium_name(market),
                 entry_point=f"{ENVS}:MarketEnv",
                 vector_entry_point=f"{ENVS}:MarketVectorEnv",
-                kwargs={"market": market},
+                kwargs={"market_name": market},
             )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
+from mmrl.gym.checks import require_begun, require_open
 from mmrl.gym.engine import Engine
 from mmrl.gym.kernel import SAME_STEP
 from mmrl.gym.spaces import action_space, observation_space
@@ -29,6 +30,7 @@ class MarketVecEnv(VecEnv):
 
     def reset(self) -> Any:
         """The first observations [N, obs] of the next episodes."""
+        require_open(self.engine)
         if self._seeds[0] is not None:
             self.engine.seed(int(self._seeds[0]))
             self._reset_seeds()
@@ -41,6 +43,7 @@ class MarketVecEnv(VecEnv):
 
     def step_wait(self) -> Any:
         """Play a step; what has ended begins anew in it."""
+        require_begun(self.engine)
         out = self.engine.step(self.action)
         ended = out.terminated | out.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]

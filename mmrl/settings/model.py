@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, SerializeAsAny
 
 from mmrl.settings.declare import Group
-from mmrl.settings.errors import ConfigError
+from mmrl.settings.errors import ConfigError, brief
 from mmrl.settings.groups import REST, Policy, Reward, Run, Training
 from mmrl.settings.market import MarketSettings
 from mmrl.settings.registry import default_market, settings_class
@@ -57,6 +57,12 @@ class Config(Group):
         """Risk aversion of the mean-variance and entropic utilities: the market's own, or else the reward's."""
         stated = self.market.aversion
         return self.reward.risk_aversion if stated is None else stated
+
+
+def require_config(given: Any, who: str) -> None:
+    """Raise ConfigError unless it is a Config, as `who` takes it."""
+    if not isinstance(given, Config):
+        raise ConfigError(f"{who} takes a Config, not {brief(given)}: mmrl.Config.of(preset, nt=100, ...) makes one")
 
 
 def _contradiction(config: Config) -> str | None:

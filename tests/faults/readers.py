@@ -36,7 +36,6 @@ def watch(folder: Path, reader: str) -> int:
 def list_reader(folder: Path) -> Callable[[], tuple[int, str]]:
     """`mmrl runs list --json`."""
     from mmrl.commands.runs_table import as_row
-
     from mmrl.runs.listing import find_runs
 
     def look() -> tuple[int, str]:
