@@ -8,14 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
-from mmrl.api.makers import Maker, counted, entrant, named, own_config
-from mmrl.commands.evaluate import playing_field, report
+from mmrl.api.makers import Maker, counted, entrant, field_of, folder_of, named, no_market, own_config, sampled
+from mmrl.commands.evaluate import report
 from mmrl.evaluate.compare import Entrant, compare
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
+from mmrl.runs.listing import RunNotFound
 from mmrl.runs.memory import require_trajectory
 from mmrl.settings.errors import ConfigError, note
-from mmrl.settings.model import Config
+from mmrl.settings.keywords import from_python
+from mmrl.settings.model import Config, require_config
 from mmrl.training.compiling import compile_first
 
 
@@ -59,6 +61,7 @@ class Comparison(Sequence[dict[str, Any]]):
         return pandas.DataFrame(list(self)).set_index("agent")
 
 
+@from_python(RunNotFound)
 def evaluate(
     *makers: Maker,
     config: Config | None = None,
@@ -69,20 +72,25 @@ def evaluate(
 ) -> Comparison:
     """Play agents, runs and policies in one market on the same random numbers.
 
-    `makers` are names of agents or runs, folders of runs, runs of `mmrl.runs()`, or policies; none: the market's usual
-    agents. Those of one name are numbered. The market and
-    the objective are those of `config`, or else those of the runs, which must be alike. `stochastic` samples the
-    actions of runs, False plays their means, None what is worth more. Money in currency, intervals of 95 %. Raises
-    ConfigError.
+    `makers` are names of agents or runs, folders of runs, runs of `mmrl.runs()`, policies, or files of
+    `mmrl export --numpy`; none: the market's usual agents. Those of one name are numbered. The market and the objective
+    are those of `config`, or else those of the runs, which must be alike; agents and files alone need a `config`.
+    `stochastic` samples the actions of runs, False plays their means, None what is worth more. Money in currency,
+    intervals of 95 %. Raises ConfigError, and RunNotFound for a run that is not there.
     """
-    root = os.fspath(results)
+    root = folder_of(results)
     counted(trajectories, seed)
+    sampled(stochastic)
+    if config is not None:
+        require_config(config, "evaluate")
     asked = [named(maker) for maker in makers]
     owns = [("config", config)] if config is not None else []
     if config is None:
         found = [(maker, own_config(maker, root)) for maker in asked]
         owns = [(str(maker), own) for maker, own in found if own is not None]
-    field = playing_field([own for _, own in owns], [name for name, _ in owns], None, [])
+    if not owns:
+        raise no_market(asked[0] if asked else "the usual agents")
+    field = field_of([own for _, own in owns], [name for name, _ in owns])
     require_trajectory(field)
     compile_first(field, note)
     entrants = [entrant(maker, field, root, stochastic) for maker in asked or spec_of(field).usual_agents]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mmrl.api.makers import folder_of
 from mmrl.markets.contract import Spec, usual_spec
 from mmrl.runs.listing import RunInfo, find_runs
 from mmrl.settings import registry
@@ -11,7 +12,7 @@ from mmrl.settings import registry
 
 def runs(results: str | os.PathLike[str] = "results") -> list[RunInfo]:
     """The runs of a folder by name, with state, epoch, market, value and optimality; empty where there is no folder."""
-    return find_runs(os.fspath(results))
+    return find_runs(folder_of(results))
 
 
 def markets() -> dict[str, Spec]:

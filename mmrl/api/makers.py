@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmrl.agents import AGENTS, is_file
+from mmrl.commands.evaluate import playing_field
 from mmrl.evaluate.compare import Entrant, named_agent, refuse_other_market, run_agent
 from mmrl.markets.contract import spec_of
 from mmrl.policy.policy import Policy
+from mmrl.policy.reading import is_exported, load
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.config_file import read_config
 from mmrl.runs.find import anywhere
-from mmrl.runs.listing import RunInfo
-from mmrl.settings.errors import ConfigError
+from mmrl.runs.listing import RunInfo, RunNotFound
+from mmrl.settings.errors import ConfigError, brief, suggestion
 from mmrl.settings.fields import fields, value_of
+from mmrl.settings.files import path_of
+from mmrl.settings.keywords import with_keywords
 from mmrl.settings.model import Config
 
 Named = str | Policy
@@ -29,21 +34,47 @@ Maker = Named | os.PathLike[str] | RunInfo
 def named(maker: Maker) -> Named:
     """A maker by its name or folder, or a policy as it is. Raises ConfigError for what is no maker."""
     given: Any = maker
-    if isinstance(given, str | Policy):
+    if isinstance(given, Policy):
         return given
     if isinstance(given, RunInfo):
         return given.folder
-    if isinstance(given, os.PathLike):
-        return str(os.fspath(given))
-    raise ConfigError(f"{given!r} is no maker: name an agent or a run, or pass a policy or a run of mmrl.runs()")
+    if isinstance(given, str | os.PathLike) and isinstance(os.fspath(given), str):
+        path = str(os.fspath(given))
+        return load(path) if is_exported(path) else path
+    raise ConfigError(f"{brief(given)} is no maker: name an agent or a run, or pass a policy or a run of mmrl.runs()")
+
+
+def folder_of(results: Any) -> str:
+    """The path of a folder of runs, which need not be there; ConfigError for what is none."""
+    path = path_of(results, "results")
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise ConfigError(f"results = {brief(path)} is no folder: name the one that contains the run folders")
+    return path
+
+
+def field_of(own: Sequence[Config], names: Sequence[str]) -> Config:
+    """The market and objective in which makers with these settings play, which must be alike."""
+    remedies = ("pass config=, the market for all", "here config= says the market")
+    return playing_field(own, names, None, [], remedies)
+
+
+def no_market(who: object) -> ConfigError:
+    """The error where neither a run nor a config says the market."""
+    return ConfigError(f"in which market shall {who} trade? pass config=mmrl.Config.of(...)")
 
 
 def counted(trajectories: int, seed: int) -> None:
     """Raise ConfigError unless these are numbers of trajectories and of a seed."""
-    numbers: tuple[Any, Any] = (trajectories, seed)
-    whole = all(isinstance(n, int | np.integer) and not isinstance(n, bool) for n in numbers)
-    if not whole or trajectories < 1 or seed < 0:
-        raise ConfigError(f"trajectories = {trajectories} and seed = {seed}: at least 1 trajectory, and a seed >= 0")
+    given: tuple[tuple[str, Any, int], ...] = (("trajectories", trajectories, 1), ("seed", seed, 0))
+    for name, number, least in given:
+        if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < least:
+            raise ConfigError(f"{name} = {brief(number)} is not allowed: it must be a whole number >= {least}")
+
+
+def sampled(stochastic: Any) -> None:
+    """Raise ConfigError unless it says whether actions are sampled."""
+    if stochastic is not None and not isinstance(stochastic, bool | np.bool_):
+        raise ConfigError(f"stochastic = {brief(stochastic)} is not allowed: it must be True, False or None")
 
 
 def is_agent(maker: Named) -> bool:
@@ -66,12 +97,16 @@ def entrant(maker: Named, config: Config, results: str, stochastic: bool | None)
         return named_agent(maker, config)
     folder = _folder(maker, results)
     own = read_config(folder).config
-    refuse_other_market(folder, own, config)
+    refuse_other_market(folder, own, config, "leave config out")
     return run_agent(folder, own, config, stochastic)
 
 
 def _folder(run: str, results: str) -> Path:
-    return Path(anywhere(run, results).folder)
+    try:
+        return Path(anywhere(run, results).folder)
+    except RunNotFound as error:
+        close = "" if os.sep in run else suggestion(run, AGENTS)
+        raise RunNotFound(with_keywords(str(error)) + (f"; nor is it an agent{close}" if close else "")) from None
 
 
 def _policy(policy: Policy, config: Config) -> Entrant:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from mmrl.policy.frozen import Frozen
 from mmrl.policy.policy import Policy
-from mmrl.settings.errors import ConfigError, note
+from mmrl.settings.errors import ConfigError, brief, note
+from mmrl.settings.files import path_of
+from mmrl.settings.keywords import from_python
 from mmrl.settings.model import Config, require_config
 
 if TYPE_CHECKING:
@@ -57,7 +59,12 @@ def train(config: Config | None = None, *, results: str | os.PathLike[str] | Non
     """
     wanted = Config() if config is None else config
     require_config(wanted, "train")
-    return _in_memory(wanted) if results is None else _in_folder(wanted, os.fspath(results))
+    if results is not None:
+        return _in_folder(wanted, path_of(results, "results"))
+    chosen = wanted.run.results
+    if chosen != type(wanted.run)().results:
+        note(f"results = {brief(chosen)} of the settings keeps no run: train(config, results=...) does")
+    return _in_memory(wanted)
 
 
 def _in_memory(config: Config) -> Iterator[Epoch]:
@@ -67,8 +74,9 @@ def _in_memory(config: Config) -> Iterator[Epoch]:
     from mmrl.training.compiling import compile_first
     from mmrl.training.start import check_engine
 
-    require(config)
-    check_engine(config)
+    with from_python():
+        require(config)
+        check_engine(config)
     compile_first(config, note)
     trainer, grader = Trainer(config), Grader(config)
     for epoch in trainer.run(config.training.ne):
@@ -141,8 +149,9 @@ def _in_folder(config: Config, results: str) -> Iterator[Epoch]:
     from mmrl.training.start import check_engine
 
     config = replaced(config, {"run.results": results})
-    require(config)
-    check_engine(config)
+    with from_python():
+        require(config)
+        check_engine(config)
     lock, config = _locked(config)
     with lock:
         cancelled, interruption, ended = threading.Event(), Interruption(), threading.Event()
@@ -186,10 +195,11 @@ def _locked(config: Config) -> tuple[RunLock, Config]:
     from mmrl.runs.lock import RunLock
 
     try:
-        folder = store.matching(config)
-        if folder is None:
-            return store.begin(config, {}), config
-        return RunLock(folder).take(), config_file.kept_edits(config_file.read_config(folder), config)
+        with from_python():
+            folder = store.matching(config)
+            if folder is None:
+                return store.begin(config, {}), config
+            return RunLock(folder).take(), config_file.kept_edits(config_file.read_config(folder), config)
     except OSError as error:
         raise ConfigError(refused(error)) from None
 

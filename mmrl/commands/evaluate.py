@@ -123,11 +123,16 @@ def _origin(folder: Path) -> str:
 
 
 def playing_field(
-    own: Sequence[Config], names: Sequence[str], market: str | None, assignments: Sequence[str]
+    own: Sequence[Config],
+    names: Sequence[str],
+    market: str | None,
+    assignments: Sequence[str],
+    remedies: tuple[str, str] = ("name one with --market", "here --set changes the market"),
 ) -> Config:
     """The market and objective of the comparison: that of the runs, or the one that is asked for.
 
-    --market starts from the preset of that name (default settings if there is none); --set changes it.
+    --market starts from the preset of that name (default settings if there is none); --set changes it. `remedies` say
+    how to choose one market for runs of several, and how to change it.
     """
     changes = set_values(assignments)
     alien = next((key for key in changes if key.split(".")[0] not in ("market", "reward")), None)
@@ -143,9 +148,7 @@ def playing_field(
     if market is None and own:
         unlike = [name for name, config in zip(names, own, strict=True) if _law(config) != _law(own[0])]
         if unlike and not changes:
-            raise ConfigError(
-                f"runs {names[0]} and {unlike[0]} were trained on different markets: name one with --market"
-            )
+            raise ConfigError(f"runs {names[0]} and {unlike[0]} were trained on different markets: {remedies[0]}")
         base = own[0]
     else:
         base, _ = resolve(
@@ -158,7 +161,7 @@ def playing_field(
         changes = current(changes, str(changes.get(NAME, base.market.name)))
         base = replaced(base, changes)
         refuse_without_effect(base, dict.fromkeys(changes, "flag"))
-    why = "variables are for mmrl train: here --set changes the market"
+    why = f"variables are for mmrl train: {remedies[1]}"
     note_unused(os.environ, base, changes, why, ("market", "reward"))
     return _without(base, "start")
 

@@ -27,6 +27,8 @@ CHECKED = 10_000
 """Observations on which a file is compared with the run's own quotes."""
 TOLERANCE = 1e-5
 """Largest difference that may be, as a share of the largest quote of its axis: float32 sums, in any order."""
+OF_SUFFIX = {SUFFIX: "numpy", ".onnx": "onnx", ".pt": "torchscript", ".pth": "torchscript"}
+"""The format of which a name tells by its ending."""
 Quotes = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float64]]
 
 
@@ -51,6 +53,9 @@ def export(run: str, targets: dict[str, str | None], epoch: str, force: bool, re
     found, path = FORMATS[name], Path(file)
     if found.name == "numpy" and path.suffix != SUFFIX:
         raise ConfigError(f"--numpy {file}: the name must end with {SUFFIX}, by which mmrl.load knows it")
+    other = OF_SUFFIX.get(path.suffix, name)
+    if other != name:
+        raise ConfigError(f"--{name} {file}: {path.suffix} is the ending of --{other}: use that, or another ending")
     check_output(f"--{name}", file, force)
     folder = Path(anywhere(run, results).folder)
     frozen = frozen_of(folder, epoch)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import secrets
 import shlex
 import socket
@@ -13,6 +15,8 @@ from mmrl.runs.processes import python
 from mmrl.settings.errors import ConfigError
 
 HOST = "127.0.0.1"
+POLICY = "default-src 'self' data: blob: 'unsafe-inline' 'wasm-unsafe-eval'"
+"""What a page may load: of this server alone, and what stands in the page."""
 
 
 def serve(run: str, results: str, port: int) -> None:
@@ -29,7 +33,18 @@ def serve(run: str, results: str, port: int) -> None:
     token = secrets.token_urlsafe(24)
 
     class Hidden(Server):
-        """All pages stand below the token; what is asked without it is not found."""
+        """All pages stand below the token; what is asked without it is not found. They ask nobody else for anything."""
+
+        def initialize_logging(self) -> None:
+            super().initialize_logging()
+            logging.getLogger("aiohttp.access").disabled = True  # its lines hold the token
+
+        async def handle_index(self, request: Any) -> Any:
+            page = await super().handle_index(request)
+            page.text = re.sub(r"<link\b[^>]*https?://(?!127\.0\.0\.1)[^>]*>", "", page.text)  # a font of another site
+            page.headers["Content-Security-Policy"] = f"{POLICY}; connect-src 'self' ws://{HOST}:{self.port}"
+            page.headers["Referrer-Policy"] = "no-referrer"
+            return page
 
         async def _make_app(self) -> Any:
             outer = web.Application()

@@ -57,12 +57,12 @@ def named_agent(name: str, config: Config) -> Entrant:
     return Entrant(name, own, quoter, distances(quoter, own), fill_curve=curve)
 
 
-def refuse_other_market(folder: Path, own: Config, config: Config) -> None:
+def refuse_other_market(folder: Path, own: Config, config: Config, remedy: str = "leave --market out") -> None:
     """Raise ConfigError for a run that was trained on another market than that of `config`."""
     if own.market.name != config.market.name:
         raise ConfigError(
             f"run {folder.name} was trained on '{own.market.name}' and cannot quote on '{config.market.name}': "
-            "their observations differ; leave --market out"
+            f"their observations differ; {remedy}"
         )
 
 

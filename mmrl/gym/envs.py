@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from mmrl.gym.kernel import DISABLED, NEXT_STEP, SAME_STEP
 from mmrl.gym.spaces import action_space, observation_space
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME
+from mmrl.settings.market_about import gymnasium_name
 from mmrl.settings.model import Config
 from mmrl.settings.sources import presets
 
@@ -40,7 +42,11 @@ def config_of(market: str, preset: str | None, action_units: str, settings: dict
     own = {**({} if chosen else {NAME: market}), **settings}
     if action_units == "choices":
         own[KIND] = "categorical"  # whose settings are the grids
-    found = Config.of(chosen, **own)
+    try:
+        found = Config.of(chosen, **own)
+    except ConfigError as error:  # which does not know that the market has a name of its own here
+        named = re.sub(r"use market='([\w-]+)'", lambda use: f"make {gymnasium_name(use[1])}", str(error))
+        raise ConfigError(named) from None
     if found.market.name != market:
         raise ConfigError(f"preset = {preset!r} is of market {found.market.name}, not of {market}: choose another one")
     return found

@@ -11,15 +11,49 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.policy.frozen import CLIP, Frozen
-from mmrl.settings.errors import suggestion
+from mmrl.settings.errors import brief, suggestion
 
 ROLES = ("inventory", "time left")
+LEFT = "time_left"
+LARGEST = float(np.finfo(np.float32).max)
+SHARE = "it must be a share of the horizon, 0 to 1 (1 at the start)"
+SLACK = 1e-6
+"""Of a share that was computed in floating point."""
 _LOW, _HIGH = np.float32(-CLIP), np.float32(CLIP)
 
 
 def identifier(name: str) -> str:
     """The name of a column or an axis as Python writes it: `bid distance` is `bid_distance`."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def _number(name: str, value: Any, share: bool) -> float:
+    """A number of an observation; ValueError unless it is one, finite in 32 bits, and a share where it must be."""
+    try:
+        found = math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        found = math.nan
+    if not -LARGEST <= found <= LARGEST:  # nor NaN
+        raise ValueError(f"{name} = {brief(value)}: an observation must be finite numbers of at most {LARGEST:.3g}")
+    if share and not _is_share(found):
+        raise ValueError(f"{name} = {brief(value)} is not allowed: {SHARE}")
+    return found
+
+
+def _is_share(number: float) -> bool:
+    return -SLACK <= number <= 1 + SLACK
+
+
+def _array(given: Any) -> npt.NDArray[np.float32] | None:
+    """A copy as 32-bit numbers; None for what is no array of real numbers."""
+    try:
+        found = np.asarray(given)
+    except ValueError:  # lists of unequal lengths
+        return None
+    if found.dtype.kind not in "iufb":
+        return None
+    with np.errstate(over="ignore"):  # infinite, which is refused
+        return found.astype(np.float32)
 
 
 class Quotes(Mapping[str, float]):
@@ -115,9 +149,8 @@ class Policy:
         raw = self._mean.copy() if observation is None else self._vector(observation)
         held, left = 0.0, 1.0
         for name, value in seen.items():
-            if not math.isfinite(value):
-                raise ValueError(f"{name} = {value}: an observation must be finite numbers")
             place = self._places.get(name)
+            value = _number(name, value, name == LEFT or (place is not None and place == self._left))
             if place is not None:
                 raw[place] = value
             elif name == "inventory" and self._skewed:
@@ -151,18 +184,34 @@ class Policy:
 
     def _vector(self, observation: Any) -> npt.NDArray[np.float32]:
         """A copy of an observation that was given as a vector."""
-        raw = np.array(observation, np.float32)
-        if raw.shape != self._mean.shape:
-            raise ValueError(f"an observation has {len(self.columns)} numbers ({', '.join(self.columns)}), not {raw}")
+        raw = _array(observation)
+        if raw is None or raw.shape != self._mean.shape:
+            raise ValueError(
+                f"an observation has {len(self.columns)} numbers ({', '.join(self.columns)}), not "
+                f"{brief(observation)}: give these, or some by name, as in quote(inventory=3)"
+            )
         if not np.isfinite(raw).all():
-            raise ValueError(f"an observation must be finite numbers, not {raw.tolist()}")
+            raise ValueError(f"an observation must be finite numbers, not {brief(observation)}")
+        if self._left is not None and not _is_share(float(raw[self._left])):
+            raise ValueError(f"{self.columns[self._left]} = {raw[self._left]:.6g} is not allowed: {SHARE}")
         return raw
 
     def quotes(self, observations: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """The quotes [rows, A] of many observations [rows, obs] at once. Raises ValueError unless they are finite."""
-        if not np.isfinite(observations).all():
+        rows = _array(observations)
+        if rows is None or rows.ndim != 2 or rows.shape[1] != len(self.columns):
+            raise ValueError(
+                f"observations are an array [rows, {len(self.columns)}] of numbers ({', '.join(self.columns)}), "
+                f"not {brief(observations) if rows is None else list(rows.shape)}"
+            )
+        if not np.isfinite(rows).all():
             raise ValueError("observations must be finite numbers")
-        return self.frozen.quotes(observations)
+        if self._left is not None:
+            left = rows[:, self._left]
+            wrong = (left < -SLACK) | (left > 1 + SLACK)
+            if wrong.any():
+                raise ValueError(f"{self.columns[self._left]} = {left[wrong][0]:.6g} is not allowed: {SHARE}")
+        return self.frozen.quotes(rows)
 
     def _unknown(self, name: str) -> str:
         known = list(self._places)

@@ -21,6 +21,8 @@ def brief(value: Any, most: int = 60) -> str:
         text = repr(list(value) if isinstance(value, tuple) else value)
     except ValueError:  # Python writes no integer of more than 4300 digits
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else "a value that cannot be written"
+    if "\n" in text:  # of an array
+        text = " ".join(text.split())
     return text if len(text) <= most else f"{text[:most]}..."
 
 

@@ -31,6 +31,14 @@ def read_text(path: str | Path, name: str) -> tuple[str, str]:
     return path, text
 
 
+def path_of(given: Any, name: str) -> str:
+    """A path that Python code gave as the keyword `name`; raises ConfigError for what is none."""
+    path = os.fspath(given) if isinstance(given, str | os.PathLike) else given
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise ConfigError(f"{name} = {brief(given)} is not allowed: it must be a path, as text or pathlib.Path")
+    return path
+
+
 def expanded(path: str, name: str) -> str:
     """A path that somebody typed, with `~` and variables replaced; raises ConfigError where they stand for nothing."""
     found = os.path.expandvars(os.path.expanduser(path))

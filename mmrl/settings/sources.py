@@ -24,7 +24,7 @@ from mmrl.settings.fields import (
     values_of,
     without_effect,
 )
-from mmrl.settings.files import expanded, parsed, read_text
+from mmrl.settings.files import expanded, parsed, path_of, read_text
 from mmrl.settings.groups import REST
 from mmrl.settings.market_file import ERRORS, SOURCE, MarketFile, market_file
 from mmrl.settings.model import GROUPS, Config
@@ -106,13 +106,21 @@ def resolve(
 
 def given(preset: str | None, file: str | None, settings: Mapping[str, Any]) -> Config:
     """The config of a preset, a file and values by the names of settings, as Python code gives them."""
-    return resolve(_plain(settings), file, preset)[0]
+    from mmrl.settings.keywords import from_python
+
+    if file is not None:
+        path_of(file, "file")
+    with from_python():
+        return resolve(_plain(settings), file, preset)[0]
 
 
 def changed(config: Config, settings: Mapping[str, Any]) -> Config:
     """A config with other values by the names of settings, as Python code gives them."""
-    found = replaced(config, _plain(settings))
-    refuse_without_effect(found, {field(key).key: "flag" for key in settings})
+    from mmrl.settings.keywords import from_python
+
+    with from_python():
+        found = replaced(config, _plain(settings))
+        refuse_without_effect(found, {field(key).key: "flag" for key in settings})
     return found
 
 

@@ -140,7 +140,7 @@ UNTYPED: Any = mmrl
     [
         (lambda: UNTYPED.train("avellaneda-stoikov"), "train takes a Config, not 'avellaneda-stoikov'"),
         (lambda: UNTYPED.evaluate(3), "3 is no maker"),
-        (lambda: UNTYPED.simulate(GAME, trajectories="x", results=GOOD), "trajectories = x"),
+        (lambda: UNTYPED.simulate(GAME, trajectories="x", results=GOOD), "trajectories = 'x'"),
         (lambda: UNTYPED.evaluate(GAME, seed=1.5, results=GOOD), "seed = 1.5"),
         (lambda: UNTYPED.load(GAME, GOOD).quote(time_left=math.inf), "time_left = inf"),
         (lambda: UNTYPED.load(GAME, GOOD).quote([math.nan, 0.0]), "an observation must be finite numbers"),
@@ -215,7 +215,7 @@ def test_what_cannot_be_is_refused_in_one_line() -> None:
         mmrl.simulate("symmetric")
     with pytest.raises(ConfigError, match="was trained on 'book'"):
         mmrl.evaluate(mmrl.load("quickstart", GOOD), config=config)
-    with pytest.raises(ConfigError, match="at least 1 trajectory"):
+    with pytest.raises(ConfigError, match="trajectories = 0 is not allowed: it must be a whole number >= 1"):
         mmrl.evaluate(GAME, trajectories=0, results=GOOD)
     with pytest.raises(ConfigError, match="different markets"):
         mmrl.evaluate(GAME, "quickstart", results=GOOD)

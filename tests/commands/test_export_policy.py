@@ -14,6 +14,7 @@ import cli
 import mmrl
 from mmrl.commands import export_policy as export
 from mmrl.policy.frozen import Frozen
+from mmrl.settings.errors import ConfigError
 
 GOOD = Path(__file__).resolve().parents[2] / "good-results"
 RUNS = sorted(path.name for path in GOOD.iterdir())
@@ -146,3 +147,15 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, "onnx", None)
     code, _, err = said(capsys, GAME, "--onnx", str(tmp_path / "a.onnx"))
     assert code == 2 and "pip install onnx" in err and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "other"),
+    [("onnx", "a.npz", "numpy"), ("torchscript", "a.npz", "numpy"), ("onnx", "a.pt", "torchscript"),
+     ("torchscript", "a.onnx", "onnx")],
+)  # fmt: skip
+def test_an_ending_of_another_format_is_refused(option: str, name: str, other: str, tmp_path: Path) -> None:
+    file = str(tmp_path / name)
+    with pytest.raises(ConfigError, match=f"is the ending of --{other}: use that, or another ending"):
+        export.export(GAME, {option: file}, "best", False, str(GOOD), False)
+    assert not list(tmp_path.iterdir())

@@ -126,6 +126,7 @@ def test_resets_of_some_with_seeds_are_those_of_single_environments() -> None:
         ({"policy": "categorical"}, "choose action_units='choices'"),
         ({"discount": 0.9}, "discount = 0.9 has no effect"),
         ({"sgma": 1}, "did you mean"),
+        ({"book_size": 5}, "only book has it: drop it, or make mmrl/Book-v0"),
     ],
 )
 def test_keywords_that_do_nothing_are_refused(given: dict[str, Any], said: str) -> None:

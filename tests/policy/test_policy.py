@@ -53,6 +53,8 @@ def test_many_quotes_are_single_quotes(run: str) -> None:
     rng = np.random.default_rng(0)
     f = policy.frozen
     rows = (f.mean + 3 * f.std * rng.standard_normal((50, f.mean.size))).astype(np.float32)
+    if (left := f.column_of("time left")) is not None:
+        rows[:, left] = rng.random(len(rows))
     single = [policy.quote(row).values_ for row in rows]
     np.testing.assert_allclose(single, policy.quotes(rows), rtol=2e-6, atol=2e-6)
 
@@ -73,7 +75,7 @@ def test_a_skew_that_fades_and_a_grid_by_hand() -> None:
     chosen = replace(axis, grid=(0.1, 0.7), grid_skew=-1.0, whole=True, low=0.0)
     two = np.array([[1.0, -1.0]], np.float32)
     c = replace(f, kind="categorical", axes=(chosen,), layers=((two, np.zeros(2, np.float32)),), skip=0 * two)
-    assert Policy(c).quote(x=9, inventory=-2, time_left=1e9)["bid distance"] == 2.0  # rint(0.1 + 2)
+    assert Policy(c).quote(x=9, inventory=-2, time_left=1)["bid distance"] == 2.0  # rint(0.1 + 2)
     assert Policy(c).quote(x=-9, inventory=0, time_left=1)["bid distance"] == 1.0  # rint(0.7)
     assert Policy(c).quote(x=-9, inventory=50, time_left=1)["bid distance"] == 0.0  # the market takes no less
     assert Policy(c).quotes(np.array([[9.0], [-9.0]])).tolist() == [[0.0], [1.0]]

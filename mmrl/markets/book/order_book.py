@@ -242,7 +242,12 @@ class LimitOrderBook:
         if self.low > self.high:
             raise ValueError(f"low = {low} is above high = {high}")
         self.cash, self.inventory = 0, 0
-        self._ladder = np.empty((high - low + 1, 4), np.int64)
+        try:
+            self._ladder = np.empty((self.high - self.low + 1, 4), np.int64)
+        except (MemoryError, ValueError):  # a size that numpy has no room, or no number, for
+            raise ValueError(
+                f"low = {low} to high = {high} are more prices than memory can hold: bring them closer"
+            ) from None
         self._lots = np.empty((1024, 3), np.int64)
         self._meta = np.empty(META, np.int64)
         clear(self._ladder, self._lots, self._meta, _one_of("priority", priority, {"time": TIME, "size": SIZE}))
@@ -266,6 +271,9 @@ class LimitOrderBook:
     def cancel(self, side: str, shares: int, limit: int) -> int:
         """Withdraw up to `shares` of the maker's own on "bid" or "ask", best first; returns how many."""
         code = _one_of("side", side, {"bid": BID, "ask": ASK})
+        shares, limit = index(shares), index(limit)
+        if shares < 1:
+            raise ValueError(f"shares = {shares} is not allowed: at least one share can be withdrawn")
         return int(cancel(self._ladder, self._lots, self._meta, code, shares, limit - self.low))
 
     def best(self, side: str) -> tuple[int, int] | None:
@@ -294,6 +302,8 @@ class LimitOrderBook:
     def lots(self, price: int) -> list[tuple[int, str]]:
         """Lots at a price, first to be filled first, as (shares, owner)."""
         found: list[tuple[int, str]] = []
+        if not self.low <= index(price) <= self.high:
+            raise ValueError(f"price = {price} is not allowed: it must be in [{self.low}, {self.high}]")
         lot = self._ladder[price - self.low, HEAD]
         while lot >= 0:
             found.append((int(self._lots[lot, SHARES]), ("others", "maker")[self._lots[lot, OWNER]]))
@@ -317,6 +327,9 @@ class LimitOrderBook:
         return int(taken)
 
     def _market(self, side: int, shares: int, limit: int) -> int:
+        shares, limit = index(shares), index(limit)
+        if shares < 1:
+            raise ValueError(f"shares = {shares} is not allowed: a market order needs at least one share")
         taken, own, _, own_cash, _ = take(self._ladder, self._lots, self._meta, side, shares, limit - self.low)
         self._book_fill(own, own_cash, 1 if side == ASK else -1)
         return int(taken)
