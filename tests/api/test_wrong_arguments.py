@@ -90,7 +90,11 @@ def test_only_the_wrong_number_is_named() -> None:
 
 
 def test_a_misspelt_agent_is_guessed() -> None:
-    said(lambda: mmrl.evaluate("symmetri", config=config()), "lists them; nor is it an agent: did you mean 'symmetric'?", kind=RunNotFound)
+    said(
+        lambda: mmrl.evaluate("symmetri", config=config()),
+        "lists them; nor is it an agent: did you mean 'symmetric'?",
+        kind=RunNotFound,
+    )
     said(lambda: mmrl.evaluate("zzzz", config=config()), "mmrl.runs('results') lists them", kind=RunNotFound)
 
 
@@ -126,7 +130,10 @@ def test_orders_are_of_at_least_one_share() -> None:
     book.bid(2, 3)
     for call in (lambda: book.sell(-3), lambda: book.buy(0), lambda: book.cancel("bid", 0, 1)):
         said(call, "is not allowed: ", "at least one share")
-    said(lambda: mmrl.LimitOrderBook(1, 10**15), "low = 1 to high = 1000000000000000 are more prices than memory can hold")
+    said(
+        lambda: mmrl.LimitOrderBook(1, 10**15),
+        "low = 1 to high = 1000000000000000 are more prices than memory can hold",
+    )
     said(lambda: book.lots(0), "price = 0 is not allowed: it must be in [1, 5]")
     said(lambda: book.sell(1.5), kind=TypeError)  # type: ignore[arg-type]
     assert book.best("bid") == (3, 2)

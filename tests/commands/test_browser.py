@@ -84,3 +84,24 @@ def test_charts_move_while_a_run_trains(page: Any, tmp_path: Path) -> None:
     finally:
         codes = [ended(process) for process in (training, server) if process is not None and process.poll() is None]
     assert codes == [0]
+
+
+@pytest.mark.nightly
+def test_the_page_asks_this_machine_alone(page: Any) -> None:
+    """And it shows the terminal under the policy that forbids it to ask others."""
+    asked: list[str] = []
+    faults: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    server = started("tui", "avellaneda-stoikov-ppo", "--serve", "--results", str(ROOT / "good-results"))
+    try:
+        assert server.stderr is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", server.stderr.readline())
+        assert address is not None
+        page.goto(address[0], wait_until="domcontentloaded")
+        page.wait_for_selector("body.-first-byte", timeout=1000 * MOST)
+        page.wait_for_timeout(2000)
+    finally:
+        ended(server)
+    assert len(asked) >= 3 and [url for url in asked if not url.startswith((address[0], "data:", "blob:"))] == []
+    assert [text for text in faults if "Content Security Policy" in text] == []

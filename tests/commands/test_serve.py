@@ -47,12 +47,14 @@ def status(url: str) -> int:
     raise AssertionError(f"{url} never answered")
 
 
-def test_only_who_knows_the_address_sees_it() -> None:
+def test_only_who_knows_the_address_sees_it(tmp_path: Path) -> None:
+    """And neither does the page ask other sites for anything, nor does the terminal show the address once more."""
     pytest.importorskip("textual_serve", reason="textual-serve is not installed: pip install '.[serve]'")
     aiohttp: Any = pytest.importorskip("aiohttp")
+    printed = (tmp_path / "printed").open("w+")
     server = subprocess.Popen(
         [sys.executable, "-m", "mmrl", "tui", "avellaneda-stoikov-ppo", "--serve", "--results", str(GOOD)],
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=ROOT,
+        stderr=subprocess.PIPE, stdout=printed, text=True, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     try:
@@ -62,6 +64,15 @@ def test_only_who_knows_the_address_sees_it() -> None:
         assert found, line
         root = f"http://127.0.0.1:{found[1]}"
         assert status(found[0]) == 200
+        with urllib.request.urlopen(found[0], timeout=20) as answer:
+            page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+        asked = [
+            url
+            for url in re.findall(r"(?:\w+:)?//[^\"'\s)]+", page)
+            if not url.startswith((root, root.replace("http", "ws"), "http://www.w3.org/"))
+        ]
+        assert asked == [] and "textual.js" in page
+        assert policy.startswith("default-src 'self'") and "http" not in policy
         assert status(found[0] + "static/js/textual.js") == 200
         for wrong in ("/", "/ws", "/static/js/textual.js", f"/{found[2][:-1]}x/", f"/{found[2][:-1]}x/ws"):
             assert status(root + wrong) == 404, wrong
@@ -72,8 +83,12 @@ def test_only_who_knows_the_address_sees_it() -> None:
         server.send_signal(signal.SIGINT)
         code = server.wait(20)
         assert server.stderr is not None
+        rest = server.stderr.read()
         server.stderr.close()
-    assert code == 0
+        printed.seek(0)
+        told = printed.read() + rest
+        printed.close()
+    assert code == 0 and found[2] not in told and "GET /" not in told
 
 
 def drawn(aiohttp: Any, url: str) -> bytes:
