@@ -52,6 +52,8 @@ def _array(given: Any) -> npt.NDArray[np.float32] | None:
         return None
     if found.dtype.kind not in "iufb":
         return None
+    if found.dtype == np.float32:
+        return found.copy()
     with np.errstate(over="ignore"):  # infinite, which is refused
         return found.astype(np.float32)
 
