@@ -5,7 +5,7 @@ python examples/stable_baselines.py [STEPS]
 
 The quotes start without the market's usual skew by the inventory (`skew="none"`), with which untrained quotes are
 nearly optimal already: so there is something to learn. Expect some 53 % of the optimum before the training, and more
-than 95 % after the 250 000 steps of the default, which take a minute or two. Ours reaches 99.99 %.
+than 95 % after the 250 000 steps of the default, which take some minutes. Ours reaches 99.99 %.
 """
 
 import sys
