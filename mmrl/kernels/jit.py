@@ -69,6 +69,23 @@ def keep_by_version() -> None:
     cache.kept_in = folder
 
 
+BLAS = "scipy.linalg.cython_blas"
+
+
+def load_without_blas() -> None:
+    """Load what numba needs to read a kernel, but for SciPy's BLAS, which it looks for at once and we never call: that
+    takes longer than all else, and does not return where memory is short. Kernels that do call it load it then."""
+    if BLAS in sys.modules or find_spec("scipy") is None:
+        return
+    sys.modules[BLAS] = None  # type: ignore[assignment]  # as if it were missing
+    try:
+        from numba.np import arraymath
+    finally:
+        del sys.modules[BLAS]
+    arraymath._HAVE_BLAS = True
+
+
+load_without_blas()
 keep_by_version()  # before anything is decorated
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     warnings.filterwarnings("ignore", "overflow encountered in scalar", RuntimeWarning)  # random numbers wrap around
