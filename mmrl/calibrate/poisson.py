@@ -39,6 +39,7 @@ def log_likelihood(rates: Floats, counts: Floats, seconds: Floats) -> Floats:
     return np.asarray(counts * np.log(rates) - rates * seconds)
 
 
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")  # then it does not converge, which is said
 def regress(design: Floats, counts: Floats, seconds: Floats) -> Regression:
     """Maximise the likelihood of events [n] in intervals [n] over the coefficients of the columns [n, p].
 
@@ -63,8 +64,7 @@ def regress(design: Floats, counts: Floats, seconds: Floats) -> Regression:
         size = 1.0
         while True:
             tried = b + size * step
-            with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-                reached = float(log_likelihood(np.exp(x @ tried), counts, seconds).sum())
+            reached = float(log_likelihood(np.exp(x @ tried), counts, seconds).sum())
             if reached >= value - 1e-9 * abs(value) or size < 1e-6:
                 break
             size /= 2

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mmrl.agents import learned
+from mmrl.commands.surroundings import check_room
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import say
 from mmrl.policy.frozen import Frozen
@@ -50,6 +51,7 @@ def export(run: str, targets: dict[str, str | None], epoch: str, force: bool, re
         named = " and ".join(f"--{name}" for name in given)
         raise ConfigError(f"{named}: one file at a time" if given else _choose(targets))
     ((name, file),) = given.items()
+    check_room("export of a policy")
     found, path = FORMATS[name], Path(file)
     if found.name == "numpy" and path.suffix != SUFFIX:
         raise ConfigError(f"--numpy {file}: the name must end with {SUFFIX}, by which mmrl.load knows it")

@@ -42,6 +42,9 @@ def steer(run: str, results: str, action: str, as_json: bool) -> None:
 def change(run: str, pairs: Sequence[str], results: str, as_json: bool) -> None:
     """Ask the process that trains a run, or each of those of a group, for other values of what can change meanwhile."""
     infos = _named(run, results)
+    if groups.is_sweep(infos):
+        what = "the trials of a sweep" if infos[0].group == run else f"a trial of the sweep {infos[0].group}"
+        raise ConfigError(f"{run}: {what} must train with what its spec says: write another spec, under another name")
     names = {key: name for name, key in control.LIVE.items()}
     values = {}
     for key, value in current(set_values(pairs), infos[0].market).items():

@@ -21,10 +21,11 @@ OF_NUMBA = {"NUMBA_NUM_THREADS": 1, "NUMBA_DISABLE_JIT": 0, "NUMBA_BOUNDSCHECK":
 """Variables of numba that people set, with the least value."""
 ROOM = {
     **dict.fromkeys(("train", "sweep", "evaluate", "replay", "bench"), 1.2e9),
-    **dict.fromkeys(("quote", "export"), 1e9),
+    **dict.fromkeys(("quote", "export of a policy"), 1e9),
     **dict.fromkeys(("simulate", "calibrate"), 0.6e9),
+    **dict.fromkeys(("plot", "export", "tui", "show", "doctor", "markets", "agents", "config"), 0.2e9),
 }
-"""Bytes of address space that numba, and torch for all but the last two, take before they work, as measured."""
+"""Bytes of address space that libraries take before a command works, as measured: torch, numba, at least numpy."""
 STREAMS = (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY))
 
 

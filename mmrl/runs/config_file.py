@@ -12,7 +12,7 @@ from mmrl.runs.atomic import BrokenRun, durable_write, read_plain
 from mmrl.runs.listing import CONFIG, LARGEST_CONFIG, USUAL_CONFIG
 from mmrl.runs.seal import is_torn, seal
 from mmrl.settings.errors import ConfigError
-from mmrl.settings.fields import values_of
+from mmrl.settings.fields import shown, values_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, dump_toml, load_toml, replaced
 
@@ -38,9 +38,20 @@ def _settings(data: bytes, path: str) -> StoredConfig:
 
 def kept_edits(stored: StoredConfig, config: Config) -> Config:
     """Settings with the values that a run was given while it trained, by `mmrl runs change` or the terminal UI."""
-    edited = {key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT)}
     values = values_of(stored.config)
-    return replaced(config, {key: values[key] for key in edited & values.keys()})
+    return replaced(config, {key: values[key] for key in edited(stored)})
+
+
+def edited(stored: StoredConfig) -> list[str]:
+    """Keys of the settings that a run was given while it trained."""
+    values = values_of(stored.config)
+    return [key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT) and key in values]
+
+
+def edits(stored: StoredConfig) -> str:
+    """The settings that a run was given while it trained, in words; empty where there are none."""
+    values = values_of(stored.config)
+    return ", ".join(f"{key} = {shown(values[key])}" for key in edited(stored))
 
 
 def read_config(folder: Path) -> StoredConfig:

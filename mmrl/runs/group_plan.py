@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrl.runs import store
-from mmrl.runs.config_file import kept_edits, read_config
+from mmrl.runs.config_file import LIVE_EDIT, edited, edits, kept_edits, read_config
 from mmrl.runs.listing import RunInfo, find_runs
 from mmrl.runs.lock import RunBusy
 from mmrl.runs.names import RULE, BadRunName, generated_name, namesake, valid_name
@@ -63,6 +63,10 @@ class Plan:
     runs: list[Planned]
     done: list[RunInfo]
     """Runs that have nothing left to train."""
+    kept: str = ""
+    """What the group was given while it trained, in words: new runs of it are given it too."""
+    edited: tuple[str, ...] = ()
+    """The keys of these settings."""
 
 
 def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
@@ -92,7 +96,8 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
         if len(done) < len(seeds):
             left = [seed for seed in seeds if seed not in {info.seed for info in done}]
             runs = [_planned(group, seed, there.get(seed)) for seed in left]
-            return Plan(group, replaced(config, {"run.threads": stored.config.run.threads}), runs, done)
+            config = replaced(kept_edits(stored, config), {"run.threads": stored.config.run.threads})
+            return Plan(group, config, runs, done, edits(stored), tuple(edited(stored)))
         if name:
             raise ConfigError(f"the group {name} has trained all of these seeds: name others, or another --name")
     group = name or _free(root, generated_name(config), seeds)
@@ -110,7 +115,8 @@ def begin(plan: Plan, origins: Mapping[str, str], fitted: MarketFile | None) -> 
         folder = run.folder
         if folder is None:
             own = replaced(plan.config, {"run.seed": run.seed, "run.name": run.name})
-            folder = begin_member(own, origins, plan.group, fitted)
+            given = {**origins, **dict.fromkeys(plan.edited, f"{LIVE_EDIT} of the group")}
+            folder = begin_member(own, given, plan.group, fitted)
         found.append(Planned(run.seed, run.name, folder))
     return found
 

@@ -16,7 +16,7 @@ from mmrl.runs.atomic import BrokenRun, open_plain, read_plain
 from mmrl.runs.lock import is_locked
 from mmrl.runs.names import BadRunName, run_folder, valid_name
 from mmrl.runs.seal import is_sealed
-from mmrl.runs.status import STATES, read_status
+from mmrl.runs.status import STATES, UNFINISHED, read_status
 from mmrl.statistics.intervals import recorded_half
 
 CONFIG, METRICS = "config.toml", "metrics.jsonl"
@@ -139,7 +139,9 @@ def describe(folder: Path) -> RunInfo:
     except (ValueError, OSError):
         facts = Facts()  # listed as broken
     status, (last, graded) = read_status(folder), last_records(folder, "epoch", "optimality")
-    state = status.get("state", ("starting" if is_locked(folder) else "crashed") if facts.id else "broken")
+    state = status.get("state", "starting" if is_locked(folder) else "crashed")
+    if not facts.id and state not in UNFINISHED:
+        state = "broken"
     return RunInfo(
         name=folder.name,
         id=facts.id,

@@ -68,7 +68,7 @@ class RunLock:
     def _handed_over(self) -> int | None:
         """The descriptor of this lock that this process was started with, if it was."""
         given = os.environ.get(HANDED, "")
-        if not given.isdecimal():
+        if not (given.isascii() and given.isdecimal() and len(given) < 10):
             return None
         try:
             if os.path.samestat(os.fstat(int(given)), os.lstat(self.path)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmrl.runs.atomic import SHARED
+from mmrl.runs.goals import SPEC
 from mmrl.runs.listing import CONFIG, METRICS
 from mmrl.runs.lock import LOCK
 from mmrl.runs.manifest import CURRENT, PREVIOUS
@@ -12,8 +13,9 @@ from mmrl.runs.store import MARKET
 from mmrl.settings.errors import ConfigError
 
 OF_A_RUN = (CONFIG, MARKET, METRICS, CURRENT, PREVIOUS, SHARED, LOCK, "status.json", "log.txt")
-"""What a training and its watchers write into the folder of a run, beside its two inner folders."""
-INNER = ("checkpoints", "episodes")
+"""What a training and its watchers write into the folder of a run, beside its inner folders."""
+OF_A_SWEEP = (SPEC, "journal.log")
+INNER = ("checkpoints", "episodes", "tensorboard", "wandb")
 
 
 def check_output(option: str, place: str | Path, force: bool = True, file: Path | None = None) -> None:
@@ -30,17 +32,21 @@ def check_output(option: str, place: str | Path, force: bool = True, file: Path 
         raise ConfigError(f"{option} {place} is a folder: name a file" if path == Path(place) else _taken(option, path))
     run = run_of(path)
     if run is not None:
-        raise ConfigError(f"{option} {place} would be a file of the run {run.name}: choose another name")
+        what = "sweep" if (run / SPEC).exists() else "run"
+        raise ConfigError(f"{option} {place} would be a file of the {what} {run.name}: choose another name")
     if not force and path.exists():
         raise ConfigError(_taken(option, path))
 
 
 def run_of(path: Path) -> Path | None:
-    """The folder of the run of which a file with this path would be a part; None for any other file."""
-    folder = path.resolve().parent
+    """The folder of the run, or sweep, of which a file with this path would be a part; None for any other file."""
+    path = path.resolve()  # what a link leads to is what is written
+    folder = path.parent
     if folder.name in INNER and _is_run(folder.parent):
         return folder.parent
-    return folder if path.name in OF_A_RUN and _is_run(folder) else None
+    if (path.name in OF_A_RUN or path.name in INNER) and _is_run(folder):
+        return folder
+    return folder if path.name in OF_A_SWEEP and (folder / SPEC).exists() else None
 
 
 def _is_run(folder: Path) -> bool:

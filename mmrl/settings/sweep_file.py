@@ -107,6 +107,8 @@ def _read(name: str, text: str, table: Mapping[str, Any], results: str, place: P
     preset, file = (typed(table, key, str, "") if key in table else None for key in ("preset", "market_file"))
     # of an empty name too, which neither of them has
     fitted = fitted_preset(preset) if preset is not None else None
+    if file is not None and not file.strip():
+        raise ConfigError("market_file = '' is not allowed: name a file, or drop it")
     fitted = read_market_file(place / file, "market_file =") if file is not None else fitted
     base, origins = resolve(settings, None, preset, {}, fitted if file else None, without_effect_too=True)
     search = typed(table, "search", dict, {})
@@ -197,6 +199,9 @@ def _range(key: str, spec: FieldSpec, value: Mapping[str, Any]) -> Dimension:
             f"search.{key}: low, high and step must be {'whole ' if whole else ''}numbers, log a truth value"
         )
     low, high = numbers[:2]
+    if low != low or high != high:
+        ends = f"low = {brief(low)}, high = {brief(high)}"
+        raise ConfigError(f"search.{key}: {ends} are not allowed: {spec.key} must be {spec.allowed}")
     if not low < high:
         raise ConfigError(f"search.{key}: low = {brief(low)} must be below high = {brief(high)}")
     huge = next((n for n in numbers if not abs(n) <= MOST), None)

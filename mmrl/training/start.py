@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmrl.runs.config_file import LIVE_EDIT
+from mmrl.runs.config_file import edits
 from mmrl.runs.memory import MUCH, demand, require, size
 from mmrl.settings.errors import ConfigError
-from mmrl.settings.fields import shown, values_of
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, replaced
@@ -87,12 +86,8 @@ def train(
 
 def _edits(stored: StoredConfig, load: str | None) -> str:
     """What a run that the settings of its beginning have found keeps of what was changed while it trained."""
-    keys = [key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT)]
-    if load or not keys:
-        return ""
-    values = values_of(stored.config)
-    kept = ", ".join(f"{key} = {shown(values[key])}" for key in keys if key in values)
-    return f" with {kept} as changed while it trained: --load takes other values"
+    kept = "" if load else edits(stored)
+    return f" with {kept} as changed while it trained: --load takes other values" if kept else ""
 
 
 def check_engine(config: Config) -> None:

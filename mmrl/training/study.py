@@ -223,8 +223,9 @@ class Study:
 
     def _rests(self, trial: Any) -> bool:
         """Whether nobody trains a trial or is about to."""
-        alive = self.workers.alive(trial.user_attrs.get(WORKER, "")) and STOPPED not in trial.user_attrs
-        return not alive and not self._trained(trial.number)
+        worker = trial.user_attrs.get(WORKER, "")
+        other = worker != self.workers.name and self.workers.alive(worker) and STOPPED not in trial.user_attrs
+        return not other and not self._trained(trial.number)
 
     def _trained(self, number: int) -> bool:
         return is_locked(self.root / self.run_name(number))

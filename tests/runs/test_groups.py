@@ -126,3 +126,17 @@ def test_epochs_over_seeds_by_hand() -> None:
         {"epoch": 2, "value_mean": 7.0},
     ]
     assert over_seeds([[{"epoch": 1, "value_mean": math.nan}]]) == [{"epoch": 1}]
+
+
+def test_a_seed_that_is_added_gets_what_its_group_was_given_while_it_trained(tmp_path: Path) -> None:
+    config = replaced(Config(), {"run.results": str(tmp_path), "run.name": "g"})
+    first = group_plan.begin(group_plan.plan(config, (1,), 1), {"training.ne": "flag"}, None)[0].folder
+    assert first is not None
+    stored = config_file.read_config(first)
+    origins = {**stored.origins, "training.ne": "live edit, epoch 3"}
+    config_file.write_config(first, replaced(stored.config, {"training.ne": 7}), origins, stored.meta)
+    plan = group_plan.plan(config, (0, 1), 1)
+    assert plan.kept == "training.ne = 7"
+    for run in group_plan.begin(plan, {"training.ne": "flag"}, None):
+        assert run.folder is not None and config_file.read_config(run.folder).config.training.ne == 7
+    assert group_plan.plan(config, (0, 1), 1).kept == "training.ne = 7"  # the first run of the group is now the new one

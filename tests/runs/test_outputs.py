@@ -41,6 +41,22 @@ def test_other_files_may_lie_beside_them(run: Path) -> None:
         check_output("-o", "config.toml", force=False)
 
 
+def test_a_link_is_what_it_leads_to_and_a_sweep_keeps_its_files(run: Path) -> None:
+    Path("l.png").symlink_to("results/a/config.toml")
+    with pytest.raises(ConfigError, match="would be a file of the run a"):
+        check_output("--save", "l.png")
+    (run / "wandb").mkdir()
+    for name in ("tensorboard", "wandb/events"):
+        with pytest.raises(ConfigError, match="would be a file of the run a"):
+            check_output("--csv", f"results/a/{name}")
+    Path("results/s").mkdir()
+    check_output("--csv", "results/s/journal.log")
+    Path("results/s/sweep.toml").touch()
+    for name in ("sweep.toml", "journal.log"):
+        with pytest.raises(ConfigError, match="would be a file of the sweep s: choose another name"):
+            check_output("--csv", f"results/s/{name}")
+
+
 @pytest.mark.parametrize("place, told", [("", "must have a name"), (" ", "must have a name"), ("no/a", "no folder no")])
 def test_what_is_no_place_is_refused(run: Path, place: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):

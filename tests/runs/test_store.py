@@ -6,10 +6,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mmrl.runs import config_file, listing, store
+from mmrl.runs import config_file, listing, seal, store
 from mmrl.runs.checksum import with_checksum
 from mmrl.runs.history import History
 from mmrl.runs.lock import RunBusy, RunLock
@@ -179,3 +180,25 @@ def test_the_settings_of_its_beginning_find_a_run_that_was_changed_while_it_trai
     assert store.matching(config) == folder and store.matching(replaced(config, {"training.nb": 7})) is None
     kept = config_file.kept_edits(config_file.read_config(folder), config)
     assert (kept.training.ne, kept.training.lr, kept.run.seed) == (20, 0.01, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: bytes(len(data)),
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"seed = 0", b"seed = 1"),
+        lambda data: seal.seal(data[len(seal.NOTE) : data.rindex(b"# sha256")].replace(b"seed = 0", b"seed = true")),
+        lambda data: seal.seal(data[len(seal.NOTE) : data.rindex(b"# sha256")].replace(b"[market]", b"[[market]]")),
+        lambda data: seal.seal(b"[" * 10_000),
+    ],
+)
+def test_a_finished_run_without_sound_settings_is_listed_as_broken(change: Any, tmp_path: Path) -> None:
+    folder = store.create(config_in(tmp_path, name="a"), {})
+    write_status(folder, "finished", target=3)
+    assert listing.describe(folder).state == "finished" and listing.describe(folder).lr == 0.003
+    path = folder / "config.toml"
+    path.write_bytes(change(path.read_bytes()))
+    found = listing.describe(folder)
+    assert (found.state, found.market, found.seed) == ("broken", "", None)

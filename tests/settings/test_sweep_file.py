@@ -122,7 +122,7 @@ def test_a_minus_minimises_and_a_noisy_metric_is_averaged(tmp_path: Path) -> Non
             "[search] training.minibatches has no effect: the algorithm is reinforce",
         ),
         ('preset = "avellaneda-stoikov"', 'preset = ""', "unknown preset ''"),
-        ('preset = "avellaneda-stoikov"', 'market_file = ""', "cannot be read: Is a directory"),
+        ('preset = "avellaneda-stoikov"', 'market_file = ""', "market_file = '' is not allowed: name a file"),
         ("[search]", "[searched]", "unknown key 'searched'"),
         ("[search]", "[[search]]", "search = [{"),
         ('preset = "avellaneda-stoikov"', 'preset = "', "is not valid TOML"),

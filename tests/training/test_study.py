@@ -138,7 +138,7 @@ def test_contradicting_values_of_a_killed_worker_do_not_end_the_next(
 
     monkeypatch.setattr(studies, "begin_member", refused)
     assert claimed(second).number == 1
-    assert [(o.number, o.state) for o in second.outcomes()] == [(0, "failed"), (1, "running")]
+    assert [(o.number, o.state) for o in second.outcomes()] == [(0, "failed"), (1, "stopped")]
 
 
 KILLED = """
@@ -263,7 +263,7 @@ def test_values_that_contradict_each_other_are_a_failed_trial(worker: Open, monk
 
     monkeypatch.setattr(studies, "begin_member", sometimes)
     assert claimed(study).number == 1
-    assert [(o.number, o.state) for o in study.outcomes()] == [(0, "failed"), (1, "running")]
+    assert [(o.number, o.state) for o in study.outcomes()] == [(0, "failed"), (1, "stopped")]
 
 
 @pytest.mark.parametrize(

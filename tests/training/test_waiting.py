@@ -86,3 +86,13 @@ def test_a_lock_is_handed_over_without_a_gap(folders: list[Path]) -> None:
     heir.communicate("")
     assert not is_locked(folders[0]) and heir.returncode == 0
     others.release()
+
+
+@pytest.mark.parametrize("given", ["9" * 30, "9" * 5000, "-1", "abc", "\u0663", "1", ""])
+def test_a_lock_that_nobody_handed_over_is_taken_as_any(
+    folders: list[Path], given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MMRL_LOCK", given)
+    with RunLock(folders[0]).take():
+        assert is_locked(folders[0])
+    assert not is_locked(folders[0])
