@@ -72,7 +72,8 @@ def pickles_loaded() -> None:
 
 
 def any_state() -> None:
-    """Show whatever stands in status.json."""
+    """Show whatever stands in status.json, in messages too."""
+    import cli
     from mmrl.runs import listing
 
     class Everything:
@@ -80,6 +81,7 @@ def any_state() -> None:
             return True
 
     listing.STATES = Everything()  # type: ignore[attr-defined, assignment]
+    vars(cli)["printable"] = str
 
 
 def any_schema() -> None:
