@@ -141,14 +141,13 @@ def ids_by_the_second() -> None:
     """Tell runs apart by the time of day, coarsely."""
     import time
 
-    from mmrl.runs import config_file
-
-    write = config_file.write_config
+    from mmrl.runs import store
+    from mmrl.runs.config_file import write_config as write
 
     def dated(folder: Path, config: Any, origins: Any, meta: Any) -> None:
         write(folder, config, origins, {**meta, "id": f"{int(time.time()) // 10**6:032x}"})
 
-    config_file.write_config = dated
+    vars(store)["write_config"] = dated
 
 
 def clock_set_back() -> None:
