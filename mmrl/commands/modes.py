@@ -170,16 +170,17 @@ def given_of(ctx: typer.Context) -> dict[str, Any]:
 
 def refuse_elsewhere(ctx: typer.Context) -> None:
     """Raise ConfigError for a folder of results beside runs that are named as paths, which lie in other folders."""
-    given = given_of(ctx) if "results" in ctx.params else {}
-    root = os.path.realpath(given.get("--results") or "")
+    given = given_of(ctx)
+    if "--results" not in given:
+        return
     named = [given[name] for name in ("RUN", "RUNS", "--load", "--run") if given.get(name)]
     runs = [run for item in named for run in (item if isinstance(item, list | tuple) else [item])]
+    root = os.path.realpath(given["--results"])
     elsewhere = [run for run in runs if os.sep in run and os.path.realpath(os.path.dirname(run)) != root]
-    if "--results" in given and elsewhere and len(elsewhere) == len(runs):
+    if elsewhere and len(elsewhere) == len(runs):
         from mmrl.settings.errors import ConfigError
 
-        root = given["--results"]
-        raise ConfigError(f"--results {root} has no effect beside {elsewhere[0]}, which is a path: drop one")
+        raise ConfigError(f"--results {given['--results']} has no effect beside {elsewhere[0]}, a path: drop one")
 
 
 def _long(flags: list[str]) -> str:

@@ -60,8 +60,9 @@ def train(
     _into_log(plan)
     kind = JSON if as_json else LIVE if draws() else LINES
     board = Board(_title(plan, jobs), kind)
-    if plan.kept:
-        board.note(f"{plan.group} goes on with {plan.kept}, as changed while it trained")
+    if plan.edited:
+        kept = config_file.in_words(plan.config, plan.edited)
+        board.note(f"{plan.group} goes on with {kept}, as changed while it trained")
     for info in plan.done:
         _add(board, plan.config, info.seed or 0, Path(info.folder), info.state)
     for run in runs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -48,10 +48,10 @@ def edited(stored: StoredConfig) -> list[str]:
     return [key for key, origin in stored.origins.items() if origin.startswith(LIVE_EDIT) and key in values]
 
 
-def edits(stored: StoredConfig) -> str:
-    """The settings that a run was given while it trained, in words; empty where there are none."""
-    values = values_of(stored.config)
-    return ", ".join(f"{key} = {shown(values[key])}" for key in edited(stored))
+def in_words(config: Config, keys: Iterable[str]) -> str:
+    """Some settings by dotted key, with their values; empty where there are none."""
+    values = values_of(config)
+    return ", ".join(f"{key} = {shown(values[key])}" for key in keys)
 
 
 def read_config(folder: Path) -> StoredConfig:

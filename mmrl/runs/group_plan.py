@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmrl.runs import store
-from mmrl.runs.config_file import LIVE_EDIT, edited, edits, kept_edits, read_config
+from mmrl.runs.config_file import LIVE_EDIT, edited, kept_edits, read_config
 from mmrl.runs.listing import RunInfo, find_runs
 from mmrl.runs.lock import RunBusy
 from mmrl.runs.names import RULE, BadRunName, generated_name, namesake, valid_name
@@ -63,10 +63,8 @@ class Plan:
     runs: list[Planned]
     done: list[RunInfo]
     """Runs that have nothing left to train."""
-    kept: str = ""
-    """What the group was given while it trained, in words: new runs of it are given it too."""
     edited: tuple[str, ...] = ()
-    """The keys of these settings."""
+    """Keys of the settings that the group was given while it trained: new runs of it are given them too."""
 
 
 def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
@@ -97,7 +95,7 @@ def plan(config: Config, seeds: Sequence[int], threads: int) -> Plan:
             left = [seed for seed in seeds if seed not in {info.seed for info in done}]
             runs = [_planned(group, seed, there.get(seed)) for seed in left]
             config = replaced(kept_edits(stored, config), {"run.threads": stored.config.run.threads})
-            return Plan(group, config, runs, done, edits(stored), tuple(edited(stored)))
+            return Plan(group, config, runs, done, tuple(edited(stored)))
         if name:
             raise ConfigError(f"the group {name} has trained all of these seeds: name others, or another --name")
     group = name or _free(root, generated_name(config), seeds)

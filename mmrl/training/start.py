@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mmrl.runs.config_file import edits
+from mmrl.runs.config_file import edited, in_words
 from mmrl.runs.memory import MUCH, demand, require, size
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile
@@ -86,7 +86,7 @@ def train(
 
 def _edits(stored: StoredConfig, load: str | None) -> str:
     """What a run that the settings of its beginning have found keeps of what was changed while it trained."""
-    kept = "" if load else edits(stored)
+    kept = "" if load else in_words(stored.config, edited(stored))
     return f" with {kept} as changed while it trained: --load takes other values" if kept else ""
 
 

@@ -49,7 +49,7 @@ def test_results_beside_a_run_that_is_a_path_is_refused(
         with pytest.raises(SystemExit) as ended:
             main([*words, "--results", "other"])
         assert ended.value.code == 2
-        assert f"--results other has no effect beside {run}, which is a path: drop one" in capsys.readouterr().err
+        assert f"--results other has no effect beside {run}, a path: drop one" in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         main(["runs", "show", run, "--results", str(ROOT / "good-results")])
     assert ended.value.code == 0

@@ -136,7 +136,8 @@ def test_a_seed_that_is_added_gets_what_its_group_was_given_while_it_trained(tmp
     origins = {**stored.origins, "training.ne": "live edit, epoch 3"}
     config_file.write_config(first, replaced(stored.config, {"training.ne": 7}), origins, stored.meta)
     plan = group_plan.plan(config, (0, 1), 1)
-    assert plan.kept == "training.ne = 7"
+    assert config_file.in_words(plan.config, plan.edited) == "training.ne = 7"
     for run in group_plan.begin(plan, {"training.ne": "flag"}, None):
         assert run.folder is not None and config_file.read_config(run.folder).config.training.ne == 7
-    assert group_plan.plan(config, (0, 1), 1).kept == "training.ne = 7"  # the first run of the group is now the new one
+    again = group_plan.plan(config, (0, 1), 1)  # the first run of the group is now the new one
+    assert again.edited == ("training.ne",) and again.config.training.ne == 7
