@@ -168,7 +168,7 @@ def test_looking_at_runs_loads_neither_torch_nor_numba() -> None:
 
 
 def test_the_settings_of_its_beginning_find_a_run_that_was_changed_while_it_trained(tmp_path: Path) -> None:
-    given = {"run.results": str(tmp_path), "run.seed": 3, "training.ne": 50}
+    given = {"run.results": str(tmp_path), "run.seed": 3, "training.ne": 50, "training.lr": 0.003}
     config, origins = resolve(given)
     folder = store.create(config, origins)
     write_status(folder, "interrupted")
