@@ -135,13 +135,13 @@ def short_form(monkeypatch: pytest.MonkeyPatch) -> None:
 Script = Callable[[Any, Any], Awaitable[None]]
 
 
-def drive(results: Path, script: Script, size: tuple[int, int] = (120, 36)) -> None:
-    """Run the application on a folder and act on it."""
+def drive(results: Path, script: Script, size: tuple[int, int] = (120, 36), messages: bool = False) -> None:
+    """Run the application on a folder and act on it; its messages are shown only where they are asked for."""
     from tui.app import MmrlApp
 
     async def run() -> None:
         app = MmrlApp(results)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=messages) as pilot:
             await settled(app, pilot)
             cast(Any, app.screen).tick()  # the preview waits a moment otherwise
             await pilot.pause()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets._toast import ToastRack
 
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import drive, make_run, press, record
@@ -68,3 +69,24 @@ def test_ends_are_told(results: Path, state: str, severity: str) -> None:
         assert [(n.message, n.severity) for n in app._notifications] == [(f"live: {state}", severity)]
 
     drive(results, script)
+
+
+@pytest.mark.parametrize("opened", ["enter", "question_mark", "R"])
+def test_a_message_that_is_over_is_painted_over(results: Path, opened: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if something asked for a size between its removal and the next layout, which then finds nothing changed."""
+    painted: list[Any] = []
+
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, opened)
+        app.notify("over soon", timeout=60)
+        await press(app, pilot)
+        note = app.screen.get_child_by_type(ToastRack).children[-1]
+        monkeypatch.setattr(type(app), "_display", lambda app, screen, update: painted.append(update))
+        compositor = app.screen._compositor
+        compositor._full_map_invalidated = True  # as a widget does that is updated while it is hidden
+        await note.remove()
+        assert note not in compositor.full_map
+        await press(app, pilot)
+        assert any(update is not None for update in painted)
+
+    drive(results, script, messages=True)

@@ -14,11 +14,12 @@ from textual.widgets import Static
 
 from ..session import Session
 from .help import Help
+from .painted import Painted
 
 LEAST = (40, 12)
 
 
-class Base(Screen[None]):
+class Base(Painted, Screen[None]):
     """A screen of the application."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (150, "-rich")]

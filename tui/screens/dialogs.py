@@ -15,8 +15,10 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList, Static
 from textual.widgets.option_list import Option
 
+from .painted import Painted
 
-class Confirm(ModalScreen[bool]):
+
+class Confirm(Painted, ModalScreen[bool]):
     """A yes-no question: Enter or y means yes; Esc, n or q means no."""
 
     BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
@@ -55,7 +57,7 @@ class Blank:
     check: Callable[[str], str | None] = lambda text: None
 
 
-class Ask(ModalScreen[Mapping[str, str] | None]):
+class Ask(Painted, ModalScreen[Mapping[str, str] | None]):
     """A few values with the errors below them; Enter accepts, Esc cancels.
 
     What was typed when it was cancelled goes into `kept`, by name, and is there again when it is asked with the same.
@@ -115,7 +117,7 @@ class Ask(ModalScreen[Mapping[str, str] | None]):
             self.dismiss(self._texts())
 
 
-class ChooseSome(ModalScreen[list[str] | None]):
+class ChooseSome(Painted, ModalScreen[list[str] | None]):
     """A choice of several; space takes one or leaves it out, Enter accepts, Esc cancels."""
 
     BINDINGS = [
@@ -156,7 +158,7 @@ class ChooseSome(ModalScreen[list[str] | None]):
         self.dismiss([])
 
 
-class Choose(ModalScreen[Any]):
+class Choose(Painted, ModalScreen[Any]):
     """A choice of one option, with a text about the highlighted one; Enter accepts, Esc or q cancels."""
 
     BINDINGS = [

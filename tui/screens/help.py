@@ -11,6 +11,8 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Label, Static
 
+from .painted import Painted
+
 TWO_COLUMNS = 70  # columns of the terminal
 
 
@@ -51,7 +53,7 @@ def shown_key(screen: Screen, binding: Binding) -> str:
     return screen.app.get_key_display(binding)
 
 
-class Help(ModalScreen[None]):
+class Help(Painted, ModalScreen[None]):
     """All keys of the screen from which it was opened: those of the view first, in two columns where there is room."""
 
     BINDINGS = [
