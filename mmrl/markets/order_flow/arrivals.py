@@ -11,15 +11,17 @@ import numpy as np
 
 from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import uniform
-from mmrl.markets.order_flow.queues import ANY_PRICE, add, best, outwards, take, withdraw
+from mmrl.markets.order_flow.queues import ANY_PRICE, best, match, outwards, place, remove
 from mmrl.markets.order_flow.state import (
     ANCHOR,
     ASK,
     BEST,
     BID,
     CANCEL,
+    CHANGED,
     CONSTANT,
     COUNT,
+    COUNTED_WITH,
     DRIFT,
     EFFICIENT,
     GEOMETRIC,
@@ -79,14 +81,21 @@ def _raises(kind):
 
 
 @inlined
-def rates(p, s):
-    """Fill the rates of all kinds of events; returns their sum."""
+def _count(p, s):
+    """Fill the background rates of the sides on which something has changed since they were counted.
+
+    What can change them: orders of others at the side's prices, and the best prices of both sides.
+    """
+    bid, ask = best(s, BID), best(s, ASK)
+    moved = bid != s.book.meta[COUNTED_WITH + BID] or ask != s.book.meta[COUNTED_WITH + ASK]
+    if not moved and s.book.meta[CHANGED + BID] == 0 and s.book.meta[CHANGED + ASK] == 0:
+        return
     distances = p.rules.distances
     last = p.tables[2 * distances - 1, p.rules.columns - 1]
     far = p.far[p.far.shape[0] - 1] if p.far.shape[0] > 0 else 0.0
-    bid, ask = best(s, BID), best(s, ASK)
-    total = 0.0
     for side in range(2):
+        if not moved and s.book.meta[CHANGED + side] == 0:
+            continue
         price, step = (ask if side == BID else bid), outwards(side)
         limit, cancel, near = 0.0, 0.0, np.int64(0)
         for i in range(distances):
@@ -96,9 +105,21 @@ def rates(p, s):
             limit += p.tables[i, c]
             cancel += p.tables[distances + i, c] * orders
             near += orders
-        s.book.rates[LIMIT + side] = limit + far
-        s.book.rates[CANCEL + side] = cancel + last * (s.book.meta[COUNT + side] - near)
-        s.book.rates[MARKET + side] = _market_rate(p, s, side, ask - bid)
+        s.book.background[LIMIT + side] = limit + far
+        s.book.background[CANCEL + side] = cancel + last * (s.book.meta[COUNT + side] - near)
+        s.book.background[MARKET + side] = _market_rate(p, s, side, ask - bid)
+        s.book.meta[CHANGED + side] = 0
+    s.book.meta[COUNTED_WITH + BID] = bid
+    s.book.meta[COUNTED_WITH + ASK] = ask
+
+
+@inlined
+def rates(p, s):
+    """Fill the rates of all kinds of events; returns their sum."""
+    _count(p, s)
+    total = 0.0
+    for kind in range(DRIFT):
+        s.book.rates[kind] = s.book.background[kind]
     if p.rules.efficient_rate > 0.0:
         lean = _lean(p, s)
         for kind in range(LIMIT if p.rules.all_informed else MARKET, DRIFT):
@@ -183,49 +204,59 @@ def limit_order(p, s, rng, side, r):
             else:
                 low = middle + 1
         i += max(low, 0) if high >= 0 else -1
-    add(s, side, price + step * (i + 1), size(p, OF_LIMIT_ORDERS, rng), OTHERS)
+    place(s, side, price + step * (i + 1), size(p, OF_LIMIT_ORDERS, rng), OTHERS)
 
 
 @inlined
 def cancellation(p, s, side, r):
     """An order of others leaves: the one on which the rate r falls."""
     price, step = best(s, 1 - side), outwards(side)
-    near = np.int64(0)
+    near, nth = np.int64(0), np.int64(-1)
     distances = p.rules.distances
     for i in range(distances):
         price += step
         shares, orders = _queue(p, s, price)
         rate = p.tables[distances + i, column(p, shares)]
         if r < rate * orders:
-            _cancel_nth(p, s, side, price, min(np.int64(r / rate), orders - 1))
-            return
+            nth = min(np.int64(r / rate), orders - 1)
+            break
         r -= rate * orders
         near += orders
-    left = s.book.meta[COUNT + side] - near
-    if left <= 0:  # an excited cancellation finds no order, or only rounding made the rate
-        return
-    nth = min(np.int64(r / p.tables[2 * distances - 1, p.rules.columns - 1]), left - 1)
-    while True:
-        price += step
-        _, orders = _queue(p, s, price)
-        if nth < orders:
-            break
-        nth -= orders
-    _cancel_nth(p, s, side, price, nth)
+    if nth < 0:
+        left = s.book.meta[COUNT + side] - near
+        if left <= 0:  # an excited cancellation finds no order, or only rounding made the rate
+            return
+        nth = min(np.int64(r / p.tables[2 * distances - 1, p.rules.columns - 1]), left - 1)
+        while True:
+            price += step
+            _, orders = _queue(p, s, price)
+            if nth < orders:
+                break
+            nth -= orders
+    slot = _nth_of_others(s, price & (p.rules.rows - 1), nth)
+    remove(s, side, price, slot, s.orders[slot].shares)
 
 
 @inlined
-def _cancel_nth(p, s, side, price, nth):
-    """Cancel the nth order of others at a price."""
-    slot = s.levels[price & (p.rules.rows - 1)].head
-    while nth > 0 or slot < OWNED:
+def _nth_of_others(s, row, nth):
+    """The nth order of others at the price of a row, counted from the end that is nearer."""
+    behind = s.levels[row].orders - 1 - nth
+    if nth <= behind:
+        slot = s.levels[row].head
+        while nth > 0 or slot < OWNED:
+            if slot >= OWNED:
+                nth -= 1
+            slot = s.orders[slot].next
+        return slot
+    slot = s.levels[row].tail
+    while behind > 0 or slot < OWNED:
         if slot >= OWNED:
-            nth -= 1
-        slot = s.orders[slot].next
-    withdraw(s, side, price, slot, s.orders[slot].shares)
+            behind -= 1
+        slot = s.orders[slot].previous
+    return slot
 
 
 @inlined
 def market_order(p, s, rng, side):
     """A market order of others that hits a side; returns its shares that found some."""
-    return take(s, side, size(p, OF_MARKET_ORDERS, rng), ANY_PRICE[side], OTHERS)
+    return match(s, side, size(p, OF_MARKET_ORDERS, rng), ANY_PRICE[side], OTHERS)

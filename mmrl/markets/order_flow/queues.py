@@ -18,6 +18,7 @@ from mmrl.markets.order_flow.state import (
     BOUGHT,
     BOUGHT_TAKING,
     CASH,
+    CHANGED,
     COUNT,
     DRIFT,
     EVENTS,
@@ -81,6 +82,8 @@ def clear(s, mid):
     s.book.meta[OWN + ASK] = -1
     s.book.meta[FREE] = -1
     s.book.meta[FRESH] = OWNED
+    s.book.meta[CHANGED + BID] = 1
+    s.book.meta[CHANGED + ASK] = 1
 
 
 @inlined
@@ -191,9 +194,9 @@ def _withdraw_level(s, row, side):
         withdraw(s, side, price, slot, s.orders[slot].shares)
 
 
-@called
-def add(s, side, price, size, owner):
-    """A new order at the back of its queue."""
+@inlined
+def place(s, side, price, size, owner):
+    """`add`, for the loop of events: a call passes the arrays of the state one word after another."""
     row = price & (s.levels.shape[0] - 1)
     if s.levels[row].price != price:
         if s.levels[row].shares > 0:
@@ -215,12 +218,19 @@ def add(s, side, price, size, owner):
         s.levels[row].head = slot
     s.levels[row].tail = slot
     s.levels[row].shares += size
+    s.book.meta[CHANGED + side] = 1
     if owner == OTHERS:
         s.levels[row].orders += 1
         if s.book.meta[COUNT + side] == 0 or (price - s.book.meta[BEST + side]) * outwards(side) < 0:
             s.book.meta[BEST + side] = price
         s.book.meta[COUNT + side] += 1
     message(s, SUBMIT, s.orders[slot].number, size, price, side + 2 * owner)
+
+
+@called
+def add(s, side, price, size, owner):
+    """A new order at the back of its queue."""
+    place(s, side, price, size, owner)
 
 
 @inlined
@@ -246,6 +256,7 @@ def _shrink(s, side, price, slot, shares):
     """Shares leave an order of a side, and the order its queue when none is left."""
     row = price & (s.levels.shape[0] - 1)
     s.levels[row].shares -= shares
+    s.book.meta[CHANGED + side] = 1
     s.orders[slot].shares -= shares
     if s.orders[slot].shares > 0:
         return
@@ -269,13 +280,19 @@ def _shrink(s, side, price, slot, shares):
         _find_best(s, side)
 
 
-@called
-def withdraw(s, side, price, slot, shares):
-    """Cancel shares of an order; what is left of it keeps its place."""
+@inlined
+def remove(s, side, price, slot, shares):
+    """`withdraw`, for the loop of events."""
     owner = MAKER if slot < OWNED else OTHERS
     number, whole = s.orders[slot].number, shares == s.orders[slot].shares
     _shrink(s, side, price, slot, shares)
     message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * owner)
+
+
+@called
+def withdraw(s, side, price, slot, shares):
+    """Cancel shares of an order; what is left of it keeps its place."""
+    remove(s, side, price, slot, shares)
 
 
 @inlined
@@ -313,12 +330,9 @@ def _trade(s, side, shares, price, taking):
         s.book.account[SOLD_TAKING] += shares * taking
 
 
-@called
-def take(s, side, shares, limit, taker):
-    """Trade up to `shares` against a side, best price and first order first, no worse than `limit`; returns how many.
-
-    An order of the maker that the maker itself meets is withdrawn.
-    """
+@inlined
+def match(s, side, shares, limit, taker):
+    """`take`, for the loop of events."""
     left = shares
     while left > 0 and (s.book.meta[COUNT + side] > 0 or s.book.meta[OWN + side] >= 0):
         price = best(s, side) if s.book.meta[COUNT + side] > 0 else s.book.meta[OWN_PRICE + side]
@@ -339,3 +353,12 @@ def take(s, side, shares, limit, taker):
         _shrink(s, side, price, slot, k)
         message(s, EXECUTE, number, k, price, side + (2 if own else 4 * taker))
     return shares - left
+
+
+@called
+def take(s, side, shares, limit, taker):
+    """Trade up to `shares` against a side, best price and first order first, no worse than `limit`; returns how many.
+
+    An order of the maker that the maker itself meets is withdrawn.
+    """
+    return match(s, side, shares, limit, taker)

@@ -27,11 +27,13 @@ MAKER: Any = np.int64(1)
 # has, each for (bid, ask); then free orders, first unused order, next number, efficient price and its start in half
 # ticks, steps, rows of the tape and of the recording, whether the tape runs, mid, decisions under way and whether the
 # newest awaits its delay; horizons of the signals; events of others so far, and the oldest and one beyond the newest of
-# Book.fills.
+# Book.fills; whether orders of a side have changed since its rates were counted, and the best prices they were counted
+# with.
 BEST, COUNT, OWN, OWN_PRICE, OWN_COUNT = 0, 2, 4, 6, 8
 FREE, FRESH, NEXT_NUMBER, EFFICIENT, ANCHOR, STEP, TAPED, NOTED, LIVE, MID, UNDER_WAY, NEW, SPANS = range(10, 23)
 EVENTS, OLDEST, NEWEST = range(23, 26)
-META = 26
+CHANGED, COUNTED_WITH = 26, 28
+META = 30
 # Book.account: what stands (ticks, shares), then the flows of the step. MADE and TAKEN count the shares that pay the
 # fee of a maker and of a taker.
 CASH, INVENTORY, MADE, TAKEN, CASH_BEFORE, MADE_BEFORE, TAKEN_BEFORE = range(7)
@@ -75,6 +77,7 @@ BOOK = record_type(
         ("account", np.int64, (ACCOUNT,)),
         ("times", np.float64, (TIMES,)),
         ("rates", np.float64, (KINDS,)),
+        ("background", np.float64, (DRIFT,)),  # the rates without excitation and leaning
         ("signals", np.float64, (MOST_HORIZONS, 3)),
         ("fills", np.int64, (FILLS, 2)),
         ("excitation", np.float64, (DRIFT, MOST_EXPONENTIALS)),  # of each kind of event, numbered as the rates
