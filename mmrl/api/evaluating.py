@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from mmrl.api.makers import Maker, counted, entrant, field_of, folder_of, named, no_market, own_config, sampled
 from mmrl.commands.evaluate import report
+from mmrl.evaluate import MOST_TRAJECTORIES
 from mmrl.evaluate.compare import Entrant, compare
 from mmrl.markets.contract import spec_of
 from mmrl.plots.output import terminal_size
@@ -79,7 +80,7 @@ def evaluate(
     intervals of 95 %. Raises ConfigError, and RunNotFound for a run that is not there.
     """
     root = folder_of(results)
-    counted(trajectories, seed)
+    counted(trajectories, seed, MOST_TRAJECTORIES)
     sampled(stochastic)
     if config is not None:
         require_config(config, "evaluate")

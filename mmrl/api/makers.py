@@ -63,12 +63,14 @@ def no_market(who: object) -> ConfigError:
     return ConfigError(f"in which market shall {who} trade? pass config=mmrl.Config.of(...)")
 
 
-def counted(trajectories: int, seed: int) -> None:
-    """Raise ConfigError unless these are numbers of trajectories and of a seed."""
+def counted(trajectories: int, seed: int, most: int | None = None) -> None:
+    """Raise ConfigError unless these are numbers of trajectories, of `most` at most, and of a seed."""
     given: tuple[tuple[str, Any, int], ...] = (("trajectories", trajectories, 1), ("seed", seed, 0))
     for name, number, least in given:
         if not isinstance(number, int | np.integer) or isinstance(number, bool) or number < least:
             raise ConfigError(f"{name} = {brief(number)} is not allowed: it must be a whole number >= {least}")
+    if most is not None and trajectories > most:
+        raise ConfigError(f"trajectories = {brief(trajectories)} is not allowed: the most are {most}")
 
 
 def sampled(stochastic: Any) -> None:

@@ -15,6 +15,7 @@ from mmrl.commands.completion import (
     complete_run_or_group,
 )
 from mmrl.commands.modes import refuse_idle
+from mmrl.evaluate import MOST_TRAJECTORIES
 
 
 @app.command(help="Draw training curves, a sampled batch or the order book; without RUN, those of the newest run.")
@@ -144,7 +145,7 @@ def evaluate(
         ),
     ] = None,
     trajectories: Annotated[
-        int, typer.Option(min=1, max=100_000_000, help="Trajectories of each run or agent.")
+        int, typer.Option(min=1, max=MOST_TRAJECTORIES, help="Trajectories of each run or agent.")
     ] = 10_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the evaluation; no training uses its numbers.")] = 0,
     stochastic: Annotated[

@@ -65,6 +65,7 @@ def said(call: Any, *words: str, kind: type[Exception] = ValueError) -> str:
         (lambda: ANY.evaluate("symmetric", config=config(), results=3), "results = 3 is not allowed"),
         (lambda: ANY.evaluate("symmetric", config=config(), stochastic="x"), "stochastic = 'x' is not allowed"),
         (lambda: ANY.simulate("symmetric", config(), stochastic=2), "stochastic = 2 is not allowed"),
+        (lambda: mmrl.evaluate("symmetric", config=config(), trajectories=10**9), "the most are 100000000"),
         (lambda: mmrl.simulate("symmetric", config(), trajectories=10**9), "trajectories = 1000000000: this cannot be"),
         (lambda: ANY.train(config(), results=3), "results = 3 is not allowed"),
         (lambda: mmrl.evaluate(GAME, str(GOOD / "quickstart"), results=GOOD), "pass config=, the market for all"),
