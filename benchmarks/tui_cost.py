@@ -1,6 +1,7 @@
-"""What the terminal UI costs, in a real pseudo-terminal: first paint, live charts, a list of 1 000 runs.
+"""What the terminal UI costs, in a real pseudo-terminal: first paint, live charts, a list of 1 000 runs, and how it
+answers while a training keeps all cores busy.
 
-PYTHONPATH=. python benchmarks/tui_cost.py [paint] [charts] [table]
+PYTHONPATH=. python benchmarks/tui_cost.py [paint] [charts] [table] [busy]
 
 CPU is that of the UI's process, so that other work on the machine changes the figures little. A stall is the
 longest time that the event loop was busy with one thing: in CPU time, and on the clock.
@@ -278,7 +279,43 @@ def long_table(place: Path) -> None:
                     print(f"{RUNS} runs, {what}: {share:.1%} of a core, {stalls(screen.facts())}")
 
 
-CASES = {"paint": first_paint, "charts": live_charts, "table": long_table}
+def _until(screen: Screen, key: bytes, wanted: Callable[[Screen], bool]) -> float:
+    """Seconds from a key to what is wanted."""
+    screen.seen, began = b"", time.perf_counter()
+    os.write(screen.terminal, key)
+    screen.wait(wanted, began - screen.begun + 60)
+    return time.perf_counter() - began
+
+
+def busy(place: Path) -> None:
+    """First paint, keys and the form of a new run while a training uses all cores: median, least and most."""
+    training = [sys.executable, str(ROOT / "cli.py"), "train", "--preset", "default", "-ne", "100000"]
+    command = [sys.executable, str(ROOT / "cli.py"), "tui"]
+    with subprocess.Popen(training, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while not any(file.stat().st_size for file in place.glob("results/*/metrics.jsonl")):
+                assert process.poll() is None, "the training has ended"
+                time.sleep(0.2)
+            painted, keys, forms = [], [], []
+            for _ in range(6):
+                with opened(command, place) as screen:
+                    painted.append(screen.wait(lambda screen: b"FINAL VALUE" in screen.seen)[0])
+                    screen.wait(lambda screen: b"training" in screen.seen)
+                    screen.read(1)
+                    for _ in range(5):  # the help opens and closes
+                        keys.append(_until(screen, b"?", lambda screen: b"Open the log" in screen.seen))
+                        screen.read(0.3)
+                        keys.append(_until(screen, b"\x1b", lambda screen: b"FINAL VALUE" in screen.seen))
+                        screen.read(0.3)
+                    forms.append(_until(screen, b"n", lambda screen: b"$ mmrl train" in screen.seen))
+            for what, figures in (("first paint", painted), ("a key", keys), ("the form", forms)):
+                least, middle, most = np.quantile(figures, (0, 0.5, 1))
+                print(f"while all cores train, {what}: {middle:.2f} s ({least:.2f} to {most:.2f})")
+        finally:
+            process.kill()
+
+
+CASES = {"paint": first_paint, "charts": live_charts, "table": long_table, "busy": busy}
 
 
 def main() -> None:

@@ -125,6 +125,7 @@ def test_parts_of_an_epoch_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(epoch, "range_", lambda n: iter(range(n)), raising=False)
     watch.watch("counting", "mmrl.bench.epoch", "range_")
     assert list(epoch.range_(3)) == [0, 1, 2]  # type: ignore[attr-defined]
+    watch.watch("elsewhere", "mmrl.bench.epoch", "which_another_commit_lacks")
     assert set(watch.seconds) == {"counting"}
 
 
