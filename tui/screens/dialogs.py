@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from .painted import Painted
 
 
-class Confirm(Painted, ModalScreen[bool]):
+class Confirm(ModalScreen[bool], Painted):
     """A yes-no question: Enter or y means yes; Esc, n or q means no."""
 
     BINDINGS = [("y", "answer(True)", "Yes"), ("n,escape,q", "answer(False)", "No")]
@@ -57,7 +57,7 @@ class Blank:
     check: Callable[[str], str | None] = lambda text: None
 
 
-class Ask(Painted, ModalScreen[Mapping[str, str] | None]):
+class Ask(ModalScreen[Mapping[str, str] | None], Painted):
     """A few values with the errors below them; Enter accepts, Esc cancels.
 
     What was typed when it was cancelled goes into `kept`, by name, and is there again when it is asked with the same.
@@ -117,7 +117,7 @@ class Ask(Painted, ModalScreen[Mapping[str, str] | None]):
             self.dismiss(self._texts())
 
 
-class ChooseSome(Painted, ModalScreen[list[str] | None]):
+class ChooseSome(ModalScreen[list[str] | None], Painted):
     """A choice of several; space takes one or leaves it out, Enter accepts, Esc cancels."""
 
     BINDINGS = [
@@ -158,7 +158,7 @@ class ChooseSome(Painted, ModalScreen[list[str] | None]):
         self.dismiss([])
 
 
-class Choose(Painted, ModalScreen[Any]):
+class Choose(ModalScreen[Any], Painted):
     """A choice of one option, with a text about the highlighted one; Enter accepts, Esc or q cancels."""
 
     BINDINGS = [

@@ -53,7 +53,7 @@ def shown_key(screen: Screen, binding: Binding) -> str:
     return screen.app.get_key_display(binding)
 
 
-class Help(Painted, ModalScreen[None]):
+class Help(ModalScreen[None], Painted):
     """All keys of the screen from which it was opened: those of the view first, in two columns where there is room."""
 
     BINDINGS = [

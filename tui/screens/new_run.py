@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 from textual import events, on
@@ -36,6 +38,8 @@ from .dialogs import Choose
 NO_PRESET = "(defaults)"
 SEARCH_PAUSE = 0.08  # seconds after the last letter
 OF_ANOTHER_MARKET = 0.3  # what a find counts whose market is not chosen
+AT_ONCE = 10  # fields that are there with the first frame; those of long groups follow,
+A_FEW = 3  # so many between two frames
 IN_WORDS = 380  # letters about a preset, which fit below the choices in the smallest terminal
 
 
@@ -62,6 +66,8 @@ class NewRun(Base):
         self.kept: Draft | None = None  # the changes that starting over, or another preset, took away
         self.group = "market"
         self._found: Timer | None = None  # shows what the search finds
+        self._verdict: tuple[dict[str, str], dict[str, str], dict[str, Any]] = {}, {}, {}
+        self._below: list[FieldSpec] = []  # settings whose fields are still to come, as they are out of sight
 
     def compose(self) -> ComposeResult:
         yield Static(id="form-head", classes="bar", markup=False)
@@ -136,7 +142,9 @@ class NewRun(Base):
             specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
         within = [node for node in self.focused.ancestors if isinstance(node, FieldRow)] if self.focused else []
-        rows = [FieldRow(spec, self.draft.texts[spec.key], found=bool(wanted)) for spec in specs]
+        at_once = len(specs) if within else AT_ONCE  # the focus goes to a field that may stand anywhere
+        self._below = specs[at_once:]
+        rows = self._rows(specs[:at_once], bool(wanted))
         with self.app.batch_update():
             await box.remove_children()
             if rows:
@@ -148,13 +156,32 @@ class NewRun(Base):
             same = [row for row in rows if row.spec.key == within[0].spec.key]
             self.set_focus((same or rows)[0].entry() if rows else self.query_one("#search", Input))
         self._update()
+        self.call_after_refresh(self._show_more, self._below)
+
+    def _rows(self, specs: list[FieldSpec], found: bool) -> list[FieldRow]:
+        return [FieldRow(spec, self.draft.texts[spec.key], found=found) for spec in specs]
+
+    async def _show_more(self, below: list[FieldSpec]) -> None:
+        """Add the fields out of sight, a few between two frames, unless others are shown by now."""
+        if below is not self._below or not below or not self.is_attached:
+            return
+        part, self._below = below[:A_FEW], below[A_FEW:]
+        rows = self._rows(part, bool(self.query_one("#search", Input).value.strip()))
+        await self.query_one("#fields", VerticalScroll).mount(*rows)
+        self._judge(rows)
+        self.call_after_refresh(self._show_more, self._below)
+
+    def _judge(self, rows: Iterable[FieldRow]) -> None:
+        """Show in the fields what is wrong, what has no effect, and what was changed."""
+        errors, inactive, changed = self._verdict
+        for row in rows:
+            key = row.spec.key
+            row.judge(errors.get(key), inactive.get(key), key in changed)
 
     def _update(self) -> None:
         """Show errors, fields that do not apply, the command, the estimate."""
-        errors, inactive, changed = self.draft.errors(), self.draft.inactive(), self.draft.changed()
-        for row in self.query(FieldRow):
-            key = row.spec.key
-            row.judge(errors.get(key), inactive.get(key), key in changed)
+        self._verdict = errors, _, changed = self.draft.errors(), self.draft.inactive(), self.draft.changed()
+        self._judge(self.query(FieldRow))
         self._list_groups()
         command = processes.shown(self.draft.arguments(), self.session.runs.results)
         self.query_one("#command", Static).update(f"$ {command}")

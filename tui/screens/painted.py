@@ -14,6 +14,8 @@ class Painted(Screen[Any]):
     Textual paints the places where the layout differs from the one before. If a size is asked for between the removal
     of a widget and the next layout, that layout is made at once and the next one finds no difference: the widget,
     mostly a message that is over, would stay on the terminal for good.
+
+    A dialog names it after ModalScreen: Textual takes the styles of the first class alone.
     """
 
     @on(events.Mount)
