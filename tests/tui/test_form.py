@@ -166,3 +166,24 @@ def test_a_dialog_of_changes_keeps_what_was_typed(results: Path) -> None:
 
     with RunLock(folder):
         drive(results, script)
+
+
+def test_the_fields_out_of_sight_follow_unless_others_are_asked_for(results: Path) -> None:
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, "n")
+        form = app.screen
+        while form._below:
+            await pilot.pause(0.01)
+        wanted = [spec.key for spec in form.draft.own() if spec.group == "market"]
+        assert [row.spec.key for row in form.query("FieldRow")] == wanted and len(wanted) > 20
+        await form._show()
+        first = form._below
+        assert 0 < len(first) < len(wanted)
+        form.group = "run"
+        await form._show()  # before those of the market have come
+        await form._show_more(first)
+        while form._below:
+            await pilot.pause(0.01)
+        assert {row.spec.group for row in form.query("FieldRow")} == {"run"}
+
+    drive(results, script, (80, 24))

@@ -38,7 +38,7 @@ from .dialogs import Choose
 NO_PRESET = "(defaults)"
 SEARCH_PAUSE = 0.08  # seconds after the last letter
 OF_ANOTHER_MARKET = 0.3  # what a find counts whose market is not chosen
-AT_ONCE = 10  # fields that are there with the first frame; those of long groups follow,
+LINES_OF_A_FIELD = 3  # at least; fields that find room are there with the first frame, the others follow,
 A_FEW = 3  # so many between two frames
 IN_WORDS = 380  # letters about a preset, which fit below the choices in the smallest terminal
 
@@ -142,7 +142,9 @@ class NewRun(Base):
             specs = [spec for spec in self.draft.own() if spec.group == self.group]
         box = self.query_one("#fields", VerticalScroll)
         within = [node for node in self.focused.ancestors if isinstance(node, FieldRow)] if self.focused else []
-        at_once = len(specs) if within else AT_ONCE  # the focus goes to a field that may stand anywhere
+        at_once = (
+            len(specs) if within else self.size.height // LINES_OF_A_FIELD + 1
+        )  # the focus goes to a field that may stand anywhere
         self._below = specs[at_once:]
         rows = self._rows(specs[:at_once], bool(wanted))
         with self.app.batch_update():
@@ -165,11 +167,13 @@ class NewRun(Base):
         """Add the fields out of sight, a few between two frames, unless others are shown by now."""
         if below is not self._below or not below or not self.is_attached:
             return
-        part, self._below = below[:A_FEW], below[A_FEW:]
+        part, rest = below[:A_FEW], below[A_FEW:]
+        self._below = rest
         rows = self._rows(part, bool(self.query_one("#search", Input).value.strip()))
         await self.query_one("#fields", VerticalScroll).mount(*rows)
-        self._judge(rows)
-        self.call_after_refresh(self._show_more, self._below)
+        if self._below is rest and self.is_attached:  # a search, or leaving, takes the fields away meanwhile
+            self._judge(rows)
+            self.call_after_refresh(self._show_more, rest)
 
     def _judge(self, rows: Iterable[FieldRow]) -> None:
         """Show in the fields what is wrong, what has no effect, and what was changed."""
