@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from llvmlite import ir
 from numba import types
@@ -17,18 +17,29 @@ _FAST = ("fast",)
 
 def written(write: Callable[..., None], *kinds: Any) -> tuple[Any, Callable[..., Any]]:
     """What an intrinsic of numba returns that takes arrays and whole numbers and gives nothing back: `write` gets a
-    Writer, and for each array the address of its first number."""
+    Writer, and for each array its `Numbers`."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def plain(kind: Any, value: Any) -> Any:
-            if isinstance(kind, types.Array):
-                return context.make_array(kind)(context, builder, value).data
-            return context.cast(builder, value, kind, types.int64)
+            if not isinstance(kind, types.Array):
+                return context.cast(builder, value, kind, types.int64)
+            array = context.make_array(kind)(context, builder, value)
+            if kind.ndim > 1 or kind.layout == "C":
+                return Numbers(array.data, None)
+            return Numbers(array.data, builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], array.itemsize))
 
         write(Writer(builder), *map(plain, signature.args, values))
         return context.get_dummy_value()
 
     return types.void(*kinds), code
+
+
+class Numbers(NamedTuple):
+    """An array as instructions see it: the address of its first number, and how many numbers further the next one is;
+    None where they lie one after another, as all do but those of a thread of CUDA."""
+
+    data: Any
+    stride: Any
 
 
 class Writer:
@@ -59,15 +70,26 @@ class Writer:
 
     def vector(self, array: Any, place: Any) -> Any:
         """Eight numbers of an array, from `place` on."""
-        return self.builder.load(self._at(array, place), align=4)
+        if array.stride is None:
+            return self.builder.load(self._first(array, place), align=4)
+        found: Any = ir.Constant(VECTOR, ir.Undefined)
+        for k in range(LANES):
+            number = self.builder.load(self._at(array, self.sum(place, INT(k))))
+            found = self.builder.insert_element(found, number, ir.IntType(32)(k))
+        return found
 
     def put(self, vector: Any, array: Any, place: Any) -> None:
         """Write eight numbers."""
-        self.builder.store(vector, self._at(array, place), align=4)
+        if array.stride is None:
+            self.builder.store(vector, self._first(array, place), align=4)
+            return
+        for k in range(LANES):
+            number = self.builder.extract_element(vector, ir.IntType(32)(k))
+            self.builder.store(number, self._at(array, self.sum(place, INT(k))))
 
     def spread(self, array: Any, place: Any) -> Any:
         """Eight times the number at `place`."""
-        number = self.builder.load(self.builder.gep(array, [place]))
+        number = self.builder.load(self._at(array, place))
         undefined, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(undefined, number, index(0))
         return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
@@ -85,7 +107,7 @@ class Writer:
         number, builder = ir.FloatType(), self.builder
         name = "llvm.vector.reduce.fadd.v8f32"
         reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, [number, VECTOR]), name)
-        address = builder.gep(array, [place])
+        address = self._at(array, place)
         builder.store(builder.call(reduce, [builder.load(address), vector], fastmath=_FAST), address)
 
     @contextmanager
@@ -104,4 +126,7 @@ class Writer:
         builder.position_at_end(after)
 
     def _at(self, array: Any, place: Any) -> Any:
-        return self.builder.bitcast(self.builder.gep(array, [place]), VECTOR.as_pointer())
+        return self.builder.gep(array.data, [place if array.stride is None else self.times(place, array.stride)])
+
+    def _first(self, array: Any, place: Any) -> Any:
+        return self.builder.bitcast(self._at(array, place), VECTOR.as_pointer())

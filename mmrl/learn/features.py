@@ -1,6 +1,6 @@
 """Random features phi(s) = (tanh(D s + o), s, s^2, 1) of observations, and their weighted sums w . phi(s).
 
-On a CPU in compiled code, elsewhere by torch.
+On a CPU in compiled code, elsewhere by torch; on CUDA the sums stay there.
 """
 
 from __future__ import annotations
@@ -8,17 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.products import BLOCK
 from mmrl.learn.blocks import affine, share
+from mmrl.rollout.arrays import Column
 
-Float64 = npt.NDArray[np.float64]
-_CHUNK = 16_384
-"""Rows that torch takes at once."""
+_CHUNK = 1 << 18
+"""Rows that torch takes at once: their features fit into the memory of any device."""
 
 
 class Features:
@@ -39,15 +38,19 @@ class Features:
             return torch.from_numpy(values)
         return torch.cat([self._chunk(rows) for rows in observation.split(_CHUNK)])
 
-    def sums(self, observation: Tensor, weight: Tensor) -> Float64:
-        """w . phi [rows] for float64 weights w [count]; the constant, which may be large, in double precision."""
+    def sums(self, observation: Tensor, weight: Tensor) -> Column:
+        """w . phi [rows] for float64 weights w [count]; the constant, which may be large, in double precision.
+
+        A tensor on CUDA, else an array of numpy.
+        """
+        sums: Column
         if self.on_cpu:
             sums = np.empty(len(observation))
             self._compiled(observation, weight[:-1].float().numpy(), np.zeros((0, 0), np.float32), sums)
         else:
             used = weight[:-1].float().to(self.device)
-            parts = [(self._chunk(rows)[:, :-1] @ used).cpu() for rows in observation.split(_CHUNK)]
-            sums = torch.cat(parts).numpy().astype(np.float64)
+            found = torch.cat([self._chunk(rows)[:, :-1] @ used for rows in observation.split(_CHUNK)])
+            sums = found.double() if found.is_cuda else found.cpu().numpy().astype(np.float64)
         return sums + float(weight[-1])
 
     def _compiled(self, observation: Tensor, weight: Any, values: Any, sums: Any) -> None:

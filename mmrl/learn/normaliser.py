@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import OBSERVATION_CLIP
+from mmrl.rollout.arrays import CHUNK, Column, host
 
 LEAST_STD = 1e-30
 """Below it a column has not varied, as float32 would hold no quotient; not more, as prices may be of any scale."""
@@ -24,16 +25,28 @@ def _centred_sums(rows: Any, centre: Any, sums: Any, squares: Any) -> None:
             squares[j] += x * x
 
 
-def column_statistics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def column_statistics(rows: Column) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance [size] of the columns of rows [n, size], in one pass, summed in float64.
 
-    Centred on the first row, so that a large mean costs no digits of the variance.
+    Centred on the first row, so that a large mean costs no digits of the variance. Rows may be a tensor on a device.
     """
+    if not isinstance(rows, np.ndarray):
+        return _of_tensor(rows)
     centre = rows[0].astype(np.float64)
     sums, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
     _centred_sums(rows, centre, sums, squares)
     shift = sums / len(rows)
     return centre + shift, np.maximum(squares / len(rows) - shift**2, 0.0)
+
+
+def _of_tensor(rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    centre = rows[0].double()
+    sums = torch.zeros(2, rows.shape[1], dtype=torch.float64, device=rows.device)
+    for part in rows.split(CHUNK):
+        centred = part.double() - centre
+        sums += torch.stack([centred.sum(0), centred.square().sum(0)])
+    shift, square = sums / len(rows)
+    return host(centre + shift), host((square - shift**2).clamp(min=0.0))
 
 
 class RunningNormaliser:
@@ -56,12 +69,12 @@ class RunningNormaliser:
 
     def update(self, rows: Any) -> None:
         """Merge raw rows [n, size]; non-finite input raises ValueError and changes nothing."""
-        rows = np.asarray(rows.detach().cpu() if isinstance(rows, Tensor) else rows)
+        rows = host(rows)
         rows = rows.reshape(-1, self.mean.size)
         if len(rows):
             self.merge(float(len(rows)), *column_statistics(rows))
 
-    def update_normalised(self, rows: np.ndarray) -> None:
+    def update_normalised(self, rows: Column) -> None:
         """Merge rows [n, size] that were normalised by these very statistics (clipped ones as they are)."""
         if len(rows):
             mean, var = column_statistics(rows)

@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import torch
 
-from mmrl.learn import adam, compiled_pass, normaliser, returns, update
+from mmrl.learn import adam, compiled_pass, discounting, normaliser, update
 from mmrl.learn.value import ValueFunction
 from mmrl.runs.processes import environment, python
 
@@ -35,7 +35,7 @@ def main() -> None:
     parameter.grad = torch.zeros(1)
     update.by_label(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int64))
     adam.Adam([{"params": [parameter], "lr": 0.0}]).step()
-    returns.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
+    discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 
 if __name__ == "__main__":

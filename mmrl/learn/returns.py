@@ -4,6 +4,8 @@ With G_t the discounted return and Phi_t the known worth of the position (see `p
 works on the residual H_t = G_t - Phi_t: its rewards are r_t + discount * Phi_{t+1} - Phi_t, Phi after the end
 being 0 (potential-based shaping, Ng, Harada and Russell 1999). Phi_t depends on nothing the action of
 row t decides, so the policy gradient keeps its expectation and loses most of its variance.
+
+All is computed where the learner works: on CUDA columns are tensors there, else arrays of numpy; both in float64.
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara, price_of_move
-from mmrl.learn.features import Float64
+from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.markets.contract import spec_of
+from mmrl.rollout.arrays import Column, beside, doubles, host, library, std, variance
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
 
@@ -36,7 +38,7 @@ known at time t and positive, so every state keeps its best action."""
 LARGEST_BASELINE_EXPONENT = 30.0  # of CARA utility, far below what the reward itself may reach
 
 
-Expectation = Callable[[Float64], Float64]
+Expectation = Callable[[Column], Column]
 """Of a target given the observation [nnz]."""
 
 
@@ -48,28 +50,16 @@ class Diverged(ArithmeticError):
         self.what = what
 
 
-@kernel
-def discounted_sums(error: Float64, offsets: npt.NDArray[np.int64], rate: Float64) -> Float64:
-    """S_t = error_t + rate_t S_(t+1) with S = 0 after the end of the trajectory, for each row [nnz]."""
-    out = np.empty(error.size)
-    for n in range(offsets.size - 1):
-        total = 0.0
-        for k in range(offsets[n + 1] - 1, offsets[n] - 1, -1):
-            total = error[k] + rate[k] * total
-            out[k] = total
-    return out
-
-
-def following(column: Float64, offsets: npt.NDArray[np.int64], beyond: Float64) -> Float64:
+def following(column: Column, offsets: Column, beyond: Column) -> Column:
     """Each row's value one row later [nnz]; after the last row of trajectory n it is beyond[n]."""
-    out = np.empty_like(column)
+    out = library(column).empty_like(column)
     out[:-1] = column[1:]
     lived = offsets[1:] > offsets[:-1]
     out[offsets[1:][lived] - 1] = beyond[lived]
     return out
 
 
-def risk_adjusted(error: Float64, aversion: float, expected: Expectation | None) -> Float64:
+def risk_adjusted(error: Column, aversion: float, expected: Expectation | None) -> Column:
     """TD errors d [nnz] for entropic utility: those whose expectation is 0 where V is the certainty equivalent.
 
     With b = E[d|s] and m = E[exp(-a (d - b))|s] the certainty equivalent of d is b - ln(m) / a, and
@@ -77,29 +67,31 @@ def risk_adjusted(error: Float64, aversion: float, expected: Expectation | None)
     has it as its expectation: a wrong level of V is no risk. `expected` estimates expectations given the observation
     [nnz]; without it u = (1 - exp(-a d)) / a (Mihatsch & Neuneier, Machine Learning 49, 2002), of the same fixed point.
     """
+    lib = library(error)
     if expected is None:
-        return -np.expm1(np.minimum(-aversion * error, EXPONENT)) / aversion
+        return -lib.expm1(lib.clip(-aversion * error, None, EXPONENT)) / aversion
     mean = expected(error)
-    exponential = np.exp(np.minimum(-aversion * (error - mean), EXPONENT))
-    moment = np.maximum(expected(exponential), LEAST_MOMENT)
-    return mean - np.log(moment) / aversion - (exponential - moment) / (aversion * moment)
+    exponential = lib.exp(lib.clip(-aversion * (error - mean), None, EXPONENT))
+    moment = lib.clip(expected(exponential), LEAST_MOMENT, None)
+    return mean - lib.log(moment) / aversion - (exponential - moment) / (aversion * moment)
 
 
-def potential(batch: Trajectories, config: Config) -> Float64:
+def potential(batch: Trajectories, config: Config) -> Column:
     """Phi_t [nnz]: the final reward if the position stayed as it is, discounted; 0 without one."""
     kind, discount = config.reward.final_kind, config.reward.discount
     if kind == "none":
-        return np.zeros(batch.nnz)
+        return library(batch.value).zeros_like(batch.value)
     worth = batch.value
     if kind == "cara":  # bounded, since a baseline may be anything but infinite
-        worth = cara.py_func(worth, config.reward.risk_aversion, config.reward.cara_alpha, LARGEST_BASELINE_EXPONENT)
+        r, alpha = config.reward.risk_aversion, config.reward.cara_alpha
+        worth = beside(cara.py_func(host(worth), r, alpha, LARGEST_BASELINE_EXPONENT), worth)
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
-    discounts = discount ** np.arange(config.market.nt, dtype=np.float64)
-    return discounts[np.maximum(config.market.nt - 1 - batch.step, 0)] * worth
+    discounts = beside(discount ** np.arange(config.market.nt, dtype=np.float64), worth)
+    return discounts[library(worth).clip(config.market.nt - 1 - batch.step, 0, None)] * worth
 
 
 @kernel
-def prices_of_moves(held: Float64, elapsed: Float64, gamma: float, variance: float, two_point: int) -> Float64:
+def prices_of_moves(held: Any, elapsed: Any, gamma: float, variance: float, two_point: int) -> Any:
     """`price_of_move` of each row [nnz]."""
     out = np.empty(held.size)
     for k in range(held.size):
@@ -107,7 +99,7 @@ def prices_of_moves(held: Float64, elapsed: Float64, gamma: float, variance: flo
     return out
 
 
-def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectation | None) -> tuple[Float64, Float64]:
+def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectation | None) -> tuple[Column, Column]:
     """Rewards and discount factors [nnz] of a final CARA utility alone, its rows weighed by exp(r (V_t + c_t)).
 
     c_t is the expected gain until the end given the observation, 0 after the end and where nothing estimates it. With
@@ -117,16 +109,16 @@ def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectati
     nothing depends on the mid's moves, the expectation over them is taken exactly, given the fills: each gain q dm is
     replaced by less its price.
     """
-    r, value, spec = config.reward.risk_aversion, batch.value, spec_of(config)
+    r, value, spec, lib = config.reward.risk_aversion, batch.value, spec_of(config), library(batch.value)
     change = batch.after("value") - value
     if spec.mid_moves:
-        held, elapsed = batch.after("inventory").astype(np.float64), batch.after("time") - batch.time
-        price = prices_of_moves(held, elapsed, r, spec.volatility**2, int(spec.mid_moves == "two-point"))
-        change = change - held * (batch.after("mid") - batch.mid) - price
+        held, elapsed = doubles(batch.after("inventory")), batch.after("time") - batch.time
+        moves = (host(held), host(elapsed), r, spec.volatility**2, int(spec.mid_moves == "two-point"))
+        change = change - held * (batch.after("mid") - batch.mid) - beside(prices_of_moves(*moves), held)
     if expected is not None:
-        to_come = expected(discounted_sums(change, batch.offsets, np.ones(batch.nnz)))
-        change = change + following(to_come, batch.offsets, np.zeros(batch.count)) - to_come
-    factor = np.exp(np.clip(-r * change, -LARGEST_BASELINE_EXPONENT, LARGEST_BASELINE_EXPONENT))
+        to_come = expected(discounted_sums(change, batch.offsets, lib.ones_like(change)))
+        change = change + following(to_come, batch.offsets, lib.zeros_like(batch.final_value)) - to_come
+    factor = lib.exp(lib.clip(-r * change, -LARGEST_BASELINE_EXPONENT, LARGEST_BASELINE_EXPONENT))
     rewards = (1.0 - factor) / r
     ends = batch.offsets[1:][batch.offsets[1:] > batch.offsets[:-1]] - 1
     unpaid = ends[batch.reward[ends] == 0.0]
@@ -134,19 +126,21 @@ def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectati
     return rewards, factor
 
 
-def shaped_rewards(batch: Trajectories, phi: Float64, discount: float) -> Float64:
+def shaped_rewards(batch: Trajectories, phi: Column, discount: float) -> Column:
     """r_t + discount * Phi_{t+1} - Phi_t for each row [nnz], with Phi = 0 after a trajectory's last row."""
-    return batch.reward + discount * following(phi, batch.offsets, np.zeros(batch.count)) - phi
+    nothing = library(phi).zeros_like(batch.final_value)
+    return batch.reward + discount * following(phi, batch.offsets, nothing) - phi
 
 
-def bootstrap_values(batch: Trajectories, config: Config, last_value: Float64) -> Float64:
+def bootstrap_values(batch: Trajectories, config: Config, last_value: Column) -> Column:
     """Value beyond the last row [N]: V(last observation) where time cut the trajectory off, else 0.
 
     Time cuts off only with reward.time_limit "cuts" (Pardo et al. 2018); else the end is worth 0.
     """
+    lib = library(last_value)
     if config.reward.time_limit == "ends":
-        return np.zeros(batch.count)
-    return np.where(batch.terminated, 0.0, last_value)
+        return lib.zeros_like(last_value)
+    return lib.where(batch.terminated, 0.0, last_value)
 
 
 @dataclass(frozen=True)
@@ -161,10 +155,10 @@ class LearningBatch:
     value_loss: float = 0.0  # half the variance of the returns that the fit leaves, as a share of theirs
 
 
-def normalised(advantage: Float64) -> Float64:
+def normalised(advantage: Column) -> Column:
     """Advantages shifted and scaled to mean 0 and standard deviation 1 [nnz]."""
     centred = advantage - advantage.mean()
-    return centred / (centred.std() + 1e-8)
+    return centred / (std(centred) + 1e-8)
 
 
 def learning_batch(
@@ -181,15 +175,16 @@ def learning_batch(
     least squares fit to these very returns: its few weights leave the gradient unbiased but for a share weights / nnz.
     `function` is None with noadv. Raises NoLiveSteps on an empty batch, Diverged on non-finite returns.
     """
-    batch = batch.without_padding().require_live()
+    batch, device = batch.without_padding().require_live(), torch.device(device)
     observation = torch.as_tensor(batch.observation).to(device)
     last = torch.as_tensor(batch.last_observation).to(device)
-    batch = batch.numpy()
+    batch = batch.on(device) if device.type == "cuda" else batch.numpy()
+    lib, nothing = library(batch.value), library(batch.value).zeros_like(doubles(batch.final_value))
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
     regression = None if function is None else Regression(function, observation, threads)
 
-    def expectation(target: Float64) -> Float64:
+    def expectation(target: Column) -> Column:
         assert regression is not None
         return regression.predict(regression.fit(target))
 
@@ -198,22 +193,23 @@ def learning_batch(
         # V goes on from batch to batch, and c_t is of this one: only returns without V may be counted from it
         rewards, factor = per_unit_of_utility(batch, config, expected if lambd == 1.0 else None)
     else:
-        rewards, factor = shaped_rewards(batch, potential(batch, config), discount), np.full(batch.nnz, discount)
-    _require_finite({"reward": rewards, "log probability": batch.log_prob})
+        rewards = shaped_rewards(batch, potential(batch, config), discount)
+        factor = lib.full_like(rewards, discount)
+    _require_finite({"reward": rewards, "action": batch.action, "log probability": batch.log_prob})
 
-    def predicted() -> tuple[Float64, Float64]:
+    def predicted() -> tuple[Column, Column]:
         """V of the rows [nnz], and beyond the last row of each trajectory [N]."""
         if function is None or regression is None:
-            return np.zeros(batch.nnz), bootstrap_values(batch, config, np.zeros(batch.count))
+            return lib.zeros_like(rewards), bootstrap_values(batch, config, nothing)
         return regression.predict(function.weight), bootstrap_values(
             batch, config, regression.predict(function.weight, last)
         )
 
-    def adjusted_errors(value: Float64, beyond: Float64) -> Float64:
+    def adjusted_errors(value: Column, beyond: Column) -> Column:
         error = rewards + factor * following(value, batch.offsets, beyond) - value
         return risk_adjusted(error, aversion, expected) if aversion else error
 
-    def returns_of(value: Float64, errors: Float64, lambd: float) -> Float64:
+    def returns_of(value: Column, errors: Column, lambd: float) -> Column:
         returns = value + discounted_sums(errors, batch.offsets, factor * lambd)
         _require_finite({"value prediction": value, "return": returns})
         return returns
@@ -227,27 +223,27 @@ def learning_batch(
         if (lambd == 1.0 and not aversion) or function is None:
             break  # the returns do not depend on V
     returns = returns_of(value, errors, lambd)
-    spread = float(returns.var())
+    spread = variance(returns)
     baseline = value if expected is None else expected(returns)
     advantage = returns - baseline
     if config.reward.utility == "cara" and lambd == 1.0 and expected is not None:
-        advantage /= np.maximum(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY)
+        advantage /= lib.clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
     known = fitted and spread > 0
 
-    def to_device(array: Any) -> Tensor:
-        return torch.as_tensor(np.asarray(array, dtype=np.float32)).to(device)
+    def to_device(column: Column) -> Tensor:
+        return torch.as_tensor(column).float().to(device)
 
     return LearningBatch(
         observation=observation,
         action=to_device(batch.action),
         log_prob=to_device(batch.log_prob),
         advantage=to_device(normalised(advantage)),
-        explained_variance=1.0 - float((returns - value).var()) / spread if known else math.nan,
-        value_loss=0.5 * float((returns - baseline).var()) / spread if spread > 0 else 0.0,
+        explained_variance=1.0 - variance(returns - value) / spread if known else math.nan,
+        value_loss=0.5 * variance(returns - baseline) / spread if spread > 0 else 0.0,
     )
 
 
-def _require_finite(named: Mapping[str, npt.NDArray[Any]]) -> None:
+def _require_finite(named: Mapping[str, Column]) -> None:
     for name, numbers in named.items():
-        if not np.isfinite(numbers.sum()) and not np.isfinite(numbers).all():
+        if not math.isfinite(float(numbers.sum())) and not library(numbers).isfinite(numbers).all():
             raise Diverged(name)

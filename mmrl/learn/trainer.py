@@ -47,7 +47,10 @@ def one_torch_thread() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One finished epoch: its number (from 1), its record for metrics.jsonl, the batch it learned from and by whom."""
+    """One finished epoch: its number (from 1), its record for metrics.jsonl, the batch it learned from and by whom.
+
+    On CUDA the columns of the batch are tensors there: copying them to the host takes longer than to learn from them.
+    """
 
     number: int
     record: dict[str, Any]
@@ -156,20 +159,20 @@ class Trainer:
                 threads=self.threads,
                 gradient=self.gradient,
             )
-        host = batch.numpy()
-        self.normaliser.update_normalised(host.observation)
+        batch = batch if self.device.type == "cuda" else batch.numpy()
+        self.normaliser.update_normalised(batch.observation)
         self.epoch = number
         updated = time.perf_counter()
         record = {
             "epoch": number,
-            **self.attempts.get("figures of the batch", lambda: batch_record(host), {}),
+            **self.attempts.get("figures of the batch", lambda: batch_record(batch), {}),
             **stats.record(),
             "learning_rate": rate,
             "seconds_rollout": rolled - began,
             "seconds_update": updated - rolled,
-            "steps_per_second": host.nnz / (updated - began),
+            "steps_per_second": batch.nnz / (updated - began),
         }
-        return Epoch(number, record, host, weights)
+        return Epoch(number, record, batch, weights)
 
     def _moments(self, saved: dict[str, Any], known: int) -> dict[str, Any]:
         """The optimiser's state of a checkpoint for the first `known` parameters of the policy, zeros for others."""

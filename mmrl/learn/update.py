@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -27,7 +26,7 @@ NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
 
-Drawn = list[npt.NDArray[np.int64] | None]
+Drawn = list[Tensor | None]
 Gradient = Callable[[Policy, LearningBatch, Tensor | None, Config, float, int], list[float]]
 """What `accumulate` does, here or shared with other processes."""
 
@@ -99,9 +98,10 @@ def update(
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
     active = True
-    for sweep, drawn in enumerate(_ahead(lambda: _partition(rows, parts, rng), passes, threads)):
+    ahead = threads if device.type == "cpu" else 1  # a device draws in no time
+    for sweep, drawn in enumerate(_ahead(lambda: _partition(rows, parts, rng, device), passes, ahead)):
         for part in drawn:
-            active = active and step(None if part is None else torch.from_numpy(part).to(device), sweep)
+            active = active and step(part, sweep)
     if unclipped:
         _search_back(policy, before, batch, config, bound, threads, gradient)
     _check_finite([(f"parameter {name}", p) for name, p in named])
@@ -177,19 +177,30 @@ def _ahead(draw: Callable[[], Drawn], count: int, threads: int) -> Iterator[Draw
         yield coming.result()
 
 
-def _partition(rows: int, parts: int, rng: np.random.Generator) -> Drawn:
-    """Row indices of each minibatch of one pass, a random partition; None stands for all rows in order.
+def _partition(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Drawn:
+    """Row indices of each minibatch of one pass, a random partition, on a device; None stands for all rows in order.
 
-    Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order.
+    Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order. CUDA draws its own
+    numbers, from a seed that `rng` gives.
     """
     if parts <= 1 or rows <= 1:
         return [None]
+    if device.type == "cuda":
+        return _drawn_on(device, rows, min(parts, rows), int(rng.integers(2**62)))
     label = np.arange(rows, dtype=np.int32) % min(parts, rows)
     sizes = np.bincount(label)
     rng.shuffle(label)
     order = np.empty(rows, np.int64)
     by_label(label, np.cumsum(sizes) - sizes, order)
-    return [*np.split(order, np.cumsum(sizes)[:-1])]
+    return [torch.from_numpy(part).to(device) for part in np.split(order, np.cumsum(sizes)[:-1])]
+
+
+def _drawn_on(device: torch.device, rows: int, parts: int, seed: int) -> Drawn:
+    """The same with random numbers of the device's own."""
+    order = torch.randperm(rows, generator=torch.Generator(device).manual_seed(seed), device=device)
+    label = torch.empty(rows, dtype=torch.int32, device=device)
+    label[order] = torch.arange(rows, dtype=torch.int32, device=device) % parts
+    return [(label == part).nonzero()[:, 0] for part in range(parts)]
 
 
 @kernel

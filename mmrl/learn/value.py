@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmrl.learn.features import Features, Float64
+from mmrl.learn.features import Features
+from mmrl.rollout.arrays import Column
 
 FEATURES = 64
 SPREAD, OFFSET = 1.0, 2.0
@@ -72,25 +73,26 @@ class Regression:
         size = len(function.weight)
         self.rows = sum(map(len, self.blocks))
         gram = torch.zeros(size, size, dtype=torch.float64)
-        for block in self.blocks:
-            gram += (block.T @ block).cpu().double()
+        for product in torch.stack([block.T @ block for block in self.blocks]).cpu():
+            gram += product.double()
         gram /= self.rows
         gram.diagonal()[:-1] += RIDGE + SCARCE * size / self.rows
         gram.diagonal()[-1] += 1e-12
         self.factor = torch.linalg.cholesky(gram)
 
-    def fit(self, target: Float64) -> Tensor:
+    def fit(self, target: Column) -> Tensor:
         """The weights that fit a target [rows] best."""
         wanted = target[:: self.step]
         mean = float(wanted.mean())  # the constant takes it, whatever its size
-        centred = torch.from_numpy((wanted - mean).astype(np.float32)).split(BLOCK)
+        centred = torch.as_tensor(wanted - mean).float().to(self.blocks[0].device).split(BLOCK)
         right = torch.zeros(len(self.factor), dtype=torch.float64)
-        for block, part in zip(self.blocks, centred, strict=True):
-            right += (block.T @ part.to(block.device)).cpu().double()
+        products = [block.T @ part for block, part in zip(self.blocks, centred, strict=True)]
+        for product in torch.stack(products).cpu():
+            right += product.double()
         weight = torch.cholesky_solve((right / self.rows)[:, None], self.factor)[:, 0]
         weight[-1] += mean
         return weight
 
-    def predict(self, weight: Tensor, observation: Tensor | None = None) -> Float64:
+    def predict(self, weight: Tensor, observation: Tensor | None = None) -> Column:
         """What weights give on all rows, or on other observations [rows]."""
         return self.features.sums(self.observation if observation is None else observation, weight)

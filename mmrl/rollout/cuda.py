@@ -33,8 +33,13 @@ from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
 
-THREADS = 64
-"""Of a block."""
+THREADS = 32
+"""Of a block, at most: a warp, whose threads wait at every branch for those that take the other way."""
+FEWEST = 4
+"""Threads of a block where there are few trajectories; with fewer still, multiprocessors have more warps than they can
+serve at once."""
+WARPS = 4
+"""Of a multiprocessor, one for each of its schedulers: so many blocks it has before blocks grow beyond `FEWEST`."""
 STATES = 0.5
 """Share of the free memory of the device for states; where it is short, threads play several trajectories each."""
 _kernels: dict[str, Any] = {}
@@ -78,8 +83,19 @@ class CudaEngine:
         steps = spec_of(self.config).steps if steps is None else steps
         rows, ends = self._records(count, steps)
         arguments, blocks = self.arguments(quoter, Draw(seed, epoch, first, count, steps), rows, ends)
-        self.kernel()[blocks, THREADS](*arguments)
+        threads = self._threads_of_block(count)
+        self.kernel()[blocks * (THREADS // threads), threads](*arguments)
         return _packed(rows, ends, steps)
+
+    def _threads_of_block(self, count: int) -> int:
+        """A power of two: few trajectories are spread over all multiprocessors, each with few to wait for."""
+        if self.device.type != "cuda":
+            return THREADS
+        processors = torch.cuda.get_device_properties(self.device).multi_processor_count
+        threads = FEWEST
+        while threads < min(THREADS, count / (WARPS * processors)):
+            threads *= 2
+        return threads
 
     def kernel(self) -> Any:
         """The kernel of the market, one a process; compiled at its first call."""
@@ -91,7 +107,7 @@ class CudaEngine:
     def arguments(
         self, quoter: Quoter | PolicyWeights, draw: Draw, rows: Any = None, ends: Any = None
     ) -> tuple[tuple[Any, ...], int]:
-        """What the kernel takes for a draw, with room made where none is given, and its blocks."""
+        """What the kernel takes for a draw, with room made where none is given, and its blocks of `THREADS`."""
         if rows is None:
             rows, ends = self._records(draw.count, draw.steps)
         maker = maker_of(self.config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
@@ -120,7 +136,8 @@ class CudaEngine:
         return rows, ends
 
     def _make_room(self, count: int, memory: Any) -> int:
-        """States and the memory of the loop for as many threads as are needed or fit; returns their blocks."""
+        """States and the memory of the loop for as many threads as are needed or fit; returns their blocks of
+        `THREADS`."""
         wanted = -(-count // THREADS) * THREADS
         if wanted > self._threads:
             self._states = self._memory = None

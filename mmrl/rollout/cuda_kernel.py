@@ -22,6 +22,9 @@ from mmrl.rollout.one_state import state_of_one
 SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
 """Whether numba plays kernels in plain Python (NUMBA_ENABLE_CUDASIM), to test them without a device."""
 
+REGISTERS = 168
+"""Of a thread, at most: 12 warps of a multiprocessor in place of 8, for a few numbers in memory."""
+
 reset: Any = None
 observe: Any = None
 act: Any = None
@@ -64,11 +67,12 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
     }
     function = FunctionType(trajectories.__code__, {**globals(), **law._asdict(), **takers}, "trajectories")
     function.__qualname__ = f"trajectories_{market.replace('-', '_')}"
-    if not SIMULATED:
-        _complete_numpy()
-        for part in law:
-            _keep_calls(part, set())
-    return cuda.jit(function)
+    if SIMULATED:
+        return cuda.jit(function)
+    _complete_numpy()
+    for part in law:
+        _keep_calls(part, set())
+    return cuda.jit(function, max_registers=REGISTERS)
 
 
 @njit(inline="always")

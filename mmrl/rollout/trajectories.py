@@ -7,11 +7,15 @@ trajectory n owns the rows offsets[n]:offsets[n + 1], in the order of time.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from mmrl.rollout.arrays import host as _numpy
+from mmrl.rollout.arrays import library
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -94,12 +98,11 @@ class Trajectories:
     split: Float64 | None = None  # [N, S], parts of the profit as the spec names them
     live: Bool | None = None  # [nnz], only in a padded batch: False on rows that pad() added
 
-    def after(self, name: str) -> npt.NDArray[Any]:
+    def after(self, name: str) -> Array:
         """What a column that stands (time, cash, inventory, mid, value) is after each row [nnz]."""
-        column, final = _numpy(getattr(self, name)), _numpy(getattr(self, f"final_{name}"))
-        following = np.empty_like(column)
+        column, final, offsets = getattr(self, name), getattr(self, f"final_{name}"), self.offsets
+        following = library(column).empty_like(column)
         following[:-1] = column[1:]
-        offsets = _numpy(self.offsets)
         lived = offsets[1:] > offsets[:-1]
         following[offsets[1:][lived] - 1] = final[lived]
         return following
@@ -152,10 +155,23 @@ class Trajectories:
 
     def numpy(self) -> Trajectories:
         """The same batch as numpy arrays on the host (no copy where it already is)."""
-        return replace(self, **{f.name: _numpy(getattr(self, f.name)) for f in fields(self)})
+        return self._each(_numpy)
+
+    def on(self, device: Any) -> Trajectories:
+        """The same batch as tensors on a device (no copy where it already is)."""
+        import torch
+
+        return self._each(lambda column: torch.as_tensor(column, device=device))
+
+    def _each(self, change: Callable[[Array], Array]) -> Trajectories:
+        columns = ((f.name, getattr(self, f.name)) for f in fields(self))
+        changed: dict[str, Array] = {name: None if column is None else change(column) for name, column in columns}
+        return replace(self, **changed)
 
     def segment_sum(self, values: Array) -> npt.NDArray[np.float64]:
-        """Sum of per-row values [nnz] within each trajectory, float64 [N] (0 for an empty one)."""
+        """Sum of per-row values [nnz] within each trajectory, float64 [N] on the host (0 for an empty one)."""
+        if not isinstance(self.offsets, np.ndarray) and self.nnz and self.offsets.device.type != "mps":
+            return _numpy(library(values).segment_reduce(values.double(), "sum", offsets=self.offsets))
         offsets, flat = _numpy(self.offsets), np.asarray(_numpy(values), dtype=np.float64)
         out = np.zeros(self.count)
         filled = offsets[:-1] < offsets[1:]
@@ -256,10 +272,3 @@ class Trajectories:
         if steps is not None and steps < longest:
             raise ValueError(f"a trajectory reaches step {longest - 1}, beyond the {steps} steps asked for")
         return longest if steps is None else steps
-
-
-def _numpy(array: Any) -> Any:
-    """Host numpy view of a numpy array or torch tensor."""
-    if array is None or isinstance(array, np.ndarray):
-        return array
-    return array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mmrl.markets.contract import Axis, spec_of
+from mmrl.rollout.arrays import Column, beside, doubles, host, mean
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.fields import field, fields
 from mmrl.settings.model import Config
@@ -33,8 +33,10 @@ NEGATIVE = "negative prices"
 """Among what was said: that prices have fallen below zero."""
 
 
-def least(prices: npt.NDArray[np.float64]) -> float:
+def least(prices: Column) -> float:
     """The lowest price, without those that are none; infinite where there is none."""
+    if not isinstance(prices, np.ndarray):
+        return float(prices.nan_to_num(nan=np.inf, posinf=np.inf, neginf=np.inf).min()) if len(prices) else np.inf
     lowest = float(np.fmin.reduce(prices, initial=np.inf))
     return float(prices[np.isfinite(prices)].min(initial=np.inf)) if lowest == -np.inf else lowest
 
@@ -80,7 +82,7 @@ def _of_batch(config: Config, batch: Trajectories) -> dict[str, str]:
 
 
 def _dead(config: Config, batch: Trajectories) -> str:
-    steps, longest = config.market.nt, int(np.diff(batch.offsets).max())
+    steps, longest = config.market.nt, int(batch.lengths.max())
     if not batch.terminated.all() or longest > EARLY * steps:
         return ""
     return (
@@ -111,7 +113,7 @@ def _filled(batch: Trajectories) -> bool:
 
 def _flat_reward(config: Config, batch: Trajectories) -> str:
     """The line on rewards that are all alike; empty where they differ by more than single precision tells apart."""
-    paid = batch.segment_sum(batch.reward) if batch.count > 1 else batch.reward
+    paid = batch.segment_sum(batch.reward) if batch.count > 1 else host(batch.reward)
     cara = config.reward.final_kind == "cara"
     # an exponential pays the few worst trajectories many orders more than all others, which they must not hide
     worst = -(-paid.size // 20) if cara and paid.size >= 10 else 0
@@ -120,7 +122,7 @@ def _flat_reward(config: Config, batch: Trajectories) -> str:
     if spread > max(float(FLOAT.tiny), float(FLOAT.eps) * largest):
         return ""
     level = "0" if largest < FLOAT.tiny else f"{usual[0]:.4g}"
-    typical = float(np.median(np.abs(batch.final_value)))
+    typical = float(np.median(np.abs(host(batch.final_value))))
     if cara and typical > 0:
         return (
             f"the rewards cannot be told from {level}, they spread over {spread:.2g}: exp(-r V) vanishes where V is "
@@ -137,10 +139,12 @@ def _beyond(config: Config, batch: Trajectories, k: int, axis: Axis) -> float:
     """Share of the rows where the policy asks for less than the market takes of an axis."""
     if config.policy.kind != "gaussian":
         return 0.0  # a menu offers nothing beyond the bound
-    asked = axis.centre + axis.scale * batch.action[:, k].astype(np.float64)
+    asked = axis.centre + axis.scale * doubles(batch.action[:, k])
     if axis.skew:
-        asked = asked + axis.skew * batch.inventory * spec_of(config).fade(1.0 - batch.step / config.market.nt)
-    return float((asked < axis.low).mean())
+        steps = config.market.nt
+        fade = spec_of(config).fade(1.0 - np.arange(steps) / steps)
+        asked = asked + axis.skew * batch.inventory * beside(fade, batch.step)[batch.step]
+    return mean(asked < axis.low)
 
 
 def _flags(config: Config, *names: str) -> str:

@@ -16,11 +16,12 @@ def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None
     from mmrl.rollout.recording import record_book
     from mmrl.rollout.streams import stream_seed
 
-    arrays = episode_profile(epoch.batch)
-    arrays.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), epoch.batch, optimum))
+    batch = epoch.batch.numpy()
+    arrays = episode_profile(batch)
+    arrays.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), batch, optimum))
     # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
     if trainer.engine.name in ("compiled", "cuda"):
-        longest = int(np.diff(epoch.batch.offsets).argmax())
+        longest = int(batch.lengths.argmax())
         book = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
         arrays.update(book.arrays() if book else {})
     return arrays

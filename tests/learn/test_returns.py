@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.learn import returns as returns_module
+from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.returns import (
     Diverged,
     bootstrap_values,
-    discounted_sums,
     following,
     learning_batch,
     normalised,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from mmrl.markets.contract import spec_of
 from mmrl.rollout import quoters
@@ -96,10 +97,22 @@ def columns(batch: Any) -> dict[str, np.ndarray]:
     return {name: array for name, array in vars(batch.numpy()).items() if array is not None}
 
 
+def fill_with_nan() -> None:
+    """Let torch give memory as it may be on a device, where anything was before."""
+    empty = torch.empty
+
+    def filled(*args: Any, **kwargs: Any) -> torch.Tensor:
+        made = empty(*args, **kwargs)
+        return made.fill_(float("nan") if made.is_floating_point() else 77)
+
+    torch.empty = filled  # type: ignore[assignment]
+
+
 def main(folder: Path, chosen: dict[str, dict[str, Any]]) -> None:
     """Play every case and write a file of each."""
     from mmrl.rollout.cuda import CudaEngine
 
+    fill_with_nan()
     for name, config, maker in cases(chosen):
         engine = CudaEngine(config, "cpu")
         engine.rollout(quoters.fixed(*(0.0,) * len(spec_of(config).axes)), 0, 0, 2, steps=1)  # whatever was before

@@ -23,6 +23,7 @@ from numba import cuda, typeof
 from mmrl.kernels.play import Draw
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.cuda import CudaEngine
+from mmrl.rollout.cuda_kernel import REGISTERS
 from mmrl.rollout.quoters import fixed
 from mmrl.settings.build import build
 from tests.toy import register
@@ -52,7 +53,10 @@ def _assembled(ptx: str, name: str, folder: Path) -> str:
     file = folder / "kernel.ptx"
     file.write_text(ptx)
     done = subprocess.run(
-        [ptxas, f"-arch={name}", "-v", "-o", os.devnull, str(file)], capture_output=True, text=True, check=False
+        [ptxas, f"-arch={name}", f"-maxrregcount={REGISTERS}", "-v", "-o", os.devnull, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     [registers] = re.findall(r"Used (\d+) registers", done.stderr)

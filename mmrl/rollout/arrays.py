@@ -1,0 +1,58 @@
+"""Columns of a batch as numpy arrays or as tensors of torch, so that a formula on them is written once for both.
+
+The functions that numpy and torch name alike are called through `library`; here stands what they name differently.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Column = Any
+"""numpy.ndarray or torch.Tensor."""
+CHUNK = 1 << 18
+"""Rows of a device that are widened to float64 at once."""
+
+
+def library(column: Column) -> Any:
+    """The library that a column belongs to, numpy or torch."""
+    if isinstance(column, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def host(column: Column) -> npt.NDArray[Any]:
+    """The column as a numpy array, without a copy where it lies on the host."""
+    if isinstance(column, np.ndarray):
+        return column
+    return column.detach().cpu().numpy() if hasattr(column, "detach") else np.asarray(column)
+
+
+def doubles(column: Column) -> Column:
+    """The column in float64, where it lies."""
+    return column.astype(np.float64, copy=False) if isinstance(column, np.ndarray) else column.double()
+
+
+def beside(array: npt.NDArray[Any], column: Column) -> Column:
+    """An array of the host, in the library and on the device of a column."""
+    return array if isinstance(column, np.ndarray) else library(column).as_tensor(array, device=column.device)
+
+
+def mean(column: Column) -> float:
+    """The mean of all numbers."""
+    return float(column.mean() if isinstance(column, np.ndarray) else column.double().mean())
+
+
+def variance(column: Column) -> float:
+    """The variance of all numbers, divided by their count."""
+    return float(column.var() if isinstance(column, np.ndarray) else column.double().var(correction=0))
+
+
+def std(column: Column) -> float:
+    """The standard deviation of all numbers, divided by their count."""
+    return math.sqrt(variance(column))

@@ -1,0 +1,99 @@
+"""Learning on an NVIDIA GPU: `make cuda` where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from mmrl.learn.discounting import discounted_sums
+from mmrl.learn.normaliser import column_statistics
+from mmrl.learn.record import batch_record
+from mmrl.learn.returns import learning_batch
+from mmrl.learn.trainer import Trainer
+from mmrl.rollout.arrays import host
+from mmrl.rollout.devices import cuda_lacks
+from mmrl.settings.sources import resolve
+from mmrl.training.diagnostics import Diagnostics
+
+LACKS = cuda_lacks()
+pytestmark = [pytest.mark.cuda, pytest.mark.skipif(bool(LACKS), reason=LACKS), pytest.mark.filterwarnings("ignore")]
+CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "game": ("avellaneda-stoikov", {}),
+    "game, cara": ("avellaneda-stoikov", {"reward.utility": "cara", "training.td": False}),
+    "book": ("quickstart", {"market.nt": 100}),
+    "no value function": ("quickstart", {"market.nt": 100, "training.noadv": True, "training.td": False}),
+}
+
+
+def _trainer(name: str, **changes: Any) -> Trainer:
+    preset, settings = CASES[name]
+    wanted = {"run.device": "cuda", "run.engine": "cuda", "training.nb": 300, "training.ne": 20, **settings, **changes}
+    return Trainer(resolve(wanted, None, preset, {})[0])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_returns_and_figures_are_those_of_the_host(name: str) -> None:
+    trainer = _trainer(name)
+    trainer.step()
+    batch, config = trainer.rollout(2), trainer.config
+    state = None if trainer.value is None else trainer.value.state_dict()
+    on_device = learning_batch(batch, config, trainer.value, "cuda")
+    value = trainer.value
+    if value is not None:
+        value.load_state_dict(state)  # type: ignore[arg-type]
+        value.device = torch.device("cpu")
+    on_host = learning_batch(batch.numpy(), config, value, "cpu", 2)
+    assert on_device.advantage.is_cuda
+    for column in ("observation", "action", "log_prob"):
+        np.testing.assert_array_equal(host(getattr(on_device, column)), host(getattr(on_host, column)))
+    np.testing.assert_allclose(host(on_device.advantage), host(on_host.advantage), rtol=5e-3, atol=5e-3)
+    assert on_device.explained_variance == pytest.approx(on_host.explained_variance, abs=1e-4, nan_ok=True)
+    found, wanted = batch_record(batch), batch_record(batch.numpy())
+    assert all(found[key] == pytest.approx(wanted[key], rel=1e-9, abs=1e-9, nan_ok=True) for key in wanted)
+    for one, other in zip(
+        column_statistics(batch.observation), column_statistics(host(batch.observation)), strict=True
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9)
+    assert Diagnostics().look(config, batch, found) == Diagnostics().look(config, batch.numpy(), wanted)
+
+
+def test_sums_of_ragged_trajectories() -> None:
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(0, 50, 5000)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    error, rate = rng.normal(size=(2, offsets[-1]))
+    sent = [torch.as_tensor(array, device="cuda") for array in (error, offsets, rate)]
+    np.testing.assert_allclose(host(discounted_sums(*sent)), discounted_sums(error, offsets, rate), rtol=1e-9)
+
+
+def test_a_training_goes_on_to_the_last_bit() -> None:
+    whole = _trainer("book")
+    records = [epoch.record for epoch in whole.run(4)]
+    first = _trainer("book")
+    [*first.run(2)]
+    second = _trainer("book")
+    second.load_state_dict(first.state_dict())
+    for epoch, record in zip(second.run(4), records[2:], strict=True):
+        assert {k: v for k, v in epoch.record.items() if "second" not in k} == {
+            k: v for k, v in record.items() if "second" not in k
+        }
+    for one, other in zip(whole.policy.parameters(), second.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_rows_stay_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = _trainer("game")
+    trainer.step()
+    largest, before = 0, torch.Tensor.cpu
+
+    def watched(tensor: torch.Tensor, *args: Any) -> torch.Tensor:
+        nonlocal largest
+        largest = max(largest, tensor.numel() if tensor.is_cuda else 0)
+        return before(tensor, *args)
+
+    monkeypatch.setattr(torch.Tensor, "cpu", watched)
+    assert trainer.step().batch.nnz > 20_000
+    assert largest < 20_000
