@@ -40,7 +40,8 @@ bounds: $(VENV)/test.stamp     ## the tests of compiled code once more, every in
 cuda: $(VENV)/test.stamp       ## every kernel compiled for CUDA, with registers and spills; with an NVIDIA GPU also played there
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cuda]'
 	MMRL_FAULTS=complete $(BIN)/python -m pytest tests/rollout/test_cuda.py tests/rollout/test_cuda_ptx.py \
-	    tests/rollout/test_cuda_device.py -rs
+	    tests/rollout/test_cuda_device.py tests/learn/test_cuda_pass.py tests/learn/test_cuda_pass_ptx.py \
+	    tests/learn/test_cuda_device.py -rs
 
 extras: $(VENV)/test.stamp     ## the tests of what few need: ONNX, stable-baselines3, tensorboard, the browser (with Chromium)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test-extras]'

@@ -200,8 +200,6 @@ def _gaussian_head(means: Any, inverse_std: Any, loss: Any, block: Any, count: i
             delta[a, r] = block.slope[r] * z * inverse_std[a]
             total += block.slope[r] * (z * z - 1.0)
         sums.log_std[a] += total
-        for r in range(count, BLOCK):
-            delta[a, r] = np.float32(0.0)
     sums.totals[ENTROPY] += count * (0.5 * dims - constant)
 
 
@@ -239,9 +237,6 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
                 delta[j, r] = block.slope[r] * gained + loss.bonus * p * (log_p + entropy)
             totals[ENTROPY] += entropy
             start += groups[a]
-    for j in range(logits.shape[0]):
-        for r in range(count, BLOCK):
-            delta[j, r] = np.float32(0.0)
 
 
 @kernel
@@ -274,6 +269,9 @@ def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, loss: A
             _categorical_head(outputs, loss, block, count, delta, sums.totals)
         else:
             _gaussian_head(outputs, inverse_std, loss, block, count, delta, sums)
+        for j in range(outputs.shape[0]):
+            for r in range(count, BLOCK):
+                delta[j, r] = np.float32(0.0)
         _backward(policy.flat, policy.sizes, units, delta, below, sums.policy)
 
 

@@ -1,11 +1,12 @@
 """The loss of PPO (Schulman et al. 2017) and REINFORCE and its gradient over many rows.
 
-`accumulate` differentiates by autograd on any device; on a CPU `mmrl.learn.compiled_pass` does the same sums in
-compiled code. Both leave the mean gradient over the rows in the parameters.
+`accumulate` differentiates by autograd on any device; on a CPU `mmrl.learn.compiled_pass`, on CUDA `cuda_pass` do the
+same sums in compiled code. All leave the mean gradient over the rows in the parameters.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,15 @@ from torch import Tensor
 
 from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
-from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Network, Policy, network_weights
+from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Network, Policy, network_sizes, network_weights
 from mmrl.learn.returns import LearningBatch
 from mmrl.settings.model import Config
 
 STATISTICS = ("policy_loss", "entropy", "kl", "clip_fraction")
-CHUNK = 16_384  # rows whose activations stay in the cache of an accelerator or a CPU
+CHUNK = 16_384
+"""Rows whose activations stay in the cache of a CPU."""
+LARGE = 1 << 26
+"""Numbers that the activations of a layer may be on CUDA, where few large operations are faster than many small."""
 
 
 def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, config: Config) -> tuple[Tensor, Tensor]:
@@ -49,6 +53,8 @@ def accumulate(
     """
     if batch.observation.device.type == "cpu" and batch.observation.dtype == torch.float32:
         return _compiled(policy, batch, part, config, coefficient, threads)
+    if batch.observation.is_cuda and batch.observation.dtype == torch.float32:
+        return _on_cuda(policy, batch, part, config, coefficient)
     return _by_autograd(policy, batch, part, config, coefficient)
 
 
@@ -87,32 +93,53 @@ def _compiled(
     coefficient: float,
     threads: int,
 ) -> list[float]:
-    t = config.training
     size = int(batch.log_prob.shape[0] if part is None else part.shape[0])
     order = np.arange(size) if part is None else part.numpy()
     rows = compiled_pass.Rows(*(getattr(batch, name).numpy() for name in compiled_pass.Rows._fields))
-    log_std, groups = np.zeros(0, np.float32), np.zeros(0, np.int64)
-    if isinstance(policy, GaussianPolicy):
-        log_std = policy.log_std_vector().detach().numpy()
-    elif isinstance(policy, CategoricalPolicy):
-        groups = np.array(policy.choices, np.int64)
-    ppo = compiled_pass.NOCLIP if t.noclip else compiled_pass.CLIP
-    rule = compiled_pass.REINFORCE if t.algorithm == "reinforce" else ppo
-    sums = compiled_pass.gradient(
-        rows,
-        order,
-        network_weights(policy.network),
-        compiled_pass.Loss(log_std, groups, rule, t.clip, coefficient),
-        threads,
-    )
-    _leave(policy.network, sums.policy / size)
+    loss = _loss(policy, config, coefficient)
+    loss = loss._replace(log_std=loss.log_std.numpy(), groups=loss.groups.numpy())
+    sums = compiled_pass.gradient(rows, order, network_weights(policy.network), loss, threads)
+    _leave(policy.network, torch.from_numpy(sums.policy / size))
     if isinstance(policy, GaussianPolicy):
         policy.log_std.grad = torch.from_numpy(sums.log_std / size - coefficient).float()
     return (sums.totals / size).tolist()
 
 
-def _leave(network: Network, flat: np.ndarray) -> None:
+def _on_cuda(
+    policy: Policy, batch: LearningBatch, part: Tensor | None, config: Config, coefficient: float
+) -> list[float]:
+    from mmrl.learn import cuda_pass
+
+    flat = torch.cat([p.detach().reshape(-1) for p in policy.network.in_order])
+    sizes = network_sizes(policy.network)
+    if find_spec("numba_cuda") is None or not cuda_pass.threads_for(sizes, len(flat)):
+        return _by_autograd(policy, batch, part, config, coefficient, max(LARGE // max(sizes), 1))
+    size = int(batch.log_prob.shape[0] if part is None else part.shape[0])
+    rows = compiled_pass.Rows(*(getattr(batch, name) for name in compiled_pass.Rows._fields))
+    loss = _loss(policy, config, coefficient)
+    sums: Any = cuda_pass.gradient(rows, part, flat, sizes, loss)
+    _leave(policy.network, (sums.policy / size).float())
+    if isinstance(policy, GaussianPolicy):
+        policy.log_std.grad = (sums.log_std / size - coefficient).float()
+    return [float(total) / size for total in sums.totals.tolist()]
+
+
+def _loss(policy: Policy, config: Config, coefficient: float) -> Any:
+    """`compiled_pass.Loss` with tensors on the policy's device."""
+    t, device = config.training, policy.network.in_order[0].device
+    log_std, groups = torch.zeros(0, device=device), torch.zeros(0, dtype=torch.int64, device=device)
+    if isinstance(policy, GaussianPolicy):
+        log_std = policy.log_std_vector().detach()
+    elif isinstance(policy, CategoricalPolicy):
+        groups = torch.tensor(policy.choices, dtype=torch.int64, device=device)
+    ppo = compiled_pass.NOCLIP if t.noclip else compiled_pass.CLIP
+    rule = compiled_pass.REINFORCE if t.algorithm == "reinforce" else ppo
+    loss: Any = compiled_pass.Loss
+    return loss(log_std, groups, rule, t.clip, coefficient)
+
+
+def _leave(network: Network, flat: Tensor) -> None:
     """Cut a vector of gradients into the parameters' own."""
-    parts = torch.from_numpy(flat).split([p.numel() for p in network.in_order])
+    parts = flat.split([p.numel() for p in network.in_order])
     for parameter, part in zip(network.in_order, parts, strict=True):
         parameter.grad = part.view(parameter.shape)

@@ -54,8 +54,12 @@ class Network(nn.Module):
 def network_weights(network: Network) -> Weights:
     """A network's numbers as one vector, in the order of its parameters."""
     parameters = [p.detach().numpy() for p in network.in_order]
-    sizes = [parameters[0].shape[1], *[p.shape[0] for p in parameters[:-1:2]]]
-    return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(sizes, np.int64))
+    return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(network_sizes(network), np.int64))
+
+
+def network_sizes(network: Network) -> tuple[int, ...]:
+    """Inputs, then outputs of each layer."""
+    return network.in_order[0].shape[1], *(p.shape[0] for p in network.in_order[:-1:2])
 
 
 def _host(tensor: Any) -> np.ndarray:

@@ -21,10 +21,11 @@ import torch
 from numba import cuda
 from torch import Tensor
 
+from mmrl.kernels.cuda_numpy import SIMULATED
 from mmrl.kernels.play import Draw, scratch
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import Buffers, room_for_ends
-from mmrl.rollout.cuda_kernel import SIMULATED, kernel_of
+from mmrl.rollout.cuda_kernel import kernel_of
 from mmrl.rollout.law import law_of, size_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, learned

@@ -6,21 +6,16 @@ stand; this file puts a market's into one kernel and says which part of every ar
 
 from __future__ import annotations
 
-import math
 from types import FunctionType
 from typing import Any
 
-import numba
-import numpy as np
-from numba import cuda, njit, types
+from numba import cuda, njit
 from numba.core.dispatcher import Dispatcher
 
+from mmrl.kernels.cuda_numpy import SIMULATED, complete_numpy
 from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play
 from mmrl.rollout.law import Law
 from mmrl.rollout.one_state import state_of_one
-
-SIMULATED = bool(numba.config.ENABLE_CUDASIM)  # type: ignore[attr-defined]
-"""Whether numba plays kernels in plain Python (NUMBA_ENABLE_CUDASIM), to test them without a device."""
 
 REGISTERS = 168
 """Of a thread, at most: 12 warps of a multiprocessor in place of 8, for a few numbers in memory."""
@@ -69,7 +64,7 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
     function.__qualname__ = f"trajectories_{market.replace('-', '_')}"
     if SIMULATED:
         return cuda.jit(function)
-    _complete_numpy()
+    complete_numpy()
     for part in law:
         _keep_calls(part, set())
     return cuda.jit(function, max_registers=REGISTERS)
@@ -153,33 +148,3 @@ def _keep_calls(function: Any, seen: set[int]) -> None:
 
 _TWIN = "_CUDATypingContext__dispatcher"
 """Where numba looks for the device's twin of a function (`CUDATypingContext.resolve_value_type`)."""
-
-
-def _complete_numpy() -> None:
-    """Teach numba-cuda functions of numpy on numbers that it lacks and that laws may use."""
-    from numba.cuda import libdevice
-    from numba.cuda.cudaimpl import registry
-
-    ours = {
-        np.exp: math.exp,
-        np.expm1: math.expm1,
-        np.log1p: math.log1p,
-        np.sqrt: math.sqrt,
-        np.floor: libdevice.floor,
-        np.ceil: libdevice.ceil,
-        np.rint: libdevice.rint,
-    }
-    if _completed:
-        return
-    _completed.append(True)
-
-    def teach(ufunc: Any, function: Any) -> None:
-        @registry.lower(ufunc, types.float64)
-        def lowered(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-            return context.get_function(function, sig)(builder, args)
-
-    for ufunc, function in ours.items():
-        teach(ufunc, function)
-
-
-_completed: list[bool] = []

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 import torch
 
+from mmrl.learn import compiled_pass
 from mmrl.learn.discounting import discounted_sums
+from mmrl.learn.gradient import _by_autograd, accumulate
 from mmrl.learn.normaliser import column_statistics
 from mmrl.learn.record import batch_record
-from mmrl.learn.returns import learning_batch
+from mmrl.learn.returns import LearningBatch, learning_batch
 from mmrl.learn.trainer import Trainer
+from mmrl.markets.contract import spec_of
 from mmrl.rollout.arrays import host
 from mmrl.rollout.devices import cuda_lacks
 from mmrl.settings.sources import resolve
 from mmrl.training.diagnostics import Diagnostics
+from tests.learn import cuda_pass_cases
 
 LACKS = cuda_lacks()
 pytestmark = [pytest.mark.cuda, pytest.mark.skipif(bool(LACKS), reason=LACKS), pytest.mark.filterwarnings("ignore")]
@@ -97,3 +101,42 @@ def test_rows_stay_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.Tensor, "cpu", watched)
     assert trainer.step().batch.nnz > 20_000
     assert largest < 20_000
+
+
+@pytest.mark.parametrize("part", [False, True])
+@pytest.mark.parametrize("case", cuda_pass_cases.CASES, ids=lambda case: case[0])
+def test_gradients_are_those_of_the_cpu(case: tuple[str, str, str, str], part: bool) -> None:
+    given = cuda_pass_cases.case(*case[1:], part)
+    rows, order, flat, sizes, loss = given
+    order = np.arange(cuda_pass_cases.ROWS) if order is None else order
+    wanted = compiled_pass.gradient(rows, order, compiled_pass.Weights(flat, np.array(sizes, np.int64)), loss, 1)
+    found = cuda_pass_cases.on_device(given, "cuda")
+    for name, sums in wanted._asdict().items():
+        np.testing.assert_allclose(found[name][: sums.size], sums, rtol=2e-4, atol=2e-4, err_msg=name)
+
+
+@pytest.mark.parametrize("layer_size", [32, 100, 256])
+def test_gradients_of_many_rows_are_those_of_autograd_in_double_precision(layer_size: int) -> None:
+    """The widest network has no kernel: there torch differentiates, in large chunks."""
+    torch.manual_seed(0)
+    trainer = _trainer("game", **{"policy.layer_size": layer_size})
+    policy, config, device = trainer.policy, trainer.config, torch.device("cuda")
+    rows, columns = 200_003, len(spec_of(config).columns)
+    batch = LearningBatch(
+        torch.randn(rows, columns, device=device),
+        torch.randn(rows, 2, device=device),
+        torch.randn(rows, device=device) * 0.3 - 2.0,
+        torch.randn(rows, device=device),
+    )
+    part = torch.randperm(rows, device=device)[: rows // 3].sort().values
+    found = accumulate(policy, batch, part, config, 0.01)
+    gradients = [p.grad.double() for p in policy.parameters() if p.grad is not None]
+    policy.zero_grad()
+    numbers = (batch.observation, batch.action, batch.log_prob, batch.advantage)
+    observation, action, log_prob, advantage = (column.double() for column in numbers)
+    double = LearningBatch(observation, action, log_prob, advantage)
+    wanted = _by_autograd(policy.double(), double, part, config, 0.01)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    for one, parameter in zip(gradients, policy.parameters(), strict=True):
+        assert parameter.grad is not None
+        assert (one - parameter.grad).norm() < 1e-4 * parameter.grad.norm() + 1e-9

@@ -70,7 +70,9 @@ def test_every_rule_is_the_same_to_the_last_bit(name: str, simulated_rules: Path
 @pytest.mark.parametrize("market", ["avellaneda-stoikov", "book", "order-flow"])
 def test_every_choice_of_a_market_is_in_a_case(market: str) -> None:
     """All but how a policy starts, of which a kernel knows nothing."""
-    played = [build(case).market for case in (*cuda_cases.SETTINGS.values(), *cuda_cases.SETTINGS_OF_RULES.values())]
+    with register.registered():
+        cases = (*cuda_cases.SETTINGS.values(), *cuda_cases.SETTINGS_OF_RULES.values())
+        played = [build(case).market for case in cases]
     for spec in fields(market):
         if spec.group != "market" or spec.name in ("name", "skew"):
             continue
