@@ -25,7 +25,6 @@ from mmrl.markets.order_flow.state import (
     DRIFT,
     EFFICIENT,
     GEOMETRIC,
-    KINDS,
     LIMIT,
     MARKET,
     OF_LIMIT_ORDERS,
@@ -57,11 +56,14 @@ def _queue(p, s, price):
 
 
 @inlined
-def _market_rate(p, s, side, spread):
+def _market_rate(p, s, side, opposite):
     """Rate of market orders that hit a side, without excitation and leaning."""
-    shares, _ = _queue(p, s, best(s, side))
+    price = best(s, side)
+    shares, _ = _queue(p, s, price)
     if not p.rules.by_spread:
         return p.tables[2 * p.rules.distances, column(p, shares)]
+    # of a spread that is the same on both sides LLVM would take the logarithm once, whether or not a rate needs it
+    spread = (price - opposite) * outwards(side)
     b, x, y = p.rules.intensity, math.log(spread), math.log1p(shares / p.rules.unit)
     return math.exp(min(b[0] + b[1] * x + b[2] * x * x + b[3] * y + b[4] * y * y + b[5] * x * y, HIGHEST_LOG_RATE))
 
@@ -81,6 +83,12 @@ def _raises(kind):
 
 
 @inlined
+def _set_rate(s, kind, rate):
+    s.book.background[kind] = rate
+    s.book.rates[kind] = rate
+
+
+@inlined
 def _count(p, s):
     """Fill the background rates of the sides on which something has changed since they were counted.
 
@@ -96,7 +104,8 @@ def _count(p, s):
     for side in range(2):
         if not moved and s.book.meta[CHANGED + side] == 0:
             continue
-        price, step = (ask if side == BID else bid), outwards(side)
+        opposite, step = (ask if side == BID else bid), outwards(side)
+        price = opposite
         limit, cancel, near = 0.0, 0.0, np.int64(0)
         for i in range(distances):
             price += step
@@ -105,9 +114,9 @@ def _count(p, s):
             limit += p.tables[i, c]
             cancel += p.tables[distances + i, c] * orders
             near += orders
-        s.book.background[LIMIT + side] = limit + far
-        s.book.background[CANCEL + side] = cancel + last * (s.book.meta[COUNT + side] - near)
-        s.book.background[MARKET + side] = _market_rate(p, s, side, ask - bid)
+        _set_rate(s, LIMIT + side, limit + far)
+        _set_rate(s, CANCEL + side, cancel + last * (s.book.meta[COUNT + side] - near))
+        _set_rate(s, MARKET + side, _market_rate(p, s, side, opposite))
         s.book.meta[CHANGED + side] = 0
     s.book.meta[COUNTED_WITH + BID] = bid
     s.book.meta[COUNTED_WITH + ASK] = ask
@@ -118,9 +127,11 @@ def rates(p, s):
     """Fill the rates of all kinds of events; returns their sum."""
     _count(p, s)
     total = 0.0
-    for kind in range(DRIFT):
-        s.book.rates[kind] = s.book.background[kind]
-    if p.rules.efficient_rate > 0.0:
+    drifts = p.rules.efficient_rate > 0.0
+    if drifts or p.rules.exponentials > 0:  # else they are as they were counted
+        for kind in range(DRIFT):
+            s.book.rates[kind] = s.book.background[kind]
+    if drifts:
         lean = _lean(p, s)
         for kind in range(LIMIT if p.rules.all_informed else MARKET, DRIFT):
             s.book.rates[kind] *= 1.0 + _raises(kind) * lean
@@ -130,8 +141,11 @@ def rates(p, s):
     for kind in range(p.rules.first_excited, DRIFT):
         for e in range(p.rules.exponentials):
             s.book.rates[kind] += s.book.excitation[kind, e]
-    for kind in range(KINDS):
+    for kind in range(DRIFT):
         total += s.book.rates[kind]
+    if drifts:
+        total += s.book.rates[DRIFT]
+        total += s.book.rates[DRIFT + 1]
     return total
 
 
