@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,9 +81,8 @@ class Engine:
         self._width = (count, axes)
         self._choices = np.array([len(axis.grid) for axis in self.spec.axes])
         threads = min(thread_count(config.run.threads), count // LEAST_SHARE)
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        edges = np.linspace(0, count, max(threads, 1) + 1).astype(int).tolist()
-        self._spans = list(pairwise(edges))
+        self._helpers = max(threads - 1, 0)
+        self._pool = ThreadPoolExecutor(self._helpers) if self._helpers else None
 
     def _refuse_too_many(self, size: int) -> None:
         free = memory()
@@ -142,11 +140,15 @@ class Engine:
 
     def _call(self, action: npt.NDArray[np.float64], told: npt.NDArray[np.int64]) -> Outcome:
         orders = Orders(told, action, self._quote)
-        given = (self._parameters, self._memory.parts, self.copies, self._terms, orders, self.outcome)
-        if self._pool is None:
-            self._move(*given, 0, self.count)
-        else:
-            list(self._pool.map(lambda span: self._move(*given, *span), self._spans))
+        taken = np.zeros(1, np.int64)
+        given = (self._parameters, self._memory.parts, self.copies, self._terms, orders, self.outcome, taken)
+        pool = self._pool
+        helpers = [pool.submit(self._move, *given) for _ in range(self._helpers)] if pool else []
+        try:
+            self._move(*given)
+        finally:  # an error leaves no thread behind that still plays
+            for helper in helpers:
+                helper.result()
         return self.outcome
 
     def close(self) -> None:

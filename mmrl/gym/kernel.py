@@ -13,9 +13,10 @@ import numpy as np
 from numba import njit
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
-from mmrl.kernels.jit import kernel
+from mmrl.kernels.jit import called, kernel
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
+from mmrl.kernels.shares import add_at_once
 from mmrl.rollout.one_state import state_of_one
 
 pick: Any = None
@@ -24,6 +25,7 @@ observe: Any = None
 act: Any = None
 advance: Any = None
 account: Any = None
+moves: Any = None
 """Put in by `mover`, for each market its own."""
 
 IDLE, STEP, RESET = range(3)
@@ -32,6 +34,9 @@ NEXT_STEP, SAME_STEP, DISABLED = range(3)
 """When an ended copy begins anew, as in gymnasium."""
 MARKET, LINEAR, CHOICES = range(3)
 """What an action is: market units, units of `centre + scale * action + skew * inventory`, or places in the grids."""
+
+BUNCH = 16
+"""Copies that a thread takes at once."""
 
 
 class Copies(NamedTuple):
@@ -89,10 +94,16 @@ class Outcome(NamedTuple):
     last_mid: np.ndarray
 
 
-def move(p, parts, x, terms, orders, out, first, last):
-    """Let copies first .. last - 1 do what they are told."""
+def move(p, parts, x, terms, orders, out, taken):
+    """Let copies do what they are told, until all are taken: threads that share `taken` share the copies."""
     meaning, reward, steps = terms.meaning, terms.reward, terms.steps
-    for i in range(first, last):
+    i = last = np.int64(0)
+    while True:
+        if i == last:
+            i = add_at_once(taken, BUNCH)
+            last = min(i + BUNCH, x.rng.shape[0])
+            if i >= last:
+                break
         s = pick(parts, i)
         rng, raw, mine = x.rng[i], x.raw[i], orders.quote[i]
         doing = orders.told[i]
@@ -145,12 +156,19 @@ def move(p, parts, x, terms, orders, out, first, last):
                     out.terminated[i] = early or terms.ends or ending == ENDED
                     out.truncated[i] = not out.terminated[i]
                     if terms.autoreset == SAME_STEP:
-                        out.last_raw[i] = raw
+                        for k in range(raw.shape[0]):
+                            out.last_raw[i, k] = raw[k]
                         out.last_wealth[i], out.last_inventory[i] = after.value, after.inventory
                         out.last_mid[i] = after.mid
                         x.number[i] += x.stride[i]
                         doing = RESET
             out.wealth[i], out.inventory[i], out.mid[i] = after.value, after.inventory, after.mid
+        i += 1
+
+
+def entry(p, parts, x, terms, orders, out, taken):
+    """`move`, as Python calls it."""
+    moves(p, parts, x, terms, orders, out, taken)
 
 
 _compiled: dict[str, Any] = {}
@@ -170,7 +188,9 @@ def mover(market: str, law: Any, state: Any) -> Callable[..., Any]:
     if market not in _compiled:
         # numba's own inlining: a tuple that holds records cannot be returned
         names = {**globals(), **law._asdict(), "pick": _only if state is None else state_of_one(state)}
-        function = FunctionType(move.__code__, names, "move")
+        # called, so that arrays of a copy are not counted: threads would take the counts from each other
+        inner = called(FunctionType(move.__code__, names, "move"))
+        function = FunctionType(entry.__code__, {"moves": inner}, "entry")
         # by its name the kernel finds its own file in the cache
         function.__qualname__, function.__module__ = f"move_{market.replace('-', '_')}", __name__
         _compiled[market] = kernel(function)

@@ -180,7 +180,7 @@ def test_episodes_follow_each_other() -> None:
 def test_threads_change_nothing() -> None:
     config = Config.of("avellaneda-stoikov", nt=7)
     engines = [Engine(config.but(threads=threads), 300) for threads in (1, 2)]
-    assert len(engines[1]._spans) == 2 and len(engines[0]._spans) == 1
+    assert [engine._helpers for engine in engines] == [0, 1]
     for engine in engines:
         engine.seed(3)
     for a, b in zip(*(play(engine, 20) for engine in engines), strict=True):
