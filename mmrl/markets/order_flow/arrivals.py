@@ -11,7 +11,7 @@ import numpy as np
 
 from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import uniform
-from mmrl.markets.order_flow.queues import ANY_PRICE, best, match, outwards, place, remove
+from mmrl.markets.order_flow.queues import ANY_PRICE, best, match, outwards, place, remove, shares_of
 from mmrl.markets.order_flow.state import (
     ANCHOR,
     ASK,
@@ -248,7 +248,7 @@ def cancellation(p, s, side, r):
                 break
             nth -= orders
     slot = _nth_of_others(s, price & (p.rules.rows - 1), nth)
-    remove(s, side, price, slot, s.orders[slot].shares)
+    remove(s, side, price, slot, shares_of(s, slot))
 
 
 @inlined

@@ -8,7 +8,7 @@ from mmrl.kernels.jit import called, inlined
 from mmrl.kernels.random import uniform
 from mmrl.markets.order_flow.arrivals import excite
 from mmrl.markets.order_flow.checks import MOST_UNDER_WAY
-from mmrl.markets.order_flow.queues import ANY_PRICE, add, best, outwards, take, withdraw
+from mmrl.markets.order_flow.queues import ANY_PRICE, add, best, outwards, shares_of, take, withdraw
 from mmrl.markets.order_flow.signals import note_trade, settle
 from mmrl.markets.order_flow.state import (
     ASK,
@@ -32,8 +32,6 @@ from mmrl.markets.order_flow.state import (
 )
 
 MAX_SHARES = 1_000_000
-EFFECT = NUMBERS_OF_A_DECISION
-"""Column of State.under_way: when the decision takes effect."""
 
 
 @inlined
@@ -117,7 +115,7 @@ def _keep(p, s, side):
     j = np.int64(0)
     while j < s.book.meta[OWN_COUNT + side]:
         slot = s.book.own[side, j]
-        size, k = s.orders[slot].shares, _quote_for(p, s, side, slot)
+        size, k = shares_of(s, slot), _quote_for(p, s, side, slot)
         if k < 0:
             _cancel(p, s, side, slot, size)
             continue
@@ -186,7 +184,7 @@ def withdraw_all(p, s):
     for side in (BID, ASK):
         while s.book.meta[OWN_COUNT + side] > 0:
             slot = s.book.own[side, 0]
-            _cancel(p, s, side, slot, s.orders[slot].shares)
+            _cancel(p, s, side, slot, shares_of(s, slot))
     settle(s)
 
 
@@ -227,14 +225,14 @@ def schedule(p, s, rng):
         if p.rules.latency_drawn:
             delay *= -math.log(1.0 - uniform(rng))
         s.book.times[SENT] = max(s.book.times[SENT], s.book.times[NOW] + delay)
-        s.book.under_way[s.book.meta[UNDER_WAY] - 1, EFFECT] = s.book.times[SENT]
+        s.book.effect[s.book.meta[UNDER_WAY] - 1] = s.book.times[SENT]
         s.book.meta[NEW] = 0
 
 
 @inlined
 def next_effect(s):
     """When the oldest decision under way takes effect."""
-    return s.book.under_way[0, EFFECT] if s.book.meta[UNDER_WAY] > 0 else math.inf
+    return s.book.effect[0] if s.book.meta[UNDER_WAY] > 0 else math.inf
 
 
 @called
@@ -243,6 +241,7 @@ def arrive(p, s):
     apply(p, s, s.book.under_way[0])
     left = s.book.meta[UNDER_WAY] - 1
     for k in range(left):
-        for a in range(EFFECT + 1):
+        s.book.effect[k] = s.book.effect[k + 1]
+        for a in range(NUMBERS_OF_A_DECISION):
             s.book.under_way[k, a] = s.book.under_way[k + 1, a]
     s.book.meta[UNDER_WAY] = left

@@ -49,7 +49,7 @@ from mmrl.markets.order_flow.state import (
     TAKEN,
     TIMES,
 )
-from mmrl.markets.order_flow.tape import DELETE, EXECUTE, REDUCE, SUBMIT, message, own_at
+from mmrl.markets.order_flow.tape import DELETE, EXECUTE, LOWER_HALF, REDUCE, SUBMIT, message, own_at
 
 ANY_PRICE = np.array([-(2**61), 2**61])
 """The worst prices at which a market order hits bids and asks: none is too bad."""
@@ -113,6 +113,12 @@ def shares_at(s, price):
 def others_at(s, side, price):
     """Shares of others at a price of a side."""
     return shares_at(s, price) - own_at(s, side, price)[0]
+
+
+@inlined
+def shares_of(s, slot):
+    """Shares of an order."""
+    return np.int64(s.orders[slot].shares)
 
 
 @inlined
@@ -191,7 +197,7 @@ def _withdraw_level(s, row, side):
     price = s.levels[row].price
     while s.levels[row].shares > 0:
         slot = s.levels[row].head
-        withdraw(s, side, price, slot, s.orders[slot].shares)
+        withdraw(s, side, price, slot, shares_of(s, slot))
 
 
 @inlined
@@ -208,7 +214,7 @@ def place(s, side, price, size, owner):
     slot = _own_row(s, side, price) if owner == MAKER else _others_row(s)
     s.orders[slot].shares = size
     s.orders[slot].next = -1
-    s.orders[slot].number = s.book.meta[NEXT_NUMBER]
+    s.orders[slot].number = s.book.meta[NEXT_NUMBER] & LOWER_HALF
     s.book.meta[NEXT_NUMBER] += 1
     tail = s.levels[row].tail
     s.orders[slot].previous = tail
@@ -224,7 +230,7 @@ def place(s, side, price, size, owner):
         if s.book.meta[COUNT + side] == 0 or (price - s.book.meta[BEST + side]) * outwards(side) < 0:
             s.book.meta[BEST + side] = price
         s.book.meta[COUNT + side] += 1
-    message(s, SUBMIT, s.orders[slot].number, size, price, side + 2 * owner)
+    message(s, SUBMIT, slot, size, price, side + 2 * owner)
 
 
 @called
@@ -284,9 +290,9 @@ def _shrink(s, side, price, slot, shares):
 def remove(s, side, price, slot, shares):
     """`withdraw`, for the loop of events."""
     owner = MAKER if slot < OWNED else OTHERS
-    number, whole = s.orders[slot].number, shares == s.orders[slot].shares
+    whole = shares == s.orders[slot].shares
     _shrink(s, side, price, slot, shares)
-    message(s, DELETE if whole else REDUCE, number, shares, price, side + 2 * owner)
+    message(s, DELETE if whole else REDUCE, slot, shares, price, side + 2 * owner)
 
 
 @called
@@ -341,17 +347,16 @@ def match(s, side, shares, limit, taker):
         slot = s.levels[price & (s.levels.shape[0] - 1)].head
         own = slot < OWNED
         if own and taker == MAKER:
-            withdraw(s, side, price, slot, s.orders[slot].shares)
+            withdraw(s, side, price, slot, shares_of(s, slot))
             continue
-        k = min(s.orders[slot].shares, left)
+        k = min(shares_of(s, slot), left)
         left -= k
         if own:
             _trade(s, side, k, price, OTHERS)
         elif taker == MAKER:
             _trade(s, 1 - side, k, price, MAKER)
-        number = s.orders[slot].number
         _shrink(s, side, price, slot, k)
-        message(s, EXECUTE, number, k, price, side + (2 if own else 4 * taker))
+        message(s, EXECUTE, slot, k, price, side + (2 if own else 4 * taker))
     return shares - left
 
 

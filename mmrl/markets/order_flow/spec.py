@@ -10,7 +10,7 @@ from mmrl.markets.order_flow.settings import AFTER, Settings
 
 TABLE_ROWS = 500
 """Times at most in a table of quotes."""
-ORDER = 32
+ORDER = 16
 """Bytes of an order that rests."""
 SIDES = ("bid", "ask")
 FILL_TICKS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)

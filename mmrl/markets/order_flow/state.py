@@ -69,22 +69,26 @@ SHARES, PRICE = 0, 1
 # Few arguments, many numbers: what has one size whatever the settings is a record, which functions pass as one pointer.
 LEVEL = record_type([(name, np.int64) for name in ("price", "shares", "orders", "head", "tail")])
 """A price: all shares there, orders of others, first and last order."""
-ORDER = record_type([(name, np.int64) for name in ("shares", "next", "previous", "number")])
-"""An order: its shares, the orders behind and before it, its number, which rises in time."""
+ORDER = record_type([*((name, np.int32) for name in ("shares", "next", "previous")), ("number", np.uint32)])
+"""An order: its shares, the orders behind and before it, the lower half of its number, which rises in time.
+
+Small, since the orders of a thousand books have to fit into the caches. No order has more shares than
+`arrivals.MOST_SHARES` + 1, and no more rest than `checks.MOST_ORDERS` allows."""
 BOOK = record_type(
-    [
+    [  # what every event uses first
         ("meta", np.int64, (META,)),
-        ("account", np.int64, (ACCOUNT,)),
         ("times", np.float64, (TIMES,)),
         ("rates", np.float64, (KINDS,)),
         ("background", np.float64, (DRIFT,)),  # the rates without excitation and leaning
+        ("account", np.int64, (ACCOUNT,)),
         ("signals", np.float64, (MOST_HORIZONS, 3)),
-        ("fills", np.int64, (FILLS, 2)),
-        ("excitation", np.float64, (DRIFT, MOST_EXPONENTIALS)),  # of each kind of event, numbered as the rates
         ("own", np.int64, (2, MOST_QUOTES)),  # the maker's orders of a side, first to be filled first
         ("own_price", np.int64, (OWNED,)),  # by row of the orders
         ("wanted", np.int64, (2, MOST_QUOTES, 2)),  # shares and prices of the quotes of the decision that takes effect
-        ("under_way", np.float64, (MOST_UNDER_WAY, NUMBERS_OF_A_DECISION + 1)),  # decisions, and when they take effect
+        ("effect", np.float64, (MOST_UNDER_WAY,)),  # when the decisions under way take effect
+        ("under_way", np.float64, (MOST_UNDER_WAY, NUMBERS_OF_A_DECISION)),
+        ("excitation", np.float64, (DRIFT, MOST_EXPONENTIALS)),  # of each kind of event, numbered as the rates
+        ("fills", np.int64, (FILLS, 2)),
     ]
 )
 RULES = record_type(

@@ -11,6 +11,7 @@ from mmrl.markets.order_flow.state import (
     BID,
     COUNT,
     LIVE,
+    NEXT_NUMBER,
     NOTED,
     NOW,
     OWN,
@@ -29,6 +30,8 @@ TIME, KIND, ORDER, SIZE, PRICE, DIRECTION, OWNER, LEVELS = range(8)
 """Columns of the tape: minutes, type, number of the resting order, shares, its price in ticks, 1 for a bid and -1 for
 an ask, whose it is (0 others', 1 the maker's, 2 others', executed by the maker); then the best levels after it, each as
 (ask price, shares, bid price, shares)."""
+LOWER_HALF: Any = np.int64(2**32 - 1)
+"""Of a number of 64 bits."""
 NO_ASK = 9_999_999_999
 """The price of an ask level that does not exist, as LOBSTER writes it; of a bid level its negative."""
 
@@ -46,24 +49,31 @@ def own_at(s, side, price):
 
 
 @inlined
-def message(s, kind, number, shares, price, side_and_owner):
-    """Append a message to the tape if one runs, once the book is as it is after it.
+def message(s, kind, slot, shares, price, side_and_owner):
+    """Append a message about an order to the tape if one runs, once the book is as it is after it.
 
     `side_and_owner` is side + 2 * owner. What finds no room is left out, and counted in meta[TAPED].
     """
     if s.tape.shape[0] > 0 and s.book.meta[LIVE]:
-        _write(s, kind, number, shares, price, side_and_owner)
+        _write(s, kind, np.int64(slot), shares, price, side_and_owner)
+
+
+@inlined
+def _number(s, slot):
+    """The number of an order, of which only the lower half is kept: the newest that ends like this."""
+    newest = s.book.meta[NEXT_NUMBER]
+    return newest - ((newest - s.orders[slot].number) & LOWER_HALF)
 
 
 @called
-def _write(s, kind, number, shares, price, side_and_owner):
+def _write(s, kind, slot, shares, price, side_and_owner):
     at = s.book.meta[TAPED]
     s.book.meta[TAPED] = at + 1
     if at >= s.tape.shape[0]:
         return
     out = s.tape[at]
     out[KIND] = kind
-    out[ORDER] = number
+    out[ORDER] = _number(s, slot)
     out[SIZE] = shares
     out[PRICE] = price
     out[DIRECTION] = 1 - 2 * (side_and_owner & 1)
