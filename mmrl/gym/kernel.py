@@ -14,6 +14,7 @@ from numba import njit
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import called, kernel
+from mmrl.kernels.prefetch import prefetch_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
 from mmrl.kernels.shares import add_at_once
@@ -25,6 +26,7 @@ observe: Any = None
 act: Any = None
 advance: Any = None
 account: Any = None
+fetch: Any = None
 moves: Any = None
 """Put in by `mover`, for each market its own."""
 
@@ -104,6 +106,8 @@ def move(p, parts, x, terms, orders, out, taken):
             last = min(i + BUNCH, x.rng.shape[0])
             if i >= last:
                 break
+        if i + 1 < last:
+            fetch(parts, i + 1)
         s = pick(parts, i)
         rng, raw, mine = x.rng[i], x.raw[i], orders.quote[i]
         doing = orders.told[i]
@@ -188,6 +192,7 @@ def mover(market: str, law: Any, state: Any) -> Callable[..., Any]:
     if market not in _compiled:
         # numba's own inlining: a tuple that holds records cannot be returned
         names = {**globals(), **law._asdict(), "pick": _only if state is None else state_of_one(state)}
+        names["fetch"] = prefetch_of([state._fields.index(name) for name in getattr(state, "used_from_start", ())])
         # called, so that arrays of a copy are not counted: threads would take the counts from each other
         inner = called(FunctionType(move.__code__, names, "move"))
         function = FunctionType(entry.__code__, {"moves": inner}, "entry")

@@ -160,6 +160,9 @@ class Parameters(NamedTuple):
 class State(NamedTuple):
     """One book and its maker."""
 
+    used_from_start = ("book", "orders")  # type: ignore[misc]  # no field
+    """Parts whose first bytes every step uses: an environment asks for those of the next copy while one plays."""
+
     book: Any  # a record of BOOK
     levels: np.ndarray  # LEVEL [rows]
     orders: np.ndarray  # ORDER [room]

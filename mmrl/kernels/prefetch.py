@@ -1,0 +1,42 @@
+"""What compiled code will soon read, asked for in advance: memory answers while something else is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LINE, MOST = 64, 1280
+"""Bytes that memory gives at once, and those of a row that are asked for."""
+_INT, _FLAG, _BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
+_READ, _KEPT, _DATA = (ir.Constant(_FLAG, flag) for flag in (0, 3, 1))
+_FUNCTION = ir.FunctionType(ir.VoidType(), [_BYTES, _FLAG, _FLAG, _FLAG])
+
+
+def prefetch_of(places: Iterable[int]) -> Any:
+    """A compiled function (parts, i) that asks for the beginning of row i of the arrays at these places of a tuple."""
+
+    def fetch(typing: Any, parts: Any, i: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            for place in places:
+                part = builder.extract_value(values[0], place)
+                _fetch(builder, context.make_array(signature.args[0].types[place])(context, builder, part), values[1])
+            return context.get_dummy_value()
+
+        return types.void(parts, types.int64), code
+
+    return (lambda parts, i: None) if numba.config.DISABLE_JIT else intrinsic(fetch)  # type: ignore[attr-defined]
+
+
+def _fetch(builder: Any, array: Any, i: Any) -> None:
+    prefetch = cgutils.get_or_insert_function(builder.module, _FUNCTION, "llvm.prefetch.p0i8")
+    wide, most = cgutils.unpack_tuple(builder, array.strides)[0], _INT(MOST)
+    start = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(i, wide)])
+    end = builder.select(builder.icmp_signed("<", wide, most), wide, most)
+    with cgutils.for_range_slice(builder, _INT(0), end, _INT(LINE), _INT) as (at, _):
+        builder.call(prefetch, [builder.gep(start, [at]), _READ, _KEPT, _DATA])
