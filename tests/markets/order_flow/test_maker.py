@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from mmrl.markets.contract import market_named
-from mmrl.markets.order_flow import queues
+from mmrl.markets.order_flow import queues, state
 from mmrl.markets.order_flow.state import ASK, BID, INVENTORY, OWN
+from mmrl.markets.order_flow.tape import ORDER, SIZE
 from tests.markets.order_flow.stage import Stage, settings_of
 
 FAR = (1e-9,)
@@ -220,3 +221,13 @@ def test_what_the_book_does_not_take_stays_and_without_closing_all_does() -> Non
     made.numbers[INVENTORY] = 7
     assert decide(made, 2, 0.0, 0, 0.0).account().inventory == 7
     assert shares(made, 9999) == [(3, False), (2, False), (2, True)]
+
+
+def test_the_tape_has_whole_numbers_where_orders_keep_the_lower_half() -> None:
+    made, first = Stage(settings_of(), tape=10).clear(), 2**33 - 1
+    made.meta[state.NEXT_NUMBER] = first
+    for _ in range(2):
+        made.add(BID, 9999, 10**9)
+    sell(made, 10**9 + 1)
+    assert made.tape()[:, ORDER].tolist() == [first, first + 1, first, first + 1]
+    assert made.tape()[:, SIZE].tolist() == [10**9, 10**9, 10**9, 1]
