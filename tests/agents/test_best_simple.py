@@ -68,6 +68,7 @@ def test_the_best_linear_quotes_of_a_solved_market() -> None:
     assert best > 0.995 * optimum
 
 
+@pytest.mark.nightly
 def test_the_best_fixed_quotes_of_the_book() -> None:
     """Nothing on a grid of sizes and distances, the same on both sides or not, is better by more than its noise."""
     found = agent("best-fixed", BOOK)

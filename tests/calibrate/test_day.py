@@ -85,6 +85,7 @@ def test_the_course_of_a_day_by_hand() -> None:
     assert found.limit.fit.value < 0.1 < found.limit.flat.value
 
 
+@pytest.mark.nightly
 def test_a_poisson_process_has_dispersion_one() -> None:
     events, _ = order_flow(3, 60_000)
     found = intraday(events)

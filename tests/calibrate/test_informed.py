@@ -46,7 +46,7 @@ def fitted(tape: Events) -> Informed:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_known_efficient_price_is_found_again() -> None:
     found = fitted(known(8))
     assert abs(found.volatility.z(4.0)) < 3 and 0 < found.volatility.error < 0.6

@@ -87,7 +87,7 @@ def test_read_only(nursery: Nursery, tmp_path: Path, figure: Callable[..., None]
     figure(26, "made read-only: exit 1, place and reason named; made writable, resumed", "yes; equal", "yes; equal")
 
 
-@pytest.mark.parametrize("part", ["lock", "config.toml"])
+@pytest.mark.parametrize("part", ["lock", pytest.param("config.toml", marks=pytest.mark.nightly)])
 def test_a_training_that_loses_what_guards_or_names_it_ends(nursery: Nursery, tmp_path: Path, part: str) -> None:
     """Without its lock another process could train the run too; without its settings nobody could go on with it."""
     results, run = tmp_path / "results", tmp_path / "results" / "run"

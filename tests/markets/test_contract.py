@@ -240,6 +240,7 @@ def test_the_spec_is_complete(name: str) -> None:
     assert ("book" in spec.tabs) == (Market(name).recording is not None)
 
 
+@pytest.mark.nightly
 def test_the_agents_that_it_names_can_play(name: str) -> None:
     config = resolve({"market.name": name, "market.nt": 40, "training.nb": 4})[0]
     spec = spec_of(config)

@@ -136,6 +136,7 @@ def test_a_run_is_named_listed_and_shown(mmrl: Command, trained: str) -> None:
     assert "finished" in shown and "toy" in shown
 
 
+@pytest.mark.nightly
 def test_a_run_is_evaluated_beside_agents(mmrl: Command, trained: str) -> None:
     done = mmrl("evaluate", trained, "--agent", "symmetric", "--agent", "fixed:2", "--trajectories", "300", "--json")
     assert done.returncode == 0, done.stderr

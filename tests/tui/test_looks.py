@@ -16,7 +16,7 @@ from tests.tui.conftest import check_snapshot, drive, episode, press, screen_tex
 from tests.tui.test_book import replay
 from tests.tui.test_quotes import surfaces
 
-SIZES = [(80, 24), pytest.param((120, 36), marks=pytest.mark.nightly), (200, 60)]
+SIZES = [(80, 24), *(pytest.param(size, marks=pytest.mark.nightly) for size in ((120, 36), (200, 60)))]
 SHOWN = [("market", "name"), ("market", "nt"), ("training", "ne"), ("training", "lr"), ("policy", "kind")]
 
 

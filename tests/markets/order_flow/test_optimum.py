@@ -77,7 +77,7 @@ def z_score(config: Config, quoter: Quoter, seed: int = 5, count: int = 30_000) 
     return float((scores.mean() - exact(config, quoter)) / scores.std() * math.sqrt(count))
 
 
-OFTEN = ("plain", "CARA", "three events a decision")
+OFTEN = ("plain", "three events a decision")
 """Cases of every run of the tests."""
 
 
