@@ -6,6 +6,7 @@ same sums in compiled code. All leave the mean gradient over the rows in the par
 
 from __future__ import annotations
 
+import time
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,6 +18,7 @@ from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
 from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Network, Policy, network_sizes, network_weights
 from mmrl.learn.returns import LearningBatch
+from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
 
 STATISTICS = ("policy_loss", "entropy", "kl", "clip_fraction")
@@ -37,6 +39,18 @@ def policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, confi
     if not t.noclip:
         gain = torch.minimum(gain, ratio.clamp(1.0 - t.clip, 1.0 + t.clip) * advantage)
     return -gain, log_ratio.detach()
+
+
+def prepare(policy: Policy, config: Config) -> float:
+    """Compile the kernel of a policy on CUDA, by the gradient of one row; returns the seconds it took."""
+    began, device = time.perf_counter(), policy.network.in_order[0].device
+    if device.type == "cuda":
+        spec = spec_of(config)
+        observation, action = (torch.zeros(1, n, device=device) for n in (len(spec.columns), len(spec.axes)))
+        number = torch.zeros(1, device=device)
+        accumulate(policy, LearningBatch(observation, action, number, number), None, config, config.training.entropy)
+        policy.zero_grad()
+    return time.perf_counter() - began
 
 
 def accumulate(

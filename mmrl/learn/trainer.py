@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmrl.learn.gradient import accumulate
+from mmrl.learn.gradient import accumulate, prepare
 from mmrl.learn.mirror import with_mirror_image
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
@@ -85,7 +85,7 @@ class Trainer:
         self.normaliser = RunningNormaliser(observations, horizon=rows)
         self.schedule = Schedule(t.ne, t.lr_end)
         self.epoch = 0
-        self.seconds_compiling = self.engine.prepare()
+        self.seconds_compiling = self.engine.prepare() + prepare(self.policy, config)
         self._warm_up()
 
     def _warm_up(self) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmrl.learn import compiled_pass
+from mmrl.learn import compiled_pass, gradient
 from mmrl.learn.cuda_pass import SHARED, threads_for
+from mmrl.learn.gradient import accumulate
 from tests.learn import cuda_pass_cases
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,8 +39,27 @@ def test_sums_are_those_of_the_cpu(case: tuple[str, str, str, str], part: bool, 
         for name, sums in wanted._asdict().items():
             if sums.size:
                 got = found[name] if name != "log_std" or loss.log_std.size else found[name][:0]
-                np.testing.assert_allclose(got, sums, rtol=2e-4, atol=2e-4, err_msg=name)
-                assert np.abs(sums).max() > 0.1, name
+                largest = np.abs(sums).max()
+                np.testing.assert_allclose(got, sums, rtol=1e-5, atol=1e-5 * largest, err_msg=name)
+                assert largest > 0.1, name
+
+
+@pytest.mark.parametrize("name", cuda_pass_cases.PRESETS)
+def test_the_learner_has_the_means_that_the_cpu_gives(name: str, simulated: Path) -> None:
+    policy, batch, rows, config = cuda_pass_cases.preset(name)
+    means = accumulate(policy, batch, rows, config, 0.05)
+    wanted = {"means": np.array(means), **cuda_pass_cases.left_in(policy)}
+    with np.load(simulated / f"{name}.npz") as found:
+        assert set(found) == set(wanted)
+        for key, array in wanted.items():
+            assert found[key].shape == array.shape
+            np.testing.assert_allclose(found[key], array, rtol=1e-5, atol=1e-5 * np.abs(array).max(), err_msg=key)
+
+
+def test_a_cpu_needs_no_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, _, _, config = cuda_pass_cases.preset(cuda_pass_cases.PRESETS[0])
+    monkeypatch.setattr(gradient, "accumulate", None)
+    assert gradient.prepare(policy, config) < 1.0
 
 
 def test_wide_networks_have_fewer_threads_and_the_widest_none() -> None:
