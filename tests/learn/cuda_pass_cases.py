@@ -19,9 +19,9 @@ from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
-ROWS = 75
+ROWS = 19
 """Of the batch: two blocks of the simulated device, of which one gets a second time rows, not all of which exist."""
-THREADS, BLOCKS = 32, 2
+THREADS, BLOCKS = 8, 2
 SIZES = {"two layers": (7, 5, 9, 3), "one layer": (2, 8, 3), "none": (3, 3), "three layers": (3, 8, 7, 6, 3)}
 """Threads have four units at a time: with 8, 5, 6 and 7 none to three are over."""
 RULES = {"reinforce": REINFORCE, "noclip": NOCLIP, "clip": CLIP}
@@ -42,7 +42,7 @@ def case(rule: str, layers: str, kind: str, part: bool) -> tuple[Any, ...]:
         action = np.stack([rng.integers(0, 2, ROWS), np.zeros(ROWS)], 1)
     old, advantage = rng.normal(-2.0, 0.7, ROWS), rng.normal(size=ROWS)
     rows = (array.astype(np.float32) for array in (observation, action, old, advantage))
-    order = np.sort(rng.permutation(ROWS)[:67]) if part else None
+    order = np.sort(rng.permutation(ROWS)[:17]) if part else None
     log_std = np.full(axes if gaussian else 0, -0.3, np.float32)
     groups = np.array([] if gaussian else [2, 1], np.int64)
     flat = (rng.normal(size=count) * 0.6).astype(np.float32)
