@@ -26,7 +26,9 @@ SHARED = 48 * 1024
 """Bytes that a block may have of every device."""
 THREADS = (128, 64, 32)
 """Of a block, as many as its shared memory allows."""
-BLOCKS = 5
+REGISTERS = 128
+"""Of a thread, at most: none has to be put into memory, and `BLOCKS` fit."""
+BLOCKS = 4
 """Of a multiprocessor, so that some work while others wait."""
 
 
@@ -89,10 +91,7 @@ def _none(device: torch.device) -> Tensor:
 @cache
 def kernel_of(axes: int, outputs: int, gaussian: bool) -> Any:
     """The kernel of policies with so many action dimensions and outputs, compiled at its first call."""
-    if not SIMULATED:
-        complete_numpy()
 
-    @cuda.jit
     def gradient_pass(rows, order, count, network, loss, inverse_std, partial, sums):  # type: ignore[no-untyped-def]
         shared = cuda.shared.array(0, float32)  # type: ignore[attr-defined]
         means = cuda.local.array((outputs, 1), np.float32)  # type: ignore[attr-defined]
@@ -174,4 +173,7 @@ def kernel_of(axes: int, outputs: int, gaussian: bool) -> Any:
         for a in range(axes):
             sums[number, 4 + a] = log_std[a]
 
-    return gradient_pass
+    if SIMULATED:
+        return cuda.jit(gradient_pass)
+    complete_numpy()
+    return cuda.jit(gradient_pass, max_registers=REGISTERS)  # type: ignore[call-arg]

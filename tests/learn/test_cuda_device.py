@@ -123,7 +123,7 @@ def test_gradients_are_those_of_the_cpu(case: tuple[str, str, str, str], part: b
 
 @pytest.mark.parametrize("layer_size", [32, 100, 256])
 def test_gradients_of_many_rows_are_those_of_autograd_in_double_precision(layer_size: int) -> None:
-    """The widest network has no kernel: there torch differentiates, in large chunks."""
+    """The wider networks have no kernel: there torch differentiates, in large chunks."""
     torch.manual_seed(0)
     trainer = _trainer("game", **{"policy.layer_size": layer_size})
     policy, config, device = trainer.policy, trainer.config, torch.device("cuda")

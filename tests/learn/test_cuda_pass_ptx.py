@@ -17,7 +17,7 @@ if os.environ.get("NUMBA_ENABLE_CUDASIM"):
 from numba import cuda, typeof
 
 from mmrl.learn.compiled_pass import Weights
-from mmrl.learn.cuda_pass import kernel_of
+from mmrl.learn.cuda_pass import REGISTERS, kernel_of
 from tests.learn import cuda_pass_cases
 from tests.ptx import CAPABILITIES, assembled, without_driver
 
@@ -41,4 +41,4 @@ def test_kernel_compiles_to_ptx(
         seconds = time.process_time() - began
         assert f".target {name}" in ptx and "gradient_pass" in ptx[ptx.index(".entry") :][:200]
         with capsys.disabled():
-            print(f"\n{kind} {name}: {assembled(ptx, name, tmp_path)}, {seconds:.0f} s of CPU to PTX")
+            print(f"\n{kind} {name}: {assembled(ptx, name, tmp_path, REGISTERS)}, {seconds:.0f} s of CPU to PTX")
