@@ -74,7 +74,7 @@ def said(call: Any, *words: str, kind: type[Exception] = ValueError) -> str:
         (lambda: mmrl.evaluate(GAME, config=mmrl.Config.of("quickstart"), results=GOOD), "leave config out"),
         (lambda: mmrl.Config.of("avellaneda-stoikov", book_size=5), "drop it, or use market='book'"),
         (lambda: mmrl.Config.of("avellaneda-stoikov").but(book_size=5), "drop it, or use market='book'"),
-        (lambda: mmrl.Config.of(td=True, noadv=True), "choose training.td = false or training.noadv = false"),
+        (lambda: mmrl.Config.of(td=True, noadv=True), "drop td or noadv"),
         (lambda: mmrl.Config.of(reproducible=True), "add threads=2"),
         (lambda: mmrl.Config.of(engine="compiled", device="cuda"), "use engine='tensor' or device='cpu'"),
         (lambda: mmrl.Config.of(file="nope.toml"), "file nope.toml cannot be read"),

@@ -134,7 +134,7 @@ def test_precedence_is_flag_environment_file_preset_default(tmp_path: Path) -> N
 def test_a_later_source_may_mend_what_an_earlier_one_leaves_open(tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
     file.write_text("[training]\nnoadv = true\ntd = true\n")
-    assert "choose training.td = false" in refusal({}, config_file=file)
+    assert "drop --td" in refusal({}, config_file=file)
     assert resolve({"noadv": False}, config_file=file)[0].training.td
 
 
