@@ -68,7 +68,7 @@ def require_config(given: Any, who: str) -> None:
 def _contradiction(config: Config) -> str | None:
     reward, training, run = config.reward, config.training, config.run
     if training.td and training.noadv:
-        return "training.td = true needs the value function that training.noadv leaves out: choose training.td = false or training.noadv = false"
+        return "training.td = true needs the value function that training.noadv leaves out: drop --td or --noadv"
     of_market = config.market.contradiction(config)
     if of_market:
         return of_market

@@ -55,7 +55,7 @@ def test_groups_are_tables_or_made_ones() -> None:
         ({"market": {"name": ["book"]}}, "market.name = ['book'] is not allowed: it must be one of book"),
         ({"market": {"name": 3}}, "market.name = 3 is not allowed"),
         ({"market": {"sigma": 1.0}}, "market.sigma has no effect: the market is book"),
-        ({"training": {"td": True, "noadv": True}}, "choose training.td = false or training.noadv = false"),
+        ({"training": {"td": True, "noadv": True}}, "drop --td or --noadv"),
     ],
 )  # fmt: skip
 def test_what_config_does_not_take_is_told_in_one_line(groups: dict[str, Any], said: str) -> None:

@@ -90,7 +90,7 @@ def test_a_value_beyond_a_bound_is_refused_with_field_value_and_range(market: st
         ({"run.lr": 0.1}, "unknown key 'run.lr': it is training.lr"),
         ({"lr": datetime.date(1979, 5, 27)}, "training.lr = 1979-05-27 is not allowed"),
         ({"lambda": 1}, "unknown key 'lambda': use lambd"),
-        ({"td": True, "noadv": True}, "choose training.td = false or training.noadv = false"),
+        ({"td": True, "noadv": True}, "drop --td or --noadv"),
         ({"immediate": "none", "final": "none"}, "nothing to learn"),
         ({"always_final": True, "final": "none"}, "needs a final reward"),
         ({"market": "avellaneda-stoikov", "uniform": True}, "market.uniform has no effect: the market is"),
