@@ -24,7 +24,7 @@ from mmrl.kernels.reward import cara, price_of_move
 from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.arrays import Column, beside, doubles, host, library, std, variance
+from mmrl.rollout.arrays import Column, beside, doubles, following, host, library, std, variance
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
 
@@ -48,15 +48,6 @@ class Diverged(ArithmeticError):
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} is not finite; the learning rate may be too high")
         self.what = what
-
-
-def following(column: Column, offsets: Column, beyond: Column) -> Column:
-    """Each row's value one row later [nnz]; after the last row of trajectory n it is beyond[n]."""
-    out = library(column).empty_like(column)
-    out[:-1] = column[1:]
-    lived = offsets[1:] > offsets[:-1]
-    out[offsets[1:][lived] - 1] = beyond[lived]
-    return out
 
 
 def risk_adjusted(error: Column, aversion: float, expected: Expectation | None) -> Column:

@@ -56,3 +56,12 @@ def variance(column: Column) -> float:
 def std(column: Column) -> float:
     """The standard deviation of all numbers, divided by their count."""
     return math.sqrt(variance(column))
+
+
+def following(column: Column, offsets: Column, beyond: Column) -> Column:
+    """Each row's value one row later [nnz]; after the last row of trajectory n it is beyond[n]."""
+    out = library(column).empty_like(column)
+    out[:-1] = column[1:]
+    lived = offsets[1:] > offsets[:-1]
+    out[offsets[1:][lived] - 1] = beyond[lived]
+    return out

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmrl.rollout.arrays import following, library
 from mmrl.rollout.arrays import host as _numpy
-from mmrl.rollout.arrays import library
 
 Float64 = npt.NDArray[np.float64]
 Float32 = npt.NDArray[np.float32]
@@ -100,12 +100,7 @@ class Trajectories:
 
     def after(self, name: str) -> Array:
         """What a column that stands (time, cash, inventory, mid, value) is after each row [nnz]."""
-        column, final, offsets = getattr(self, name), getattr(self, f"final_{name}"), self.offsets
-        following = library(column).empty_like(column)
-        following[:-1] = column[1:]
-        lived = offsets[1:] > offsets[:-1]
-        following[offsets[1:][lived] - 1] = final[lived]
-        return following
+        return following(getattr(self, name), self.offsets, getattr(self, f"final_{name}"))
 
     @property
     def count(self) -> int:

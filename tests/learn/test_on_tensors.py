@@ -13,14 +13,13 @@ from mmrl.learn.normaliser import column_statistics
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import (
     bootstrap_values,
-    following,
     normalised,
     per_unit_of_utility,
     potential,
     risk_adjusted,
     shaped_rewards,
 )
-from mmrl.rollout.arrays import host
+from mmrl.rollout.arrays import following, host
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed, heuristic
 from mmrl.settings.build import build

@@ -16,7 +16,6 @@ from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.returns import (
     Diverged,
     bootstrap_values,
-    following,
     learning_batch,
     normalised,
     per_unit_of_utility,
@@ -25,6 +24,7 @@ from mmrl.learn.returns import (
     shaped_rewards,
 )
 from mmrl.learn.value import ValueFunction
+from mmrl.rollout.arrays import following
 from mmrl.rollout.trajectories import NoLiveSteps
 from mmrl.settings.build import build
 
