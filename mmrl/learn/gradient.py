@@ -135,7 +135,7 @@ def _on_cuda(
     _leave(policy.network, (sums.policy / size).float())
     if isinstance(policy, GaussianPolicy):
         policy.log_std.grad = (sums.log_std / size - coefficient).float()
-    return [float(total) / size for total in sums.totals.tolist()]
+    return [total / size for total in sums.totals.tolist()]
 
 
 def _loss(policy: Policy, config: Config, coefficient: float) -> Any:
