@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,9 @@ from mmrl.gym.kernel import (
     Terms,
     mover,
 )
+from mmrl.gym.threads import Helpers
 from mmrl.kernels.jit import announced, must_compile
+from mmrl.kernels.shares import counters_of
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.law import law_of, memory_of, size_of
@@ -55,8 +57,8 @@ class Engine:
         law, self._parameters, state = law_of(config)
         self._refuse_too_many(count * size_of(state))
         self._memory = memory_of(state, count)
-        self._move = mover(config.market.name, law, self._memory.kind)
-        if must_compile(self._move):
+        move = mover(config.market.name, law, self._memory.kind)
+        if must_compile(move):
             note(announced("the market's environment"))
         self.meaning = _meaning(config, units)
         ends = config.reward.time_limit == "ends"
@@ -72,17 +74,19 @@ class Engine:
             stride=np.ones(count, np.int64),
         )
         self.outcome = _room(count, observed)
-        self._quote = np.zeros((count, axes))
-        self._all_step = np.full(count, STEP, np.int64)
+        self._orders = Orders(np.zeros(count, np.int64), np.zeros((count, axes)), np.zeros((count, axes)))
         self.begun = np.zeros(count, np.bool_)
         """Which copies have begun a trajectory."""
         self._fresh = np.ones(count, np.bool_)  # which have begun none since their trajectories were chosen
         self.closed = False
         self._width = (count, axes)
         self._choices = np.array([len(axis.grid) for axis in self.spec.axes])
-        threads = min(thread_count(config.run.threads), count // LEAST_SHARE)
-        self._helpers = max(threads - 1, 0)
-        self._pool = ThreadPoolExecutor(self._helpers) if self._helpers else None
+        self.threads = max(min(thread_count(config.run.threads), count // LEAST_SHARE), 1)
+        counters = counters_of(self.threads, count)
+        given = (self._parameters, self._memory.parts, self.copies, self._terms, self._orders, self.outcome, counters)
+        self._play = partial(move, *given)
+        self._play(0)  # of copies that are told nothing: compiled or read, before other threads need it
+        self._helpers = Helpers(self.threads - 1, self._play, counters) if self.threads > 1 else None
 
     def _refuse_too_many(self, size: int) -> None:
         free = memory()
@@ -125,7 +129,7 @@ class Engine:
         self.copies.number[again] += self.copies.stride[again]
         self._fresh &= ~begins
         self.begun |= begins
-        return self._call(self._quote, told)
+        return self._call(told)
 
     def step(self, action: npt.NDArray[Any]) -> Outcome:
         """Let all copies act [N, A] and go on by a step."""
@@ -136,26 +140,26 @@ class Engine:
             raise ValueError(
                 f"actions must be whole numbers, places 0 <= place < {self._choices.tolist()} in the grids of the axes"
             )
-        return self._call(given, self._all_step)
+        self._orders.action[:] = given
+        return self._call(STEP)
 
-    def _call(self, action: npt.NDArray[np.float64], told: npt.NDArray[np.int64]) -> Outcome:
-        orders = Orders(told, action, self._quote)
-        taken = np.zeros(1, np.int64)
-        given = (self._parameters, self._memory.parts, self.copies, self._terms, orders, self.outcome, taken)
-        pool = self._pool
-        helpers = [pool.submit(self._move, *given) for _ in range(self._helpers)] if pool else []
+    def _call(self, told: npt.NDArray[np.int64] | int) -> Outcome:
+        self._orders.told[:] = told
+        if self._helpers is None:
+            self._play(0)
+            return self.outcome
+        self._helpers.wake()
         try:
-            self._move(*given)
+            self._play(0)
         finally:  # an error leaves no thread behind that still plays
-            for helper in helpers:
-                helper.result()
+            self._helpers.wait()
         return self.outcome
 
     def close(self) -> None:
         """End the threads."""
         self.closed = True
-        if self._pool is not None:
-            self._pool.shutdown()
+        if self._helpers is not None:
+            self._helpers.close()
 
 
 def numbers(action: Any, shape: tuple[int, ...] | None) -> npt.NDArray[np.float64]:

@@ -17,7 +17,7 @@ from mmrl.kernels.jit import called, kernel
 from mmrl.kernels.prefetch import prefetch_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
-from mmrl.kernels.shares import add_at_once
+from mmrl.kernels.shares import LINE, PATIENCE, PLAYING, add_at_once, begin, end_of, next_of, read_at_once
 from mmrl.rollout.one_state import state_of_one
 
 pick: Any = None
@@ -96,83 +96,99 @@ class Outcome(NamedTuple):
     last_mid: np.ndarray
 
 
-def move(p, parts, x, terms, orders, out, taken):
-    """Let copies do what they are told, until all are taken: threads that share `taken` share the copies."""
+def move(p, parts, x, terms, orders, out, counters, thread):
+    """Let copies do what they are told: those of the thread's share, then what others have not yet taken of theirs."""
     meaning, reward, steps = terms.meaning, terms.reward, terms.steps
-    i = last = np.int64(0)
-    while True:
-        if i == last:
-            i = add_at_once(taken, BUNCH)
-            last = min(i + BUNCH, x.rng.shape[0])
-            if i >= last:
+    threads, copies = counters.shape[0] // LINE - 1, x.rng.shape[0]
+    for share in range(threads):
+        whose = (thread + share) % threads
+        end = end_of(whose, threads, copies)
+        while True:
+            first = add_at_once(counters, next_of(whose), BUNCH)
+            last = min(first + BUNCH, end)
+            if first >= last:
                 break
-        if i + 1 < last:
-            fetch(parts, i + 1)
-        s = pick(parts, i)
-        rng, raw, mine = x.rng[i], x.raw[i], orders.quote[i]
-        doing = orders.told[i]
-        out.reward[i] = 0.0
-        out.terminated[i] = out.truncated[i] = False
-        if doing == STEP and terms.autoreset == NEXT_STEP and x.over[i]:
-            doing = RESET
-            x.number[i] += x.stride[i]
-        while doing != IDLE:
-            stepped = doing == STEP
-            ending = GOES_ON
-            before = account(p, s)
-            if stepped:
-                t = x.clock[i]
-                left = 1.0 - t / steps
-                fade = 1.0 if meaning.fading == 0.0 else math.tanh(left / meaning.fading)
-                for a in range(mine.shape[0]):
-                    given = np.float64(orders.action[i, a])
-                    if meaning.units == MARKET:
-                        mine[a] = given
-                        continue
-                    if meaning.units == LINEAR:
-                        mine[a] = meaning.scale[a, 0] + meaning.scale[a, 1] * given
+            for i in range(first, last):
+                if i + 1 < last:
+                    fetch(parts, i + 1)
+                s = pick(parts, i)
+                rng, raw, mine = x.rng[i], x.raw[i], orders.quote[i]
+                doing = orders.told[i]
+                out.reward[i] = 0.0
+                out.terminated[i] = out.truncated[i] = False
+                if doing == STEP and terms.autoreset == NEXT_STEP and x.over[i]:
+                    doing = RESET
+                    x.number[i] += x.stride[i]
+                while doing != IDLE:
+                    stepped = doing == STEP
+                    ending = GOES_ON
+                    before = account(p, s)
+                    if stepped:
+                        t = x.clock[i]
+                        left = 1.0 - t / steps
+                        fade = 1.0 if meaning.fading == 0.0 else math.tanh(left / meaning.fading)
+                        for a in range(mine.shape[0]):
+                            given = np.float64(orders.action[i, a])
+                            if meaning.units == MARKET:
+                                mine[a] = given
+                                continue
+                            if meaning.units == LINEAR:
+                                mine[a] = meaning.scale[a, 0] + meaning.scale[a, 1] * given
+                            else:
+                                mine[a] = meaning.scale[a, np.int64(given)]
+                            if meaning.skew[a] != 0.0:
+                                mine[a] += meaning.skew[a] * fade * before.inventory
+                        act(p, s, mine)
+                        ending = advance(p, s, rng)
+                        if ending != DISCARDED:
+                            x.clock[i] += 1
                     else:
-                        mine[a] = meaning.scale[a, np.int64(given)]
-                    if meaning.skew[a] != 0.0:
-                        mine[a] += meaning.skew[a] * fade * before.inventory
-                act(p, s, mine)
-                ending = advance(p, s, rng)
-                if ending != DISCARDED:
-                    x.clock[i] += 1
-            else:
-                seed_stream(rng, x.seed[i], 0, x.number[i])
-                raw[:] = 0.0
-                x.clock[i] = 0
-                reset(p, s, rng, x.number[i])
-            after = account(p, s)
-            if ending != DISCARDED:
-                observe(p, s, raw)
-            doing = IDLE
-            x.over[i] = False
-            if stepped:
-                if ending != DISCARDED:
-                    out.reward[i] += step_reward(reward, before, after)
-                # a market that terminates in the very last step does not end the episode before its time
-                early, late = ending != GOES_ON and x.clock[i] < steps, x.clock[i] == steps
-                x.over[i] = early or late
-                if x.over[i]:
-                    out.reward[i] += final_reward(reward, after, early)
-                    out.terminated[i] = early or terms.ends or ending == ENDED
-                    out.truncated[i] = not out.terminated[i]
-                    if terms.autoreset == SAME_STEP:
-                        for k in range(raw.shape[0]):
-                            out.last_raw[i, k] = raw[k]
-                        out.last_wealth[i], out.last_inventory[i] = after.value, after.inventory
-                        out.last_mid[i] = after.mid
-                        x.number[i] += x.stride[i]
-                        doing = RESET
-            out.wealth[i], out.inventory[i], out.mid[i] = after.value, after.inventory, after.mid
-        i += 1
+                        seed_stream(rng, x.seed[i], 0, x.number[i])
+                        raw[:] = 0.0
+                        x.clock[i] = 0
+                        reset(p, s, rng, x.number[i])
+                    after = account(p, s)
+                    if ending != DISCARDED:
+                        observe(p, s, raw)
+                    doing = IDLE
+                    x.over[i] = False
+                    if stepped:
+                        if ending != DISCARDED:
+                            out.reward[i] += step_reward(reward, before, after)
+                        # a market that terminates in the very last step does not end the episode before its time
+                        early, late = ending != GOES_ON and x.clock[i] < steps, x.clock[i] == steps
+                        x.over[i] = early or late
+                        if x.over[i]:
+                            out.reward[i] += final_reward(reward, after, early)
+                            out.terminated[i] = early or terms.ends or ending == ENDED
+                            out.truncated[i] = not out.terminated[i]
+                            if terms.autoreset == SAME_STEP:
+                                for k in range(raw.shape[0]):
+                                    out.last_raw[i, k] = raw[k]
+                                out.last_wealth[i], out.last_inventory[i] = after.value, after.inventory
+                                out.last_mid[i] = after.mid
+                                x.number[i] += x.stride[i]
+                                doing = RESET
+                    out.wealth[i], out.inventory[i], out.mid[i] = after.value, after.inventory, after.mid
 
 
-def entry(p, parts, x, terms, orders, out, taken):
-    """`move`, as Python calls it."""
-    moves(p, parts, x, terms, orders, out, taken)
+def entry(p, parts, x, terms, orders, out, counters, thread):
+    """`move`, as Python calls it. Thread 0 begins; another looks for copies to take, plays, and looks again, until it
+    has looked long in vain."""
+    helps, looks = thread > 0, 0
+    end = end_of(thread, counters.shape[0] // LINE - 1, x.rng.shape[0])
+    while looks < (PATIENCE if helps else 1):
+        looks += 1
+        if not helps:
+            begin(counters, x.rng.shape[0])
+        elif read_at_once(counters, next_of(thread)) < end:
+            add_at_once(counters, PLAYING, 1)
+            looks = 0
+        else:
+            continue
+        moves(p, parts, x, terms, orders, out, counters, thread)  # the one place, so that it becomes part of the loop
+        if helps:
+            add_at_once(counters, PLAYING, -1)
 
 
 _compiled: dict[str, Any] = {}
@@ -195,7 +211,7 @@ def mover(market: str, law: Any, state: Any) -> Callable[..., Any]:
         names["fetch"] = prefetch_of([state._fields.index(name) for name in getattr(state, "used_from_start", ())])
         # called, so that arrays of a copy are not counted: threads would take the counts from each other
         inner = called(FunctionType(move.__code__, names, "move"))
-        function = FunctionType(entry.__code__, {"moves": inner}, "entry")
+        function = FunctionType(entry.__code__, {**globals(), "moves": inner}, "entry")
         # by its name the kernel finds its own file in the cache
         function.__qualname__, function.__module__ = f"move_{market.replace('-', '_')}", __name__
         _compiled[market] = kernel(function)

@@ -1,29 +1,106 @@
-"""How threads share work without waiting for each other: each takes the next numbers that none has taken."""
+"""How threads share copies without waiting for each other: each plays its own share, then what is left of the others'.
+
+A thread takes the next few of a share at once. Its own share is the same at every call: what it needs is still in its
+cache.
+"""
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numba
-from numba import types
+import numpy as np
+import numpy.typing as npt
+from numba import njit, types
 from numba.extending import intrinsic
 
+LINE = 8
+"""Numbers of a line of a cache: counters lie apart, since threads would take a common line from each other."""
+PLAYING = 0
+"""Place of the number of helping threads that play."""
 
-def _add_alone(counter: Any, count: int) -> int:
-    before = int(counter[0])
-    counter[0] += count
-    return before
+PATIENCE = 600_000
+"""How often a thread looks for what it waits for before it leaves the processor to others: some 0.2 ms."""
+
+_one_at_a_time = Lock()
+
+
+def _add_alone(counters: Any, place: int, count: int) -> int:
+    with _one_at_a_time:
+        before = int(counters[place])
+        counters[place] += count
+        return before
+
+
+def _put_alone(counters: Any, place: int, number: int) -> int:
+    with _one_at_a_time:
+        before = int(counters[place])
+        counters[place] = number
+        return before
+
+
+def _read_alone(counters: Any, place: int) -> int:
+    return int(counters[place])
+
+
+def _address(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+    data = context.make_array(signature.args[0])(context, builder, values[0]).data
+    return builder.gep(data, [context.cast(builder, values[1], signature.args[1], types.int64)])
+
+
+def _changing(operation: str) -> Any:
+    @intrinsic
+    def change(typing: Any, counters: Any, place: Any, number: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            given = context.cast(builder, values[2], signature.args[2], types.int64)
+            return builder.atomic_rmw(operation, _address(context, builder, signature, values), given, "seq_cst")
+
+        return types.int64(counters, place, number), code
+
+    return change
 
 
 @intrinsic
-def _add_at_once(typing: Any, counter: Any, count: Any) -> Any:
+def _read(typing: Any, counters: Any, place: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        address = context.make_array(signature.args[0])(context, builder, values[0]).data
-        number = context.cast(builder, values[1], signature.args[1], types.int64)
-        return builder.atomic_rmw("add", address, number, "seq_cst")
+        return builder.load_atomic(_address(context, builder, signature, values), "seq_cst", 8)
 
-    return types.int64(counter, count), code
+    return types.int64(counters, place), code
 
 
-add_at_once: Any = _add_alone if numba.config.DISABLE_JIT else _add_at_once  # type: ignore[attr-defined]
-"""Add to the first of an array of int64, whatever other threads do to it; returns what stood there before."""
+_plain = numba.config.DISABLE_JIT  # type: ignore[attr-defined]
+add_at_once: Any = _add_alone if _plain else _changing("add")
+"""Add to one of an array of int64, whatever other threads do to it; returns what stood there before."""
+put_at_once: Any = _put_alone if _plain else _changing("xchg")
+"""Put a number there, likewise."""
+read_at_once: Any = _read_alone if _plain else _read
+"""One of an array of int64 as it is now, and with it all that was written before it became so."""
+
+
+def counters_of(threads: int, copies: int) -> npt.NDArray[np.int64]:
+    """Counters of threads that share copies; all are taken until `begin`."""
+    counters = np.zeros(LINE * (1 + threads), np.int64)
+    for thread in range(threads):
+        counters[next_of(thread)] = end_of(thread, threads, copies)
+    return counters
+
+
+@njit(inline="always")
+def next_of(thread):  # type: ignore[no-untyped-def]
+    """Place of the next copy of a thread's share."""
+    return LINE * (1 + thread)
+
+
+@njit(inline="always")
+def end_of(thread, threads, copies):  # type: ignore[no-untyped-def]
+    """One beyond the last copy of a thread's share."""
+    return copies * (thread + 1) // threads
+
+
+@njit(inline="always")
+def begin(counters, copies):  # type: ignore[no-untyped-def]
+    """No copy is taken any more."""
+    threads = counters.shape[0] // LINE - 1
+    for thread in range(threads):
+        put_at_once(counters, next_of(thread), copies * thread // threads)

@@ -180,7 +180,7 @@ def test_episodes_follow_each_other() -> None:
 def test_threads_change_nothing() -> None:
     config = Config.of("avellaneda-stoikov", nt=7)
     engines = [Engine(config.but(threads=threads), 300) for threads in (1, 2)]
-    assert [engine._helpers for engine in engines] == [0, 1]
+    assert [engine.threads for engine in engines] == [1, 2]
     for engine in engines:
         engine.seed(3)
     for a, b in zip(*(play(engine, 20) for engine in engines), strict=True):
@@ -211,7 +211,7 @@ def test_units_of_actions() -> None:
         engine.seed(0)
         engine.reset()
         engine.step(np.array([[action, action]]))
-        assert engine._quote.tolist() == [[pytest.approx(distance)] * 2], units
+        assert engine._orders.quote.tolist() == [[pytest.approx(distance)] * 2], units
 
 
 def test_what_cannot_be_is_refused() -> None:
