@@ -154,7 +154,7 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if not self._seeded:  # of those too that do not begin yet
             self.engine.seed(self._drawn(None if mask is not None else chosen))
         if chosen is not None and (mask is not None or self._seeded):
-            self.engine.seed(self._drawn(chosen), mask)
+            self.engine.seed(self._drawn(chosen), self._seeded_by(chosen, mask))
         self._seeded = True
         out = self.engine.reset(mask)
         which = self._everyone if mask is None else mask
@@ -167,6 +167,11 @@ class MarketVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if seed is None:
             return int(self.np_random.integers(2**63))
         return [int(self.np_random.integers(2**63)) if each is None else each for each in seed]
+
+    def _seeded_by(self, seed: int | list[int | None], mask: np.ndarray | None) -> np.ndarray:
+        """For which of those that begin a seed is given: the others go on with their trajectories."""
+        given = self._everyone if isinstance(seed, int) else np.array([each is not None for each in seed])
+        return given if mask is None else given & mask
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Quote everywhere, and go on by a step; rewards are float64."""

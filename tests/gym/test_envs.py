@@ -112,6 +112,22 @@ def test_settings_are_keywords() -> None:
             gymnasium.make(GAME, **wrong)
 
 
+def test_none_among_seeds_is_no_seed() -> None:
+    """The environment goes on, as one alone does after `reset()`."""
+    envs = gymnasium.make_vec(GAME, num_envs=3, vectorization_mode="vector_entry_point", **SHORT)
+    alone = gymnasium.make(GAME, **SHORT)
+    envs.reset(seed=[4, 9, 2])
+    envs.reset(seed=[5, None, 2])
+    found = []
+    action = np.zeros((3, 2), np.float32)
+    for env, act, seeds in ((envs, action, None), *((alone, action[0], each) for each in ([5], [9, None], [2]))):
+        for seed in seeds or []:
+            env.reset(seed=seed)
+        found.append(np.array([env.step(act)[4]["mid"] for _ in range(SHORT["nt"])]))
+    assert np.array_equal(found[0].T, found[1:])
+    assert len({tuple(each) for each in found[1:]}) == 3
+
+
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_many_at_once_are_many_single_ones(mode: AutoresetMode) -> None:
     """Gymnasium's own vector of single environments: the same numbers, flags and infos in every mode of resets."""
