@@ -15,7 +15,7 @@ from mmrl.bench.rollout import configured
 PARTS = (
     ("returns", "mmrl.learn.trainer", "learning_batch"),
     ("returns", "mmrl.learn.trainer", "with_mirror_image"),
-    ("minibatches", "mmrl.learn.update", "_ahead"),
+    ("minibatches", "mmrl.learn.update", "minibatches"),
     ("gradient", "mmrl.learn.trainer", "accumulate"),
     ("optimiser", "mmrl.learn.update", "Adam.step"),
     ("figures", "mmrl.learn.trainer", "batch_record"),

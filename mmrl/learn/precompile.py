@@ -10,7 +10,7 @@ import subprocess
 import numpy as np
 import torch
 
-from mmrl.learn import adam, compiled_pass, discounting, normaliser, update
+from mmrl.learn import adam, compiled_pass, discounting, minibatches, normaliser
 from mmrl.learn.value import ValueFunction
 from mmrl.runs.processes import environment, python
 
@@ -33,7 +33,7 @@ def main() -> None:
     ValueFunction(1, np.random.default_rng(0)).features().of(torch.zeros(1, 1))
     parameter = torch.zeros(1)
     parameter.grad = torch.zeros(1)
-    update.by_label(np.zeros(1, np.int32), np.zeros(1, np.int64), np.zeros(1, np.int64))
+    minibatches.partition(2, 2, np.random.default_rng(0), torch.device("cpu"))
     adam.Adam([{"params": [parameter], "lr": 0.0}]).step()
     discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 

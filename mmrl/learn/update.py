@@ -6,18 +6,16 @@ The loss is a mean over live steps: no step that was not lived is ever touched.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmrl.kernels.jit import kernel
 from mmrl.learn.adam import Adam
 from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
+from mmrl.learn.minibatches import minibatches
 from mmrl.learn.policy import Policy
 from mmrl.learn.returns import Diverged, LearningBatch
 from mmrl.settings.model import Config
@@ -26,7 +24,6 @@ NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
 
-Drawn = list[Tensor | None]
 Gradient = Callable[[Policy, LearningBatch, Tensor | None, Config, float, int], list[float]]
 """What `accumulate` does, here or shared with other processes."""
 
@@ -98,8 +95,7 @@ def update(
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
     active = True
-    ahead = threads if device.type == "cpu" else 1  # a device draws in no time
-    for sweep, drawn in enumerate(_ahead(lambda: _partition(rows, parts, rng, device), passes, ahead)):
+    for sweep, drawn in enumerate(minibatches(rows, parts, passes, rng, device, threads)):
         for part in drawn:
             active = active and step(part, sweep)
     if unclipped:
@@ -161,55 +157,6 @@ def _search_back(
             parameter.copy_(0.5 * (parameter + start))
     for parameter, start in zip(policy.parameters(), before, strict=True):
         parameter.copy_(start)
-
-
-def _ahead(draw: Callable[[], Drawn], count: int, threads: int) -> Iterator[Drawn]:
-    """draw() so many times, with several threads one ahead, while what was drawn before is used."""
-    if threads <= 1 or count <= 1:
-        for _ in range(count):
-            yield draw()
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
-        coming = pool.submit(draw)
-        for _ in range(count - 1):
-            drawn, coming = coming.result(), pool.submit(draw)
-            yield drawn
-        yield coming.result()
-
-
-def _partition(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Drawn:
-    """Row indices of each minibatch of one pass, a random partition, on a device; None stands for all rows in order.
-
-    Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order. CUDA draws its own
-    numbers, from a seed that `rng` gives.
-    """
-    if parts <= 1 or rows <= 1:
-        return [None]
-    if device.type == "cuda":
-        return _drawn_on(device, rows, min(parts, rows), int(rng.integers(2**62)))
-    label = np.arange(rows, dtype=np.int32) % min(parts, rows)
-    sizes = np.bincount(label)
-    rng.shuffle(label)
-    order = np.empty(rows, np.int64)
-    by_label(label, np.cumsum(sizes) - sizes, order)
-    return [torch.from_numpy(part).to(device) for part in np.split(order, np.cumsum(sizes)[:-1])]
-
-
-def _drawn_on(device: torch.device, rows: int, parts: int, seed: int) -> Drawn:
-    """The same with random numbers of the device's own."""
-    order = torch.randperm(rows, generator=torch.Generator(device).manual_seed(seed), device=device)
-    label = torch.empty(rows, dtype=torch.int32, device=device)
-    label[order] = torch.arange(rows, dtype=torch.int32, device=device) % parts
-    return [(label == part).nonzero()[:, 0] for part in range(parts)]
-
-
-@kernel
-def by_label(label: Any, place: Any, order: Any) -> None:
-    """The rows of each label in `order`, rising, from place[label] on, which is used up."""
-    for k in range(label.size):
-        n = label[k]
-        order[place[n]] = k
-        place[n] += 1
 
 
 def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:

@@ -1,7 +1,6 @@
 """The update: losses and gradients by hand, against a dense masked computation, and its refusals."""
 
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace as Space
 from typing import Any
 
@@ -20,7 +19,7 @@ from mmrl.learn.policy import (
     Policy,
 )
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
-from mmrl.learn.update import NOCLIP_KL, _ahead, _drawn_on, _partition, make_optimiser, policy_loss, update
+from mmrl.learn.update import NOCLIP_KL, make_optimiser, policy_loss, update
 
 
 def settings_of(**changes: Any) -> Any:
@@ -229,39 +228,6 @@ def test_exported_weights_give_the_same_means() -> None:
     weights = policy.weights(normaliser)
     want = policy(normaliser.normalise(torch.as_tensor(rows))).detach().numpy()
     np.testing.assert_allclose(weights.forward(weights.normalise(rows)), want, atol=1e-5)
-
-
-@pytest.mark.parametrize(("rows", "parts"), [(1, 4), (3, 7), (100, 4), (1001, 16)])
-def test_minibatches_are_a_partition_and_several_threads_draw_the_same(rows: int, parts: int) -> None:
-    alone, beside = np.random.default_rng(5), np.random.default_rng(5)
-    drawn: list[Any] = [
-        [*_ahead(partial(_partition, rows, parts, rng, torch.device("cpu")), 3, threads)]
-        for threads, rng in ((1, alone), (2, beside))
-    ]
-    assert alone.bit_generator.state == beside.bit_generator.state
-    for one, other in zip(*drawn, strict=True):
-        if rows == 1:
-            assert one == other == [None]
-            continue
-        for part, same in zip(one, other, strict=True):
-            np.testing.assert_array_equal(part, same)
-            assert (np.diff(part) > 0).all() and len(part) in (rows // parts, rows // parts + 1)
-        np.testing.assert_array_equal(np.sort(np.concatenate(one)), np.arange(rows))
-    if rows > 20:
-        first, second, _ = drawn[0]
-        assert not np.array_equal(first[0], second[0])
-        assert abs(np.mean(first[0].numpy()) - rows / 2) < 5 * rows / np.sqrt(12 * rows / parts)
-
-
-def test_minibatches_drawn_by_a_device_are_a_partition_too() -> None:
-    one, same, other = (
-        [p.numpy() for p in _drawn_on(torch.device("cpu"), 1001, 16, seed) if p is not None] for seed in (5, 5, 6)
-    )
-    for part, again in zip(one, same, strict=True):
-        np.testing.assert_array_equal(part, again)
-        assert (np.diff(part) > 0).all() and len(part) in (62, 63)
-    np.testing.assert_array_equal(np.sort(np.concatenate(one)), np.arange(1001))
-    assert not np.array_equal(one[0][:62], other[0][:62])
 
 
 def test_the_exponential_of_a_ratio() -> None:
