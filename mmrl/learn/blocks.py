@@ -4,7 +4,7 @@ several threads."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from mmrl.kernels.jit import inlined_fast
@@ -31,17 +31,23 @@ def affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target
                 row[r] = tanh(row[r])
 
 
-def share(work: Callable[[int, int, int], None], rows: int, threads: int) -> None:
-    """Run work(k, first, last) for each span of rows, on so many threads."""
-    spans = [(k, first, min(first + SPAN, rows)) for k, first in enumerate(range(0, rows, SPAN))]
-    if threads <= 1 or len(spans) <= 1:
-        for span in spans:
-            work(*span)
+def spans_of(rows: int) -> int:
+    """How many spans so many rows have."""
+    return -(-rows // SPAN)
+
+
+def share(work: Callable[[int, int], object], parts: int, threads: int) -> None:
+    """Run work(first, step) on so many threads, the calling one among them: each takes the parts first, first + step,
+    ... of `parts`."""
+    threads = min(threads, parts)
+    if threads <= 1:
+        work(0, 1)
         return
-
-    def several(k: int) -> None:
-        for span in spans[k::threads]:
-            work(*span)
-
-    pool = _pools.setdefault(threads, ThreadPoolExecutor(threads, thread_name_prefix="learner"))
-    list(pool.map(several, range(threads)))
+    pool = _pools.setdefault(threads, ThreadPoolExecutor(threads - 1, thread_name_prefix="learner"))
+    others = [pool.submit(work, first, threads) for first in range(1, threads)]
+    try:
+        work(0, threads)
+    finally:  # an error leaves no thread behind that still writes
+        wait(others)
+    for other in others:
+        other.result()

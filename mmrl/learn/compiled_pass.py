@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from mmrl.kernels.jit import inlined_fast, kernel
 from mmrl.kernels.products import BLOCK, mix, pair
-from mmrl.learn.blocks import SPAN, affine, share
+from mmrl.learn.blocks import SPAN, affine, share, spans_of
 
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
 POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)
@@ -241,8 +241,8 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
 
 
 @kernel
-def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, loss: Any, sums: Any) -> None:
-    """Rows first..last of `order`: adds to `sums`."""
+def _gradient(rows: Any, order: Any, first: int, step: int, policy: Any, loss: Any, sums: Any) -> None:
+    """Every `step`-th span of `order` from span `first` on: adds to `sums`, of which each span has its own."""
     widest = policy.sizes.max()
     units = np.zeros((policy.sizes.sum(), BLOCK), np.float32)
     delta = np.zeros((widest, BLOCK), np.float32)
@@ -251,29 +251,32 @@ def _gradient(rows: Any, order: Any, first: int, last: int, policy: Any, loss: A
     inputs, axes = rows.observation.shape[1], rows.action.shape[1]
     numbers = np.zeros((4, BLOCK))
     block = Block(np.zeros((axes, BLOCK), np.float32), numbers[0], numbers[1], numbers[2], numbers[3])
-    for start in range(first, last, BLOCK):
-        count = min(BLOCK, last - start)
-        index = order[start : start + count]
-        for i in range(inputs):
+    for span in range(first, sums.totals.shape[0], step):
+        own = Sums(sums.policy[span], sums.log_std[span], sums.totals[span])
+        last = min((span + 1) * SPAN, order.size)
+        for start in range(span * SPAN, last, BLOCK):
+            count = min(BLOCK, last - start)
+            index = order[start : start + count]
+            for i in range(inputs):
+                for r in range(count):
+                    units[i, r] = rows.observation[index[r], i]
+                for r in range(count, BLOCK):
+                    units[i, r] = np.float32(0.0)
             for r in range(count):
-                units[i, r] = rows.observation[index[r], i]
-            for r in range(count, BLOCK):
-                units[i, r] = np.float32(0.0)
-        for r in range(count):
-            block.old[r] = rows.log_prob[index[r]]
-            block.advantage[r] = rows.advantage[index[r]]
-            for a in range(axes):
-                block.action[a, r] = rows.action[index[r], a]
-        base = _forward(policy.flat, policy.sizes, units)
-        outputs = units[base : base + policy.sizes[-1]]
-        if loss.groups.size:
-            _categorical_head(outputs, loss, block, count, delta, sums.totals)
-        else:
-            _gaussian_head(outputs, inverse_std, loss, block, count, delta, sums)
-        for j in range(outputs.shape[0]):
-            for r in range(count, BLOCK):
-                delta[j, r] = np.float32(0.0)
-        _backward(policy.flat, policy.sizes, units, delta, below, sums.policy)
+                block.old[r] = rows.log_prob[index[r]]
+                block.advantage[r] = rows.advantage[index[r]]
+                for a in range(axes):
+                    block.action[a, r] = rows.action[index[r], a]
+            base = _forward(policy.flat, policy.sizes, units)
+            outputs = units[base : base + policy.sizes[-1]]
+            if loss.groups.size:
+                _categorical_head(outputs, loss, block, count, delta, own.totals)
+            else:
+                _gaussian_head(outputs, inverse_std, loss, block, count, delta, own)
+            for j in range(outputs.shape[0]):
+                for r in range(count, BLOCK):
+                    delta[j, r] = np.float32(0.0)
+            _backward(policy.flat, policy.sizes, units, delta, below, own.policy)
 
 
 def gradient(rows: Rows, order: npt.NDArray[np.int64], policy: Weights, loss: Loss, threads: int) -> Sums:
@@ -282,15 +285,11 @@ def gradient(rows: Rows, order: npt.NDArray[np.int64], policy: Weights, loss: Lo
     The entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
     """
     policy.require_all()
-    spans = -(-len(order) // SPAN)
+    spans = spans_of(len(order))
     sums = Sums(
         policy=np.zeros((spans, policy.flat.size), np.float32),
         log_std=np.zeros((spans, loss.log_std.size), np.float64),
         totals=np.zeros((spans, 4), np.float64),
     )
-
-    def work(k: int, first: int, last: int) -> None:
-        _gradient(rows, order, first, last, policy, loss, Sums(*(array[k] for array in sums)))
-
-    share(work, len(order), threads)
+    share(lambda first, step: _gradient(rows, order, first, step, policy, loss, sums), spans, threads)
     return Sums(*(array.sum(0) for array in sums))

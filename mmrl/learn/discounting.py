@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.kernels.jit import inlined, kernel
+from mmrl.learn.blocks import share
 from mmrl.rollout.arrays import Column, beside, host
 
 THREADS = 128
@@ -25,17 +26,17 @@ def _backwards(error: Any, rate: Any, first: int, last: int, out: Any) -> None:
 
 
 @kernel
-def _all(error: Any, offsets: Any, rate: Any, out: Any) -> None:
-    for n in range(offsets.size - 1):
+def _some(error: Any, offsets: Any, rate: Any, first: int, step: int, out: Any) -> None:
+    for n in range(first, offsets.size - 1, step):
         _backwards(error, rate, offsets[n], offsets[n + 1], out)
 
 
-def discounted_sums(error: Column, offsets: Column, rate: Column) -> Column:
+def discounted_sums(error: Column, offsets: Column, rate: Column, threads: int = 1) -> Column:
     """S_t = error_t + rate_t S_(t+1) with S = 0 after the end of the trajectory, for each row [nnz], float64."""
     if getattr(error, "is_cuda", False) and find_spec("numba_cuda") is not None:
         return _on_cuda(error, offsets, rate)
-    sums = np.empty(len(error))
-    _all(host(error), host(offsets), host(rate), sums)
+    sums, given = np.empty(len(error)), (host(error), host(offsets), host(rate))
+    share(lambda first, step: _some(*given, first, step, sums), len(offsets) - 1, threads)
     return beside(sums, error)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.products import BLOCK
-from mmrl.learn.blocks import affine, share
+from mmrl.learn.blocks import SPAN, affine, share, spans_of
 from mmrl.rollout.arrays import Column
 
 _CHUNK = 1 << 18
@@ -54,12 +54,8 @@ class Features:
         return sums + float(weight[-1])
 
     def _compiled(self, observation: Tensor, weight: Any, values: Any, sums: Any) -> None:
-        rows = np.ascontiguousarray(observation.numpy(), np.float32)
-
-        def work(_: int, first: int, last: int) -> None:
-            _features(rows, self._flat, weight, first, last, values, sums)
-
-        share(work, len(rows), self.threads)
+        rows, spans = np.ascontiguousarray(observation.numpy(), np.float32), spans_of(len(observation))
+        share(lambda first, step: _features(rows, self._flat, weight, first, step, values, sums), spans, self.threads)
 
     def _chunk(self, observation: Tensor) -> Tensor:
         rows = observation.to(self.device)
@@ -68,38 +64,40 @@ class Features:
 
 
 @kernel
-def _features(rows: Any, flat: Any, weight: Any, first: int, last: int, values: Any, sums: Any) -> None:
-    """Rows first..last: phi into values [rows, count] if it has rows, w . phi but for the constant into sums [rows] if
-    it has; `flat` is D [units, inputs], then o."""
+def _features(rows: Any, flat: Any, weight: Any, first: int, step: int, values: Any, sums: Any) -> None:
+    """Every `step`-th span of rows from span `first` on: phi into values [rows, count] if it has rows, w . phi but for
+    the constant into sums [rows] if it has; `flat` is D [units, inputs], then o."""
     inputs = rows.shape[1]
     units = flat.size // (inputs + 1)
     seen = np.zeros((inputs, BLOCK), np.float32)
     hidden = np.zeros((units, BLOCK), np.float32)
     total = np.zeros(BLOCK, np.float32)
-    for start in range(first, last, BLOCK):
-        count = min(BLOCK, last - start)
-        for i in range(inputs):
-            for r in range(count):
-                seen[i, r] = rows[start + r, i]
-        affine(flat, 0, inputs, units, seen, hidden, True)
-        if values.shape[0] > 0:
-            for r in range(count):
-                into = values[start + r]
-                for j in range(units):
-                    into[j] = hidden[j, r]
-                for i in range(inputs):
-                    into[units + i] = seen[i, r]
-                    into[units + inputs + i] = seen[i, r] * seen[i, r]
-                into[units + 2 * inputs] = np.float32(1.0)
-        if sums.shape[0] > 0:
-            total[:] = np.float32(0.0)
-            for j in range(units):
-                w, one = weight[j], hidden[j]
-                for r in range(BLOCK):
-                    total[r] += w * one[r]
+    for span in range(first, -(-rows.shape[0] // SPAN), step):
+        last = min((span + 1) * SPAN, rows.shape[0])
+        for start in range(span * SPAN, last, BLOCK):
+            count = min(BLOCK, last - start)
             for i in range(inputs):
-                v, w, one = weight[units + i], weight[units + inputs + i], seen[i]
-                for r in range(BLOCK):
-                    total[r] += (v + w * one[r]) * one[r]
-            for r in range(count):
-                sums[start + r] = total[r]
+                for r in range(count):
+                    seen[i, r] = rows[start + r, i]
+            affine(flat, 0, inputs, units, seen, hidden, True)
+            if values.shape[0] > 0:
+                for r in range(count):
+                    into = values[start + r]
+                    for j in range(units):
+                        into[j] = hidden[j, r]
+                    for i in range(inputs):
+                        into[units + i] = seen[i, r]
+                        into[units + inputs + i] = seen[i, r] * seen[i, r]
+                    into[units + 2 * inputs] = np.float32(1.0)
+            if sums.shape[0] > 0:
+                total[:] = np.float32(0.0)
+                for j in range(units):
+                    w, one = weight[j], hidden[j]
+                    for r in range(BLOCK):
+                        total[r] += w * one[r]
+                for i in range(inputs):
+                    v, w, one = weight[units + i], weight[units + inputs + i], seen[i]
+                    for r in range(BLOCK):
+                        total[r] += (v + w * one[r]) * one[r]
+                for r in range(count):
+                    sums[start + r] = total[r]

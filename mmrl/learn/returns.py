@@ -76,6 +76,8 @@ def potential(batch: Trajectories, config: Config) -> Column:
     if kind == "cara":  # bounded, since a baseline may be anything but infinite
         r, alpha = config.reward.risk_aversion, config.reward.cara_alpha
         worth = beside(cara.py_func(host(worth), r, alpha, LARGEST_BASELINE_EXPONENT), worth)
+    if discount == 1.0:
+        return worth
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
     discounts = beside(discount ** np.arange(config.market.nt, dtype=np.float64), worth)
     return discounts[library(worth).clip(config.market.nt - 1 - batch.step, 0, None)] * worth
@@ -148,8 +150,29 @@ class LearningBatch:
 
 def normalised(advantage: Column) -> Column:
     """Advantages shifted and scaled to mean 0 and standard deviation 1 [nnz]."""
-    centred = advantage - advantage.mean()
-    return centred / (std(centred) + 1e-8)
+    return (advantage - advantage.mean()) / (std(advantage) + 1e-8)
+
+
+def monte_carlo_returns(rewards: Column, factor: Column, offsets: Column, beyond: Column, threads: int = 1) -> Column:
+    """G_t = r_t + discount_t G_(t+1) for each row [nnz]; beyond the last row of trajectory n it is beyond[n]."""
+    if beyond.any():
+        rewards = rewards + factor * following(library(rewards).zeros_like(rewards), offsets, beyond)
+    returns = discounted_sums(rewards, offsets, factor, threads)
+    _require_finite({"return": returns})
+    return returns
+
+
+def lambda_returns(
+    value: Column, errors: Column, factor: Column, offsets: Column, lambd: float, threads: int = 1
+) -> Column:
+    """TD(lambda): G_t = V_t + sum_k (discount lambda)^k d_(t+k) for each row [nnz].
+
+    d_t = r_t + discount V_(t+1) - V_t are the TD errors, for entropic utility adjusted for risk. lambda = 1 gives Monte
+    Carlo returns.
+    """
+    returns = value + discounted_sums(errors, offsets, factor * lambd, threads)
+    _require_finite({"return": returns})
+    return returns
 
 
 def learning_batch(
@@ -161,65 +184,58 @@ def learning_batch(
 ) -> LearningBatch:
     """Returns and advantages of a batch; fits the value function to it.
 
-    TD(lambda): G_t = V_t + sum_k (discount lambda)^k d_(t+k) with the TD errors d_t = r_t + discount V_(t+1) - V_t, for
-    entropic utility adjusted for risk; lambda = 1 gives Monte Carlo returns. The baseline of the advantages is the
-    least squares fit to these very returns: its few weights leave the gradient unbiased but for a share weights / nnz.
-    `function` is None with noadv. Raises NoLiveSteps on an empty batch, Diverged on non-finite returns.
+    The baseline of the advantages is the least squares fit to these very returns: its few weights leave the gradient
+    unbiased but for a share weights / nnz. `function` is None with noadv. Raises NoLiveSteps on an empty batch,
+    Diverged on non-finite returns.
     """
     batch, device = batch.without_padding().require_live(), torch.device(device)
     observation = torch.as_tensor(batch.observation).to(device)
     last = torch.as_tensor(batch.last_observation).to(device)
     batch = batch.on(device) if device.type == "cuda" else batch.numpy()
-    lib, nothing = library(batch.value), library(batch.value).zeros_like(doubles(batch.final_value))
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
     regression = None if function is None else Regression(function, observation, threads)
-
-    def expectation(target: Column) -> Column:
-        assert regression is not None
-        return regression.predict(regression.fit(target))
-
-    expected = None if regression is None else expectation
+    expected = None if regression is None else regression.expectation
     if config.reward.utility == "cara":
         # V goes on from batch to batch, and c_t is of this one: only returns without V may be counted from it
         rewards, factor = per_unit_of_utility(batch, config, expected if lambd == 1.0 else None)
     else:
         rewards = shaped_rewards(batch, potential(batch, config), discount)
-        factor = lib.full_like(rewards, discount)
+        factor = library(rewards).full_like(rewards, discount)
     _require_finite({"reward": rewards, "action": batch.action, "log probability": batch.log_prob})
 
-    def predicted() -> tuple[Column, Column]:
-        """V of the rows [nnz], and beyond the last row of each trajectory [N]."""
-        if function is None or regression is None:
-            return lib.zeros_like(rewards), bootstrap_values(batch, config, nothing)
-        return regression.predict(function.weight), bootstrap_values(
-            batch, config, regression.predict(function.weight, last)
-        )
+    def beyond(function: ValueFunction | None) -> Column:
+        """V beyond the last row of each trajectory [N], where time cut it off."""
+        if function is None or regression is None or config.reward.time_limit == "ends":
+            return library(rewards).zeros_like(doubles(batch.final_value))
+        return bootstrap_values(batch, config, regression.predict(function.weight, last))
 
-    def adjusted_errors(value: Column, beyond: Column) -> Column:
-        error = rewards + factor * following(value, batch.offsets, beyond) - value
-        return risk_adjusted(error, aversion, expected) if aversion else error
-
-    def returns_of(value: Column, errors: Column, lambd: float) -> Column:
-        returns = value + discounted_sums(errors, batch.offsets, factor * lambd)
-        _require_finite({"value prediction": value, "return": returns})
-        return returns
-
-    fitted = 0 if function is None else function.fits
-    for _ in range(1 if fitted else FIRST_SWEEPS):
-        value, beyond = predicted()
-        errors = adjusted_errors(value, beyond)
-        if function is not None and regression is not None:
-            function.learn(regression.fit(returns_of(value, errors, max(lambd, VALUE_LAMBDA))))
-        if (lambd == 1.0 and not aversion) or function is None:
-            break  # the returns do not depend on V
-    returns = returns_of(value, errors, lambd)
-    spread = variance(returns)
-    baseline = value if expected is None else expected(returns)
+    explained = math.nan
+    if function is None or regression is None:
+        returns = monte_carlo_returns(rewards, factor, batch.offsets, beyond(None), threads)
+        baseline = library(returns).zeros_like(returns)
+    else:
+        weight, known = function.weight, function.fits > 0
+        if lambd == 1.0 and not aversion:
+            returns = monte_carlo_returns(rewards, factor, batch.offsets, beyond(function), threads)
+            fit = regression.fit(returns)
+            function.learn(fit)
+        else:
+            for _ in range(1 if known else FIRST_SWEEPS):
+                value, after = regression.predict(function.weight), beyond(function)
+                _require_finite({"value prediction": value})
+                errors = rewards + factor * following(value, batch.offsets, after) - value
+                errors = risk_adjusted(errors, aversion, expected) if aversion else errors
+                target = lambda_returns(value, errors, factor, batch.offsets, max(lambd, VALUE_LAMBDA), threads)
+                function.learn(regression.fit(target))
+            returns = lambda_returns(value, errors, factor, batch.offsets, lambd, threads)
+            fit = regression.fit(returns)
+        baseline = regression.predict(fit)
+        explained = 1.0 - regression.unexplained(returns, weight) if known else math.nan
     advantage = returns - baseline
+    spread, left = variance(returns), variance(advantage)
     if config.reward.utility == "cara" and lambd == 1.0 and expected is not None:
-        advantage /= lib.clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
-    known = fitted and spread > 0
+        advantage /= library(baseline).clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
 
     def to_device(column: Column) -> Tensor:
         return torch.as_tensor(column).float().to(device)
@@ -229,8 +245,8 @@ def learning_batch(
         action=to_device(batch.action),
         log_prob=to_device(batch.log_prob),
         advantage=to_device(normalised(advantage)),
-        explained_variance=1.0 - variance(returns - value) / spread if known else math.nan,
-        value_loss=0.5 * variance(returns - baseline) / spread if spread > 0 else 0.0,
+        explained_variance=explained,
+        value_loss=0.5 * left / spread if spread > 0 else 0.0,
     )
 
 

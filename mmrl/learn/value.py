@@ -7,12 +7,15 @@ waits for gradient descent to find the level of the returns.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmrl.learn.blocks import share
 from mmrl.learn.features import Features
 from mmrl.rollout.arrays import Column
 
@@ -67,15 +70,12 @@ class Regression:
     """Least squares on one batch of observations [rows, inputs], for any number of targets."""
 
     def __init__(self, function: ValueFunction, observation: Tensor, threads: int = 1) -> None:
-        self.features, self.observation = function.features(threads), observation
+        self.features, self.observation, self.threads = function.features(threads), observation, threads
         self.step = max(1, -(-len(observation) // LARGEST_FIT))
         self.blocks = self.features.of(observation[:: self.step]).split(BLOCK)
         size = len(function.weight)
         self.rows = sum(map(len, self.blocks))
-        gram = torch.zeros(size, size, dtype=torch.float64)
-        for product in torch.stack([block.T @ block for block in self.blocks]).cpu():
-            gram += product.double()
-        gram /= self.rows
+        gram = self._sum(lambda k: self.blocks[k].T @ self.blocks[k]) / self.rows
         gram.diagonal()[:-1] += RIDGE + SCARCE * size / self.rows
         gram.diagonal()[-1] += 1e-12
         self.factor = torch.linalg.cholesky(gram)
@@ -85,10 +85,7 @@ class Regression:
         wanted = target[:: self.step]
         mean = float(wanted.mean())  # the constant takes it, whatever its size
         centred = torch.as_tensor(wanted - mean).float().to(self.blocks[0].device).split(BLOCK)
-        right = torch.zeros(len(self.factor), dtype=torch.float64)
-        products = [block.T @ part for block, part in zip(self.blocks, centred, strict=True)]
-        for product in torch.stack(products).cpu():
-            right += product.double()
+        right = self._sum(lambda k: self.blocks[k].T @ centred[k])
         weight = torch.cholesky_solve((right / self.rows)[:, None], self.factor)[:, 0]
         weight[-1] += mean
         return weight
@@ -96,3 +93,31 @@ class Regression:
     def predict(self, weight: Tensor, observation: Tensor | None = None) -> Column:
         """What weights give on all rows, or on other observations [rows]."""
         return self.features.sums(self.observation if observation is None else observation, weight)
+
+    def expectation(self, target: Column) -> Column:
+        """The expectation of a target [rows] given the observation: its fit on all rows."""
+        return self.predict(self.fit(target))
+
+    def unexplained(self, target: Column, weight: Tensor) -> float:
+        """The variance of a target [rows] less what weights give, as a share of its own, over the rows that are fitted;
+        NaN where it does not vary."""
+        wanted = torch.as_tensor(target[:: self.step]).to(self.blocks[0].device)
+        used = weight.float().to(wanted.device)
+        used[-1] = 0.0  # a constant changes no variance, and may be large
+        left = wanted - torch.cat([block @ used for block in self.blocks])
+        spread = float(wanted.var(correction=0))
+        return float(left.var(correction=0)) / spread if spread > 0 else math.nan
+
+    def _sum(self, product: Callable[[int], Tensor]) -> Tensor:
+        """The sum of what each block gives, float64 on the host, in their order."""
+        found: list[Tensor] = [torch.empty(0)] * len(self.blocks)
+
+        def work(first: int, step: int) -> None:
+            for k in range(first, len(found), step):
+                found[k] = product(k)
+
+        share(work, len(found), self.threads if self.features.on_cpu else 1)
+        total = torch.zeros(found[0].shape, dtype=torch.float64)
+        for one in torch.stack(found).cpu():
+            total += one.double()
+        return total

@@ -74,8 +74,8 @@ def test_sums_of_ragged_trajectories() -> None:
     lengths = rng.integers(0, 50, 5000)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     error, rate = rng.normal(size=(2, offsets[-1]))
-    sent = [torch.as_tensor(array, device="cuda") for array in (error, offsets, rate)]
-    np.testing.assert_allclose(host(discounted_sums(*sent)), discounted_sums(error, offsets, rate), rtol=1e-9)
+    sent, starts, factor = (torch.as_tensor(array, device="cuda") for array in (error, offsets, rate))
+    np.testing.assert_allclose(host(discounted_sums(sent, starts, factor)), discounted_sums(error, offsets, rate), rtol=1e-9)
 
 
 def test_a_training_goes_on_to_the_last_bit() -> None:
