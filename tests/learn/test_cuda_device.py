@@ -75,7 +75,8 @@ def test_sums_of_ragged_trajectories() -> None:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     error, rate = rng.normal(size=(2, offsets[-1]))
     sent, starts, factor = (torch.as_tensor(array, device="cuda") for array in (error, offsets, rate))
-    np.testing.assert_allclose(host(discounted_sums(sent, starts, factor)), discounted_sums(error, offsets, rate), rtol=1e-9)
+    found = host(discounted_sums(sent, starts, factor))
+    np.testing.assert_allclose(found, discounted_sums(error, offsets, rate), rtol=1e-9)
 
 
 def test_a_training_goes_on_to_the_last_bit() -> None:
