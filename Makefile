@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+# else every command that a test starts compiles our sources once more
+export PYTHONDONTWRITEBYTECODE :=
 
 KERNEL_TESTS := $(addprefix tests/,agents calibrate data evaluate gym kernels learn markets rollout tape training)
 
