@@ -28,10 +28,10 @@ from mmrl.gym.threads import Helpers
 from mmrl.kernels.jit import announced, must_compile
 from mmrl.kernels.shares import counters_of
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.law import law_of, memory_of, size_of
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.streams import stream_seed
+from mmrl.rollout.threads import thread_count
 from mmrl.runs.machine import memory
 from mmrl.settings.errors import ConfigError, brief, note
 from mmrl.settings.model import Config, require_config

@@ -4,16 +4,15 @@ several threads."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from mmrl.kernels.jit import inlined_fast
 from mmrl.kernels.products import BLOCK, mix
 from mmrl.kernels.tanh import tanh
+from mmrl.rollout.threads import each
 
 SPAN = 32 * BLOCK
 """Rows whose sums are formed together, by one thread."""
-_pools: dict[int, ThreadPoolExecutor] = {}
 
 
 @inlined_fast
@@ -37,17 +36,6 @@ def spans_of(rows: int) -> int:
 
 
 def share(work: Callable[[int, int], object], parts: int, threads: int) -> None:
-    """Run work(first, step) on so many threads, the calling one among them: each takes the parts first, first + step,
-    ... of `parts`."""
+    """Run work(first, step) on so many threads: each takes the parts first, first + step, ... of `parts`."""
     threads = min(threads, parts)
-    if threads <= 1:
-        work(0, 1)
-        return
-    pool = _pools.setdefault(threads, ThreadPoolExecutor(threads - 1, thread_name_prefix="learner"))
-    others = [pool.submit(work, first, threads) for first in range(1, threads)]
-    try:
-        work(0, threads)
-    finally:  # an error leaves no thread behind that still writes
-        wait(others)
-    for other in others:
-        other.result()
+    each(lambda first: work(first, threads), threads, threads)

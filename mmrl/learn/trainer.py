@@ -21,9 +21,9 @@ from mmrl.learn.schedule import Schedule
 from mmrl.learn.update import Gradient, make_optimiser, update
 from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import thread_count
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.streams import capture, generator, restore, stream_seed
+from mmrl.rollout.threads import thread_count
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import WARM_UP

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,9 @@ from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
+from mmrl.rollout.threads import each, thread_count
 from mmrl.rollout.trajectories import FLOWS, Trajectories
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.machine import cpus
 from mmrl.settings.model import Config
 
 _CHUNKS_PER_THREAD = 4
@@ -59,13 +58,6 @@ class Buffers:
             skipped, room = k * _STAGGER, count if self.flows or name not in FLOWS else 0
             columns[name] = self.array(name, (room + skipped, *wide.get(name, ())), kinds[name])[skipped:]
         return Rows(**columns)
-
-
-def thread_count(threads: int) -> int:
-    """Threads to use: as asked, or one for each CPU that this process has."""
-    if threads > 0:
-        return threads
-    return cpus()
 
 
 def rollout(
@@ -112,12 +104,9 @@ def simulate(
 
     size = max(1, math.ceil(count / (workers * _CHUNKS_PER_THREAD)))
     spans = [(a, min(a + size, count)) for a in range(0, count, size)]
-    if workers == 1 or len(spans) == 1:
-        written = [part(*span) for span in spans]
-    else:
+    if workers > 1 and len(spans) > 1:
         prepare(config)
-        with ThreadPoolExecutor(workers) as pool:
-            written = list(pool.map(lambda span: part(*span), spans))
+    written = each(lambda k: part(*spans[k]), len(spans), workers)
     if sum(written) < count * steps:
         pieces = [slice(a * steps, a * steps + n) for (a, _), n in zip(spans, written, strict=True)]
         rows = Rows(*(np.concatenate([column[piece] for piece in pieces]) for column in rows))

@@ -6,8 +6,9 @@ from typing import Any, Protocol
 
 import torch
 
-from mmrl.rollout.compiled import Buffers, rollout, thread_count
+from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.devices import resolve
+from mmrl.rollout.threads import thread_count
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config

@@ -1,0 +1,56 @@
+"""Threads that stay: to start one takes longer than many a task."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
+from typing import TypeVar
+
+from mmrl.runs.machine import cpus
+
+Result = TypeVar("Result")
+_pools: dict[int, ThreadPoolExecutor] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)  # a child has none of the threads
+
+
+@cache
+def _all_cpus() -> int:
+    """Asked once: limits stand in files, and to read them takes as long as a small rollout."""
+    return cpus()
+
+
+def thread_count(threads: int) -> int:
+    """Threads to use: as asked, or one for each CPU that this process had when it was first asked."""
+    return threads if threads > 0 else _all_cpus()
+
+
+def each(work: Callable[[int], Result], parts: int, threads: int) -> list[Result]:
+    """[work(0), ..., work(parts - 1)], on so many threads, the calling one among them; whoever is free takes the next.
+
+    Raises what a part raised, once no thread works any more.
+    """
+    threads = min(threads, parts)
+    if threads <= 1:
+        return [work(k) for k in range(parts)]
+    found: dict[int, Result] = {}
+    numbers = iter(range(parts))  # shared: to take one is a single step of the interpreter
+
+    def some() -> None:
+        for k in numbers:
+            found[k] = work(k)
+
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads - 1, thread_name_prefix="mmrl")
+    pool = _pools[threads]
+    others = [pool.submit(some) for _ in range(threads - 1)]
+    try:
+        some()
+    finally:
+        running = [other for other in others if not other.cancel()]  # those that have not begun find nothing to do
+        wait(running)
+    for other in running:
+        other.result()
+    return [found[k] for k in range(parts)]

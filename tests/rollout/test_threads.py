@@ -1,0 +1,69 @@
+"""Threads that stay: every part is done once, by whoever is free; errors come out; nothing waits for ever."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+
+from mmrl.rollout import threads as module
+from mmrl.rollout.threads import each, thread_count
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 5])
+@pytest.mark.parametrize("parts", [0, 1, 2, 7])
+def test_results_are_in_order(parts: int, threads: int) -> None:
+    assert each(lambda k: k * k, parts, threads) == [k * k for k in range(parts)]
+
+
+def test_several_threads_work_at_once() -> None:
+    together = threading.Barrier(3)
+
+    def work(_: int) -> int:
+        together.wait(20)  # until all three are here
+        return threading.get_ident()
+
+    found = each(work, 3, 3)
+    assert len(set(found)) == 3 and threading.get_ident() in found
+
+
+def test_an_error_comes_out_when_all_have_ended() -> None:
+    begun = threading.Event()
+    ended = []
+
+    def work(k: int) -> None:
+        if k == 0:
+            begun.wait(20)
+            raise MemoryError("no room")
+        begun.set()
+        time.sleep(0.1)
+        ended.append(k)
+
+    with pytest.raises(MemoryError, match="no room"):
+        each(work, 2, 2)
+    assert ended == [1]
+    assert each(lambda k: k, 3, 2) == [0, 1, 2]  # its threads go on
+
+
+def test_work_within_work_does_not_wait_for_a_thread_that_is_busy() -> None:
+    assert each(lambda k: each(lambda j: (k, j), 3, 2), 4, 2) == [[(k, j) for j in range(3)] for k in range(4)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of processes with threads, since Python 3.12
+def test_a_forked_child_has_threads_of_its_own() -> None:
+    assert each(lambda k: k, 2, 2) == [0, 1]
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if each(lambda k: k, 4, 2) == [0, 1, 2, 3] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_cpus_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    module._all_cpus.cache_clear()
+    answers = iter([3, 5])
+    monkeypatch.setattr(module, "cpus", lambda: next(answers))
+    assert [thread_count(0), thread_count(7), thread_count(0)] == [3, 7, 3]
+    module._all_cpus.cache_clear()
