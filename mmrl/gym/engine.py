@@ -151,8 +151,10 @@ class Engine:
         self._helpers.wake()
         try:
             self._play(0)
-        finally:  # an error leaves no thread behind that still plays
+        except BaseException:  # it did not come to wait for them
             self._helpers.wait()
+            raise
+        self._helpers.require_sound()
         return self.outcome
 
     def close(self) -> None:

@@ -17,7 +17,19 @@ from mmrl.kernels.jit import called, kernel
 from mmrl.kernels.prefetch import prefetch_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
-from mmrl.kernels.shares import LINE, PATIENCE, PLAYING, add_at_once, begin, end_of, next_of, read_at_once
+from mmrl.kernels.shares import (
+    CLOSED,
+    PATIENCE,
+    add_at_once,
+    begin,
+    end_of,
+    next_of,
+    playing_of,
+    put_at_once,
+    read_at_once,
+    threads_of,
+    wait_for_helpers,
+)
 from mmrl.rollout.one_state import state_of_one
 
 pick: Any = None
@@ -99,7 +111,7 @@ class Outcome(NamedTuple):
 def move(p, parts, x, terms, orders, out, counters, thread):
     """Let copies do what they are told: those of the thread's share, then what others have not yet taken of theirs."""
     meaning, reward, steps = terms.meaning, terms.reward, terms.steps
-    threads, copies = counters.shape[0] // LINE - 1, x.rng.shape[0]
+    threads, copies = threads_of(counters), x.rng.shape[0]
     for share in range(threads):
         whose = (thread + share) % threads
         end = end_of(whose, threads, copies)
@@ -173,22 +185,25 @@ def move(p, parts, x, terms, orders, out, counters, thread):
 
 
 def entry(p, parts, x, terms, orders, out, counters, thread):
-    """`move`, as Python calls it. Thread 0 begins; another looks for copies to take, plays, and looks again, until it
-    has looked long in vain."""
+    """`move`, as Python calls it. Thread 0 begins, plays and waits for the others, all in one call, so that no signal
+    comes between. Another one looks for copies to take, plays, and looks again, until it has looked long in vain."""
     helps, looks = thread > 0, 0
-    end = end_of(thread, counters.shape[0] // LINE - 1, x.rng.shape[0])
-    while looks < (PATIENCE if helps else 1):
+    end = end_of(thread, threads_of(counters), x.rng.shape[0])
+    while looks < (PATIENCE if helps else 1) and not (helps and read_at_once(counters, CLOSED) != 0):
         looks += 1
         if not helps:
+            wait_for_helpers(counters)  # of a call that an error has ended
             begin(counters, x.rng.shape[0])
         elif read_at_once(counters, next_of(thread)) < end:
-            add_at_once(counters, PLAYING, 1)
+            put_at_once(counters, playing_of(thread), 1)
             looks = 0
         else:
             continue
         moves(p, parts, x, terms, orders, out, counters, thread)  # the one place, so that it becomes part of the loop
         if helps:
-            add_at_once(counters, PLAYING, -1)
+            put_at_once(counters, playing_of(thread), 0)
+        else:
+            wait_for_helpers(counters)
 
 
 _compiled: dict[str, Any] = {}

@@ -1,73 +1,84 @@
 """Threads that play copies beside the thread that calls.
 
 After a call a helper looks for the next one in compiled code for a moment, since to wake a thread can take as long as
-a call; then it sleeps until it is woken.
+a call; then it sleeps until it is woken. The caller holds no lock that a signal (Ctrl-C) could leave behind.
 """
 
 from __future__ import annotations
 
-import time
+import os
 import weakref
 from collections.abc import Callable
-from threading import Condition, Thread
+from queue import SimpleQueue
+from threading import Thread, current_thread
 
 import numpy as np
 import numpy.typing as npt
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.shares import PATIENCE, PLAYING, add_at_once, read_at_once
+from mmrl.kernels.shares import CLOSED, playing_of, put_at_once, wait_for_helpers
+
+LONGEST_END = 10.0
+"""Seconds that a helper may take to end before it is left to end with the process."""
 
 
 @kernel
-def _all_ended(counters, looks):  # type: ignore[no-untyped-def]
-    while looks > 0 and read_at_once(counters, PLAYING) > 0:
-        looks -= 1
-    return looks > 0
+def _put(counters, place, number):  # type: ignore[no-untyped-def]
+    put_at_once(counters, place, number)
 
 
 @kernel
-def _leaves(counters):  # type: ignore[no-untyped-def]
-    add_at_once(counters, PLAYING, -1)
+def _wait(counters):  # type: ignore[no-untyped-def]
+    wait_for_helpers(counters)
 
 
 class _Room:
-    """What helpers and the thread that calls share."""
+    """What helpers and the thread that calls share; entry k - 1 of a list is that of thread k."""
 
-    def __init__(self, counters: npt.NDArray[np.int64]) -> None:
+    def __init__(self, number: int, counters: npt.NDArray[np.int64]) -> None:
         self.counters = counters
-        self.changed = Condition()
-        self.asleep = 0
-        self.closed = False
+        self.asleep = [False] * number
+        self.bells: list[SimpleQueue[None]] = [SimpleQueue() for _ in range(number)]
         self.errors: list[BaseException] = []
+        self.process = os.getpid()
+
+    def ring(self, only_asleep: bool = True) -> None:
+        for asleep, bell in zip(self.asleep, self.bells, strict=True):
+            if asleep or not only_asleep:
+                bell.put(None)
 
 
 class Helpers:
     """`number` threads; each calls `play(thread)`, which returns when it has looked long for copies in vain."""
 
     def __init__(self, number: int, play: Callable[[int], object], counters: npt.NDArray[np.int64]) -> None:
-        self._room = room = _Room(counters)
+        self._room = room = _Room(number, counters)
         given = [(room, play, thread) for thread in range(1, number + 1)]
         # they know nothing of this object, which ends them when it is no longer used
         self.threads = [Thread(target=_help, args=each, daemon=True) for each in given]
+        self._end = weakref.finalize(self, _end, room, self.threads)
         for thread in self.threads:
             thread.start()
-        self._end = weakref.finalize(self, _end, room, self.threads)
 
     @property
     def asleep(self) -> int:
         """How many sleep."""
-        return self._room.asleep
+        return sum(self._room.asleep)
 
     def wake(self) -> None:
         """Those that sleep look for work again."""
-        if self.asleep:
-            with self._room.changed:
-                self._room.changed.notify_all()
+        if os.getpid() != self._room.process:  # a forked child has none of the threads, whatever they were at
+            for thread in range(1, len(self.threads) + 1):
+                _put(self._room.counters, playing_of(thread), 0)
+            return
+        self._room.ring()
 
     def wait(self) -> None:
-        """Return when none plays; raises what a helper raised."""
-        while not _all_ended(self._room.counters, PATIENCE):
-            time.sleep(0)
+        """Return when none plays."""
+        _wait(self._room.counters)
+
+    def require_sound(self) -> None:
+        """Raise what a helper raised."""
         if self._room.errors:
             raise self._room.errors.pop()
 
@@ -77,23 +88,21 @@ class Helpers:
 
 
 def _help(room: _Room, play: Callable[[int], object], thread: int) -> None:
-    while not room.closed:
+    while not room.counters[CLOSED]:
         try:
             play(thread)
         except BaseException as error:
             room.errors.append(error)
-            _leaves(room.counters)
-            continue
-        with room.changed:
-            room.asleep += 1
-            if not room.closed:
-                room.changed.wait()
-            room.asleep -= 1
+            _put(room.counters, playing_of(thread), 0)
+        room.asleep[thread - 1] = True
+        room.bells[thread - 1].get()
+        room.asleep[thread - 1] = False
 
 
 def _end(room: _Room, threads: list[Thread]) -> None:
-    with room.changed:
-        room.closed = True
-        room.changed.notify_all()
-    for thread in threads:
-        thread.join()
+    _put(room.counters, CLOSED, 1)
+    room.ring(only_asleep=False)
+    if os.getpid() == room.process:
+        for thread in threads:
+            if thread.ident is not None and thread is not current_thread():  # it was started; it may collect garbage
+                thread.join(LONGEST_END)

@@ -17,11 +17,10 @@ from numba.extending import intrinsic
 
 LINE = 8
 """Numbers of a line of a cache: counters lie apart, since threads would take a common line from each other."""
-PLAYING = 0
-"""Place of the number of helping threads that play."""
-
+CLOSED = 0
+"""Place of a number that is not 0 once the helping threads have to end."""
 PATIENCE = 600_000
-"""How often a thread looks for what it waits for before it leaves the processor to others: some 0.2 ms."""
+"""How often a helping thread looks for work before it leaves the processor to others: some 0.2 ms."""
 
 _one_at_a_time = Lock()
 
@@ -80,16 +79,28 @@ read_at_once: Any = _read_alone if _plain else _read
 
 def counters_of(threads: int, copies: int) -> npt.NDArray[np.int64]:
     """Counters of threads that share copies; all are taken until `begin`."""
-    counters = np.zeros(LINE * (1 + threads), np.int64)
+    counters = np.zeros(LINE * (1 + 2 * threads), np.int64)
     for thread in range(threads):
         counters[next_of(thread)] = end_of(thread, threads, copies)
     return counters
 
 
 @njit(inline="always")
+def threads_of(counters):  # type: ignore[no-untyped-def]
+    """How many threads share."""
+    return counters.shape[0] // LINE // 2
+
+
+@njit(inline="always")
 def next_of(thread):  # type: ignore[no-untyped-def]
     """Place of the next copy of a thread's share."""
-    return LINE * (1 + thread)
+    return LINE * (1 + 2 * thread)
+
+
+@njit(inline="always")
+def playing_of(thread):  # type: ignore[no-untyped-def]
+    """Place of a number that is not 0 while a helping thread plays."""
+    return LINE * (2 + 2 * thread)
 
 
 @njit(inline="always")
@@ -101,6 +112,14 @@ def end_of(thread, threads, copies):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def begin(counters, copies):  # type: ignore[no-untyped-def]
     """No copy is taken any more."""
-    threads = counters.shape[0] // LINE - 1
+    threads = threads_of(counters)
     for thread in range(threads):
         put_at_once(counters, next_of(thread), copies * thread // threads)
+
+
+@njit(inline="always")
+def wait_for_helpers(counters):  # type: ignore[no-untyped-def]
+    """Return when none of the helping threads, 1 and above, plays."""
+    for thread in range(1, threads_of(counters)):
+        while read_at_once(counters, playing_of(thread)) != 0:
+            pass

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread
 
 import numpy as np
 from numba import njit
 
 from mmrl.kernels.shares import (
     LINE,
-    PLAYING,
     add_at_once,
     begin,
     counters_of,
     end_of,
     next_of,
+    playing_of,
     put_at_once,
     read_at_once,
+    wait_for_helpers,
 )
 
 MANY, THREADS = 200_001, 4
@@ -40,8 +42,8 @@ def open_again(counters):  # type: ignore[no-untyped-def]
 
 @njit
 def changed(counters):  # type: ignore[no-untyped-def]
-    before = add_at_once(counters, PLAYING, 3), put_at_once(counters, LINE, 7)
-    return (*before, read_at_once(counters, PLAYING), read_at_once(counters, LINE))
+    before = add_at_once(counters, 0, 3), put_at_once(counters, LINE, 7)
+    return (*before, read_at_once(counters, 0), read_at_once(counters, LINE))
 
 
 def test_every_copy_is_taken_once() -> None:
@@ -57,10 +59,29 @@ def test_every_copy_is_taken_once() -> None:
 
 def test_shares_follow_each_other() -> None:
     counters = counters_of(3, 10)
-    assert [int(counters[next_of(thread)]) for thread in range(3)] == [3, 6, 10] and counters[PLAYING] == 0
-    assert [next_of(thread) // LINE for thread in range(3)] == [1, 2, 3]
+    assert [int(counters[next_of(thread)]) for thread in range(3)] == [3, 6, 10]
+    assert [place(thread) // LINE for thread in range(3) for place in (next_of, playing_of)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_counter_is_changed_and_read() -> None:
     counters = np.array([5] + [0] * 7 + [6])
     assert changed(counters) == (5, 6, 8, 7) and counters.tolist() == [8] + [0] * 7 + [7]
+
+
+@njit(nogil=True)
+def wait_and_put(counters):  # type: ignore[no-untyped-def]
+    wait_for_helpers(counters)
+    put_at_once(counters, 0, 1)
+
+
+def test_helpers_that_play_are_waited_for() -> None:
+    counters = counters_of(3, 9)
+    counters[playing_of(2)] = 1
+    wait_and_put(counters_of(3, 9))  # compiled
+    waiting = Thread(target=wait_and_put, args=(counters,))
+    waiting.start()
+    waiting.join(0.1)
+    assert waiting.is_alive() and counters[0] == 0
+    counters[playing_of(2)] = 0
+    waiting.join(20)
+    assert not waiting.is_alive() and counters[0] == 1
