@@ -56,7 +56,9 @@ METRICS = (
     ),
     Metric("optimality", "", "Exact worth of the policy's quotes as a share of the exact optimum, where that is known"),
     Metric(
-        "explained_variance", "", "Share of the variance of the returns that the value function predicted; 1 is all"
+        "explained_variance",
+        "",
+        "Share of the variance of the returns that the value function predicted (at most 131 072 rows); 1 is all",
     ),
     Metric("value_loss", "", "Half of the share of that variance which the value function leaves after its fit"),
     Metric("policy_loss", "", "Loss of the policy over the steps of the update, without the entropy bonus"),
