@@ -127,12 +127,13 @@ class Grader:
 
 def scores_of(config: Config, weights: PolicyWeights, trajectories: int) -> dict[str, np.ndarray]:
     """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`."""
-    from mmrl.rollout.compiled import rollout
+    from mmrl.rollout.compiled import Buffers, rollout
     from mmrl.rollout.streams import stream_seed
 
-    seed, found = stream_seed(config.run.seed, "grade"), {}
+    seed, found, buffers = stream_seed(config.run.seed, "grade"), {}, Buffers(flows=False)
     for name in (MEAN, SAMPLED):
-        batch = rollout(config, learned(weights, deterministic=name == MEAN), seed, 0, count=trajectories)
+        quoter = learned(weights, deterministic=name == MEAN)
+        batch = rollout(config, quoter, seed, 0, count=trajectories, buffers=buffers)
         found[name] = batch.segment_sum(batch.reward)
     return found
 

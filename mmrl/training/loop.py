@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from mmrl.evaluate.grade import Grade, Grader
 from mmrl.runs.following import lines, shown_path, steps
+from mmrl.runs.machine import keep_freed_memory
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
@@ -65,6 +66,7 @@ class TrainingProcess:
         self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
         self.acknowledged = ""  # id of the last request that was carried out
         self.trainer: Any = None  # once there is one
+        keep_freed_memory()
 
     def work(self) -> int:
         """Train and write to status.json how it ended. Returns the exit code."""
