@@ -9,6 +9,7 @@ Legend: R rows of the minibatch, A action dimensions; arrays of a block are [uni
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,10 +33,10 @@ class Weights(NamedTuple):
 
     def require_all(self) -> None:
         """Raise ValueError where numbers are missing: compiled code would read and write beyond the vector."""
-        n = self.sizes
-        wanted = int(((n[:-1] + 1) * n[1:]).sum() + n[0] * n[-1])
+        n = self.sizes.tolist()
+        wanted = sum((a + 1) * b for a, b in pairwise(n)) + n[0] * n[-1]
         if self.flat.size != wanted:
-            raise ValueError(f"a network of layers {n.tolist()} has {wanted} weights, not {self.flat.size}")
+            raise ValueError(f"a network of layers {n} has {wanted} weights, not {self.flat.size}")
 
 
 class Rows(NamedTuple):

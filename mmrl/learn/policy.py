@@ -41,6 +41,8 @@ class Network(nn.Module):
         nn.init.zeros_(self.skip.weight)
         self.in_order = list(self.parameters())
         """The parameters; walking the modules for them takes longer than a small minibatch."""
+        self._places: list[int] = []
+        self._flat: list[np.ndarray] = []
 
     def forward(self, observation: Tensor) -> Tensor:
         """Outputs [rows, outputs] of normalised observations [rows, inputs]."""
@@ -50,11 +52,17 @@ class Network(nn.Module):
         outputs: Tensor = self.linear[-1](hidden) + self.skip(observation)
         return outputs
 
+    def flat(self) -> list[np.ndarray]:
+        """The parameters' memory on a CPU, each flat; kept as long as it is the same, to spare minibatches torch."""
+        places = [p.data_ptr() for p in self.in_order]
+        if places != self._places:
+            self._places, self._flat = places, [p.detach().view(-1).numpy() for p in self.in_order]
+        return self._flat
+
 
 def network_weights(network: Network) -> Weights:
     """A network's numbers as one vector, in the order of its parameters."""
-    parameters = [p.detach().numpy() for p in network.in_order]
-    return Weights(np.concatenate([p.ravel() for p in parameters]), np.array(network_sizes(network), np.int64))
+    return Weights(np.concatenate(network.flat()), np.array(network_sizes(network), np.int64))
 
 
 def network_sizes(network: Network) -> tuple[int, ...]:
@@ -127,6 +135,8 @@ class GaussianPolicy(Policy):
         lowest, highest = LOG_STD_BOUNDS
         if self.log_std.device.type == "cpu":  # a minibatch is short: spare it torch
             numbers = self.log_std.detach().numpy()
+            if lowest <= numbers.min() and numbers.max() <= highest:
+                return
             np.clip(numbers, lowest, highest, out=numbers, where=~np.isinf(numbers))  # divergence is not hidden
             return
         inside = self.log_std.clamp(lowest, highest)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara, price_of_move
+from mmrl.learn.compiled_pass import Rows
 from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.markets.contract import spec_of
@@ -146,6 +148,11 @@ class LearningBatch:
     advantage: Tensor  # float32 [nnz], mean 0 and standard deviation 1 over the batch
     explained_variance: float = math.nan  # of the returns by the value function, before it was fitted to them
     value_loss: float = 0.0  # half the variance of the returns that the fit leaves, as a share of theirs
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The columns as arrays of numpy, on a CPU."""
+        return Rows(*(getattr(self, name).numpy() for name in Rows._fields))
 
 
 def normalised(advantage: Column) -> Column:

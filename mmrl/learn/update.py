@@ -165,21 +165,24 @@ def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -
         # a bad parameter makes a bad loss: name the cause where it can be seen
         _check_finite([(f"parameter {key}", p) for key, p in named])
         raise Diverged("policy loss")
-    gradients = [(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None]
-    norm = _norm([gradient for _, gradient in gradients])
+    gradients = [p.grad for _, p in named if p.grad is not None]
+    on_cpu = all(gradient.device.type == "cpu" for gradient in gradients)
+    flat = [gradient.view(-1).numpy() for gradient in gradients] if on_cpu else []
+    norm = math.sqrt(sum(float(np.dot(x, x)) for x in flat)) if on_cpu else _norm(gradients)
     if not math.isfinite(norm):
-        _check_finite(gradients)
+        _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
     if 0 < limit < norm:  # as torch.nn.utils.clip_grad_norm_ does
-        torch._foreach_mul_([gradient for _, gradient in gradients], limit / (norm + 1e-6))
+        scale = limit / (norm + 1e-6)
+        for x in flat:  # the gradients' own memory: a minibatch is short, and spared torch
+            x *= scale
+        if not on_cpu:
+            torch._foreach_mul_(gradients, scale)
     return norm
 
 
 def _norm(tensors: list[Tensor]) -> float:
-    """The Euclidean norm of all numbers; finite only where they are. One host round trip, and on a CPU no torch."""
-    if all(t.device.type == "cpu" for t in tensors):
-        flat = [t.detach().numpy().reshape(-1) for t in tensors]
-        return math.sqrt(sum(float(np.dot(x, x)) for x in flat))
-    norms = torch._foreach_norm([t.detach() for t in tensors])
+    """The Euclidean norm of all numbers, finite only where they are, in one host round trip."""
+    norms = torch._foreach_norm(tensors)
     return float(torch.linalg.vector_norm(torch.stack(list(norms))))
 
 
