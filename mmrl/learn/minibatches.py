@@ -13,6 +13,8 @@ from torch import Tensor
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.shuffle import put_state, shuffle, state_of
 
+FEW = 20_000
+"""Rows that are dealt sooner than a thread is woken."""
 Drawn = list[Tensor | None]
 """Row indices of each minibatch; None stands for all rows in order."""
 
@@ -20,12 +22,12 @@ Drawn = list[Tensor | None]
 def minibatches(
     rows: int, parts: int, passes: int, rng: np.random.Generator, device: torch.device, threads: int = 1
 ) -> Iterator[Drawn]:
-    """Those of each pass; on a CPU with several threads drawn one pass ahead, while the one before is used."""
+    """Those of each pass; many rows on a CPU with several threads one pass ahead, while the one before is used."""
 
     def draw() -> Drawn:
         return partition(rows, parts, rng, device)
 
-    if threads <= 1 or passes <= 1 or device.type != "cpu":  # a device draws in no time
+    if threads <= 1 or passes <= 1 or rows < FEW or device.type != "cpu":  # a device draws in no time
         for _ in range(passes):
             yield draw()
         return

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.learn.minibatches import _drawn_on, minibatches
+from mmrl.learn.minibatches import FEW, _drawn_on, minibatches
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(1, 4), (3, 7), (100, 4), (1001, 16)])
+@pytest.mark.parametrize(("rows", "parts"), [(1, 4), (3, 7), (100, 4), (1001, 16), (FEW + 1, 16)])
 def test_minibatches_are_a_partition_and_several_threads_draw_the_same(rows: int, parts: int) -> None:
     alone, beside = np.random.default_rng(5), np.random.default_rng(5)
     drawn: list[Any] = [[*minibatches(rows, parts, 3, rng, CPU, threads)] for threads, rng in ((1, alone), (2, beside))]
