@@ -12,7 +12,9 @@ from textual.widgets import Input
 
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
+from mmrl.settings.fields import fields
 from tests.tui.conftest import drive, make_run, press, record, screen_text, settled
+from tui.widgets.book import BookView
 
 HOSTILE = "[/x] [bold red]no[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 ]]"
 
@@ -292,5 +294,24 @@ def test_without_colour_every_curve_has_its_mark(results: Path, monkeypatch: pyt
                     assert colour is None or colour.is_default or len(set(colour.get_truecolor())) == 1
         await press(app, pilot, "f10", "f10")  # the other themes draw as well
         assert "●" in screen_text(app)
+
+    drive(results, script)
+
+
+def test_what_comes_after_a_screen_is_left_changes_nothing(results: Path) -> None:
+    """What waits for the next frame may come when the widgets are gone already."""
+
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, "enter", "4")
+        run, book = app.screen, app.screen.query_one(BookView)
+        await press(app, pilot, "escape", "n")
+        form = app.screen
+        waiting = form._below
+        await press(app, pilot, "escape", "escape")
+        assert not (run.query("*") or book.query("*") or form.query("*"))
+        run._offer_tabs()
+        book._fit_step()
+        form._below = waiting or [fields()[0]]
+        await form._show_more(form._below)
 
     drive(results, script)

@@ -191,10 +191,11 @@ class RunScreen(RunActions):
 
     def _offer_tabs(self) -> None:
         """Hide the tabs that the run's market does not have."""
-        spec, box = usual_spec(self.info.market), self.query_one("#tabs", TabbedContent)
-        for name in TABS:
-            if spec is not None and name not in spec.tabs:
-                box.hide_tab(name)
+        spec = usual_spec(self.info.market)
+        for box in self.query("#tabs").results(TabbedContent):  # none where the screen has been left meanwhile
+            for name in TABS:
+                if spec is not None and name not in spec.tabs:
+                    box.hide_tab(name)
 
     def _renamed(self) -> Path | None:
         """Where the folder is now: the same folder under another name, not a copy of it with the same id."""

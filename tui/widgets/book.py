@@ -138,8 +138,11 @@ class BookView(SavedEpisodes):
         super().changed()
 
     def on_resize(self) -> None:
-        if self.query(Ladder):
-            self.call_after_refresh(self._show_step)
+        self.call_after_refresh(self._fit_step)
+
+    def _fit_step(self) -> None:
+        if self.query(Ladder):  # not before it is composed, nor after it is left
+            self._show_step()
 
     def _play(self) -> None:
         if self.playing and self.display and self.clock().places:
