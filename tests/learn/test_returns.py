@@ -17,6 +17,7 @@ from mmrl.learn.returns import (
     Diverged,
     bootstrap_values,
     learning_batch,
+    monte_carlo_returns,
     normalised,
     per_unit_of_utility,
     potential,
@@ -39,17 +40,34 @@ def settings_of(final: str = "none", discount: float = 0.5, limit: str = "ends",
 def lambda_returns(
     reward: Any, value: Any, offsets: Any, beyond: Any, discount: float, lambd: float, aversion: float = 0.0
 ) -> Any:
-    """The returns as `learning_batch` puts them together."""
+    """The product's, from TD errors."""
     error = reward + discount * following(value, offsets, beyond) - value
     if aversion:
         error = risk_adjusted(error, aversion, None)
-    return value + discounted_sums(error, offsets, np.full(error.size, discount * lambd))
+    return returns_module.lambda_returns(value, error, np.full(error.size, discount), offsets, lambd)
 
 
 def test_monte_carlo_by_hand() -> None:
-    # G_2 = 3, G_1 = 2 + 3/2, G_0 = 1 + 3.5/2; the second trajectory has one row
-    got = lambda_returns(np.array([1.0, 2, 3, 7]), np.zeros(4), np.array([0, 3, 4]), np.zeros(2), 0.5, 1.0)
+    # G_2 = 3, G_1 = 2 + 3/2, G_0 = 1 + 3.5/2; the second trajectory has one row, the third none
+    reward, offsets, half = np.array([1.0, 2, 3, 7]), np.array([0, 3, 4, 4]), np.full(4, 0.5)
+    got = monte_carlo_returns(reward, half, offsets, np.zeros(3))
     np.testing.assert_allclose(got, [2.75, 3.5, 3.0, 7.0])
+    # worth 8 beyond the first, 4 beyond the second: G_2 = 3 + 8/2, G_1 = 2 + 7/2, G_0 = 1 + 5.5/2
+    got = monte_carlo_returns(reward, half, offsets, np.array([8.0, 4, 100]), threads=2)
+    np.testing.assert_allclose(got, [3.75, 5.5, 7.0, 9.0])
+    np.testing.assert_array_equal(reward, [1, 2, 3, 7])
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_with_lambda_1_no_value_of_a_row_counts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offsets = np.concatenate([[0], np.cumsum(rng.integers(0, 6, 5))])
+    reward, value = rng.normal(size=(2, offsets[-1]))
+    beyond, discount = rng.normal(size=5), rng.uniform(0.5, 1.0)
+    want = lambda_returns(reward, value, offsets, beyond, discount, 1.0)
+    got = monte_carlo_returns(reward, np.full(reward.size, discount), offsets, beyond)
+    np.testing.assert_allclose(got, want, atol=1e-12)
 
 
 def test_td_lambda_by_hand() -> None:

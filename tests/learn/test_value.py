@@ -56,6 +56,22 @@ def test_more_rows_than_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert got.shape == want.shape and np.abs(got - want).mean() < 0.02 * target.std()
 
 
+@pytest.mark.parametrize("largest", [100_000, 1_000])
+def test_what_weights_leave_unexplained(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variance of what is left over that of the target, on the rows that are fitted; NaN of a constant."""
+    monkeypatch.setattr(module, "LARGEST_FIT", largest)
+    function, observation = function_of(), torch.randn(3_000, 2)
+    target = curve(observation) + np.random.default_rng(0).normal(0, 20, 3_000)
+    regression = Regression(function, observation)
+    weight = regression.fit(target)
+    weight[-1] += 1e6  # a level changes no variance
+    left = (target - regression.predict(weight))[:: regression.step]
+    assert 0.01 < left.var() / target[:: regression.step].var() < 0.99
+    want = left.var() / target[:: regression.step].var()
+    assert regression.unexplained(target, weight) == pytest.approx(want, rel=1e-3)
+    assert np.isnan(regression.unexplained(np.full(3_000, 5.0), weight))
+
+
 def test_the_first_fit_counts_whole_and_later_ones_by_their_weight() -> None:
     function = function_of()
     one, two = torch.full_like(function.weight, 1.0), torch.full_like(function.weight, 2.0)
