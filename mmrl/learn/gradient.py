@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmrl.learn import compiled_pass
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
-from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Policy, network_sizes, network_weights
+from mmrl.learn.policy import CategoricalPolicy, GaussianPolicy, Network, Policy, network_sizes, network_weights
 from mmrl.learn.returns import LearningBatch
 from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
@@ -24,7 +24,6 @@ from mmrl.settings.model import Config
 STATISTICS = ("policy_loss", "entropy", "kl", "clip_fraction")
 CHUNK = 16_384
 """Rows whose activations stay in the cache of a CPU."""
-NO_LOG_STD, NO_GROUPS = np.zeros(0, np.float32), np.zeros(0, np.int64)
 LARGE = 1 << 26
 """Numbers that the activations of a layer may be on CUDA, where few large operations are faster than many small."""
 
@@ -110,19 +109,12 @@ def _compiled(
 ) -> list[float]:
     size = int(batch.log_prob.shape[0] if part is None else part.shape[0])
     order = np.arange(size) if part is None else part.numpy()
-    log_std, groups = NO_LOG_STD, NO_GROUPS
-    if isinstance(policy, GaussianPolicy):
-        log_std = policy.log_std.detach().numpy()
-    elif isinstance(policy, CategoricalPolicy):
-        groups = np.array(policy.choices, np.int64)
-    loss = compiled_pass.Loss(log_std, groups, _rule(config), config.training.clip, coefficient)
+    log_std, groups = policy.log_std_vector().detach().numpy(), np.array(_choices(policy), np.int64)
+    loss = _loss(log_std, groups, config, coefficient)
     sums = compiled_pass.gradient(batch.rows, order, network_weights(policy.network), loss, threads)
-    flat, at = sums.policy / size, 0
-    for parameter in policy.network.in_order:
-        first, at = at, at + parameter.numel()
-        parameter.grad = torch.from_numpy(flat[first:at].reshape(parameter.shape))
+    _leave(policy.network, torch.from_numpy(sums.policy / size))
     if isinstance(policy, GaussianPolicy):
-        policy.log_std.grad = torch.from_numpy((sums.log_std / size - coefficient).astype(np.float32))
+        policy.log_std.grad = torch.from_numpy(sums.log_std / size - coefficient).float()
     return (sums.totals / size).tolist()
 
 
@@ -137,22 +129,30 @@ def _on_cuda(
         return _by_autograd(policy, batch, part, config, coefficient, max(LARGE // max(sizes), 1))
     size = int(batch.log_prob.shape[0] if part is None else part.shape[0])
     rows = compiled_pass.Rows(*(getattr(batch, name) for name in compiled_pass.Rows._fields))
-    log_std, groups = torch.zeros(0, device=flat.device), torch.zeros(0, dtype=torch.int64, device=flat.device)
-    if isinstance(policy, GaussianPolicy):
-        log_std = policy.log_std.detach()
-    elif isinstance(policy, CategoricalPolicy):
-        groups = torch.tensor(policy.choices, dtype=torch.int64, device=flat.device)
-    loss: Any = compiled_pass.Loss
-    loss = loss(log_std, groups, _rule(config), config.training.clip, coefficient)
+    log_std = policy.log_std_vector().detach().to(flat.device)
+    loss = _loss(log_std, torch.tensor(_choices(policy), dtype=torch.int64, device=flat.device), config, coefficient)
     sums: Any = cuda_pass.gradient(rows, part, flat, sizes, loss)
-    parts = (sums.policy / size).float().split([p.numel() for p in policy.network.in_order])
-    for parameter, gradient in zip(policy.network.in_order, parts, strict=True):
-        parameter.grad = gradient.view(parameter.shape)
+    _leave(policy.network, (sums.policy / size).float())
     if isinstance(policy, GaussianPolicy):
         policy.log_std.grad = (sums.log_std / size - coefficient).float()
     return [total / size for total in sums.totals.tolist()]
 
 
-def _rule(config: Config) -> int:
-    ppo = compiled_pass.NOCLIP if config.training.noclip else compiled_pass.CLIP
-    return compiled_pass.REINFORCE if config.training.algorithm == "reinforce" else ppo
+def _choices(policy: Policy) -> tuple[int, ...]:
+    return policy.choices if isinstance(policy, CategoricalPolicy) else ()
+
+
+def _loss(log_std: Any, groups: Any, config: Config, coefficient: float) -> compiled_pass.Loss:
+    """What the policy is trained by, of arrays or of tensors."""
+    t = config.training
+    ppo = compiled_pass.NOCLIP if t.noclip else compiled_pass.CLIP
+    rule = compiled_pass.REINFORCE if t.algorithm == "reinforce" else ppo
+    return compiled_pass.Loss(log_std, groups, rule, t.clip, coefficient)
+
+
+def _leave(network: Network, flat: Tensor) -> None:
+    """Cut a vector of gradients into the parameters' own."""
+    at = 0
+    for parameter in network.in_order:
+        first, at = at, at + parameter.numel()
+        parameter.grad = flat[first:at].view(parameter.shape)

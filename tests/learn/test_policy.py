@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from mmrl.learn.policy import SKIP
+from mmrl.learn.policy import SKIP, make_policy, network_weights
 from mmrl.learn.trainer import Trainer
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -59,3 +60,20 @@ def test_a_run_from_before_there_was_a_linear_map_goes_on() -> None:
     assert all(torch.equal(a, b) for a, b in zip(saved["mean"], state["optimiser"]["mean"], strict=False))
     after.step()
     assert after.epoch == 2 and after.policy.network.skip.weight.any()
+
+
+def test_a_networks_numbers_are_those_that_it_has_now() -> None:
+    """Its memory is remembered: not that of a network from which it was copied, nor what it had before."""
+    network = make_policy(Config.of("quickstart")).network
+    first = network_weights(network).flat.copy()
+    other = copy.deepcopy(network)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(1.0)
+    np.testing.assert_array_equal(network_weights(network).flat, first)
+    np.testing.assert_array_equal(network_weights(other).flat, first + np.float32(1.0))
+    other.load_state_dict(network.state_dict())
+    np.testing.assert_array_equal(network_weights(other).flat, first)
+    for parameter in other.parameters():
+        parameter.data = torch.full_like(parameter, 2.0)  # as moving it to a device does
+    np.testing.assert_array_equal(network_weights(other).flat, np.full_like(first, 2.0))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -64,3 +67,16 @@ def test_a_limit_of_the_address_space_counts(group: Path, monkeypatch: pytest.Mo
     for limit, found in ((3_000_000_000, 3e9), (resource.RLIM_INFINITY, 64e9)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, resource.RLIM_INFINITY))
         assert machine.memory() == found
+
+
+def test_freed_memory_is_kept_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *given: told.append(given)))
+    machine.keep_freed_memory()
+    assert told == [(-1, 2**30), (-3, 2**30)]  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())  # musl
+    machine.keep_freed_memory()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(ctypes, "CDLL", None)
+    machine.keep_freed_memory()
