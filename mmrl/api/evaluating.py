@@ -93,8 +93,8 @@ def evaluate(
         raise no_market(asked[0] if asked else "the usual agents")
     field = field_of([own for _, own in owns], [name for name, _ in owns])
     require_trajectory(field)
-    compile_first(field, note)
     entrants = [entrant(maker, field, root, stochastic) for maker in asked or spec_of(field).usual_agents]
+    compile_first(field, note, *(one.quoter for one in entrants))
     return Comparison(compare(_numbered(entrants), field, trajectories, seed))
 
 

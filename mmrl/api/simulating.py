@@ -48,6 +48,6 @@ def simulate(
     except ConfigError as error:
         reason = str(error).rpartition(": ")[0]
         raise ConfigError(f"trajectories = {brief(trajectories)}: {reason}: ask for fewer at a time") from None
-    compile_first(field, note)
     player = entrant(player_named, field, root, stochastic)
+    compile_first(field, note, player.quoter)
     return rollout(player.config, player.quoter, stream_seed(seed, "evaluation"), 0, count=trajectories)

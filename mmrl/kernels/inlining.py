@@ -62,10 +62,43 @@ class InlinedCompiler(CompilerBase):
     """Numba's passes, with the lowering of inlined functions."""
 
     def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        manager.passes = [(_InlinedLowering if one is NativeLowering else one, why) for one, why in manager.passes]
-        manager.finalize()
-        return [manager]
+        return [_with_lowering(self.state, _InlinedLowering)]
+
+
+class _ScalarLibrary(JITCodeLibrary):
+    """Code of a kernel in whose loops LLVM looks for no vectors."""
+
+    def _optimize_final_module(self) -> None:
+        for options in ({"opt": 0, "cost": "cheap"}, {}):
+            passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False, **options)
+            passes.run(self._final_module, builder)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class _ScalarLowering(NativeLowering):
+    """Lowers a function into such a library."""
+
+    _name = "scalar_lowering"
+
+    def run_pass(self, state: Any) -> bool:
+        state.library = _ScalarLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
+        state.library.enable_object_caching()
+        super().run_pass(state)
+        return True
+
+
+class ScalarCompiler(CompilerBase):
+    """Numba's passes, with that lowering."""
+
+    def define_pipelines(self) -> list[Any]:
+        return [_with_lowering(self.state, _ScalarLowering)]
+
+
+def _with_lowering(state: Any, lowering: Any) -> Any:
+    manager = DefaultPassBuilder.define_nopython_pipeline(state)
+    manager.passes = [(lowering if one is NativeLowering else one, why) for one, why in manager.passes]
+    manager.finalize()
+    return manager
 
 
 class InlinedDispatcher(CPUDispatcher):

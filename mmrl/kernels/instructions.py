@@ -68,6 +68,10 @@ class Writer:
         """Product of two whole numbers."""
         return self.builder.mul(a, b)
 
+    def least(self, a: Any, b: Any) -> Any:
+        """The smaller of two whole numbers."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
     def vector(self, array: Any, place: Any) -> Any:
         """Eight numbers of an array, from `place` on."""
         if array.stride is None:
@@ -97,6 +101,25 @@ class Writer:
     def add(self, a: Any, b: Any) -> Any:
         """Sum of two vectors."""
         return self.builder.fadd(a, b, flags=_FAST)
+
+    def product(self, a: Any, b: Any) -> Any:
+        """Product of two vectors."""
+        return self.builder.fmul(a, b, flags=_FAST)
+
+    def ratio(self, a: Any, b: Any) -> Any:
+        """Ratio of two vectors, rounded as alone."""
+        return self.builder.fdiv(a, b, flags=("nnan", "ninf", "nsz", "contract", "afn", "reassoc"))
+
+    def number(self, x: Any) -> Any:
+        """Eight times a constant."""
+        return ir.Constant(VECTOR, [float(x)] * LANES)
+
+    def bounded(self, vector: Any, most: Any) -> Any:
+        """The vector with every number between -most and most."""
+        for way, edge in ((">", self.number(-most)), ("<", self.number(most))):
+            inside = self.builder.fcmp_ordered(way, vector, edge, flags=_FAST)
+            vector = self.builder.select(inside, vector, edge)
+        return vector
 
     def add_product(self, place: Any, a: Any, b: Any) -> None:
         """Add a times b to the vector of a variable."""

@@ -16,7 +16,7 @@ from numba import njit
 
 from mmrl.kernels import cache
 from mmrl.kernels.cache import KernelCache, Untrusted, cannot_keep, make_private
-from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher
+from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher, ScalarCompiler
 from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
@@ -135,14 +135,21 @@ def announced(what: str) -> str:
 kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")
 """Decorates what Python calls: compiled once and kept on disk, running beside other threads."""
 
+scalar_kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy", pipeline_class=ScalarCompiler)
+"""The same where loops are short: to test whether vectors are worth it would take longer than the loop."""
+
 _UNCOUNTED: dict[str, Any] = {"inlined": True, "forceinline": True, "error_model": "numpy", "_nrt": False}
 
 inlined: Any = _compiler(**_UNCOUNTED)
 """Decorates what kernels call, a market's dynamics among it: always inlined, no reference counts, so it must not
 allocate arrays."""
 
-inlined_fast: Any = _compiler(fastmath=True, **_UNCOUNTED)
-"""The same for the arithmetic of networks, whose sums may be reordered."""
+inlined_fast: Any = _compiler(fastmath={"nnan", "ninf", "nsz", "contract", "afn", "reassoc"}, **_UNCOUNTED)
+"""The same for the arithmetic of networks, whose sums may be reordered. A ratio is rounded once, not estimated: how
+well a processor estimates depends on the width of its vectors, which LLVM chooses."""
+
+inlined_fused: Any = _compiler(fastmath={"contract"}, **_UNCOUNTED)
+"""The same where a product and a sum may be one instruction, rounded once, if the processor has it."""
 
 allocating: Any = _compiler(inlined=True, forceinline=True, error_model="numpy")
 """Decorates the one kind of helper that may allocate arrays: what a kernel calls before its loop."""

@@ -22,14 +22,14 @@ import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import allocating, inlined
-from mmrl.kernels.network import width_of
+from mmrl.kernels.network import forward, width_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
-from mmrl.kernels.sampling import Kind, linear_quote, look_up, look_up_observed, normalise, sample
+from mmrl.kernels.sampling import Kind, fade_of, linear_quote, look_up, look_up_observed, normalise, sample
 
 OBSERVATION_CLIP = 10.0
 """Bound of a normalised observation, on either side of 0."""
-_CLIP = np.float32(OBSERVATION_CLIP)
+CLIP = np.float32(OBSERVATION_CLIP)
 
 
 class Draw(NamedTuple):
@@ -93,19 +93,25 @@ class Scratch(NamedTuple):
 
 
 @allocating
-def scratch(maker, rows):
-    """Memory for one call of `play`."""
-    obs, axes = rows.observation.shape[1], rows.action.shape[1]
+def deviations(maker, axes):
+    """Standard deviations of a gaussian policy, float64 [axes]."""
     std = np.empty(axes, np.float64)
     for a in range(axes):
         std[a] = math.exp(np.float64(maker.log_std[a]))
+    return std
+
+
+@allocating
+def scratch(maker, rows):
+    """Memory for one call of `play`."""
+    obs, axes = rows.observation.shape[1], rows.action.shape[1]
     return Scratch(
         np.empty(4, np.uint64),
         np.zeros(obs, np.float32),
         np.zeros((3, width_of(maker.sizes)), np.float32),
         np.zeros(axes, np.float32),
         np.zeros(axes, np.float64),
-        std,
+        deviations(maker, axes),
     )
 
 
@@ -125,25 +131,34 @@ def decide(heuristic, p, s, maker, inventory, t, steps, rng, x):
 
     It leaves the action in x.action and the orders in market units in x.quote.
     """
-    log_prob = 0.0
+    row, fade = 0, 1.0
     if maker.kind <= Kind.CATEGORICAL:
-        log_prob = sample(maker, x.std, inventory, 1.0 - t / steps, x.hidden, rng, x.action, x.quote)
-    else:
-        if maker.kind == Kind.TABLE:
-            look_up(maker.table, t, steps, inventory, x.quote)
-        elif maker.kind == Kind.OBSERVED:
-            look_up_observed(maker, t, steps, x.raw, x.quote)
-        elif maker.kind == Kind.HEURISTIC:
-            heuristic(p, s, rng, x.quote)
-        else:
-            linear_quote(maker.linear, t, steps, inventory, x.quote)
-        for a in range(x.quote.shape[0]):
-            x.action[a] = x.quote[a]
-    return log_prob
+        row = forward(maker.weights, maker.sizes, x.hidden)
+        fade = fade_of(maker, 1.0 - t / steps)
+    outputs = x.hidden[row]
+    return choose(heuristic, p, s, maker, x.std, outputs, fade, inventory, t, steps, rng, x.raw, x.action, x.quote)
 
 
 @inlined
-def _record_account(rows, at, t, account):
+def choose(heuristic, p, s, maker, std, outputs, fade, inventory, t, steps, rng, raw, action, quote):
+    """`decide` where the outputs of the policy network, if the maker has one, are known; fills action and quote."""
+    if maker.kind <= Kind.CATEGORICAL:
+        return sample(maker, std, outputs, inventory, fade, rng, action, quote)
+    if maker.kind == Kind.TABLE:
+        look_up(maker.table, t, steps, inventory, quote)
+    elif maker.kind == Kind.OBSERVED:
+        look_up_observed(maker, t, steps, raw, quote)
+    elif maker.kind == Kind.HEURISTIC:
+        heuristic(p, s, rng, quote)
+    else:
+        linear_quote(maker.linear, t, steps, inventory, quote)
+    for a in range(quote.shape[0]):
+        action[a] = quote[a]
+    return 0.0
+
+
+@inlined
+def record_account(rows, at, t, account):
     rows.step[at] = t
     rows.time[at] = account.time
     rows.cash[at] = account.cash
@@ -153,7 +168,7 @@ def _record_account(rows, at, t, account):
 
 
 @inlined
-def _record_step(rows, at, action, log_prob, after):
+def record_step(rows, at, action, log_prob, after):
     for a in range(action.shape[0]):
         rows.action[at, a] = action[a]
     rows.log_prob[at] = log_prob
@@ -168,7 +183,8 @@ def _record_step(rows, at, action, log_prob, after):
 
 
 @inlined
-def _record_end(ends, n, length, ending, account):
+def record_end(rows, ends, n, at, length, steps, ending, reward, account):
+    """Note the end of trajectory n, whose rows end before `at`, and add the final reward to its last one."""
     ends.length[n] = length
     ends.time[n] = account.time
     ends.cash[n] = account.cash
@@ -176,6 +192,9 @@ def _record_end(ends, n, length, ending, account):
     ends.mid[n] = account.mid
     ends.value[n] = account.value
     ends.terminated[n] = ending != GOES_ON
+    if length > 0:
+        # a market that terminates in the very last step does not end the episode before its time
+        rows.reward[at - np.uint64(1)] += final_reward(reward, account, ending != GOES_ON and length < steps)
 
 
 @inlined
@@ -193,24 +212,21 @@ def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, r
             observe(p, s, x.raw)
             if t == draw.steps or ending == ENDED:
                 break
-            normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rows.observation, at)
-            _record_account(rows, at, t, before)
+            normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, rows.observation, at)
+            record_account(rows, at, t, before)
             log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x)
             act(p, s, x.quote)
             ending = advance(p, s, x.rng)
             if ending == DISCARDED:
                 break
             after = account(p, s)
-            _record_step(rows, at, x.action, log_prob, after)
+            record_step(rows, at, x.action, log_prob, after)
             rows.reward[at] = step_reward(reward, before, after)
             before = after
             at += np.uint64(1)
             t += 1
-        normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, ends.observation, n)
+        normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, ends.observation, n)
         last = account(p, s)
-        _record_end(ends, n, t, ending, last)
+        record_end(rows, ends, n, at, t, draw.steps, ending, reward, last)
         split(p, s, ends.split[n])
-        if t > 0:
-            # a market that terminates in the very last step does not end the episode before its time
-            rows.reward[at - np.uint64(1)] += final_reward(reward, last, ending != GOES_ON and t < draw.steps)
     return at

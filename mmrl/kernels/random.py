@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -86,13 +87,13 @@ def _normal_slow(state, layer, u):
     while True:
         if layer == 0:
             while True:
-                a = -math.log(1.0 - uniform(state)) / _R
-                b = -math.log(1.0 - uniform(state))
+                a = -log(1.0 - uniform(state)) / _R
+                b = -log(1.0 - uniform(state))
                 if b + b > a * a:
                     return _R + a if u > 0 else -_R - a
         x = u * _X[layer]
-        f0 = math.exp(-0.5 * (_X[layer] * _X[layer] - x * x))
-        f1 = math.exp(-0.5 * (_X[layer + 1] * _X[layer + 1] - x * x))
+        f0 = exp(-0.5 * (_X[layer] * _X[layer] - x * x))
+        f1 = exp(-0.5 * (_X[layer + 1] * _X[layer + 1] - x * x))
         if f1 + uniform(state) * (f0 - f1) < 1.0:
             return x
         word = next_word(state)
@@ -114,12 +115,38 @@ def normal(state):
 
 
 @inlined
+def normals(state, out):
+    """Fill `out` with what as many calls of `normal` give. The state stays in registers: what is written to memory
+    might be the state itself, as far as a compiler knows."""
+    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+    for i in range(out.shape[0]):
+        r = s0 + s3
+        word = ((r << _S23) | (r >> _S41)) + s0
+        t = s1 << _S17
+        s2 ^= s0
+        s3 ^= s1
+        s1 ^= s2
+        s0 ^= s3
+        s2 ^= t
+        s3 = (s3 << _S45) | (s3 >> _S19)
+        layer = np.int64(word & _LAYER_MASK)
+        u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+        x = u * _X[layer]
+        if not abs(u) < _RATIO[layer]:
+            state[0], state[1], state[2], state[3] = s0, s1, s2, s3
+            x = _normal_slow(state, layer, u)
+            s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+        out[i] = x
+    state[0], state[1], state[2], state[3] = s0, s1, s2, s3
+
+
+@inlined
 def _poisson_part(state, rate, cap):
     # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
     u = uniform(state)
     if u < 1.0 - rate:  # no more than exp(-rate), which most draws of a small rate then need not know
         return 0
-    p = math.exp(-rate)
+    p = exp(-rate)
     k = 0
     while u >= p and k < cap:
         u -= p

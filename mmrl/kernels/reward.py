@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.jit import inlined
+from mmrl.kernels.elementary import exp, log
+from mmrl.kernels.jit import inlined, inlined_fused
 
 SIGN_BONUS_RATE = 10.0
 """The bonus for a change of inventory is weighted by exp(-rate * time left / T)."""
@@ -99,6 +100,16 @@ def mean_variance(psi, held, gamma, variance, dt):
     return psi - 0.5 * gamma * variance * held * held * dt
 
 
+@inlined_fused
+def log_cosh(y):
+    """ln cosh y for y >= 0, a series where y is small."""
+    if y > 0.125:
+        return y + log(1.0 + exp(-2.0 * y)) - LN2
+    z = y * y
+    tail = z * (31.0 / 14175.0 - z * (691.0 / 935550.0 - z * (10922.0 / 42567525.0)))
+    return z * (0.5 - z * (1.0 / 12.0 - z * (1.0 / 45.0 - z * (17.0 / 2520.0 - tail))))
+
+
 @inlined
 def price_of_move(held, gamma, variance, dt, two_point):
     """ln E exp(-gamma q dm) / gamma, the CARA price of holding q through a step in which the mid moves.
@@ -106,8 +117,7 @@ def price_of_move(held, gamma, variance, dt, two_point):
     gamma/2 sigma^2 q^2 dt for normal moves, ln cosh(gamma q sigma sqrt(dt)) / gamma for moves up or down by it.
     """
     if two_point:
-        y = gamma * abs(held) * math.sqrt(variance * dt)
-        return (y + math.log1p(math.exp(-2.0 * y)) - LN2) / gamma
+        return log_cosh(gamma * abs(held) * math.sqrt(variance * dt)) / gamma
     return 0.5 * gamma * variance * held * held * dt
 
 
@@ -177,7 +187,7 @@ def step_reward(w, before, after):
         r = w.wealth * after.cash_change + w.pnl * psi - w.inventory_penalty * held * held * after.elapsed
     change = after.inventory - before.inventory
     if w.inventory_bonus > 0.0 and change != 0:
-        weight = math.exp(-w.bonus_rate * (w.end_time - before.time))
+        weight = exp(-w.bonus_rate * (w.end_time - before.time))
         r += weight if change > 0 else -weight
     return r + w.time_bonus * before.time
 

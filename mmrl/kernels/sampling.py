@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined
-from mmrl.kernels.network import forward
-from mmrl.kernels.random import normal, uniform
+from mmrl.kernels.random import normals, uniform
 
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -63,21 +63,27 @@ class Maker(NamedTuple):
 
 
 @inlined
+def normalised(raw, mean, std, clip):
+    """A number of the observation as the policy sees it."""
+    return min(max((raw - mean) / std, -clip), clip)
+
+
+@inlined
 def normalise(raw, mean, std, clip, hidden, out, row):
     """Write the raw observation as the policy sees it to the network's input and to out[row]."""
     for j in range(raw.shape[0]):
-        x = (raw[j] - mean[j]) / std[j]
-        x = min(max(x, -clip), clip)
-        hidden[0, j] = x
-        out[row, j] = x
+        hidden[0, j] = out[row, j] = normalised(raw[j], mean[j], std[j], clip)
 
 
 @inlined
 def sample_gaussian(m, std, outputs, rng, action, quote):
     """Draw an action around the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
     log_prob = 0.0
+    quote[:] = 0.0
+    if not m.deterministic:
+        normals(rng, quote)
     for a in range(action.shape[0]):
-        noise = 0.0 if m.deterministic else normal(rng)
+        noise = quote[a]
         action[a] = np.float32(np.float64(outputs[a]) + std[a] * noise)
         quote[a] = m.scale[a, 0] + m.scale[a, 1] * np.float64(action[a])
         log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + _HALF_LOG_2PI
@@ -98,17 +104,17 @@ def sample_categorical(m, logits, rng, action, quote):
         top = np.float64(logits[likeliest])
         total = 0.0
         for j in range(start, end):
-            total += math.exp(np.float64(logits[j]) - top)
+            total += exp(np.float64(logits[j]) - top)
         choice = likeliest
         if not m.deterministic:
             u = uniform(rng) * total
             choice = start
             while choice < end - 1:
-                u -= math.exp(np.float64(logits[choice]) - top)
+                u -= exp(np.float64(logits[choice]) - top)
                 if u < 0.0:
                     break
                 choice += 1
-        log_prob += np.float64(logits[choice]) - top - math.log(total)
+        log_prob += np.float64(logits[choice]) - top - log(total)
         action[a] = choice - start
         quote[a] = m.scale[a, choice - start]
         start = end
@@ -116,21 +122,36 @@ def sample_categorical(m, logits, rng, action, quote):
 
 
 @inlined
-def sample(m, std, inventory, left, hidden, rng, action, quote):
-    """Run the policy network on the input in `hidden` and draw an action; returns its log-probability.
+def sample(m, std, outputs, inventory, fade, rng, action, quote):
+    """Draw an action from the outputs of the policy network; returns its log-probability.
 
-    `std` [A] are the standard deviations of a gaussian policy, `left` is the share of the time that is left.
+    `std` [A] are the standard deviations of a gaussian policy, `fade` is `fade_of` the time that is left.
     """
-    row = forward(m.weights, m.sizes, hidden)
     if m.kind == Kind.GAUSSIAN:
-        log_prob = sample_gaussian(m, std, hidden[row], rng, action, quote)
+        log_prob = sample_gaussian(m, std, outputs, rng, action, quote)
     else:
-        log_prob = sample_categorical(m, hidden[row], rng, action, quote)
-    fade = 1.0 if m.fading == 0.0 else math.tanh(left / m.fading)
+        log_prob = sample_categorical(m, outputs, rng, action, quote)
     for a in range(action.shape[0]):
         if m.skew[a] != 0.0:
             quote[a] += m.skew[a] * fade * inventory
     return log_prob
+
+
+@inlined
+def outputs_of(m):
+    """Outputs of the policy network that mean something: of the last layer, padded, the first so many."""
+    if m.kind == Kind.GAUSSIAN:
+        return m.log_std.shape[0]
+    count = 0
+    for a in range(m.choices.shape[0]):
+        count += m.choices[a]
+    return count
+
+
+@inlined
+def fade_of(m, left):
+    """What is left of the skew where `left` is the share of the time that is left."""
+    return 1.0 if m.fading == 0.0 else math.tanh(left / m.fading)
 
 
 @inlined

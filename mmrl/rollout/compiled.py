@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,20 @@ import numpy as np
 from mmrl.kernels.jit import must_compile
 from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
-from mmrl.rollout.makers import maker_of
+from mmrl.rollout.law import law_of, memory_of, shared_of, size_of
+from mmrl.rollout.lockstep import close_gaps, rollout_of
+from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.threads import each, thread_count
 from mmrl.rollout.trajectories import FLOWS, Trajectories
 from mmrl.rollout.weights import PolicyWeights
+from mmrl.runs.memory import states_at_once
 from mmrl.settings.model import Config
 
 _CHUNKS_PER_THREAD = 4
+_STEPS_A_CALL = 4_000_000
+"""Of a compiled call, about: no signal is answered meanwhile."""
 _STAGGER = 24  # rows, some cache lines in every column
 _INTEGERS = ("step", "inventory", "bought", "sold")
 
@@ -36,6 +42,7 @@ class Buffers:
     def __init__(self, flows: bool = True) -> None:
         self.flows = flows
         self._arrays: dict[str, np.ndarray] = {}
+        self._states: dict[Any, list[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         """The array of that name, made anew when shape or dtype have changed; its contents are arbitrary."""
@@ -43,6 +50,14 @@ class Buffers:
         if array is None or array.shape != shape or array.dtype != dtype:
             array = self._arrays[name] = np.empty(shape, dtype)
         return array
+
+    def states(self, state: Any) -> list[Any]:
+        """Memory of states such as this one that nobody uses; who takes some brings it back."""
+        parts = state if isinstance(state, tuple) else (state,)
+        key = tuple((np.shape(part), np.asarray(part).dtype) for part in parts)
+        if key not in self._states:
+            self._states = {key: []}  # those of another size are used no more
+        return self._states[key]
 
     def rows(self, count: int, obs: int, axes: int) -> Rows:
         """Room for so many steps.
@@ -90,27 +105,20 @@ def simulate(
     buffers: Buffers | None = None,
 ) -> Trajectories:
     """Simulate the trajectories of `draw` under given parameters of the market's dynamics."""
-    spec, kernel = spec_of(config), market_of(config).kernel
+    spec = spec_of(config)
     obs, steps, count = len(spec.columns), draw.steps, draw.count
-    maker = maker_of(config, learned(quoter) if isinstance(quoter, PolicyWeights) else quoter)
-    reward = reward_of(config)
-    rows = (buffers or Buffers()).rows(count * steps, obs, len(spec.axes))
+    quoter = learned(quoter) if isinstance(quoter, PolicyWeights) else quoter
+    maker = maker_of(config, quoter)
+    kept, buffers = buffers is not None, buffers or Buffers()
+    rows = buffers.rows(count * steps, obs, len(spec.axes))
     ends = room_for_ends(count, obs, len(spec.split))
-
-    def part(a: int, b: int) -> int:
-        mine = Rows(*(column[a * steps : b * steps] for column in rows))
-        here = draw._replace(first=draw.first + a, count=b - a)
-        return int(kernel(parameters, maker, reward, mine, Ends(*(column[a:b] for column in ends)), here))
-
-    size = max(1, math.ceil(count / (workers * _CHUNKS_PER_THREAD)))
-    spans = [(a, min(a + size, count)) for a in range(0, count, size)]
-    if workers > 1 and len(spans) > 1:
-        prepare(config)
-    written = each(lambda k: part(*spans[k]), len(spans), workers)
-    if sum(written) < count * steps:
-        pieces = [slice(a * steps, a * steps + n) for (a, _), n in zip(spans, written, strict=True)]
-        rows = Rows(*(np.concatenate([column[piece] for piece in pieces]) for column in rows))
+    if workers > 1:
+        prepare(config, quoter)
+    play = _together if quoter.kind == "learned" else _one_by_one
+    play(config, parameters, maker, reward_of(config), rows, ends, draw, workers, buffers)
     columns = rows._asdict()
+    if (lived := int(ends.length.sum())) < count * steps:
+        columns = {name: column[:lived] if kept else column[:lived].copy() for name, column in columns.items()}
     return Trajectories(
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(ends.length)]),
         **columns,
@@ -123,6 +131,73 @@ def simulate(
         last_observation=ends.observation,
         split=ends.split,
     )
+
+
+def _one_by_one(
+    config: Config, parameters: Any, maker: Any, reward: Any, rows: Rows, ends: Ends, draw: Draw, workers: int, _: Any
+) -> None:
+    """Fill rows and ends by the market's own kernel, a chunk of trajectories a call."""
+    kernel = market_of(config).kernel
+    chunks = _chunks(draw, math.ceil(draw.count / (workers * _CHUNKS_PER_THREAD)))
+
+    def play(k: int) -> None:
+        mine, its_ends, some = _part(chunks[k], rows, ends, draw)
+        kernel(parameters, maker, reward, mine, its_ends, some)
+
+    each(play, len(chunks), workers)
+    _close_gaps(rows, ends, draw, chunks)
+
+
+def _together(
+    config: Config,
+    parameters: Any,
+    maker: Any,
+    reward: Any,
+    rows: Rows,
+    ends: Ends,
+    draw: Draw,
+    workers: int,
+    buffers: Buffers,
+) -> None:
+    """Fill rows and ends by the kernel for learned policies: all threads share a draw, with states from the buffers."""
+    law, _, state = law_of(config, parameters)
+    kernel, shared = rollout_of(config.market.name, law, state, parameters), shared_of(state, parameters)
+    free, room = buffers.states(state), states_at_once(size_of(state))
+    lanes = min(room, math.ceil(draw.count / workers))
+    for chunk in _chunks(draw, max(lanes * workers, math.ceil(_STEPS_A_CALL / draw.steps))):
+        mine, its_ends, some = _part(chunk, rows, ends, draw)
+        begun = np.zeros(1, np.int64)
+
+        def play(_: int, mine: Any = mine, its_ends: Any = its_ends, some: Draw = some, begun: Any = begun) -> None:
+            try:
+                states = free.pop()
+            except IndexError:
+                states = memory_of(state, room, shared).parts
+            kernel(parameters, states, lanes, maker, reward, mine, its_ends, some, begun)
+            free.append(states)
+
+        each(play, min(workers, some.count), workers)
+    _close_gaps(rows, ends, draw, _chunks(draw, 1))
+
+
+def _close_gaps(rows: Rows, ends: Ends, draw: Draw, chunks: Sequence[range]) -> None:
+    """Move the rows of each chunk, which begin where they would if all before had lived to the end, behind those of the
+    one before."""
+    if ends.length.sum() < draw.count * draw.steps:
+        starts = np.array([chunk.start for chunk in chunks], np.int64)
+        close_gaps(rows, starts * draw.steps, np.add.reduceat(ends.length, starts))
+
+
+def _chunks(draw: Draw, size: int) -> list[range]:
+    """The trajectories of a draw, counted from 0, so many at a time."""
+    return [range(a, min(a + size, draw.count)) for a in range(0, draw.count, max(size, 1))]
+
+
+def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw) -> tuple[Rows, Ends, Draw]:
+    """Rows and ends that belong to a chunk, and the draw of its trajectories alone."""
+    a, b = chunk.start, chunk.stop
+    mine = Rows(*(column[a * draw.steps : b * draw.steps] for column in rows))
+    return mine, Ends(*(column[a:b] for column in ends)), draw._replace(first=draw.first + a, count=b - a)
 
 
 def room_for_ends(count: int, obs: int, parts: int) -> Ends:
@@ -139,17 +214,28 @@ def room_for_ends(count: int, obs: int, parts: int) -> Ends:
     )
 
 
-def compile_needed(config: Config) -> bool:
-    """Whether the market's kernel is neither in memory nor in the cache on disk, so that it must be compiled."""
-    return must_compile(market_of(config).kernel)
+def compile_needed(config: Config, *quoters: Quoter) -> bool:
+    """Whether what rolls out these quoters, or a learned one, must be compiled: it is neither in memory nor on disk."""
+    return any(must_compile(_kernel(config, learned)) for learned in _kinds(quoters))
 
 
-def prepare(config: Config) -> float:
-    """Compile the market's kernel, or load it from the cache; returns the seconds it took."""
-    if market_of(config).kernel.signatures:
-        return 0.0
+def prepare(config: Config, *quoters: Quoter) -> float:
+    """Compile what rolls out these quoters, or a learned one, or load it from disk; returns the seconds it took."""
     began = time.perf_counter()
-    axes = len(spec_of(config).axes)
     tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
-    rollout(tiny, fixed(*(0.0,) * axes), 0, 0, count=1, threads=1)
+    for learned in _kinds(quoters):
+        if not _kernel(config, learned).signatures:
+            some = unlearned(tiny) if learned else fixed(*(0.0,) * len(spec_of(config).axes))
+            rollout(tiny, some, 0, 0, count=1, threads=1)
     return time.perf_counter() - began
+
+
+def _kinds(quoters: Sequence[Quoter]) -> set[bool]:
+    return {quoter.kind == "learned" for quoter in quoters} or {True}
+
+
+def _kernel(config: Config, learned: bool) -> Any:
+    if not learned:
+        return market_of(config).kernel
+    law, parameters, state = law_of(config)
+    return rollout_of(config.market.name, law, state, parameters)

@@ -26,7 +26,7 @@ from mmrl.kernels.play import Draw, scratch
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.compiled import Buffers, room_for_ends
 from mmrl.rollout.cuda_kernel import kernel_of
-from mmrl.rollout.law import law_of, size_of
+from mmrl.rollout.law import law_of, shared_of, size_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
@@ -55,14 +55,7 @@ class CudaEngine:
         self._parameters = self._sent(parameters)
         self._state = state
         self._kind = type(state) if isinstance(state, tuple) else None
-        parts = state._asdict() if self._kind else {}
-        self._shared = {
-            name: given
-            for name, part in parts.items()
-            for given, same in parameters._asdict().items()
-            if part is same and isinstance(part, np.ndarray)
-        }
-        """Arrays that the state has from the parameters, and their names there: all threads have them in common."""
+        self._shared = shared_of(state, parameters)
         self._threads = 0
         self._states: Any = None
         self._memory: Any = None

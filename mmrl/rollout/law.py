@@ -7,6 +7,7 @@ so each registered market can be played one step at a time, and on other devices
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -44,10 +45,11 @@ class Memory(NamedTuple):
     """Class of the market's state, a NamedTuple; None for a state that is one record."""
 
 
-def law_of(config: Config) -> tuple[Law, Any, Any]:
-    """Functions, parameters and one state of a config's market."""
+def law_of(config: Config, parameters: Any = None) -> tuple[Law, Any, Any]:
+    """Functions, parameters and one state of a config's market; or one for other `parameters` of that market."""
     rollout = market_of(config).kernel.py_func
-    parameters = market_of(config).dynamics.parameters(config.market)
+    if parameters is None:
+        parameters = market_of(config).dynamics.parameters(config.market)
 
     def play(*given: Any) -> None:
         raise _Reached(given)
@@ -72,10 +74,26 @@ def _readable(parameters: Any) -> Any:
     return parameters
 
 
-def memory_of(state: Any, count: int) -> Memory:
-    """Memory for `count` copies of a state."""
-    parts = tuple(state) if isinstance(state, tuple) else (state,)
-    return Memory(tuple(_copies(part, count) for part in parts), type(state) if isinstance(state, tuple) else None)
+def shared_of(state: Any, parameters: Any) -> dict[str, str]:
+    """Names of the arrays that a state has from the parameters, so that all states have them in common, and their names
+    there."""
+    if not isinstance(state, tuple):
+        return {}
+    parts: dict[str, Any] = state._asdict()  # type: ignore[attr-defined]
+    return {
+        name: given
+        for name, part in parts.items()
+        for given, same in parameters._asdict().items()
+        if part is same and isinstance(part, np.ndarray)
+    }
+
+
+def memory_of(state: Any, count: int, shared: Collection[str] = ()) -> Memory:
+    """Memory for `count` copies of a state, which have the `shared` parts in common."""
+    if not isinstance(state, tuple):
+        return Memory((_copies(state, count),), None)
+    parts: dict[str, Any] = state._asdict()  # type: ignore[attr-defined]
+    return Memory(tuple(part if name in shared else _copies(part, count) for name, part in parts.items()), type(state))
 
 
 def size_of(state: Any) -> int:
@@ -86,5 +104,6 @@ def size_of(state: Any) -> int:
 def _copies(part: Any, count: int) -> np.ndarray:
     array = np.asarray(part)
     copies = np.zeros((count, *array.shape), array.dtype)
-    copies[:] = array
+    if array.dtype.names is not None or array.any():  # else its pages are left untouched
+        copies[:] = array
     return copies

@@ -54,6 +54,16 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
     )
 
 
+def unlearned(config: Config) -> PolicyWeights:
+    """The smallest policy for a market: one layer, all zeros."""
+    spec = spec_of(config)
+    obs, axes, gaussian = len(spec.columns), len(spec.axes), config.policy.kind == "gaussian"
+    outputs = axes if gaussian else sum(len(axis.grid) for axis in spec.axes)
+    zeros, ones = np.zeros(obs, np.float32), np.ones(obs, np.float32)
+    layer = np.zeros((obs, outputs), np.float32), np.zeros(outputs, np.float32)
+    return PolicyWeights([layer], np.zeros(axes if gaussian else 0, np.float32), zeros, ones)
+
+
 def _checked(weights: PolicyWeights | None, obs: int, outputs: int, axes: int | None) -> PolicyWeights:
     """The weights of a learned quoter, if they fit."""
     if weights is None:

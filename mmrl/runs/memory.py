@@ -16,6 +16,10 @@ from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import fields
 from mmrl.settings.model import Config
 
+SIDE_BY_SIDE = 8
+"""Trajectories of a learned policy that a thread plays at once."""
+STATES = 32e6
+"""Bytes of their states, at most, unless one alone has more."""
 WARM_UP = 8
 """Untrained trajectories that set the scale of the observations before the first epoch."""
 GRADED = (20, 80)
@@ -79,7 +83,8 @@ def demand(config: Config) -> Demand:
     if learning >= kept + grading:  # what an update needs is free again when its policy is graded
         kept, grading = learning, 0.0
     at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)
-    world = 0.0 if device_only else (spec.tensor_memory if tensor else spec.trajectory_memory) * at_once
+    state = spec.tensor_memory if tensor else states_at_once(spec.trajectory_memory) * spec.trajectory_memory
+    world = 0.0 if device_only else state * at_once
     recorded = spec.recording_memory if config.run.plot_after and not tensor else 0.0
     fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
     steps = ["market.nt", *(_views(config) if seen > ROW else [])]
@@ -92,6 +97,11 @@ def demand(config: Config) -> Demand:
     return Demand(float(spec.steps) * t.nb * t.ne, spec.memory, parts)
 
 
+def states_at_once(state: float) -> int:
+    """States of so many bytes that a thread plays side by side."""
+    return int(min(max(STATES // max(state, 1.0), 1), SIDE_BY_SIDE))
+
+
 def require(config: Config) -> None:
     """Raise ConfigError where training would need more memory than the machine, or its control group, has."""
     fault = demand(config).beyond(memory())
@@ -102,7 +112,8 @@ def require(config: Config) -> None:
 def require_trajectory(config: Config, count: int = 1) -> None:
     """Raise ConfigError where even `count` trajectories, one a thread at once, need more memory than there is."""
     spec = spec_of(config)
-    needed = spec.memory + spec.trajectory_memory * (config.run.threads or cpus())
+    state = states_at_once(spec.trajectory_memory) * spec.trajectory_memory
+    needed = spec.memory + state * (config.run.threads or cpus())
     needed += float(spec.steps) * (PLAYED * (count if count == 1 else count * COPIED) + spec.solution_memory)
     if needed > memory():
         raise ConfigError(

@@ -6,8 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mmrl.settings.model import Config
+
+if TYPE_CHECKING:
+    from mmrl.rollout.quoters import Quoter
 
 EVERY = 10.0
 """Seconds between two notes."""
@@ -35,10 +39,10 @@ def compiling(say: Callable[[str], None], every: float = EVERY) -> Iterator[None
     say(f"compiled in {time.monotonic() - began:.1f} s")
 
 
-def compile_first(config: Config, say: Callable[[str], None]) -> None:
-    """Compile a market's kernel, and say so, before something else would do it silently."""
+def compile_first(config: Config, say: Callable[[str], None], *quoters: Quoter) -> None:
+    """Compile what rolls out these quoters, or a learned one, and say so before something else does it silently."""
     from mmrl.rollout.compiled import compile_needed, prepare
 
-    if compile_needed(config):
+    if compile_needed(config, *quoters):
         with compiling(say):
-            prepare(config)
+            prepare(config, *quoters)

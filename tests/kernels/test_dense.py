@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mmrl.kernels.dense import BLOCK, in_order, in_vectors
+from mmrl.kernels.dense import BLOCK, beside_in_order, beside_in_vectors, in_order, in_vectors
+from mmrl.kernels.instructions import LANES
 
 
 @njit
 def in_compiled_code(flat, at, inputs, outputs, x, y):  # type: ignore[no-untyped-def]
     in_vectors(flat, at, inputs, outputs, x, y)  # type: ignore[call-arg]
+
+
+@njit
+def eight_rows(flat, at, inputs, outputs, wanted, x, y):  # type: ignore[no-untyped-def]
+    beside_in_vectors(flat, at, inputs, outputs, wanted, x, y)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("outputs", [8, 16, 24, 32, 40, 56, 64, 72])
@@ -41,3 +47,23 @@ def test_numbers_may_lie_apart_as_those_of_a_thread_of_cuda_do(outputs: int) -> 
     in_compiled_code(flat, 0, inputs, outputs, all_x[:, 1], all_y[:, 1])
     np.testing.assert_allclose(all_y[:, 1], want, atol=2e-5)
     assert (all_y[:, [0, 2]] == -7.0).all()  # those of the neighbours stay
+
+
+@pytest.mark.parametrize("outputs", [8, 16, 24, 32, 40, 56, 64, 72])
+@pytest.mark.parametrize("inputs", [1, 2, 3, 4, 5, 7, 33])
+def test_eight_rows_beside_each_other_are_each_to_the_last_bit_as_alone(inputs: int, outputs: int) -> None:
+    rng = np.random.default_rng(inputs * 100 + outputs)
+    flat = rng.normal(size=5 + outputs * (inputs + 1)).astype(np.float32)
+    x = rng.normal(size=(inputs + 1, LANES)).astype(np.float32)
+    x[inputs] = np.nan  # not read
+    alone = np.empty((LANES, outputs), np.float32)
+    for row in range(LANES):
+        in_compiled_code(flat, 5, inputs, outputs, np.ascontiguousarray(x[:, row]), alone[row])
+    for wanted in {1, 2, 3, outputs - 1, outputs}:
+        y = np.full((outputs + 1, LANES), -7.0, np.float32)
+        eight_rows(flat, 5, inputs, outputs, wanted, x, y)
+        np.testing.assert_array_equal(y[:wanted], alone.T[:wanted])
+        assert (y[outputs] == -7.0).all()
+    plain = np.zeros((outputs, LANES), np.float32)
+    beside_in_order(flat, 5, inputs, outputs, outputs, x, plain)
+    np.testing.assert_allclose(plain, alone.T, atol=2e-5)

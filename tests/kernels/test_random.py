@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mmrl.kernels.random import poisson, seed_stream, uniform
+from mmrl.kernels.random import normal, normals, poisson, seed_stream, uniform
 
 
 @njit
@@ -39,3 +39,32 @@ def test_poisson_numbers_are_those_of_inversion(rate: float) -> None:
     got = drawn(rate, cap, count)
     assert (got == np.minimum(want, cap)).all()
     assert got.mean() == pytest.approx(np.minimum(np.random.default_rng(0).poisson(rate, count), cap).mean(), abs=0.06)
+
+
+@njit
+def many(count: int, at_once: int) -> tuple[np.ndarray, np.ndarray]:
+    """Normal numbers of a stream, so many a call, and the stream after them."""
+    state, out = np.empty(4, np.uint64), np.empty(count)
+    seed_stream(state, 7, 1, 2)
+    for k in range(0, count, at_once):
+        normals(state, out[k : k + at_once])
+    return out, state
+
+
+@njit
+def one_by_one(count: int) -> tuple[np.ndarray, np.ndarray]:
+    state, out = np.empty(4, np.uint64), np.empty(count)
+    seed_stream(state, 7, 1, 2)
+    for k in range(count):
+        out[k] = normal(state)
+    return out, state
+
+
+def test_normal_numbers_are_the_same_whether_one_or_many_are_drawn() -> None:
+    count = 60_000  # some hundred of the tail among them
+    want, stream = one_by_one(count)
+    for at_once in (1, 4, count):
+        got, after = many(count, at_once)
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(after, stream)
+    assert abs(want.mean()) < 0.02 and abs(want.std() - 1.0) < 0.01 and np.abs(want).max() > 3.5

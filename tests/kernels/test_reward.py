@@ -18,6 +18,15 @@ from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import field
 
 
+def test_log_cosh_is_right_where_the_series_ends_and_far_away() -> None:
+    y = np.concatenate([10.0 ** np.linspace(-7, 2, 400), np.nextafter(0.125, [0.0, 1.0])])
+    long = y.astype(np.longdouble)
+    want = np.log1p(2 * np.sinh(long / 2) ** 2)
+    got = np.array([u.log_cosh(v) for v in y])
+    np.testing.assert_allclose(got, want.astype(float), rtol=2e-14)
+    assert u.log_cosh(0.0) == 0.0 and u.log_cosh(1e6) == pytest.approx(1e6 - math.log(2))
+
+
 def test_by_hand() -> None:
     assert u.linear(1.5) == 1.5
     assert u.cara(2.0, 0.5, 3.0, 600.0) == pytest.approx(3 - math.exp(-1))

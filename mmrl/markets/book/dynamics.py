@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
+from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import normal, poisson, uniform
 from mmrl.markets.book.order_book import (
@@ -52,16 +53,31 @@ from mmrl.markets.book.state import parameters as parameters
 
 
 @inlined
+def _size_power(p, q):
+    # log(1 + x) is as exact as log1p here, where it is added to numbers of order one
+    y = min(log(1.0 + q / p.size_unit), p.log_size_limit)
+    return p.b0 + p.b3 * y + p.b4 * y * y
+
+
+@inlined
+def _rate(p, delta, q, size_power):
+    far = min(max(delta, 0.0) / p.distance_unit, p.distance_limit)
+    x = log(1.0 + far)
+    return exp(size_power + p.b1 * x + p.b2 * x * x + p.b5 * log(1.0 + far + q / p.size_unit))
+
+
+@inlined
 def arrival_rate(p, delta, q):
     """Arrival rate per ms, in shares or in orders, against q shares at distance delta (currency)."""
+    return _rate(p, delta, q, _size_power(p, q)) if q > 0 else 0.0
+
+
+@inlined
+def _arrival_rate(p, delta, q):
+    """The same for whole shares, what depends on them alone looked up where they are few."""
     if q <= 0:
         return 0.0
-    far, large = min(max(delta, 0.0) / p.distance_unit, p.distance_limit), q / p.size_unit
-    # log(1 + x) is as exact as log1p here, where it is added to numbers of order one, in half the time
-    x = math.log(1.0 + far)
-    y = min(math.log(1.0 + large), p.log_size_limit)
-    power = p.b0 + p.b1 * x + p.b2 * x * x + p.b3 * y + p.b4 * y * y
-    return math.exp(power + p.b5 * math.log(1.0 + far + large))
+    return _rate(p, delta, q, p.size_powers[q] if q < p.size_powers.shape[0] else _size_power(p, q))
 
 
 @inlined
@@ -136,11 +152,11 @@ def _cross_side(p, s, side):
             return
         limit = np.int64(math.ceil(mid)) - 1
         level = np.int64(math.floor(mid + 0.5)) + 1
-    n = take(s.ladder, s.lots, s.meta, side, s.meta[SIDE_TOTAL + side], limit)
+    n = take(s, side, s.meta[SIDE_TOTAL + side], limit)
     if not p.drops_crossed:
         _trade(s, side, n[1], n[3] + n[1] * p.base)
     if p.refills and s.meta[SIDE_TOTAL + side] == 0:
-        rest(s.ladder, s.lots, s.meta, side, level, REFILL, p.maker_owns_seeds)
+        rest(s, side, level, REFILL, p.maker_owns_seeds)
 
 
 @inlined
@@ -153,7 +169,7 @@ def _cross(p, s):
 @inlined
 def reset(p, s, rng, number):
     """Clear the book and seed it around the initial mid. No seeded share moves cash."""
-    clear(s.ladder, s.lots, s.meta, p.priority)
+    clear(s, p.priority)
     s.account[:] = 0
     s.numbers[MID] = p.mid
     rate = 2.0 * p.book_size / 1000.0
@@ -170,9 +186,9 @@ def reset(p, s, rng, number):
         bid = min(max(np.int64(math.floor(below + 0.5)), 0), top)
         ask = min(max(np.int64(math.floor(above + 0.5)), 0), top)
         if n_bid > 0:
-            place(s.ladder, s.lots, s.meta, BID, bid, n_bid, p.maker_owns_seeds)
+            place(s, BID, bid, n_bid, p.maker_owns_seeds)
         if n_ask > 0:
-            place(s.ladder, s.lots, s.meta, ASK, ask, n_ask, p.maker_owns_seeds)
+            place(s, ASK, ask, n_ask, p.maker_owns_seeds)
         if s.meta[SIDE_TOTAL + BID] > 0 and s.meta[SIDE_TOTAL + ASK] > 0:
             _cross(p, s)
         placed += n_bid + n_ask
@@ -236,11 +252,11 @@ def _submit(p, s, side, n, delta):
         level = np.int64(math.ceil(price - 1e-7))
     if n < 0:
         if p.maker_owns_seeds == MAKER:
-            take(s.ladder, s.lots, s.meta, side, shares, level)
+            take(s, side, shares, level)
         else:
-            cancel(s.ladder, s.lots, s.meta, side, shares, level)
+            cancel(s, side, shares, level)
     elif 0 <= level < s.ladder.shape[0]:  # further away nothing can reach it before the end
-        met = place(s.ladder, s.lots, s.meta, side, level, shares, MAKER)
+        met = place(s, side, level, shares, MAKER)
         others = met[0] - met[1]
         _trade(s, side, others, met[2] - met[3] + others * p.base)
     if p.drops_crossed:
@@ -310,8 +326,8 @@ def advance(p, s, rng):
     bid, ask = s.meta[BEST + BID], s.meta[BEST + ASK]
     q_bid = touch(p, s, BID)
     q_ask = touch(p, s, ASK)
-    buy_rate = p.dt * arrival_rate(p, (ask - mid) * p.tick, q_ask)
-    sell_rate = p.dt * arrival_rate(p, (mid - bid) * p.tick, q_bid)
+    buy_rate = p.dt * _arrival_rate(p, (ask - mid) * p.tick, q_ask)
+    sell_rate = p.dt * _arrival_rate(p, (mid - bid) * p.tick, q_bid)
     if p.shows_lot:
         _look(p, s)
     buy_cap = s.meta[SIDE_TOTAL + ASK]
@@ -323,11 +339,11 @@ def advance(p, s, rng):
     sells = arriving(p, rng, sell_rate, sell_cap)
     whole = np.int64(0)
     if buys > 0:
-        n = take(s.ladder, s.lots, s.meta, ASK, buys, s.ladder.shape[0])
+        n = take(s, ASK, buys, s.ladder.shape[0])
         _trade(s, ASK, n[1], n[3] + n[1] * p.base)
         whole += n[4]
     if sells > 0:
-        n = take(s.ladder, s.lots, s.meta, BID, sells, np.int64(-1))
+        n = take(s, BID, sells, np.int64(-1))
         _trade(s, BID, n[1], n[3] + n[1] * p.base)
         whole += n[4]
     if p.shows_lot and whole > 0:

@@ -5,7 +5,7 @@ import numpy as np
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import no_split, play, scratch
 from mmrl.markets.book.dynamics import account, act, advance, mirror, observe, reset
-from mmrl.markets.book.order_book import META
+from mmrl.markets.book.order_book import META, words
 from mmrl.markets.book.state import ACCOUNT, NUMBERS, State, lot_capacity
 
 
@@ -17,6 +17,7 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.empty((p.levels, 4), np.int64),
         np.empty((lot_capacity(p), 3), np.int64),
         np.zeros(META, np.int64),
+        np.empty(words(p.levels), np.uint64),
         np.zeros(ACCOUNT, np.int64),
         np.zeros(NUMBERS, np.float64),
         np.zeros(4, np.float64),

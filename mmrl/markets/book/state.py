@@ -59,6 +59,8 @@ class Parameters(NamedTuple):
     """Currency in one unit of distance of the arrival rate."""
     size_unit: float
     """Shares in one unit of size."""
+    size_powers: np.ndarray
+    """float64 [SIZES]: b0 + b3 y + b4 y^2 by the shares, where y = ln(1 + shares / size_unit)."""
     order_sizes: np.ndarray
     """int64: sizes of market orders, equally likely; none where the rate counts shares."""
     every: int
@@ -73,6 +75,7 @@ class State(NamedTuple):
     ladder: np.ndarray  # int64 [levels, 4]
     lots: np.ndarray  # int64 [lots, 3]
     meta: np.ndarray  # int64 [META]
+    held: np.ndarray  # uint64 [words(levels)]; these four are a Book
     account: np.ndarray  # int64 [ACCOUNT], ticks and shares
     numbers: np.ndarray  # float64 [NUMBERS]
     seen: np.ndarray  # float64 [4], the newest state as observed
@@ -88,6 +91,8 @@ NUMBERS = 4
 # What is seen of the touch, in the book's meta: sizes that the lineage rule leaves stale until a whole lot is gone.
 SEEN_BID, SEEN_ASK = 9, 10
 
+SIZES = 1024
+"""Sizes of a best quote whose part of the arrival rate is tabulated."""
 MAX_SHARES = np.int64(1_000_000)
 REFILL = np.int64(100)
 MAX_SEEDS = 1000
@@ -101,6 +106,9 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
     mid = market.midprice / market.tick
     base = math.floor(mid) - half
     orders = market.arrivals == "orders"
+    size_unit = float(market.lot) if orders else 1.0
+    b0 = market.intensity[0] - (math.log(MS) if orders else 0.0)
+    y = np.minimum(np.log1p(np.arange(SIZES) / size_unit), market.log_size_limit)
     return Parameters(
         maker_owns_seeds=int(market.owner == "maker"),
         drops_crossed=int(market.crossed == "dropped"),
@@ -123,7 +131,7 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
         scale=market.volatility * market.dt**0.5 / market.tick,
         spread=market.seed_spread / market.tick,
         dt=market.dt,
-        b0=market.intensity[0] - (math.log(MS) if orders else 0.0),
+        b0=b0,
         b1=market.intensity[1],
         b2=market.intensity[2],
         b3=market.intensity[3],
@@ -132,7 +140,8 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
         log_size_limit=market.log_size_limit,
         distance_limit=market.distance_limit,
         distance_unit=market.tick if orders else 1.0,
-        size_unit=float(market.lot) if orders else 1.0,
+        size_unit=size_unit,
+        size_powers=b0 + market.intensity[3] * y + market.intensity[4] * y * y,
         order_sizes=np.array(market.order_sizes if orders else (), np.int64),
         every=every,
         changes=changes,

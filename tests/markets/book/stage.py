@@ -29,6 +29,7 @@ class Book:
             np.empty((self.p.levels, 4), np.int64),
             np.empty((state.lot_capacity(self.p), 3), np.int64),
             np.zeros(b.META, np.int64),
+            np.zeros(b.words.py_func(self.p.levels), np.uint64),
             np.zeros(state.ACCOUNT, np.int64),
             np.zeros(state.NUMBERS, np.float64),
             np.zeros(4, np.float64),
@@ -36,7 +37,6 @@ class Book:
         )
         self.stream = np.empty(4, np.uint64)
         seed_stream(self.stream, seed, epoch, number)
-        self.raw = (self.s.ladder, self.s.lots, self.s.meta)
 
     def reset(self) -> None:
         """Seed the book from the stream."""
@@ -101,10 +101,10 @@ class Stage(Book):
         still = {"midprice": 100.0, "seed_spread": 1.0, "nt": 10, "volatility": 0.0, "drift": shift / 100}
         super().__init__(build({"market": {**still, "intensity": intensity, **market}}))
         self.mid = self.p.mid
-        b.clear(*self.raw, self.p.priority)
+        b.clear(self.s, self.p.priority)
 
     def put(self, side: int, shares: int, cents: int, owner: int = MAKER) -> None:
-        b.place(*self.raw, side, cents - self.p.base, shares, owner)
+        b.place(self.s, side, cents - self.p.base, shares, owner)
 
     def step(self, orders: tuple[int, int] | None = None) -> None:
         """One step of the market, on a stream that brings these market orders (buys, sells) if they matter."""

@@ -1,0 +1,194 @@
+"""The rollout of a learned policy on the CPU: eight trajectories side by side, so that vectors are the policy of all.
+
+It does what `mmrl.kernels.play.play` does, with the same random streams and to the last bit. Trajectories do not depend
+on each other: a lane whose trajectory is over takes the next one that no thread has taken. Nothing of a market's law is
+written here; its functions are put into one kernel, as they are for environments and for CUDA.
+"""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from mmrl.kernels.account import DISCARDED, GOES_ON
+from mmrl.kernels.instructions import LANES
+from mmrl.kernels.jit import allocating, inlined, kernel, scalar_kernel
+from mmrl.kernels.network import forward_beside, width_of
+from mmrl.kernels.play import CLIP, deviations, record_account, record_end, record_step
+from mmrl.kernels.random import seed_stream
+from mmrl.kernels.reward import step_reward
+from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
+from mmrl.kernels.shares import add_at_once
+from mmrl.rollout.law import Law, shared_of
+from mmrl.rollout.one_state import state_of_one
+
+pick: Any = None
+reset: Any = None
+observe: Any = None
+act: Any = None
+advance: Any = None
+account: Any = None
+split: Any = None
+together: Any = None
+"""Put in by `rollout_of`, for each market its own."""
+
+
+class Lanes(NamedTuple):
+    """Memory of the loop, a lane for each trajectory that is being played."""
+
+    number: np.ndarray  # int64 [8], of the trajectory; -1: none yet, the count of all: none any more
+    step: np.ndarray  # int64 [8]
+    rng: np.ndarray  # uint64 [8, 4]
+    raw: np.ndarray  # float32 [8, obs]
+    hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
+    action: np.ndarray  # float32 [8, A]
+    quote: np.ndarray  # float64 [8, A]
+    std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
+
+
+@allocating
+def lanes_of(maker, rows, lanes, count):  # type: ignore[no-untyped-def]
+    """Memory for one call that plays so many of `count` trajectories at once."""
+    obs, axes = rows.observation.shape[1], rows.action.shape[1]
+    number = np.full(LANES, count, np.int64)
+    number[:lanes] = -1
+    return Lanes(
+        number,
+        np.zeros(LANES, np.int64),
+        np.empty((LANES, 4), np.uint64),
+        np.zeros((LANES, obs), np.float32),
+        np.zeros((3, width_of(maker.sizes), LANES), np.float32),
+        np.zeros((LANES, axes), np.float32),
+        np.zeros((LANES, axes), np.float64),
+        deviations(maker, axes),
+    )
+
+
+def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type: ignore[no-untyped-def]
+    """Play trajectories of `draw` until none is left, trajectory n into the rows from n * draw.steps on."""
+    outputs = outputs_of(maker)
+    faded_at, fade = -1, 1.0
+    playing = True
+    while playing:
+        row = forward_beside(maker.weights, maker.sizes, outputs, x.hidden)
+        playing = False
+        for lane in range(LANES):
+            n, t = x.number[lane], x.step[lane]
+            if n == draw.count:  # no number was left
+                continue
+            playing = True
+            s, rng, raw = pick(states, lane), x.rng[lane], x.raw[lane]
+            ending = GOES_ON
+            if n >= 0:
+                at = np.uint64(n * draw.steps + t)
+                before = account(p, s)
+                record_account(rows, at, t, before)
+                if t != faded_at:
+                    faded_at, fade = t, fade_of(maker, 1.0 - t / draw.steps)
+                action, quote = x.action[lane], x.quote[lane]
+                log_prob = sample(maker, x.std, x.hidden[row, :, lane], before.inventory, fade, rng, action, quote)
+                act(p, s, quote)
+                ending = advance(p, s, rng)
+                if ending != DISCARDED:
+                    after = account(p, s)
+                    record_step(rows, at, action, log_prob, after)
+                    rows.reward[at] = step_reward(reward, before, after)
+                    t += 1
+            begins = n < 0
+            while True:
+                if begins:
+                    n = x.number[lane] = min(add_at_once(begun, 0, 1), draw.count)
+                    if n == draw.count:
+                        break
+                    t, ending = 0, GOES_ON
+                    seed_stream(rng, draw.seed, draw.epoch, draw.first + n)
+                    raw[:] = 0.0
+                    reset(p, s, rng, draw.first + n)
+                if ending != DISCARDED:
+                    observe(p, s, raw)
+                if ending == GOES_ON and t < draw.steps:
+                    at = np.uint64(n * draw.steps + t)
+                    for j in range(raw.shape[0]):
+                        x.hidden[0, j, lane] = rows.observation[at, j] = normalised(
+                            raw[j], maker.mean[j], maker.std[j], CLIP
+                        )
+                    break
+                for j in range(raw.shape[0]):
+                    ends.observation[n, j] = normalised(raw[j], maker.mean[j], maker.std[j], CLIP)
+                last = account(p, s)
+                record_end(rows, ends, n, np.uint64(n * draw.steps + t), t, draw.steps, ending, reward, last)
+                split(p, s, ends.split[n])
+                begins = True
+            x.step[lane] = t
+
+
+@inlined
+def _move(column, to, first, length):  # type: ignore[no-untyped-def]
+    if column.shape[0] > 0:
+        for k in range(length):
+            column[to + k] = column[first + k]
+
+
+@inlined
+def _move_wide(column, to, first, length):  # type: ignore[no-untyped-def]
+    for k in range(length):
+        for j in range(column.shape[1]):
+            column[to + k, j] = column[first + k, j]
+
+
+@kernel
+def close_gaps(rows, starts, lengths):  # type: ignore[no-untyped-def]
+    """Move pieces of rows, so many from these starts on, behind each other."""
+    at = 0
+    for n in range(lengths.shape[0]):
+        first, length = starts[n], lengths[n]
+        if at < first:
+            _move_wide(rows.observation, at, first, length)
+            _move_wide(rows.action, at, first, length)
+            for column in (rows.step, rows.inventory, rows.bought, rows.sold):
+                _move(column, at, first, length)
+            for column in (
+                rows.reward, rows.time, rows.cash, rows.mid, rows.value, rows.bid, rows.ask, rows.paid, rows.received,
+                rows.revaluation,
+            ):  # fmt: skip
+                _move(column, at, first, length)
+            _move(rows.log_prob, at, first, length)
+        at += length
+
+
+def rollout(p, states, lanes, maker, reward, rows, ends, draw, begun):  # type: ignore[no-untyped-def]
+    """Roll out trajectories of `draw` under a learned policy, trajectory n into the rows from n * draw.steps on.
+
+    `states` are the parts of the states of so many lanes, [lanes, ...] each but for what they share. `begun` int64 [1]
+    counts the trajectories that have begun: all threads that are called with it share the draw.
+    """
+    together(p, states, maker, reward, rows, ends, draw, begun, lanes_of(maker, rows, lanes, draw.count))
+
+
+_compiled: dict[str, Any] = {}
+
+
+@njit(inline="always")
+def _only(parts, i):  # type: ignore[no-untyped-def]
+    return parts[0][i]
+
+
+def rollout_of(market: str, law: Law, state: Any, parameters: Any) -> Any:
+    """`rollout` for a market with the functions of its `law`, compiled once a process and kept on disk.
+
+    `state` is one state of the market, made for the `parameters`.
+    """
+    if market not in _compiled:
+        shared = tuple(shared_of(state, parameters))
+        # numba's own inlining: a tuple that holds records cannot be returned
+        names = {**globals(), **law._asdict()}
+        names["pick"] = state_of_one(type(state), shared) if isinstance(state, tuple) else _only
+        inner = inlined(FunctionType(play_together.__code__, names, "play_together"))
+        function = FunctionType(rollout.__code__, {**globals(), "together": inner}, "rollout")
+        # by its name the kernel finds its own file in the cache
+        function.__qualname__, function.__module__ = f"rollout_{market.replace('-', '_')}", __name__
+        _compiled[market] = scalar_kernel(function)
+    return _compiled[market]

@@ -1,0 +1,153 @@
+"""Trajectories of a learned policy side by side: each is, to the last bit, what the market's own loop plays alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.kernels.instructions import LANES
+from mmrl.kernels.network import forward, forward_beside, width_of
+from mmrl.kernels.play import Draw, Ends, Rows
+from mmrl.markets.contract import market_of, spec_of
+from mmrl.rollout import compiled
+from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
+from mmrl.rollout.makers import maker_of, unlearned
+from mmrl.rollout.quoters import learned
+from mmrl.rollout.rewards import reward_of
+from mmrl.rollout.trajectories import Trajectories
+from mmrl.rollout.weights import PolicyWeights, pack
+from mmrl.runs import memory
+from mmrl.settings.build import build
+from mmrl.settings.model import Config
+
+Untrained = Callable[..., PolicyWeights]
+
+EMPTYING = {
+    "name": "book",
+    "nt": 200,
+    "book_size": 3_000,
+    "owner": "maker",
+    "crossed": "dropped",
+    "market_order": "walk",
+    "exhausted": "refilled",
+    "touch_size": "lot",
+    "priority": "size",
+    "rounding": "nearest",
+    "large_sizes": "formula",
+}
+CASES: dict[str, dict[str, Any]] = {
+    "avellaneda-stoikov": {"market": {"name": "avellaneda-stoikov", "nt": 30}},
+    "entropic": {"market": {"name": "avellaneda-stoikov", "nt": 30}, "reward": {"utility": "entropic"}},
+    "book": {"market": {"name": "book", "nt": 60}},
+    # books of which most run empty: the step that empties one is its last, or leaves no trace
+    "ended": {"market": {**EMPTYING, "emptying_step": "kept"}},
+    "discarded": {"market": {**EMPTYING, "emptying_step": "discarded"}},
+    "last states": {"market": {"name": "book", "nt": 60, "n_obs": 3, "observation": "full"}},
+    "order-flow": {"market": {"name": "order-flow", "nt": 20}},
+    "choices": {"market": {"name": "order-flow", "nt": 20}, "policy": {"kind": "categorical"}},
+}
+
+
+def alone(config: Config, policy: PolicyWeights, seed: int, epoch: int, count: int) -> tuple[Rows, Ends]:
+    """The draw by the kernel of the market, one trajectory after the other, with flows."""
+    spec, steps = spec_of(config), spec_of(config).steps
+    rows = Buffers().rows(count * steps, len(spec.columns), len(spec.axes))
+    ends = room_for_ends(count, len(spec.columns), len(spec.split))
+    parameters = market_of(config).dynamics.parameters(config.market)
+    given = maker_of(config, learned(policy)), reward_of(config), rows, ends, Draw(seed, epoch, 0, count, steps)
+    written = market_of(config).kernel(parameters, *given)
+    return Rows(*(column[:written] for column in rows)), ends
+
+
+def assert_same(rows: Rows, ends: Ends, batch: Trajectories) -> None:
+    for name, column in rows._asdict().items():
+        np.testing.assert_array_equal(getattr(batch, name), column, err_msg=name)
+    np.testing.assert_array_equal(np.diff(batch.offsets), ends.length)
+    for name in ("time", "cash", "inventory", "mid", "value"):
+        np.testing.assert_array_equal(getattr(batch, f"final_{name}"), getattr(ends, name), err_msg=name)
+    np.testing.assert_array_equal(batch.terminated, ends.terminated)
+    np.testing.assert_array_equal(batch.last_observation, ends.observation)
+    np.testing.assert_array_equal(batch.split, ends.split)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("count", [1, 7, 8, 21])
+def test_every_trajectory_is_what_it_is_alone(case: str, count: int, untrained: Untrained) -> None:
+    config = build(CASES[case])
+    policy = untrained(config)
+    rows, ends = alone(config, policy, 5, 3, count)
+    if case in ("ended", "discarded"):
+        assert count < 7 or 0 < ends.terminated.sum() < count
+    for threads in (1, 2, 3):
+        assert_same(rows, ends, rollout(config, policy, 5, 3, count=count, threads=threads).validate())
+
+
+def test_nothing_depends_on_the_lanes_and_the_trajectories_of_a_call(
+    untrained: Untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where states are so large that few fit side by side, and where a draw takes several calls."""
+    config = build(CASES["ended"])
+    policy = untrained(config)
+    rows, ends = alone(config, policy, 5, 3, 21)
+    for bytes_ in (0.0, 3.0 * memory_of_a_state(config), 1e12):
+        monkeypatch.setattr(memory, "STATES", bytes_)
+        for steps in (1, 900, 10**9):
+            monkeypatch.setattr(compiled, "_STEPS_A_CALL", steps)
+            for threads in (1, 2):
+                assert_same(rows, ends, rollout(config, policy, 5, 3, count=21, threads=threads))
+
+
+def memory_of_a_state(config: Config) -> float:
+    from mmrl.rollout.law import law_of, size_of
+
+    return float(size_of(law_of(config)[2]))
+
+
+def test_states_are_used_again_and_rows_overwritten(untrained: Untrained) -> None:
+    config = build(CASES["book"])
+    policy, buffers = untrained(config), Buffers()
+    first = rollout(config, policy, 1, 1, count=9, threads=2, buffers=buffers)
+    mid = first.mid.copy()
+    second = rollout(config, policy, 1, 2, count=9, threads=2, buffers=buffers)
+    assert np.shares_memory(first.mid, second.mid)
+    assert_same(*alone(config, policy, 1, 2, 9), second)
+    again = rollout(config, policy, 1, 1, count=9, threads=1, buffers=buffers)
+    np.testing.assert_array_equal(again.mid, mid)
+
+
+def test_a_thread_plays_as_many_states_as_vectors_have_numbers() -> None:
+    assert memory.SIDE_BY_SIDE == LANES
+    assert memory.states_at_once(1e3) == LANES and memory.states_at_once(1e9) == 1
+    assert memory.states_at_once(memory.STATES / 3) == 3
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (2, 32, 32, 2), (6, 16, 16, 4), (9, 40, 24, 8, 5), (22, 64, 64, 13)])
+def test_the_network_of_eight_rows_is_that_of_each(sizes: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    layers = [
+        (rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32)) for a, b in pairwise(sizes)
+    ]
+    skip = rng.normal(size=(sizes[0], sizes[-1])).astype(np.float32)
+    zeros, ones = np.zeros(sizes[0], np.float32), np.ones(sizes[0], np.float32)
+    policy = PolicyWeights(layers, np.zeros(0, np.float32), zeros, ones, skip)
+    flat, padded = pack(policy)
+    x = rng.normal(size=(sizes[0], LANES)).astype(np.float32) * 3.0
+    together = np.full((3, width_of(padded), LANES), np.nan, np.float32)
+    together[0, : sizes[0]] = x
+    row = forward_beside(flat, padded, sizes[-1], together)
+    for lane in range(LANES):
+        hidden = np.full((3, width_of(padded)), np.nan, np.float32)
+        hidden[0, : sizes[0]] = x[:, lane]
+        got = hidden[forward(flat, padded, hidden), : sizes[-1]]
+        np.testing.assert_array_equal(together[row, : sizes[-1], lane], got)
+        np.testing.assert_allclose(got, policy.forward(x[:, lane]), atol=1e-4)
+
+
+def test_a_policy_that_has_learned_nothing_quotes_its_centres() -> None:
+    config = build(CASES["avellaneda-stoikov"])
+    batch = rollout(config, learned(unlearned(config), deterministic=True), 1, 1, count=3)
+    assert (batch.action == 0.0).all()
