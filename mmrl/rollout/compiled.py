@@ -216,16 +216,16 @@ def room_for_ends(count: int, obs: int, parts: int) -> Ends:
 
 def compile_needed(config: Config, *quoters: Quoter) -> bool:
     """Whether what rolls out these quoters, or a learned one, must be compiled: it is neither in memory nor on disk."""
-    return any(must_compile(_kernel(config, learned)) for learned in _kinds(quoters))
+    return any(must_compile(_kernel(config, learns)) for learns in _kinds(quoters))
 
 
 def prepare(config: Config, *quoters: Quoter) -> float:
     """Compile what rolls out these quoters, or a learned one, or load it from disk; returns the seconds it took."""
     began = time.perf_counter()
     tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
-    for learned in _kinds(quoters):
-        if not _kernel(config, learned).signatures:
-            some = unlearned(tiny) if learned else fixed(*(0.0,) * len(spec_of(config).axes))
+    for learns in _kinds(quoters):
+        if not _kernel(config, learns).signatures:
+            some = unlearned(tiny) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
             rollout(tiny, some, 0, 0, count=1, threads=1)
     return time.perf_counter() - began
 
@@ -234,8 +234,8 @@ def _kinds(quoters: Sequence[Quoter]) -> set[bool]:
     return {quoter.kind == "learned" for quoter in quoters} or {True}
 
 
-def _kernel(config: Config, learned: bool) -> Any:
-    if not learned:
+def _kernel(config: Config, learns: bool) -> Any:
+    if not learns:
         return market_of(config).kernel
     law, parameters, state = law_of(config)
     return rollout_of(config.market.name, law, state, parameters)
