@@ -168,9 +168,7 @@ def record_account(rows, at, t, account):
 
 
 @inlined
-def record_step(rows, at, action, log_prob, after):
-    for a in range(action.shape[0]):
-        rows.action[at, a] = action[a]
+def record_step(rows, at, log_prob, after):
     rows.log_prob[at] = log_prob
     rows.bid[at] = after.bid
     rows.ask[at] = after.ask
@@ -220,7 +218,9 @@ def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, r
             if ending == DISCARDED:
                 break
             after = account(p, s)
-            record_step(rows, at, x.action, log_prob, after)
+            for a in range(x.action.shape[0]):
+                rows.action[at, a] = x.action[a]
+            record_step(rows, at, log_prob, after)
             rows.reward[at] = step_reward(reward, before, after)
             before = after
             at += np.uint64(1)

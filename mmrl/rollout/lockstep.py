@@ -15,7 +15,7 @@ from numba import njit
 
 from mmrl.kernels.account import DISCARDED, GOES_ON
 from mmrl.kernels.instructions import LANES
-from mmrl.kernels.jit import allocating, inlined, kernel, scalar_kernel
+from mmrl.kernels.jit import allocating, inlined, kernel, record_type, scalar_kernel
 from mmrl.kernels.network import forward_beside, width_of
 from mmrl.kernels.play import CLIP, deviations, record_account, record_end, record_step
 from mmrl.kernels.random import seed_stream
@@ -36,15 +36,16 @@ together: Any = None
 """Put in by `rollout_of`, for each market its own."""
 
 
+LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.int64)])
+"""Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
+
+
 class Lanes(NamedTuple):
     """Memory of the loop, a lane for each trajectory that is being played."""
 
-    number: np.ndarray  # int64 [8], of the trajectory; -1: none yet, the count of all: none any more
-    step: np.ndarray  # int64 [8]
-    rng: np.ndarray  # uint64 [8, 4]
+    lanes: np.ndarray  # LANE [8]
     raw: np.ndarray  # float32 [8, obs]
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
-    action: np.ndarray  # float32 [8, A]
     quote: np.ndarray  # float64 [8, A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
 
@@ -53,15 +54,13 @@ class Lanes(NamedTuple):
 def lanes_of(maker, rows, lanes, count):  # type: ignore[no-untyped-def]
     """Memory for one call that plays so many of `count` trajectories at once."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
-    number = np.full(LANES, count, np.int64)
-    number[:lanes] = -1
+    made = np.zeros(LANES, LANE)
+    for k in range(LANES):
+        made[k].number = -1 if k < lanes else count
     return Lanes(
-        number,
-        np.zeros(LANES, np.int64),
-        np.empty((LANES, 4), np.uint64),
+        made,
         np.zeros((LANES, obs), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
-        np.zeros((LANES, axes), np.float32),
         np.zeros((LANES, axes), np.float64),
         deviations(maker, axes),
     )
@@ -76,11 +75,12 @@ def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type
         row = forward_beside(maker.weights, maker.sizes, outputs, x.hidden)
         playing = False
         for lane in range(LANES):
-            n, t = x.number[lane], x.step[lane]
+            mine = x.lanes[lane]
+            n, t = mine.number, mine.step
             if n == draw.count:  # no number was left
                 continue
             playing = True
-            s, rng, raw = pick(states, lane), x.rng[lane], x.raw[lane]
+            s, rng, raw = pick(states, lane), mine.rng, x.raw[lane]
             ending = GOES_ON
             if n >= 0:
                 at = np.uint64(n * draw.steps + t)
@@ -88,19 +88,19 @@ def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type
                 record_account(rows, at, t, before)
                 if t != faded_at:
                     faded_at, fade = t, fade_of(maker, 1.0 - t / draw.steps)
-                action, quote = x.action[lane], x.quote[lane]
+                action, quote = rows.action[at], x.quote[lane]
                 log_prob = sample(maker, x.std, x.hidden[row, :, lane], before.inventory, fade, rng, action, quote)
                 act(p, s, quote)
                 ending = advance(p, s, rng)
                 if ending != DISCARDED:
                     after = account(p, s)
-                    record_step(rows, at, action, log_prob, after)
+                    record_step(rows, at, log_prob, after)
                     rows.reward[at] = step_reward(reward, before, after)
                     t += 1
             begins = n < 0
             while True:
                 if begins:
-                    n = x.number[lane] = min(add_at_once(begun, 0, 1), draw.count)
+                    n = mine.number = min(add_at_once(begun, 0, 1), draw.count)
                     if n == draw.count:
                         break
                     t, ending = 0, GOES_ON
@@ -122,7 +122,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type
                 record_end(rows, ends, n, np.uint64(n * draw.steps + t), t, draw.steps, ending, reward, last)
                 split(p, s, ends.split[n])
                 begins = True
-            x.step[lane] = t
+            mine.step = t
 
 
 @inlined

@@ -209,7 +209,7 @@ def test_steps_of_the_game_equal_the_compiled_law(fill: str) -> None:
     market = game_of(_config(name="avellaneda-stoikov", nt=200, fill=fill))
     p, law, n = game.parameters(market), TensorGame(market, CPU), 50
     s, rng = law.reset(n, torch.Generator()), np.random.default_rng(1)
-    states = [game.State(np.zeros(game.MONEY), np.zeros(4, np.int64)) for _ in range(n)]
+    states = list(np.zeros(n, game.STATE))
     streams = np.empty((n, 4), np.uint64)
     for k, state in enumerate(states):
         game.reset(p, state, streams[k], 0)

@@ -90,11 +90,11 @@ def test_every_level_is_as_the_market_had_it() -> None:
         np.testing.assert_array_equal(level, held)
         np.testing.assert_array_equal(np.abs(shares), ladder[held, book.TOTAL])
         np.testing.assert_array_equal(own, ladder[held, book.OWN])
-        np.testing.assert_array_equal(shares > 0, held <= play.s.meta[book.BEST + book.BID])
+        np.testing.assert_array_equal(shares > 0, held <= play.s.core["meta"][book.BEST + book.BID])
         sides = [book.SIDE_OWN + book.BID, book.SIDE_OWN + book.ASK]
-        resting = play.s.meta[sides].copy()
+        resting = play.s.core["meta"][sides].copy()
         play.advance()
-        traded += resting - play.s.meta[sides]
+        traded += resting - play.s.core["meta"][sides]
         upto = replay.fill_step <= k
         told = replay.fill_shares[upto]
         assert (told[told > 0].sum(), -told[told < 0].sum()) == tuple(traded)

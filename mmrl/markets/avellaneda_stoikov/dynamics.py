@@ -7,7 +7,7 @@ import numpy as np
 
 from mmrl.kernels.account import GOES_ON, Account
 from mmrl.kernels.elementary import exp
-from mmrl.kernels.jit import inlined
+from mmrl.kernels.jit import inlined, record_type
 from mmrl.kernels.random import next_word, uniform
 from mmrl.markets.avellaneda_stoikov.settings import Settings
 
@@ -30,16 +30,12 @@ class Parameters(NamedTuple):
     start_inventory: int
 
 
-class State(NamedTuple):
-    """The maker's account, money in currency."""
-
-    money: np.ndarray  # float64 [MONEY]
-    shares: np.ndarray  # int64 [4]: inventory, bought, sold, steps done
-
-
 MID, CASH, CASH_BEFORE, BID_DISTANCE, ASK_DISTANCE, BID, ASK, PAID, RECEIVED, REVALUATION = range(10)
 MONEY = 10
 INVENTORY, BOUGHT, SOLD, CLOCK = range(4)
+SHARES = 4
+STATE = record_type([("money", np.float64, (MONEY,)), ("shares", np.int64, (SHARES,))])
+"""The maker's account, money in currency."""
 
 
 def parameters(market: Settings) -> Parameters:

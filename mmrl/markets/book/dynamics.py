@@ -9,7 +9,7 @@ import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
 from mmrl.kernels.elementary import exp, log
-from mmrl.kernels.jit import inlined
+from mmrl.kernels.jit import inlined, inlined_fused
 from mmrl.kernels.random import normal, poisson, uniform
 from mmrl.markets.book.order_book import (
     ASK,
@@ -52,18 +52,18 @@ from mmrl.markets.book.state import (
 from mmrl.markets.book.state import parameters as parameters
 
 
-@inlined
+@inlined_fused
 def _size_power(p, q):
     # log(1 + x) is as exact as log1p here, where it is added to numbers of order one
-    y = min(log(1.0 + q / p.size_unit), p.log_size_limit)
+    y = min(log(1.0 + q * p.per_share), p.log_size_limit)
     return p.b0 + p.b3 * y + p.b4 * y * y
 
 
-@inlined
+@inlined_fused
 def _rate(p, delta, q, size_power):
-    far = min(max(delta, 0.0) / p.distance_unit, p.distance_limit)
+    far = min(max(delta, 0.0) * p.per_currency, p.distance_limit)
     x = log(1.0 + far)
-    return exp(size_power + p.b1 * x + p.b2 * x * x + p.b5 * log(1.0 + far + q / p.size_unit))
+    return exp(size_power + p.b1 * x + p.b2 * x * x + p.b5 * log(1.0 + far + q * p.per_share))
 
 
 @inlined
@@ -94,9 +94,9 @@ def arriving(p, rng, rate, cap):
 @inlined
 def touch(p, s, side):
     """Size at the best quote of a side: all its shares, or its first lot under the lineage rule."""
-    if s.meta[SIDE_TOTAL + side] == 0:
+    if s.core.meta[SIDE_TOTAL + side] == 0:
         return np.int64(0)
-    level = s.meta[BEST + side]
+    level = s.core.meta[BEST + side]
     if p.shows_lot:
         return s.lots[s.ladder[level, HEAD], SHARES]
     return s.ladder[level, TOTAL]
@@ -105,57 +105,57 @@ def touch(p, s, side):
 @inlined
 def shown(p, s, side, size):
     """Size at the best quote that others show: a maker who mirrored its own shares would grow without bound."""
-    if p.maker_owns_seeds or s.meta[SIDE_TOTAL + side] == 0:
+    if p.maker_owns_seeds or s.core.meta[SIDE_TOTAL + side] == 0:
         return np.float64(size)
-    return np.float64(max(size - s.ladder[s.meta[BEST + side], OWN], 0))
+    return np.float64(max(size - s.ladder[s.core.meta[BEST + side], OWN], 0))
 
 
 @inlined
 def _look(p, s):
-    s.meta[SEEN_BID] = touch(p, s, BID)
-    s.meta[SEEN_ASK] = touch(p, s, ASK)
+    s.core.meta[SEEN_BID] = touch(p, s, BID)
+    s.core.meta[SEEN_ASK] = touch(p, s, ASK)
 
 
 @inlined
 def empty(s):
     """Whether a side holds no shares."""
-    return s.meta[SIDE_TOTAL + BID] == 0 or s.meta[SIDE_TOTAL + ASK] == 0
+    return s.core.meta[SIDE_TOTAL + BID] == 0 or s.core.meta[SIDE_TOTAL + ASK] == 0
 
 
 @inlined
 def _trade(s, side, shares, ticks):
     """The maker buys (side BID) or sells (side ASK) shares for a sum of ticks."""
     if side == BID:
-        s.account[CASH] -= ticks
-        s.account[INVENTORY] += shares
-        s.account[BOUGHT] += shares
-        s.account[PAID] += ticks
+        s.core.account[CASH] -= ticks
+        s.core.account[INVENTORY] += shares
+        s.core.account[BOUGHT] += shares
+        s.core.account[PAID] += ticks
     else:
-        s.account[CASH] += ticks
-        s.account[INVENTORY] -= shares
-        s.account[SOLD] += shares
-        s.account[RECEIVED] += ticks
+        s.core.account[CASH] += ticks
+        s.core.account[INVENTORY] -= shares
+        s.core.account[SOLD] += shares
+        s.core.account[RECEIVED] += ticks
 
 
 @inlined
 def _cross_side(p, s, side):
-    mid = s.numbers[MID]
-    if s.meta[SIDE_TOTAL + side] == 0:
+    mid = s.core.numbers[MID]
+    if s.core.meta[SIDE_TOTAL + side] == 0:
         return
     if side == BID:
-        if not s.meta[BEST + BID] > mid:
+        if not s.core.meta[BEST + BID] > mid:
             return
         limit = np.int64(math.floor(mid)) + 1
         level = np.int64(math.floor(mid + 0.5)) - 1
     else:
-        if not s.meta[BEST + ASK] < mid:
+        if not s.core.meta[BEST + ASK] < mid:
             return
         limit = np.int64(math.ceil(mid)) - 1
         level = np.int64(math.floor(mid + 0.5)) + 1
-    n = take(s, side, s.meta[SIDE_TOTAL + side], limit)
+    n = take(s, side, s.core.meta[SIDE_TOTAL + side], limit)
     if not p.drops_crossed:
         _trade(s, side, n[1], n[3] + n[1] * p.base)
-    if p.refills and s.meta[SIDE_TOTAL + side] == 0:
+    if p.refills and s.core.meta[SIDE_TOTAL + side] == 0:
         rest(s, side, level, REFILL, p.maker_owns_seeds)
 
 
@@ -170,8 +170,8 @@ def _cross(p, s):
 def reset(p, s, rng, number):
     """Clear the book and seed it around the initial mid. No seeded share moves cash."""
     clear(s, p.priority)
-    s.account[:] = 0
-    s.numbers[MID] = p.mid
+    s.core.account[:] = 0
+    s.core.numbers[MID] = p.mid
     rate = 2.0 * p.book_size / 1000.0
     placed = np.int64(0)
     rounds = 0
@@ -189,13 +189,13 @@ def reset(p, s, rng, number):
             place(s, BID, bid, n_bid, p.maker_owns_seeds)
         if n_ask > 0:
             place(s, ASK, ask, n_ask, p.maker_owns_seeds)
-        if s.meta[SIDE_TOTAL + BID] > 0 and s.meta[SIDE_TOTAL + ASK] > 0:
+        if s.core.meta[SIDE_TOTAL + BID] > 0 and s.core.meta[SIDE_TOTAL + ASK] > 0:
             _cross(p, s)
         placed += n_bid + n_ask
     _look(p, s)
-    s.account[:] = 0
+    s.core.account[:] = 0
     _quoted(s)
-    s.numbers[REVALUATION] = 0.0
+    s.core.numbers[REVALUATION] = 0.0
     s.known[:] = 0
 
 
@@ -206,34 +206,34 @@ def observe(p, s, out):
     Shares and currency; zeros if a side is empty.
     """
     if empty(s):
-        s.seen[:] = 0.0
+        s.core.seen[:] = 0.0
     else:
         if not p.shows_lot:
             _look(p, s)
-        mid = s.numbers[MID]
-        s.seen[0] = s.meta[SEEN_BID]
-        s.seen[1] = (mid - s.meta[BEST + BID]) * p.tick
-        s.seen[2] = s.meta[SEEN_ASK]
-        s.seen[3] = (s.meta[BEST + ASK] - mid) * p.tick
+        mid = s.core.numbers[MID]
+        s.core.seen[0] = s.core.meta[SEEN_BID]
+        s.core.seen[1] = (mid - s.core.meta[BEST + BID]) * p.tick
+        s.core.seen[2] = s.core.meta[SEEN_ASK]
+        s.core.seen[3] = (s.core.meta[BEST + ASK] - mid) * p.tick
     last = 4 * p.states
     for j in range(last - 1, 3, -1):
         out[j] = out[j - 4]
     for j in range(4):
-        out[j] = s.seen[j]
-    out[last] = (p.steps - s.account[CLOCK]) / p.steps
+        out[j] = s.core.seen[j]
+    out[last] = (p.steps - s.core.account[CLOCK]) / p.steps
     if p.extras > 0:
-        out[last + 1] = s.account[INVENTORY]
+        out[last + 1] = s.core.account[INVENTORY]
     if p.extras > 1:
-        out[last + 2] = (s.numbers[MID] - p.mid) * p.tick
-        out[last + 3] = s.account[CASH] * p.tick
+        out[last + 2] = (s.core.numbers[MID] - p.mid) * p.tick
+        out[last + 3] = s.core.account[CASH] * p.tick
 
 
 @inlined
 def mirror(p, s, rng, quote):
     """The lineage's naive maker: n ~ Poisson(3/4 q), delta ~ N(delta, delta/4) of what others show on each side."""
     for side in range(2):
-        quote[2 * side] = poisson(rng, 0.75 * shown(p, s, side, s.seen[2 * side]), MAX_SHARES)
-        quote[2 * side + 1] = s.seen[2 * side + 1] * (1.0 + 0.25 * normal(rng))
+        quote[2 * side] = poisson(rng, 0.75 * shown(p, s, side, s.core.seen[2 * side]), MAX_SHARES)
+        quote[2 * side + 1] = s.core.seen[2 * side + 1] * (1.0 + 0.25 * normal(rng))
 
 
 @inlined
@@ -243,7 +243,7 @@ def _submit(p, s, side, n, delta):
         return
     shares = np.int64(math.floor(min(abs(n), MAX_SHARES) + 0.5))
     ticks = min(max(delta, 0.0) / p.tick, 2.0 * s.ladder.shape[0])
-    price = s.numbers[MID] - ticks if side == BID else s.numbers[MID] + ticks
+    price = s.core.numbers[MID] - ticks if side == BID else s.core.numbers[MID] + ticks
     if p.rounds_to_nearest:
         level = np.int64(math.floor(price + 0.5))
     elif side == BID:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
@@ -260,7 +260,7 @@ def _submit(p, s, side, n, delta):
         others = met[0] - met[1]
         _trade(s, side, others, met[2] - met[3] + others * p.base)
     if p.drops_crossed:
-        stale = n > 0 and s.meta[SIDE_TOTAL + side] > 0 and s.meta[BEST + side] != level
+        stale = n > 0 and s.core.meta[SIDE_TOTAL + side] > 0 and s.core.meta[BEST + side] != level
         _cross(p, s)
         if not stale:
             _look(p, s)
@@ -269,21 +269,21 @@ def _submit(p, s, side, n, delta):
 @inlined
 def _quoted(s):
     """Note the best quotes as they stand; the mid where a side is empty."""
-    mid = s.numbers[MID]
-    s.numbers[QUOTED_BID] = s.meta[BEST + BID] if s.meta[SIDE_TOTAL + BID] > 0 else mid
-    s.numbers[QUOTED_ASK] = s.meta[BEST + ASK] if s.meta[SIDE_TOTAL + ASK] > 0 else mid
+    mid = s.core.numbers[MID]
+    s.core.numbers[QUOTED_BID] = s.core.meta[BEST + BID] if s.core.meta[SIDE_TOTAL + BID] > 0 else mid
+    s.core.numbers[QUOTED_ASK] = s.core.meta[BEST + ASK] if s.core.meta[SIDE_TOTAL + ASK] > 0 else mid
 
 
 @inlined
 def act(p, s, quote):
     """The maker's action (n_b, delta_b, n_a, delta_a) in shares and currency, the bid first."""
-    s.account[BOUGHT : RECEIVED + 1] = 0
-    s.account[CASH_BEFORE] = s.account[CASH]
-    s.account[INVENTORY_BEFORE] = s.account[INVENTORY]
+    s.core.account[BOUGHT : RECEIVED + 1] = 0
+    s.core.account[CASH_BEFORE] = s.core.account[CASH]
+    s.core.account[INVENTORY_BEFORE] = s.core.account[INVENTORY]
     _submit(p, s, BID, quote[0], quote[1])
     _submit(p, s, ASK, quote[2], quote[3])
     _quoted(s)
-    if p.changes.shape[0] > 0 and s.account[CLOCK] % p.every == 0:
+    if p.changes.shape[0] > 0 and s.core.account[CLOCK] % p.every == 0:
         note_levels(p, s)
 
 
@@ -293,8 +293,8 @@ def note_levels(p, s):
 
     Shares to sell count below zero. What finds no room is left out, and noticed by whoever asked for the recording.
     """
-    at = s.account[NOTED]
-    top = s.meta[BEST + BID] if s.meta[SIDE_TOTAL + BID] > 0 else np.int64(-1)
+    at = s.core.account[NOTED]
+    top = s.core.meta[BEST + BID] if s.core.meta[SIDE_TOTAL + BID] > 0 else np.int64(-1)
     for level in range(s.ladder.shape[0]):
         shares = s.ladder[level, TOTAL] if level <= top else -s.ladder[level, TOTAL]
         if shares == s.known[level, 0] and s.ladder[level, OWN] == s.known[level, 1]:
@@ -302,12 +302,12 @@ def note_levels(p, s):
         s.known[level, 0] = shares
         s.known[level, 1] = s.ladder[level, OWN]
         if at < p.changes.shape[0]:
-            p.changes[at, 0] = s.account[CLOCK]
+            p.changes[at, 0] = s.core.account[CLOCK]
             p.changes[at, 1] = level
             p.changes[at, 2] = shares
             p.changes[at, 3] = s.ladder[level, OWN]
         at += 1
-    s.account[NOTED] = at
+    s.core.account[NOTED] = at
 
 
 @inlined
@@ -315,23 +315,23 @@ def advance(p, s, rng):
     """One step after the action: mid, crossed orders, market orders; then whether the book still has both sides."""
     if p.discards and empty(s):
         return _discard(s)
-    before = s.numbers[MID]
+    before = s.core.numbers[MID]
     mid = before + (p.drift + p.scale * normal(rng))
     # the ladder reaches ten standard deviations; past its end there is nothing left to trade
     mid = min(max(mid, 1.0), s.ladder.shape[0] - 2.0)
-    s.numbers[MID] = mid
-    s.numbers[REVALUATION] = s.account[INVENTORY] * ((mid - before) * p.tick)
+    s.core.numbers[MID] = mid
+    s.core.numbers[REVALUATION] = s.core.account[INVENTORY] * ((mid - before) * p.tick)
     if not p.drops_crossed or not empty(s):
         _cross(p, s)
-    bid, ask = s.meta[BEST + BID], s.meta[BEST + ASK]
+    bid, ask = s.core.meta[BEST + BID], s.core.meta[BEST + ASK]
     q_bid = touch(p, s, BID)
     q_ask = touch(p, s, ASK)
     buy_rate = p.dt * _arrival_rate(p, (ask - mid) * p.tick, q_ask)
     sell_rate = p.dt * _arrival_rate(p, (mid - bid) * p.tick, q_bid)
     if p.shows_lot:
         _look(p, s)
-    buy_cap = s.meta[SIDE_TOTAL + ASK]
-    sell_cap = s.meta[SIDE_TOTAL + BID]
+    buy_cap = s.core.meta[SIDE_TOTAL + ASK]
+    sell_cap = s.core.meta[SIDE_TOTAL + BID]
     if not p.walks:
         buy_cap = s.ladder[ask, TOTAL] if q_ask > 0 else np.int64(0)
         sell_cap = s.ladder[bid, TOTAL] if q_bid > 0 else np.int64(0)
@@ -351,22 +351,22 @@ def advance(p, s, rng):
     over = not p.uniform and empty(s)
     if over and p.discards:
         return _discard(s)
-    s.account[CLOCK] += 1
+    s.core.account[CLOCK] += 1
     return ENDED if over else GOES_ON
 
 
 @inlined
 def _discard(s):
     """Lineage: the step that empties the book leaves no trace in the account."""
-    s.account[CASH] = s.account[CASH_BEFORE]
-    s.account[INVENTORY] = s.account[INVENTORY_BEFORE]
+    s.core.account[CASH] = s.core.account[CASH_BEFORE]
+    s.core.account[INVENTORY] = s.core.account[INVENTORY_BEFORE]
     return DISCARDED
 
 
 @inlined
 def account(p, s):
     """The maker's account."""
-    a, mid = s.account, s.numbers[MID]
+    a, mid = s.core.account, s.core.numbers[MID]
     return Account(
         time=a[CLOCK] * p.dt,
         elapsed=p.dt,
@@ -374,12 +374,12 @@ def account(p, s):
         inventory=a[INVENTORY],
         mid=(mid + p.base) * p.tick,
         value=(a[CASH] + a[INVENTORY] * (mid + p.base)) * p.tick,
-        bid=(s.numbers[QUOTED_BID] + p.base) * p.tick,
-        ask=(s.numbers[QUOTED_ASK] + p.base) * p.tick,
+        bid=(s.core.numbers[QUOTED_BID] + p.base) * p.tick,
+        ask=(s.core.numbers[QUOTED_ASK] + p.base) * p.tick,
         cash_change=(a[CASH] - a[CASH_BEFORE]) * p.tick,
         bought=a[BOUGHT],
         sold=a[SOLD],
         paid=a[PAID] * p.tick,
         received=a[RECEIVED] * p.tick,
-        revaluation=s.numbers[REVALUATION],
+        revaluation=s.core.numbers[REVALUATION],
     )

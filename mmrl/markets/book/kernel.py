@@ -5,23 +5,23 @@ import numpy as np
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.play import no_split, play, scratch
 from mmrl.markets.book.dynamics import account, act, advance, mirror, observe, reset
-from mmrl.markets.book.order_book import META, words
-from mmrl.markets.book.state import ACCOUNT, NUMBERS, State, lot_capacity
+from mmrl.markets.book.order_book import words
+from mmrl.markets.book.state import CORE, State, lot_capacity
 
 
 @kernel
 def rollout(p, maker, reward, rows, ends, draw):
     """Roll out the trajectories of `draw`; returns the rows written."""
     recorded = p.levels if p.changes.shape[0] > 0 else 0
+    core = np.zeros(1, CORE)
     s = State(
         np.empty((p.levels, 4), np.int64),
         np.empty((lot_capacity(p), 3), np.int64),
-        np.zeros(META, np.int64),
         np.empty(words(p.levels), np.uint64),
-        np.zeros(ACCOUNT, np.int64),
-        np.zeros(NUMBERS, np.float64),
-        np.zeros(4, np.float64),
+        core[0],
         np.zeros((recorded, 2), np.int64),
     )
     x = scratch(maker, rows)
-    return play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)
+    written = play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)
+    core[0].meta[0] = 0  # used until here: a record alone does not keep the memory in which it lies
+    return written

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrl.kernels.bits import lowest_bit, zeros_above
-from mmrl.kernels.jit import inlined
+from mmrl.kernels.jit import inlined, record_type
 
 # Typed, since a kernel would be compiled once more for every plain constant that it is called with.
 BID: Any = np.int64(0)
@@ -30,8 +30,8 @@ class Book(NamedTuple):
 
     ladder: np.ndarray  # int64 [L, 4]: shares, the maker's own, first lot, last lot; of bids or asks, never of both
     lots: np.ndarray  # int64 [N, 3], the pool of lots: shares, owner, next lot
-    meta: np.ndarray  # int64 [META], the rest
     held: np.ndarray  # uint64 [L / 64], a bit for each level that holds shares
+    core: Any  # a record with `meta` int64 [META], the rest
 
 
 @inlined
@@ -49,23 +49,23 @@ def clear(b, priority):
         b.ladder[i, HEAD] = -1
         b.ladder[i, TAIL] = -1
     b.held[:] = 0
-    b.meta[:] = 0
-    b.meta[BEST + BID] = -1
-    b.meta[BEST + ASK] = b.ladder.shape[0]
-    b.meta[FREE] = -1
-    b.meta[PRIORITY] = priority
+    b.core.meta[:] = 0
+    b.core.meta[BEST + BID] = -1
+    b.core.meta[BEST + ASK] = b.ladder.shape[0]
+    b.core.meta[FREE] = -1
+    b.core.meta[PRIORITY] = priority
 
 
 @inlined
 def _new_lot(b, shares, owner):
-    lot = b.meta[FREE]
+    lot = b.core.meta[FREE]
     if lot >= 0:
-        b.meta[FREE] = b.lots[lot, NEXT]
+        b.core.meta[FREE] = b.lots[lot, NEXT]
     else:
-        lot = b.meta[FRESH]
+        lot = b.core.meta[FRESH]
         if lot >= b.lots.shape[0]:
             raise MemoryError("the pool of lots is full")
-        b.meta[FRESH] = lot + 1
+        b.core.meta[FRESH] = lot + 1
     b.lots[lot, SHARES] = shares
     b.lots[lot, OWNER] = owner
     b.lots[lot, NEXT] = -1
@@ -80,7 +80,7 @@ def _link(b, level, lot):
         b.ladder[level, HEAD] = lot
         b.ladder[level, TAIL] = lot
         return
-    if b.meta[PRIORITY] == TIME:
+    if b.core.meta[PRIORITY] == TIME:
         b.lots[b.ladder[level, TAIL], NEXT] = lot
         b.ladder[level, TAIL] = lot
         return
@@ -111,8 +111,8 @@ def _unlink(b, level, lot, previous):
 
 @inlined
 def _free_lot(b, lot):
-    b.lots[lot, NEXT] = b.meta[FREE]
-    b.meta[FREE] = lot
+    b.lots[lot, NEXT] = b.core.meta[FREE]
+    b.core.meta[FREE] = lot
 
 
 @inlined
@@ -123,42 +123,42 @@ def _bit(level):
 @inlined
 def _find_best(b, side):
     """Move the best quote of a side outwards to the next level that holds shares."""
-    if b.meta[SIDE_TOTAL + side] == 0:
-        b.meta[BEST + side] = -1 if side == BID else b.ladder.shape[0]
+    if b.core.meta[SIDE_TOTAL + side] == 0:
+        b.core.meta[BEST + side] = -1 if side == BID else b.ladder.shape[0]
         return
-    level = b.meta[BEST + side]
+    level = b.core.meta[BEST + side]
     at = level >> 6
     if side == BID:
         word = b.held[at] & (_ALL >> np.uint64(63 - (level & 63)))
         while word == 0:
             at -= 1
             word = b.held[at]
-        b.meta[BEST + side] = 64 * at + 63 - zeros_above(word)
+        b.core.meta[BEST + side] = 64 * at + 63 - zeros_above(word)
     else:
         word = b.held[at] & (_ALL << np.uint64(level & 63))
         while word == 0:
             at += 1
             word = b.held[at]
-        b.meta[BEST + side] = 64 * at + lowest_bit(word)
+        b.core.meta[BEST + side] = 64 * at + lowest_bit(word)
 
 
 @inlined
 def rest(b, side, level, shares, owner):
     """Let shares rest at a level (the caller has matched them against the other side)."""
     tail = b.ladder[level, TAIL]
-    if b.meta[PRIORITY] == TIME and tail >= 0 and b.lots[tail, OWNER] == owner:
+    if b.core.meta[PRIORITY] == TIME and tail >= 0 and b.lots[tail, OWNER] == owner:
         b.lots[tail, SHARES] += shares
     else:
         _link(b, level, _new_lot(b, shares, owner))
     b.ladder[level, TOTAL] += shares
     b.held[level >> 6] |= _bit(level)
-    b.meta[SIDE_TOTAL + side] += shares
+    b.core.meta[SIDE_TOTAL + side] += shares
     if owner == MAKER:
         b.ladder[level, OWN] += shares
-        b.meta[SIDE_OWN + side] += shares
-    best = b.meta[BEST + side]
+        b.core.meta[SIDE_OWN + side] += shares
+    best = b.core.meta[BEST + side]
     if (side == BID and level > best) or (side == ASK and level < best):
-        b.meta[BEST + side] = level
+        b.core.meta[BEST + side] = level
 
 
 @inlined
@@ -168,8 +168,8 @@ def take(b, side, shares, limit):
     Returns shares taken, the maker's among them, the sum of level * shares for each of the two, and whole lots.
     """
     taken = own = cash = own_cash = whole = np.int64(0)
-    while shares > 0 and b.meta[SIDE_TOTAL + side] > 0:
-        level = b.meta[BEST + side]
+    while shares > 0 and b.core.meta[SIDE_TOTAL + side] > 0:
+        level = b.core.meta[BEST + side]
         if (side == BID and level < limit) or (side == ASK and level > limit):
             break
         lot = b.ladder[level, HEAD]
@@ -179,12 +179,12 @@ def take(b, side, shares, limit):
         taken += k
         cash += k * level
         b.ladder[level, TOTAL] -= k
-        b.meta[SIDE_TOTAL + side] -= k
+        b.core.meta[SIDE_TOTAL + side] -= k
         if b.lots[lot, OWNER] == MAKER:
             own += k
             own_cash += k * level
             b.ladder[level, OWN] -= k
-            b.meta[SIDE_OWN + side] -= k
+            b.core.meta[SIDE_OWN + side] -= k
         if k == size:
             whole += 1
             _unlink(b, level, lot, np.int64(-1))
@@ -209,7 +209,7 @@ def place(b, side, level, shares, owner):
 @inlined
 def _cancel_level(b, side, level, shares):
     # Time priority gives up the newest lot first (it stands last), size priority the smallest.
-    newest = b.meta[PRIORITY] == TIME
+    newest = b.core.meta[PRIORITY] == TIME
     left = min(shares, b.ladder[level, OWN])
     done = left
     while left > 0:
@@ -242,8 +242,8 @@ def _cancel_level(b, side, level, shares):
     b.ladder[level, OWN] -= done
     if b.ladder[level, TOTAL] == 0:
         b.held[level >> 6] &= ~_bit(level)
-    b.meta[SIDE_TOTAL + side] -= done
-    b.meta[SIDE_OWN + side] -= done
+    b.core.meta[SIDE_TOTAL + side] -= done
+    b.core.meta[SIDE_OWN + side] -= done
     return done
 
 
@@ -251,9 +251,9 @@ def _cancel_level(b, side, level, shares):
 def cancel(b, side, shares, limit):
     """Withdraw up to `shares` of the maker's own, best price first and no further than `limit`; returns how many."""
     done = np.int64(0)
-    level = b.meta[BEST + side]
+    level = b.core.meta[BEST + side]
     step = -1 if side == BID else 1
-    while shares > done and b.meta[SIDE_OWN + side] > 0:
+    while shares > done and b.core.meta[SIDE_OWN + side] > 0:
         if (side == BID and level < limit) or (side == ASK and level > limit):
             break
         if b.ladder[level, OWN] > 0:
@@ -283,7 +283,9 @@ class LimitOrderBook:
             raise ValueError(
                 f"low = {low} to high = {high} are more prices than memory can hold: bring them closer"
             ) from None
-        self._book = Book(ladder, np.empty((1024, 3), np.int64), np.empty(META, np.int64), held)
+        core = np.zeros(1, record_type([("meta", np.int64, (META,))]))
+        self._meta = core["meta"][0]
+        self._book = Book(ladder, np.empty((1024, 3), np.int64), held, core[0])
         clear(self._book, _one_of("priority", priority, {"time": TIME, "size": SIZE}))
 
     def bid(self, shares: int, price: int, owner: str = "others") -> int:
@@ -313,15 +315,15 @@ class LimitOrderBook:
     def best(self, side: str) -> tuple[int, int] | None:
         """Best price in ticks and the shares there, or None if the side is empty."""
         code = _one_of("side", side, {"bid": BID, "ask": ASK})
-        if self._book.meta[SIDE_TOTAL + code] == 0:
+        if self._meta[SIDE_TOTAL + code] == 0:
             return None
-        level = self._book.meta[BEST + code]
+        level = self._meta[BEST + code]
         return int(level + self.low), int(self._book.ladder[level, TOTAL])
 
     def shares(self, side: str) -> tuple[int, int]:
         """All shares that rest on a side, and the maker's own among them."""
         code = _one_of("side", side, {"bid": BID, "ask": ASK})
-        return int(self._book.meta[SIDE_TOTAL + code]), int(self._book.meta[SIDE_OWN + code])
+        return int(self._meta[SIDE_TOTAL + code]), int(self._meta[SIDE_OWN + code])
 
     def depth(self, side: str) -> list[tuple[int, int, int]]:
         """Levels of a side, best first, as (price in ticks, shares, the maker's own shares)."""
@@ -349,7 +351,7 @@ class LimitOrderBook:
         if shares < 1 or not self.low <= price <= self.high:
             raise ValueError(f"an order needs at least one share and a price in [{self.low}, {self.high}]")
         lots = self._book.lots
-        if self._book.meta[FRESH] == len(lots):
+        if self._meta[FRESH] == len(lots):
             self._book = self._book._replace(lots=np.concatenate([lots, np.empty_like(lots)]))
         code = _one_of("owner", owner, {"others": OTHERS, "maker": MAKER})
         taken, own, cash, own_cash, _ = place(self._book, side, price - self.low, shares, code)

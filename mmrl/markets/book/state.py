@@ -4,12 +4,12 @@ Prices are levels of the ladder: ticks above `base`, the mid a float in the same
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.jit import inlined
-from mmrl.markets.book.order_book import SIZE, TIME
+from mmrl.kernels.jit import inlined, record_type
+from mmrl.markets.book.order_book import META, SIZE, TIME
 from mmrl.markets.book.settings import MS, Settings
 
 NOTHING = np.empty((0, 4), np.int32)
@@ -55,12 +55,12 @@ class Parameters(NamedTuple):
     b5: float
     log_size_limit: float
     distance_limit: float
-    distance_unit: float
-    """Currency in one unit of distance of the arrival rate."""
-    size_unit: float
-    """Shares in one unit of size."""
+    per_currency: float
+    """Units of distance of the arrival rate in one of currency."""
+    per_share: float
+    """Units of its size in one share."""
     size_powers: np.ndarray
-    """float64 [SIZES]: b0 + b3 y + b4 y^2 by the shares, where y = ln(1 + shares / size_unit)."""
+    """float64 [SIZES]: b0 + b3 y + b4 y^2 by the shares, where y = ln(1 + shares * per_share)."""
     order_sizes: np.ndarray
     """int64: sizes of market orders, equally likely; none where the rate counts shares."""
     every: int
@@ -74,11 +74,8 @@ class State(NamedTuple):
 
     ladder: np.ndarray  # int64 [levels, 4]
     lots: np.ndarray  # int64 [lots, 3]
-    meta: np.ndarray  # int64 [META]
-    held: np.ndarray  # uint64 [words(levels)]; these four are a Book
-    account: np.ndarray  # int64 [ACCOUNT], ticks and shares
-    numbers: np.ndarray  # float64 [NUMBERS]
-    seen: np.ndarray  # float64 [4], the newest state as observed
+    held: np.ndarray  # uint64 [words(levels)]
+    core: Any  # a record of CORE; with these four it is a Book
     known: np.ndarray  # int64 [levels or 0, 2], the levels as recorded last
 
 
@@ -93,6 +90,16 @@ SEEN_BID, SEEN_ASK = 9, 10
 
 SIZES = 1024
 """Sizes of a best quote whose part of the arrival rate is tabulated."""
+CORE = record_type(
+    [
+        ("meta", np.int64, (META,)),  # of the book
+        ("account", np.int64, (ACCOUNT,)),  # ticks and shares
+        ("numbers", np.float64, (NUMBERS,)),
+        ("seen", np.float64, (4,)),  # the newest state as observed
+    ]
+)
+"""What has one size whatever the settings: a record, which compiled code passes as one address."""
+
 MAX_SHARES = np.int64(1_000_000)
 REFILL = np.int64(100)
 MAX_SEEDS = 1000
@@ -106,9 +113,9 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
     mid = market.midprice / market.tick
     base = math.floor(mid) - half
     orders = market.arrivals == "orders"
-    size_unit = float(market.lot) if orders else 1.0
+    per_share = 1.0 / market.lot if orders else 1.0
     b0 = market.intensity[0] - (math.log(MS) if orders else 0.0)
-    y = np.minimum(np.log1p(np.arange(SIZES) / size_unit), market.log_size_limit)
+    y = np.minimum(np.log1p(np.arange(SIZES) * per_share), market.log_size_limit)
     return Parameters(
         maker_owns_seeds=int(market.owner == "maker"),
         drops_crossed=int(market.crossed == "dropped"),
@@ -139,8 +146,8 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
         b5=market.intensity[5],
         log_size_limit=market.log_size_limit,
         distance_limit=market.distance_limit,
-        distance_unit=market.tick if orders else 1.0,
-        size_unit=size_unit,
+        per_currency=1.0 / market.tick if orders else 1.0,
+        per_share=per_share,
         size_powers=b0 + market.intensity[3] * y + market.intensity[4] * y * y,
         order_sizes=np.array(market.order_sizes if orders else (), np.int64),
         every=every,

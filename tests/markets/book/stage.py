@@ -28,11 +28,8 @@ class Book:
         self.s = state.State(
             np.empty((self.p.levels, 4), np.int64),
             np.empty((state.lot_capacity(self.p), 3), np.int64),
-            np.zeros(b.META, np.int64),
             np.zeros(b.words.py_func(self.p.levels), np.uint64),
-            np.zeros(state.ACCOUNT, np.int64),
-            np.zeros(state.NUMBERS, np.float64),
-            np.zeros(4, np.float64),
+            np.zeros(1, state.CORE)[0],
             np.zeros((0, 2), np.int64),
         )
         self.stream = np.empty(4, np.uint64)
@@ -45,11 +42,11 @@ class Book:
     @property
     def mid(self) -> float:
         """In ticks above the base."""
-        return float(self.s.numbers[state.MID])
+        return float(self.s.core["numbers"][state.MID])
 
     @mid.setter
     def mid(self, mid: float) -> None:
-        self.s.numbers[state.MID] = mid
+        self.s.core["numbers"][state.MID] = mid
 
     @property
     def empty(self) -> bool:
@@ -70,20 +67,20 @@ class Book:
         """(q_b, delta_b, q_a, delta_a) of the newest state, as observed."""
         out = np.zeros(4 * self.p.states + 1 + self.p.extras, np.float32)
         law.observe(self.p, self.s, out)
-        return [round(float(x), 9) for x in self.s.seen]
+        return [round(float(x), 9) for x in self.s.core["seen"]]
 
     def money(self) -> tuple[int, int]:
         """Cash in ticks and inventory."""
-        return int(self.s.account[state.CASH]), int(self.s.account[state.INVENTORY])
+        return int(self.s.core["account"][state.CASH]), int(self.s.core["account"][state.INVENTORY])
 
     def flows(self) -> tuple[int, int, int, int]:
         """What the step has bought and sold, paid and received, in shares and ticks."""
-        bought, sold, paid, received = self.s.account[state.BOUGHT : state.RECEIVED + 1].tolist()
+        bought, sold, paid, received = self.s.core["account"][state.BOUGHT : state.RECEIVED + 1].tolist()
         return bought, sold, paid, received
 
     def side(self, side: int) -> np.ndarray:
         """(shares, the maker's) of every level of a side, int64 [L, 2]."""
-        best, level = self.s.meta[b.BEST + side], np.arange(len(self.s.ladder))
+        best, level = self.s.core["meta"][b.BEST + side], np.arange(len(self.s.ladder))
         mine = (level <= best) if side == BID else (level >= best)
         return np.asarray(self.s.ladder[:, :2] * mine[:, None])
 

@@ -54,7 +54,7 @@ def test_seeding_statistics() -> None:
     for index in range(300):
         seeded = Book(config, seed=3, number=index)
         seeded.reset()
-        meta, best = seeded.s.meta, seeded.s.meta[book.BEST : book.BEST + 2]
+        meta, best = seeded.s.core["meta"], seeded.s.core["meta"][book.BEST : book.BEST + 2]
         shares += meta[book.SIDE_TOTAL : book.SIDE_TOTAL + 2].tolist()
         distance += [(seeded.mid - best[0]) * 0.01, (best[1] - seeded.mid) * 0.01]
         size += seeded.s.ladder[best, book.TOTAL].tolist()
@@ -62,7 +62,7 @@ def test_seeding_statistics() -> None:
         while spare >= 0:
             free, spare = free + 1, seeded.s.lots[spare, book.NEXT]
         orders.append((meta[book.FRESH] - free) / 2)
-        assert not seeded.s.account.any()
+        assert not seeded.s.core["account"].any()
         assert 0 < best[0] <= seeded.mid <= best[1]
     assert np.mean(orders) == pytest.approx(242, abs=2)
     assert np.mean(shares) == pytest.approx(4835, abs=30)
