@@ -25,10 +25,10 @@ _SHIFT = 1.5 * 2.0**52
 """Added to a number that is not large it leaves the nearest whole number in the lowest bits."""
 _SHIFT_BITS = np.float64(_SHIFT).view(np.int64)
 _FRACTIONS = 2.0 ** (np.arange(_PARTS) / _PARTS)
-_LOWEST, _HIGHEST = -1021, 1023
-_POWERS = 2.0 ** np.arange(_LOWEST, _HIGHEST + 1, dtype=np.float64)
+_OFFSET, _ENTRIES = 1022, 2048
+_POWERS = 2.0 ** np.minimum(np.arange(_ENTRIES) - float(_OFFSET), 1023.0)
+"""Some more than are used, so that no place is beyond."""
 _LEAST, _LARGEST = -707.0, 709.0
-"""Beyond, the exponential is 0 or infinite."""
 _CENTRES = 1.0 + np.arange(_PARTS + 1) / _PARTS
 _INVERSES = 1.0 / _CENTRES
 _HALVED = 54
@@ -36,33 +36,27 @@ _HALVED = 54
 _LOGARITHMS = np.log(np.where(np.arange(_PARTS + 1) < _HALVED, _CENTRES, 0.5 * _CENTRES))
 _MANTISSA, _ONE = np.int64((1 << 52) - 1), np.int64(1023 << 52)
 _EXPONENT_AT, _CENTRE_AT = np.int64(52), np.int64(44)
-_SMALLEST = 2.0**-1022
 
 
 @inlined_fused
 def exp(x):  # type: ignore[no-untyped-def]
-    """e to the power x, float64; 0 below -707, infinite above 709."""
-    bounded = x if x > _LEAST else _LEAST  # what is not a number is not above
-    bounded = bounded if bounded < _LARGEST else _LARGEST
+    """e to the power x, float64; x counts as at least -707 and at most 709."""
+    bounded = _LEAST if x < _LEAST else x  # what is not a number stays what it is
+    bounded = _LARGEST if bounded > _LARGEST else bounded
     shifted = bounded * _BY_PART + _SHIFT
     parts = shifted - _SHIFT
     r = (bounded - parts * _PART_HIGH) - parts * _PART_LOW
     whole = bits_of(shifted) - _SHIFT_BITS
     fraction = _FRACTIONS[np.uint64(whole & (_PARTS - 1))]
-    power = _POWERS[np.uint64((whole >> 7) - _LOWEST)]
+    power = _POWERS[np.uint64(((whole >> 7) + _OFFSET) & (_ENTRIES - 1))]
     square = r * r
     rest = r + square * (0.5 + r * (1.0 / 6.0) + square * (1.0 / 24.0 + r * (1.0 / 120.0)))
-    y = (fraction + fraction * rest) * power
-    if x > _LARGEST:
-        y = math.inf
-    if x < _LEAST:
-        y = 0.0
-    return y if x == x else x
+    return (fraction + fraction * rest) * power
 
 
 @inlined_fused
 def log(x):  # type: ignore[no-untyped-def]
-    """The natural logarithm of a float64; minus infinity of 0 and below 2^-1022, NaN of a negative number."""
+    """The natural logarithm of a float64 from 2^-1022 on; NaN of infinity."""
     bits = bits_of(x)
     m = number_of((bits & _MANTISSA) | _ONE)  # in [1, 2)
     centre = np.uint64((((bits >> _CENTRE_AT) & 255) + 1) >> 1)
@@ -70,7 +64,5 @@ def log(x):  # type: ignore[no-untyped-def]
     r = (m - _CENTRES[centre]) * _INVERSES[centre]
     square = r * r
     rest = square * (-0.5 + r * (1.0 / 3.0) + square * (-0.25 + r * 0.2 + square * (-1.0 / 6.0 + r * (1.0 / 7.0))))
-    y = e * _LN2_HIGH + (_LOGARITHMS[centre] + (r + (rest + e * _LN2_LOW)))
-    if x < _SMALLEST:
-        y = -math.inf if x >= 0.0 else math.nan
-    return y if x < math.inf else x
+    # the last term is not 0 where x is not a number
+    return e * _LN2_HIGH + (_LOGARITHMS[centre] + (r + (rest + e * _LN2_LOW))) + (x - x)
