@@ -15,7 +15,7 @@ import numpy as np
 from mmrl.kernels.jit import must_compile
 from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
-from mmrl.rollout.law import law_of, memory_of, shared_of, size_of
+from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
 from mmrl.rollout.lockstep import close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
@@ -170,7 +170,7 @@ def _together(
 
         def play(_: int, mine: Any = mine, its_ends: Any = its_ends, some: Draw = some, begun: Any = begun) -> None:
             try:
-                states = free.pop()
+                states = sharing(free.pop(), state, shared)
             except IndexError:
                 states = memory_of(state, room, shared).parts
             kernel(parameters, states, lanes, maker, reward, mine, its_ends, some, begun)

@@ -96,6 +96,14 @@ def memory_of(state: Any, count: int, shared: Collection[str] = ()) -> Memory:
     return Memory(tuple(part if name in shared else _copies(part, count) for name, part in parts.items()), type(state))
 
 
+def sharing(parts: tuple[np.ndarray, ...], state: Any, shared: Collection[str]) -> tuple[np.ndarray, ...]:
+    """The memory of copies with the parts in common that this state has."""
+    if not shared:
+        return parts
+    given = state._asdict().items()
+    return tuple(now if name in shared else kept for (name, now), kept in zip(given, parts, strict=True))
+
+
 def size_of(state: Any) -> int:
     """Bytes of one state."""
     return sum(part.nbytes for part in memory_of(state, 1).parts)

@@ -15,6 +15,7 @@ from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout import compiled
 from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
+from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.rewards import reward_of
@@ -102,8 +103,6 @@ def test_nothing_depends_on_the_lanes_and_the_trajectories_of_a_call(
 
 
 def memory_of_a_state(config: Config) -> float:
-    from mmrl.rollout.law import law_of, size_of
-
     return float(size_of(law_of(config)[2]))
 
 
@@ -117,6 +116,18 @@ def test_states_are_used_again_and_rows_overwritten(untrained: Untrained) -> Non
     assert_same(*alone(config, policy, 1, 2, 9), second)
     again = rollout(config, policy, 1, 1, count=9, threads=1, buffers=buffers)
     np.testing.assert_array_equal(again.mid, mid)
+
+
+def test_parts_in_common_are_those_of_the_present_parameters() -> None:
+    config = build(CASES["order-flow"])
+    _, parameters, state = law_of(config)
+    shared = shared_of(state, parameters)
+    assert shared == {"tape": "tape"}
+    kept = memory_of(state, 2, shared).parts
+    other = parameters._replace(tape=np.zeros((5, parameters.tape.shape[1])))
+    parts = sharing(kept, law_of(config, other)[2], shared)
+    assert parts[3] is other.tape and all(parts[k] is kept[k] for k in (0, 1, 2, 4))
+    assert sharing(kept, state, {}) is kept
 
 
 def test_a_thread_plays_as_many_states_as_vectors_have_numbers() -> None:
