@@ -42,7 +42,11 @@ EMPTYING = {
 }
 CASES: dict[str, dict[str, Any]] = {
     "avellaneda-stoikov": {"market": {"name": "avellaneda-stoikov", "nt": 30}},
-    "entropic": {"market": {"name": "avellaneda-stoikov", "nt": 30}, "reward": {"utility": "entropic"}},
+    # a skew that fades towards the end, in each lane at its own step
+    "entropic": {
+        "market": {"name": "avellaneda-stoikov", "nt": 30, "skew": "cara"},
+        "reward": {"utility": "entropic"},
+    },
     "book": {"market": {"name": "book", "nt": 60}},
     # books of which most run empty: the step that empties one is its last, or leaves no trace
     "ended": {"market": {**EMPTYING, "emptying_step": "kept"}},
