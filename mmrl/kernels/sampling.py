@@ -79,8 +79,9 @@ def normalise(raw, mean, std, clip, hidden, out, row):
 def sample_gaussian(m, std, outputs, rng, action, quote):
     """Draw an action around the means `outputs`; fills action (policy units) and quote; returns its log-probability."""
     log_prob = 0.0
-    quote[:] = 0.0
-    if not m.deterministic:
+    if m.deterministic:
+        quote[:] = 0.0
+    else:
         normals(rng, quote)
     for a in range(action.shape[0]):
         noise = quote[a]

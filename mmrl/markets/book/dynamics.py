@@ -237,19 +237,24 @@ def mirror(p, s, rng, quote):
 
 
 @inlined
+def _level(p, s, side, delta):
+    """The level of a quote at distance delta (currency) on one side."""
+    ticks = min(max(delta, 0.0) / p.tick, 2.0 * s.ladder.shape[0])
+    price = s.core.numbers[MID] - ticks if side == BID else s.core.numbers[MID] + ticks
+    if p.rounds_to_nearest:
+        return np.int64(math.floor(price + 0.5))
+    if side == BID:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
+        return np.int64(math.floor(price + 1e-7))
+    return np.int64(math.ceil(price - 1e-7))
+
+
+@inlined
 def _submit(p, s, side, n, delta):
     """The maker's order on one side: n whole shares at distance delta (currency); n < 0 withdraws shares."""
     if not abs(n) >= 0.5 or not delta == delta:  # also when n or delta is not a number
         return
     shares = np.int64(math.floor(min(abs(n), MAX_SHARES) + 0.5))
-    ticks = min(max(delta, 0.0) / p.tick, 2.0 * s.ladder.shape[0])
-    price = s.core.numbers[MID] - ticks if side == BID else s.core.numbers[MID] + ticks
-    if p.rounds_to_nearest:
-        level = np.int64(math.floor(price + 0.5))
-    elif side == BID:  # the margin keeps 0.29 / 0.01 = 28.999... on its own tick
-        level = np.int64(math.floor(price + 1e-7))
-    else:
-        level = np.int64(math.ceil(price - 1e-7))
+    level = _level(p, s, side, delta)
     if n < 0:
         if p.maker_owns_seeds == MAKER:
             take(s, side, shares, level)
@@ -277,9 +282,9 @@ def _quoted(s):
 @inlined
 def act(p, s, quote):
     """The maker's action (n_b, delta_b, n_a, delta_a) in shares and currency, the bid first."""
-    s.core.account[BOUGHT : RECEIVED + 1] = 0
-    s.core.account[CASH_BEFORE] = s.core.account[CASH]
-    s.core.account[INVENTORY_BEFORE] = s.core.account[INVENTORY]
+    a = s.core.account
+    a[BOUGHT] = a[SOLD] = a[PAID] = a[RECEIVED] = 0
+    a[CASH_BEFORE], a[INVENTORY_BEFORE] = a[CASH], a[INVENTORY]
     _submit(p, s, BID, quote[0], quote[1])
     _submit(p, s, ASK, quote[2], quote[3])
     _quoted(s)
