@@ -8,7 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, overload
 
-from mmrl.api.makers import Maker, counted, entrant, field_of, folder_of, named, no_market, own_config, sampled
+from mmrl.api.makers import (
+    Maker,
+    Named,
+    counted,
+    entrant,
+    field_of,
+    folder_of,
+    is_agent,
+    named,
+    no_market,
+    own_config,
+    sampled,
+)
 from mmrl.commands.evaluate import report
 from mmrl.evaluate import MOST_TRAJECTORIES
 from mmrl.evaluate.compare import Entrant, compare
@@ -93,8 +105,10 @@ def evaluate(
         raise no_market(asked[0] if asked else "the usual agents")
     field = field_of([own for _, own in owns], [name for name, _ in owns])
     require_trajectory(field)
-    entrants = [entrant(maker, field, root, stochastic) for maker in asked or spec_of(field).usual_agents]
-    compile_first(field, note, *(one.quoter for one in entrants))
+    who: Sequence[Named] = asked or spec_of(field).usual_agents
+    classical = [is_agent(maker) for maker in who]
+    compile_first(field, note, learned=not all(classical), classical=any(classical))
+    entrants = [entrant(maker, field, root, stochastic) for maker in who]
     return Comparison(compare(_numbered(entrants), field, trajectories, seed))
 
 

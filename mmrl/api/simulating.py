@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 
-from mmrl.api.makers import Maker, counted, entrant, field_of, folder_of, named, no_market, own_config, sampled
+from mmrl.api.makers import (
+    Maker,
+    counted,
+    entrant,
+    field_of,
+    folder_of,
+    is_agent,
+    named,
+    no_market,
+    own_config,
+    sampled,
+)
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import Trajectories
@@ -48,6 +59,6 @@ def simulate(
     except ConfigError as error:
         reason = str(error).rpartition(": ")[0]
         raise ConfigError(f"trajectories = {brief(trajectories)}: {reason}: ask for fewer at a time") from None
+    compile_first(field, note, learned=not is_agent(player_named), classical=is_agent(player_named))
     player = entrant(player_named, field, root, stochastic)
-    compile_first(field, note, player.quoter)
     return rollout(player.config, player.quoter, stream_seed(seed, "evaluation"), 0, count=trajectories)

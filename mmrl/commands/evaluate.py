@@ -55,6 +55,7 @@ def evaluate(
     if max_inventory is not None and not spec_of(config).exact_optimum and not spec_of(config).exact_states:
         raise ConfigError(f"--max-inventory has no effect: market {config.market.name} has no exact values: drop it")
     require_trajectory(config)
+    compile_first(config, note, learned=bool(folders), classical=bool(agents))
     if quotes or save is not None:
         stochastic = bool(stochastic)  # only means can be drawn
     entrants = [
@@ -68,7 +69,6 @@ def evaluate(
         else:
             surface.show(entrants, save)
         return
-    compile_first(config, note, *(one.quoter for one in entrants))
     result = compare.compare(entrants, config, trajectories, seed, max_inventory)
     origins = {folder.name: _origin(folder) for folder in folders if _origin(folder)}
     if origins:

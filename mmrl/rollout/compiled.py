@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from mmrl.kernels.jit import must_compile
 from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
-from mmrl.rollout.lockstep import close_gaps, rollout_of
+from mmrl.rollout.lockstep import Share, close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
@@ -112,10 +112,13 @@ def simulate(
     kept, buffers = buffers is not None, buffers or Buffers()
     rows = buffers.rows(count * steps, obs, len(spec.axes))
     ends = room_for_ends(count, obs, len(spec.split))
+    game, learns = _Game(parameters, maker, reward_of(config)), quoter.kind == "learned"
     if workers > 1:
-        prepare(config, quoter)
-    play = _together if quoter.kind == "learned" else _one_by_one
-    play(config, parameters, maker, reward_of(config), rows, ends, draw, workers, buffers)
+        prepare(config, (learns,))
+    if learns:
+        _together(config, game, rows, ends, draw, workers, buffers)
+    else:
+        _one_by_one(config, game, rows, ends, draw, workers)
     columns = rows._asdict()
     if (lived := int(ends.length.sum())) < count * steps:
         columns = {name: column[:lived] if kept else column[:lived].copy() for name, column in columns.items()}
@@ -133,50 +136,40 @@ def simulate(
     )
 
 
-def _one_by_one(
-    config: Config, parameters: Any, maker: Any, reward: Any, rows: Rows, ends: Ends, draw: Draw, workers: int, _: Any
-) -> None:
+class _Game(NamedTuple):
+    """What kernels take first."""
+
+    parameters: Any
+    maker: Any
+    reward: Any
+
+
+def _one_by_one(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, workers: int) -> None:
     """Fill rows and ends by the market's own kernel, a chunk of trajectories a call."""
     kernel = market_of(config).kernel
     chunks = _chunks(draw, math.ceil(draw.count / (workers * _CHUNKS_PER_THREAD)))
-
-    def play(k: int) -> None:
-        mine, its_ends, some = _part(chunks[k], rows, ends, draw)
-        kernel(parameters, maker, reward, mine, its_ends, some)
-
-    each(play, len(chunks), workers)
+    each(lambda k: kernel(*game, *_part(chunks[k], rows, ends, draw)), len(chunks), workers)
     _close_gaps(rows, ends, draw, chunks)
 
 
-def _together(
-    config: Config,
-    parameters: Any,
-    maker: Any,
-    reward: Any,
-    rows: Rows,
-    ends: Ends,
-    draw: Draw,
-    workers: int,
-    buffers: Buffers,
-) -> None:
+def _together(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, workers: int, buffers: Buffers) -> None:
     """Fill rows and ends by the kernel for learned policies: all threads share a draw, with states from the buffers."""
-    law, _, state = law_of(config, parameters)
-    kernel, shared = rollout_of(config.market.name, law, state, parameters), shared_of(state, parameters)
+    law, _, state = law_of(config, game.parameters)
+    kernel, shared = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
     free, room = buffers.states(state), states_at_once(size_of(state))
     lanes = min(room, math.ceil(draw.count / workers))
     for chunk in _chunks(draw, max(lanes * workers, math.ceil(_STEPS_A_CALL / draw.steps))):
-        mine, its_ends, some = _part(chunk, rows, ends, draw)
-        begun = np.zeros(1, np.int64)
+        part, share = _part(chunk, rows, ends, draw), Share(lanes, np.zeros(1, np.int64))
 
-        def play(_: int, mine: Any = mine, its_ends: Any = its_ends, some: Draw = some, begun: Any = begun) -> None:
+        def play(_: int, part: tuple[Rows, Ends, Draw] = part, share: Share = share) -> None:
             try:
                 states = sharing(free.pop(), state, shared)
             except IndexError:
                 states = memory_of(state, room, shared).parts
-            kernel(parameters, states, lanes, maker, reward, mine, its_ends, some, begun)
+            kernel(game.parameters, states, share, game.maker, game.reward, *part)
             free.append(states)
 
-        each(play, min(workers, some.count), workers)
+        each(play, min(workers, len(chunk)), workers)
     _close_gaps(rows, ends, draw, _chunks(draw, 1))
 
 
@@ -214,24 +207,20 @@ def room_for_ends(count: int, obs: int, parts: int) -> Ends:
     )
 
 
-def compile_needed(config: Config, *quoters: Quoter) -> bool:
-    """Whether what rolls out these quoters, or a learned one, must be compiled: it is neither in memory nor on disk."""
-    return any(must_compile(_kernel(config, learns)) for learns in _kinds(quoters))
+def compile_needed(config: Config, learned: Collection[bool] = (True,)) -> bool:
+    """Whether what rolls out learned policies (True), or others (False), is neither in memory nor on disk."""
+    return any(must_compile(_kernel(config, learns)) for learns in learned)
 
 
-def prepare(config: Config, *quoters: Quoter) -> float:
-    """Compile what rolls out these quoters, or a learned one, or load it from disk; returns the seconds it took."""
+def prepare(config: Config, learned: Collection[bool] = (True,)) -> float:
+    """Compile what rolls out learned policies, or others, or load it from disk; returns the seconds it took."""
     began = time.perf_counter()
     tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
-    for learns in _kinds(quoters):
+    for learns in learned:
         if not _kernel(config, learns).signatures:
             some = unlearned(tiny) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
             rollout(tiny, some, 0, 0, count=1, threads=1)
     return time.perf_counter() - began
-
-
-def _kinds(quoters: Sequence[Quoter]) -> set[bool]:
-    return {quoter.kind == "learned" for quoter in quoters} or {True}
 
 
 def _kernel(config: Config, learns: bool) -> Any:

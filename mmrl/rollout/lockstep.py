@@ -40,6 +40,15 @@ LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.
 """Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
 
 
+class Share(NamedTuple):
+    """What a thread plays of a draw."""
+
+    lanes: int
+    """Trajectories at once, of which it has the states."""
+    begun: np.ndarray
+    """int64 [1], trajectories that have begun: all threads that are called with it share the draw."""
+
+
 class Lanes(NamedTuple):
     """Memory of the loop, a lane for each trajectory that is being played."""
 
@@ -48,25 +57,27 @@ class Lanes(NamedTuple):
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
     quote: np.ndarray  # float64 [8, A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
+    begun: np.ndarray  # as in Share
 
 
 @allocating
-def lanes_of(maker, rows, lanes, count):  # type: ignore[no-untyped-def]
-    """Memory for one call that plays so many of `count` trajectories at once."""
+def lanes_of(maker, rows, share, count):  # type: ignore[no-untyped-def]
+    """Memory for one call that plays its share of `count` trajectories."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
     made = np.zeros(LANES, LANE)
     for k in range(LANES):
-        made[k].number = -1 if k < lanes else count
+        made[k].number = -1 if k < share.lanes else count
     return Lanes(
         made,
         np.zeros((LANES, obs), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
         np.zeros((LANES, axes), np.float64),
         deviations(maker, axes),
+        share.begun,
     )
 
 
-def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type: ignore[no-untyped-def]
+def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignore[no-untyped-def]
     """Play trajectories of `draw` until none is left, trajectory n into the rows from n * draw.steps on."""
     outputs = outputs_of(maker)
     faded_at, fade = -1, 1.0
@@ -100,7 +111,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, begun, x):  # type
             begins = n < 0
             while True:
                 if begins:
-                    n = mine.number = min(add_at_once(begun, 0, 1), draw.count)
+                    n = mine.number = min(add_at_once(x.begun, 0, 1), draw.count)
                     if n == draw.count:
                         break
                     t, ending = 0, GOES_ON
@@ -159,13 +170,12 @@ def close_gaps(rows, starts, lengths):  # type: ignore[no-untyped-def]
         at += length
 
 
-def rollout(p, states, lanes, maker, reward, rows, ends, draw, begun):  # type: ignore[no-untyped-def]
-    """Roll out trajectories of `draw` under a learned policy, trajectory n into the rows from n * draw.steps on.
+def rollout(p, states, share, maker, reward, rows, ends, draw):  # type: ignore[no-untyped-def]
+    """Roll out a share of a `draw` under a learned policy, trajectory n into the rows from n * draw.steps on.
 
-    `states` are the parts of the states of so many lanes, [lanes, ...] each but for what they share. `begun` int64 [1]
-    counts the trajectories that have begun: all threads that are called with it share the draw.
+    `states` are the parts of the states of so many lanes, [lanes, ...] each but for what they have in common.
     """
-    together(p, states, maker, reward, rows, ends, draw, begun, lanes_of(maker, rows, lanes, draw.count))
+    together(p, states, maker, reward, rows, ends, draw, lanes_of(maker, rows, share, draw.count))
 
 
 _compiled: dict[str, Any] = {}

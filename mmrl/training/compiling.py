@@ -6,12 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from mmrl.settings.model import Config
-
-if TYPE_CHECKING:
-    from mmrl.rollout.quoters import Quoter
 
 EVERY = 10.0
 """Seconds between two notes."""
@@ -39,10 +35,12 @@ def compiling(say: Callable[[str], None], every: float = EVERY) -> Iterator[None
     say(f"compiled in {time.monotonic() - began:.1f} s")
 
 
-def compile_first(config: Config, say: Callable[[str], None], *quoters: Quoter) -> None:
-    """Compile what rolls out these quoters, or a learned one, and say so before something else does it silently."""
+def compile_first(config: Config, say: Callable[[str], None], *, learned: bool = True, classical: bool = False) -> None:
+    """Compile what rolls out learned policies and classical agents, and say so before something does it silently."""
     from mmrl.rollout.compiled import compile_needed, prepare
 
-    if compile_needed(config, *quoters):
+    kinds = {True} if learned else set()
+    kinds |= {False} if classical else set()
+    if compile_needed(config, kinds):
         with compiling(say):
-            prepare(config, *quoters)
+            prepare(config, kinds)

@@ -200,7 +200,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     training_now = itertools.cycle((True, True, False))
     with pytest.MonkeyPatch.context() as patch, RunLock(folder / "runs" / "quickstart"):
         patch.setattr(attach, "is_locked", lambda of: next(training_now))
-        patch.setattr(evaluate, "compile_first", lambda *_: None)
+        patch.setattr(evaluate, "compile_first", lambda *_, **__: None)
         patch.setattr(compare, "run_agent", lambda *asked: repr(asked))
         patch.setattr(compare, "named_agent", named)
         patch.setattr(quote, "_optimum", lambda *_: None)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from mmrl.kernels.network import forward, tanh_all, width_of
 from mmrl.markets.contract import market_named, spec_of
 from mmrl.rollout.compiled import prepare, rollout
+from mmrl.rollout.law import law_of
+from mmrl.rollout.lockstep import rollout_of
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights, pack
@@ -163,11 +165,14 @@ def test_network_agrees_with_numpy(untrained: Untrained) -> None:
     np.testing.assert_allclose(fast, np.tanh(grid.astype(float)), atol=1e-6)
 
 
-def test_each_kernel_is_compiled_for_one_signature_only() -> None:
+def test_each_kernel_is_compiled_for_one_signature_only(untrained: Untrained) -> None:
     """A second signature would double the first start: arrays must be of one kind whatever the batch."""
     for name in ("book", "avellaneda-stoikov"):
         for nt, nb, threads in ((1, 1, 1), (5, 1, 1), (5, 4, 1), (5, 9, 2)):
             config = build({"market": {"name": name, "nt": nt}, "training": {"nb": nb}})
-            prepare(config)
+            prepare(config, (True, False))
             rollout(config, fixed(*[1.0] * len(spec_of(config).axes)), 1, 1, threads=threads)
-        assert len(market_named(name).kernel.signatures) == 1
+            rollout(config, untrained(config), 1, 1, threads=threads)
+        law, parameters, state = law_of(config)
+        for kernel in (market_named(name).kernel, rollout_of(name, law, state, parameters)):
+            assert len(kernel.signatures) == 1
