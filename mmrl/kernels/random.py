@@ -57,22 +57,25 @@ def seed_stream(state, seed, epoch, index):
 
 
 @inlined
-def next_word(state):
-    """Next 64 random bits of a stream."""
-    s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
+def _stepped(s0, s1, s2, s3):
+    """The next 64 random bits of a stream, and its words after them."""
     r = s0 + s3
-    result = ((r << _S23) | (r >> _S41)) + s0
+    word = ((r << _S23) | (r >> _S41)) + s0
     t = s1 << _S17
     s2 ^= s0
     s3 ^= s1
     s1 ^= s2
     s0 ^= s3
     s2 ^= t
-    state[0] = s0
-    state[1] = s1
-    state[2] = s2
-    state[3] = (s3 << _S45) | (s3 >> _S19)
-    return result
+    return word, s0, s1, s2, (s3 << _S45) | (s3 >> _S19)
+
+
+@inlined
+def next_word(state):
+    """Next 64 random bits of a stream."""
+    word, s0, s1, s2, s3 = _stepped(state[0], state[1], state[2], state[3])
+    state[0], state[1], state[2], state[3] = s0, s1, s2, s3
+    return word
 
 
 @inlined
@@ -96,19 +99,21 @@ def _normal_slow(state, layer, u):
         f1 = exp(-0.5 * (_X[layer + 1] * _X[layer + 1] - x * x))
         if f1 + uniform(state) * (f0 - f1) < 1.0:
             return x
-        word = next_word(state)
-        layer = np.int64(word & _LAYER_MASK)
-        u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+        layer, u = _layer_of(next_word(state))
         if abs(u) < _RATIO[layer]:
             return u * _X[layer]
 
 
 @inlined
+def _layer_of(word):
+    """The layer of the ziggurat that random bits choose, and a number in (-1, 1) within it."""
+    return np.int64(word & _LAYER_MASK), 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+
+
+@inlined
 def normal(state):
     """Standard normal number (ziggurat)."""
-    word = next_word(state)
-    layer = np.int64(word & _LAYER_MASK)
-    u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+    layer, u = _layer_of(next_word(state))
     if abs(u) < _RATIO[layer]:
         return u * _X[layer]
     return _normal_slow(state, layer, u)
@@ -120,17 +125,8 @@ def normals(state, out):
     might be the state itself, as far as a compiler knows."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
     for i in range(out.shape[0]):
-        r = s0 + s3
-        word = ((r << _S23) | (r >> _S41)) + s0
-        t = s1 << _S17
-        s2 ^= s0
-        s3 ^= s1
-        s1 ^= s2
-        s0 ^= s3
-        s2 ^= t
-        s3 = (s3 << _S45) | (s3 >> _S19)
-        layer = np.int64(word & _LAYER_MASK)
-        u = 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+        word, s0, s1, s2, s3 = _stepped(s0, s1, s2, s3)
+        layer, u = _layer_of(word)
         x = u * _X[layer]
         if not abs(u) < _RATIO[layer]:
             state[0], state[1], state[2], state[3] = s0, s1, s2, s3
