@@ -15,7 +15,7 @@ from mmrl.api.makers import (
     entrant,
     field_of,
     folder_of,
-    is_agent,
+    has_network,
     named,
     no_market,
     own_config,
@@ -106,8 +106,8 @@ def evaluate(
     field = field_of([own for _, own in owns], [name for name, _ in owns])
     require_trajectory(field)
     who: Sequence[Named] = asked or spec_of(field).usual_agents
-    classical = [is_agent(maker) for maker in who]
-    compile_first(field, note, learned=not all(classical), classical=any(classical))
+    learned = [has_network(maker) for maker in who]
+    compile_first(field, note, learned=any(learned), classical=not all(learned))
     entrants = [entrant(maker, field, root, stochastic) for maker in who]
     return Comparison(compare(_numbered(entrants), field, trajectories, seed))
 

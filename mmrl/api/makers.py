@@ -84,6 +84,11 @@ def is_agent(maker: Named) -> bool:
     return isinstance(maker, str) and (maker.partition(":")[0] in AGENTS or is_file(maker))
 
 
+def has_network(maker: Named) -> bool:
+    """Whether a network plays: a run's, a policy's, or one that is read from a file."""
+    return not is_agent(maker) or (isinstance(maker, str) and is_file(maker))
+
+
 def own_config(maker: Named, results: str) -> Config | None:
     """The settings that a maker was trained with; None for an agent, and for a policy that was read from a file."""
     if isinstance(maker, Policy):

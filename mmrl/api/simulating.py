@@ -10,7 +10,7 @@ from mmrl.api.makers import (
     entrant,
     field_of,
     folder_of,
-    is_agent,
+    has_network,
     named,
     no_market,
     own_config,
@@ -59,6 +59,7 @@ def simulate(
     except ConfigError as error:
         reason = str(error).rpartition(": ")[0]
         raise ConfigError(f"trajectories = {brief(trajectories)}: {reason}: ask for fewer at a time") from None
-    compile_first(field, note, learned=not is_agent(player_named), classical=is_agent(player_named))
+    learned = has_network(player_named)
+    compile_first(field, note, learned=learned, classical=not learned)
     player = entrant(player_named, field, root, stochastic)
     return rollout(player.config, player.quoter, stream_seed(seed, "evaluation"), 0, count=trajectories)

@@ -39,7 +39,7 @@ def evaluate(
     epoch: str = "best",
 ) -> None:
     """Play, then print a table, JSON, or the quotes."""
-    from mmrl.agents import check
+    from mmrl.agents import check, is_file
     from mmrl.evaluate import compare, surface
 
     if save is not None:
@@ -55,7 +55,8 @@ def evaluate(
     if max_inventory is not None and not spec_of(config).exact_optimum and not spec_of(config).exact_states:
         raise ConfigError(f"--max-inventory has no effect: market {config.market.name} has no exact values: drop it")
     require_trajectory(config)
-    compile_first(config, note, learned=bool(folders), classical=bool(agents))
+    files = [is_file(name) for name in agents]
+    compile_first(config, note, learned=bool(folders) or any(files), classical=not all(files))
     if quotes or save is not None:
         stochastic = bool(stochastic)  # only means can be drawn
     entrants = [

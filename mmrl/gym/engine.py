@@ -57,7 +57,7 @@ class Engine:
         law, self._parameters, state = law_of(config)
         self._refuse_too_many(count * size_of(state))
         self._memory = memory_of(state, count)
-        move = mover(config.market.name, law, self._memory.kind)
+        move = mover(config.market.name, law, state)
         if must_compile(move):
             note(announced("the market's environment"))
         self.meaning = _meaning(config, units)
@@ -83,7 +83,7 @@ class Engine:
         self._choices = np.array([len(axis.grid) for axis in self.spec.axes])
         self.threads = max(min(thread_count(config.run.threads), count // LEAST_SHARE), 1)
         counters = counters_of(self.threads, count)
-        given = (self._parameters, self._memory.parts, self.copies, self._terms, self._orders, self.outcome, counters)
+        given = (self._parameters, self._memory, self.copies, self._terms, self._orders, self.outcome, counters)
         self._play = partial(move, *given)
         self._play(0)  # of copies that are told nothing: compiled or read, before other threads need it
         self._helpers = Helpers(self.threads - 1, self._play, counters) if self.threads > 1 else None

@@ -10,7 +10,6 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON
 from mmrl.kernels.jit import called, kernel
@@ -30,7 +29,7 @@ from mmrl.kernels.shares import (
     threads_of,
     wait_for_helpers,
 )
-from mmrl.rollout.one_state import state_of_one
+from mmrl.rollout.one_state import copy_of
 
 pick: Any = None
 reset: Any = None
@@ -209,20 +208,14 @@ def entry(p, parts, x, terms, orders, out, counters, thread):
 _compiled: dict[str, Any] = {}
 
 
-@njit(inline="always")
-def _only(parts, i):
-    return parts[0][i]
-
-
 def mover(market: str, law: Any, state: Any) -> Callable[..., Any]:
     """`move` for a market with the functions of its `law`, compiled once a process.
 
-    `state` is the class of the state, None for one record. What is compiled is kept on disk as kernels are; numba
+    `state` is one state of the market. What is compiled is kept on disk as kernels are; numba
     compiles anew where this file or those of `COMPILED` have changed, so nothing that shapes it stands elsewhere.
     """
     if market not in _compiled:
-        # numba's own inlining: a tuple that holds records cannot be returned
-        names = {**globals(), **law._asdict(), "pick": _only if state is None else state_of_one(state)}
+        names = {**globals(), **law._asdict(), "pick": copy_of(state)}
         names["fetch"] = prefetch_of([state._fields.index(name) for name in getattr(state, "used_from_start", ())])
         # called, so that arrays of a copy are not counted: threads would take the counts from each other
         inner = called(FunctionType(move.__code__, names, "move"))

@@ -165,7 +165,7 @@ def _together(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, w
             try:
                 states = sharing(free.pop(), state, shared)
             except IndexError:
-                states = memory_of(state, room, shared).parts
+                states = memory_of(state, room, shared)
             kernel(game.parameters, states, share, game.maker, game.reward, *part)
             free.append(states)
 

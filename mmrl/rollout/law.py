@@ -37,14 +37,6 @@ class Law(NamedTuple):
     split: Any
 
 
-class Memory(NamedTuple):
-    """The memory of N copies of a market: one array a part [N, ...], and what puts the parts together again."""
-
-    parts: tuple[np.ndarray, ...]
-    kind: Any
-    """Class of the market's state, a NamedTuple; None for a state that is one record."""
-
-
 def law_of(config: Config, parameters: Any = None) -> tuple[Law, Any, Any]:
     """Functions, parameters and one state of a config's market; or one for other `parameters` of that market."""
     rollout = market_of(config).kernel.py_func
@@ -88,12 +80,12 @@ def shared_of(state: Any, parameters: Any) -> dict[str, str]:
     }
 
 
-def memory_of(state: Any, count: int, shared: Collection[str] = ()) -> Memory:
-    """Memory for `count` copies of a state, which have the `shared` parts in common."""
+def memory_of(state: Any, count: int, shared: Collection[str] = ()) -> tuple[np.ndarray, ...]:
+    """Memory for `count` copies of a state, which have the `shared` parts in common: one array a part [count, ...]."""
     if not isinstance(state, tuple):
-        return Memory((_copies(state, count),), None)
+        return (_copies(state, count),)
     parts: dict[str, Any] = state._asdict()  # type: ignore[attr-defined]
-    return Memory(tuple(part if name in shared else _copies(part, count) for name, part in parts.items()), type(state))
+    return tuple(part if name in shared else _copies(part, count) for name, part in parts.items())
 
 
 def sharing(parts: tuple[np.ndarray, ...], state: Any, shared: Collection[str]) -> tuple[np.ndarray, ...]:
@@ -106,7 +98,7 @@ def sharing(parts: tuple[np.ndarray, ...], state: Any, shared: Collection[str]) 
 
 def size_of(state: Any) -> int:
     """Bytes of one state."""
-    return sum(part.nbytes for part in memory_of(state, 1).parts)
+    return sum(part.nbytes for part in memory_of(state, 1))
 
 
 def _copies(part: Any, count: int) -> np.ndarray:

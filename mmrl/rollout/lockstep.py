@@ -11,7 +11,6 @@ from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from mmrl.kernels.account import DISCARDED, GOES_ON
 from mmrl.kernels.instructions import LANES
@@ -23,7 +22,7 @@ from mmrl.kernels.reward import step_reward
 from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
 from mmrl.kernels.shares import add_at_once
 from mmrl.rollout.law import Law, shared_of
-from mmrl.rollout.one_state import state_of_one
+from mmrl.rollout.one_state import copy_of
 
 pick: Any = None
 reset: Any = None
@@ -181,21 +180,13 @@ def rollout(p, states, share, maker, reward, rows, ends, draw):  # type: ignore[
 _compiled: dict[str, Any] = {}
 
 
-@njit(inline="always")
-def _only(parts, i):  # type: ignore[no-untyped-def]
-    return parts[0][i]
-
-
 def rollout_of(market: str, law: Law, state: Any, parameters: Any) -> Any:
     """`rollout` for a market with the functions of its `law`, compiled once a process and kept on disk.
 
     `state` is one state of the market, made for the `parameters`.
     """
     if market not in _compiled:
-        shared = tuple(shared_of(state, parameters))
-        # numba's own inlining: a tuple that holds records cannot be returned
-        names = {**globals(), **law._asdict()}
-        names["pick"] = state_of_one(type(state), shared) if isinstance(state, tuple) else _only
+        names = {**globals(), **law._asdict(), "pick": copy_of(state, shared_of(state, parameters))}
         inner = inlined(FunctionType(play_together.__code__, names, "play_together"))
         function = FunctionType(rollout.__code__, {**globals(), "together": inner}, "rollout")
         # by its name the kernel finds its own file in the cache

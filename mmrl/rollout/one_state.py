@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from numba import njit
@@ -18,6 +19,19 @@ def _own(part, i):
 @njit(inline="always")
 def _common(part, i):
     return part
+
+
+@njit(inline="always")
+def _only(parts, i):
+    return parts[0][i]
+
+
+def copy_of(state: Any, shared: Collection[str] = ()) -> Any:
+    """A compiled function (parts, i) that takes copy i out of the parts that `mmrl.rollout.law.memory_of` makes.
+
+    `state` is one state of the market. Numba's own inlining, since a tuple that holds records cannot be returned.
+    """
+    return state_of_one(type(state), tuple(shared)) if isinstance(state, tuple) else _only
 
 
 def state_of_one(state: Any, shared: tuple[str, ...] = ()) -> Any:

@@ -127,7 +127,7 @@ def test_parts_in_common_are_those_of_the_present_parameters() -> None:
     _, parameters, state = law_of(config)
     shared = shared_of(state, parameters)
     assert shared == {"tape": "tape"}
-    kept = memory_of(state, 2, shared).parts
+    kept = memory_of(state, 2, shared)
     other = parameters._replace(tape=np.zeros((5, parameters.tape.shape[1])))
     parts = sharing(kept, law_of(config, other)[2], shared)
     assert parts[3] is other.tape and all(parts[k] is kept[k] for k in (0, 1, 2, 4))
