@@ -1,6 +1,6 @@
 """Exponential and logarithm in arithmetic alone, within a few units of the last place (Tang, ACM TOMS 15(2) and 16(4)).
 
-A call of the C library takes three times as long, and what calls keeps nothing in registers meanwhile.
+A call of the C library takes two to three times as long, and what calls keeps nothing in registers meanwhile.
 """
 
 from __future__ import annotations

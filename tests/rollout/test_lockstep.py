@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -166,3 +169,33 @@ def test_a_policy_that_has_learned_nothing_quotes_its_centres() -> None:
     config = build(CASES["avellaneda-stoikov"])
     batch = rollout(config, learned(unlearned(config), deterministic=True), 1, 1, count=3)
     assert (batch.action == 0.0).all()
+
+
+PLAIN = """
+import sys
+import numpy as np
+from mmrl.rollout.compiled import rollout
+from mmrl.rollout.weights import PolicyWeights
+from mmrl.settings.build import build
+
+for name, obs, axes in (("avellaneda-stoikov", 2, 2), ("book", 6, 4)):
+    rng = np.random.default_rng(0)
+    layers = [(rng.normal(size=s).astype(np.float32), np.zeros(s[1], np.float32)) for s in ((obs, 5), (5, axes))]
+    policy = PolicyWeights(
+        layers, np.full(axes, -1, np.float32), np.zeros(obs, np.float32), np.full(obs, 100, np.float32)
+    )
+    market = {"name": name, "nt": 4, **({"book_size": 200} if name == "book" else {})}
+    batch = rollout(build({"market": market}), policy, 1, 1, count=3, threads=1)
+    print(batch.inventory.tolist(), batch.reward.sum().round(6), batch.action.sum().round(4))
+"""
+
+
+def test_plain_python_plays_the_same() -> None:
+    """With NUMBA_DISABLE_JIT, where a debugger works, the loop, the vectors and the records are Python's."""
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", PLAIN], env=os.environ | more, capture_output=True, text=True, check=True
+        ).stdout
+        for more in ({}, {"NUMBA_DISABLE_JIT": "1"})
+    ]
+    assert printed[0] == printed[1] and printed[0].count("\n") == 2
