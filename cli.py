@@ -28,6 +28,7 @@ EXIT_CODES = {
     "RunBusy": 4,
     "Diverged": 5,
     "BrokenRun": 1,
+    "Overfull": 1,
 }
 """By the name of the error class: a help page must not import the modules that define them."""
 
@@ -85,7 +86,8 @@ def _report(error: Exception, given: Sequence[str]) -> int:
     code = 2 if usage else next((EXIT_CODES[name] for name in names if name in EXIT_CODES), 0)
     if isinstance(error, OSError) and error.strerror:
         code, line = _of_system(error)
-    if isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in line):
+    refused = isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map" in line)
+    if refused and not code:
         code, line = 1, "the machine refused memory: free some, or raise the limit of this process (ulimit -v)"
     if not code:
         line += f" ({type(error).__name__}; --debug shows the traceback)"

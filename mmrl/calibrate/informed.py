@@ -23,6 +23,7 @@ from mmrl.calibrate.estimate import Estimate, Goodness
 from mmrl.calibrate.facts import signature
 from mmrl.calibrate.simulated import simulated
 from mmrl.data.events import Events
+from mmrl.kernels.account import Overfull
 from mmrl.settings.build import build
 
 WITHIN = 3.0
@@ -104,7 +105,7 @@ def fit_informed(
         config = build({"market": {**settings, **more}})
         try:
             found = signature(simulated(config, seconds, 0, lots, events.tick))
-        except MemoryError:  # queues grow without end: no market to compare with
+        except Overfull:  # queues grow without end: no market to compare with
             return np.asarray(wanted + FURTHEST)
         with np.errstate(divide="ignore"):
             return np.maximum(np.log(found.values(found.sums.sum(axis=0))), wanted - FURTHEST)

@@ -121,7 +121,7 @@ def compare(
     """The whole comparison as plain values, ready for JSON; differences are against the first row."""
     market, spec, objective = config.market, spec_of(config), objective_of(config)
     moves = moves_of(spec, objective)
-    attempts = Attempts(note, but=RangeTooNarrow)
+    attempts = Attempts(note, but=lambda error: isinstance(error, RangeTooNarrow))
     optimum, solver = None, market_of(config).optimum if spec.exact_optimum else None
     if spec.exact_states:
         optimum = _optimum_of_states(config, objective, max_inventory)

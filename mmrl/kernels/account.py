@@ -8,6 +8,10 @@ GOES_ON, ENDED, DISCARDED = range(3)
 """What `advance` returns: the episode goes on, has terminated, or has terminated and its last step does not count."""
 
 
+class Overfull(MemoryError):
+    """A market ran out of the room of its state, however much memory the machine has."""
+
+
 class Account(NamedTuple):
     """Where the maker stands after a step, and what the step did; money in currency, time in the market's unit."""
 

@@ -21,6 +21,7 @@ import torch
 from numba import cuda
 from torch import Tensor
 
+from mmrl.kernels.account import Overfull
 from mmrl.kernels.cuda_numpy import SIMULATED
 from mmrl.kernels.play import Draw, scratch
 from mmrl.markets.contract import spec_of
@@ -71,7 +72,7 @@ class CudaEngine:
     ) -> Trajectories:
         """Simulate trajectories first .. first + count - 1 of (seed, epoch), of at most `steps` steps, without flows.
 
-        The batch is of tensors on the device. Raises MemoryError where a market ran out of the room of its state.
+        The batch is of tensors on the device. Raises Overfull where a market ran out of the room of its state.
         """
         count = self.config.training.nb if count is None else count
         steps = spec_of(self.config).steps if steps is None else steps
@@ -190,7 +191,7 @@ def _packed(rows: Any, ends: Any, steps: int) -> Trajectories:
     """
     length = ends.length[:, 0]
     if bool((length < 0).any()):
-        raise MemoryError("a trajectory on the device ran out of the room of its state: raise the market's room")
+        raise Overfull("a trajectory on the device ran out of the room of its state: raise the market's room")
     live = torch.arange(steps, device=length.device) < length[:, None]
     trajectory, step = live.nonzero(as_tuple=True)
     columns = {name: x[trajectory, step] if x.shape[1] else x.new_empty(0) for name, x in rows._asdict().items()}

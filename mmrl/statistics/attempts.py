@@ -18,9 +18,9 @@ FURTHEST = 1e6
 class Attempts:
     """Computes what only informs; `say` is told of each kind of figure once, when it first fails."""
 
-    def __init__(self, say: Callable[[str], None], but: type[Exception] = OSError) -> None:
-        """`but` is an error that is raised all the same, beside OSError."""
-        self._say, self._told, self._but = say, set[str](), (OSError, but)
+    def __init__(self, say: Callable[[str], None], but: Callable[[Exception], bool] = lambda _: False) -> None:
+        """`but` tells which errors are raised all the same, beside OSError."""
+        self._say, self._told, self._but = say, set[str](), but
 
     def get(self, what: str, compute: Callable[[], T], instead: Instead) -> T | Instead:
         """What `compute` returns, or `instead` if it raises; `what` names it in the note.
@@ -31,9 +31,9 @@ class Attempts:
         try:
             with np.errstate(all="ignore"):
                 return compute()
-        except self._but:
-            raise
         except Exception as error:
+            if isinstance(error, OSError) or self._but(error):
+                raise
             self.absent(what, str(error) or type(error).__name__)
             return instead
 

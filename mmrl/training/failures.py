@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from mmrl.kernels.account import Overfull
 from mmrl.runs.listing import CONFIG
 from mmrl.runs.lock import LOCK, still_held
 
@@ -14,7 +15,9 @@ REFUSED = ("can't allocate memory", "out of memory")
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether the machine refused memory."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(x in str(error) for x in REFUSED))
+    if isinstance(error, RuntimeError):  # torch's, which is no MemoryError
+        return any(said in str(error) for said in REFUSED)
+    return isinstance(error, MemoryError) and not isinstance(error, Overfull)
 
 
 def require_whole(folder: Path) -> None:
@@ -24,7 +27,7 @@ def require_whole(folder: Path) -> None:
             raise FileNotFoundError(errno.ENOENT, "was removed", str(folder / name))
 
 
-def reason(error: Exception, folder: Path) -> str:
+def reason(error: BaseException, folder: Path) -> str:
     """What happened and, where it helps, what to do; `folder` is the run's."""
     if is_out_of_memory(error):
         return "the machine refused memory: go on when there is more, or lower training.nb or market.nt"

@@ -60,7 +60,8 @@ class TrainingProcess:
         self.fallen = False  # below the best grade, and said so
         self.target = config.training.ne
         self.grader = Grader(config)
-        self.attempts = Attempts(view.note)
+        self.attempts = Attempts(view.note, but=is_out_of_memory)  # what a run records, it records whole
+        self.shown = Attempts(view.note)
         self.diagnostics = Diagnostics()
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
         self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
@@ -84,7 +85,7 @@ class TrainingProcess:
             self._abort("failed", reason(error, self.folder))
             return EXIT_FAILED
         except BaseException as error:
-            if isinstance(error, RuntimeError) and is_out_of_memory(error):  # torch's, which is no MemoryError
+            if is_out_of_memory(error):
                 self._abort("failed", reason(error, self.folder))
                 return EXIT_FAILED
             with suppress(OSError):
@@ -209,7 +210,7 @@ class TrainingProcess:
 
     def _show(self, what: str, show: Callable[[], None]) -> None:
         """Let the view show something; training goes on if it cannot, unless its stream is gone."""
-        self.attempts.get(what, show, None)
+        self.shown.get(what, show, None)
 
     def _tell_fall(self, grade: Grade, epoch: int) -> None:
         """Say once when the policy has become worse than the best one by more than chance, and when it is back."""

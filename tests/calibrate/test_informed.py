@@ -17,6 +17,7 @@ from mmrl.calibrate.simulated import simulated
 from mmrl.calibrate.study import study
 from mmrl.calibrate.volatility import volatility
 from mmrl.data.events import Events
+from mmrl.kernels.account import Overfull
 from mmrl.settings.build import build
 from mmrl.settings.errors import ConfigError
 from tests.calibrate.tapes import Recovered, order_flow
@@ -99,7 +100,7 @@ def test_a_market_without_end_is_no_fit_but_no_failure(monkeypatch: pytest.Monke
     tape = known(8)
 
     def growing(*_: Any) -> Events:
-        raise MemoryError("more orders rest than there is room for")
+        raise Overfull("more orders rest than there is room for")
 
     monkeypatch.setattr(informed, "simulated", growing)
     found = fit_informed(tape, MARKET, Estimate(4.0, 0.4, 72), 1.0)

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from mmrl.display.plain import PlainView
+from mmrl.kernels.account import Overfull
 from mmrl.settings.sources import resolve
 from mmrl.statistics.attempts import Attempts, share_of_optimum
 from mmrl.training.start import train
+from tests.faults.harness import records
 
 SETTINGS = {"market.nt": 20, "training.nb": 10, "policy.layer_size": 4, "run.threads": 1, "run.plot_after": 1}
 
@@ -28,11 +30,13 @@ class Noting(PlainView):
         self.notes.append(text)
 
 
-def trained(place: Path, load: str | None = None, view: Noting | None = None, **more: Any) -> tuple[Noting, Path]:
+def trained(
+    place: Path, load: str | None = None, view: Noting | None = None, code: int = 0, **more: Any
+) -> tuple[Noting, Path]:
     view, epochs = view or Noting(), more.pop("ne", 2)
     values = {**SETTINGS, **more, "training.ne": epochs, "run.results": str(place), "run.name": "run"}
     config, origins = resolve(values)
-    assert train(config, origins, load=load, expand=0, view=view) == 0
+    assert train(config, origins, load=load, expand=0, view=view) == code
     return view, place / "run"
 
 
@@ -70,6 +74,54 @@ def test_each_is_missing_with_one_note_and_training_ends_as_it_should(
     view, run = trained(tmp_path, load=str(run), ne=3)  # and again after a resume
     assert [row["epoch"] for row in rows(run)] == [1, 2, 3]
     assert json.loads((run / "status.json").read_text())["state"] == "finished"
+
+
+RECORDED = [place for place, (what, _) in PLACES.items() if what not in ("display", "model of the CPU")]
+
+
+@pytest.mark.parametrize("place", RECORDED)
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")]
+)
+def test_what_a_run_records_is_not_left_out_for_want_of_memory(
+    place: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise error
+
+    trained(tmp_path / "straight", ne=3)
+    trained(tmp_path / "run", ne=1)
+    run = tmp_path / "run" / "run"
+    with monkeypatch.context() as short:
+        short.setattr(place, refused)
+        view, _ = trained(tmp_path / "run", load=str(run), code=1, ne=3)
+    assert not [note for note in view.notes if "missing:" in note]
+    status = json.loads((run / "status.json").read_text())
+    assert status["state"] == "failed" and "the machine refused memory" in status["error"]
+    trained(tmp_path / "run", load=str(run), ne=3)  # goes on as if there had been enough
+    assert records(run) == records(tmp_path / "straight" / "run")
+
+
+def test_what_is_only_shown_may_want_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise MemoryError("no room for a picture")
+
+    monkeypatch.setattr("mmrl.display.plain.PlainView.epoch", refused)
+    view, run = trained(tmp_path)
+    assert "display missing: no room for a picture" in view.notes and len(rows(run)) == 2
+
+
+def test_a_market_that_is_full_is_not_a_machine_without_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any, **__: Any) -> Any:
+        raise Overfull("more orders rest than there is room for")
+
+    with monkeypatch.context() as short:
+        short.setattr("mmrl.evaluate.grade.scores_of", full)
+        view, _ = trained(tmp_path / "graded")
+    assert "grade missing: more orders rest than there is room for" in view.notes
+    monkeypatch.setattr("mmrl.learn.trainer.update", full)
+    _, run = trained(tmp_path / "trained", code=1)
+    assert json.loads((run / "status.json").read_text())["error"] == "more orders rest than there is room for"
 
 
 def test_errors_of_the_disk_are_not_swallowed() -> None:

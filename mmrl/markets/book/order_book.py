@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmrl.kernels.account import Overfull
 from mmrl.kernels.bits import lowest_bit, zeros_above
 from mmrl.kernels.jit import inlined, record_type
 
@@ -64,7 +65,7 @@ def _new_lot(b, shares, owner):
     else:
         lot = b.core.meta[FRESH]
         if lot >= b.lots.shape[0]:
-            raise MemoryError("the pool of lots is full")
+            raise Overfull("the pool of lots is full")
         b.core.meta[FRESH] = lot + 1
     b.lots[lot, SHARES] = shares
     b.lots[lot, OWNER] = owner

@@ -8,6 +8,7 @@ they have none counts as if they stood a tick beyond their last price. The maker
 
 import numpy as np
 
+from mmrl.kernels.account import Overfull
 from mmrl.kernels.jit import called, inlined
 from mmrl.markets.order_flow.settings import MOST_EXPONENTIALS, MOST_HORIZONS, MOST_QUOTES
 from mmrl.markets.order_flow.state import (
@@ -178,7 +179,7 @@ def _others_row(s):
     else:
         slot = s.book.meta[FRESH]
         if slot >= s.orders.shape[0]:
-            raise MemoryError("more orders rest than there is room for")
+            raise Overfull("more orders rest than the market has room for: raise the rates of cancellations")
         s.book.meta[FRESH] = slot + 1
     return slot
 
