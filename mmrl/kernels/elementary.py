@@ -23,11 +23,7 @@ _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 _SHIFT = 1.5 * 2.0**52
 """Added to a number that is not large it leaves the nearest whole number in the lowest bits."""
-_SHIFT_BITS = np.float64(_SHIFT).view(np.int64)
 _FRACTIONS = 2.0 ** (np.arange(_PARTS) / _PARTS)
-_OFFSET, _ENTRIES = 1022, 2048
-_POWERS = 2.0 ** np.minimum(np.arange(_ENTRIES) - float(_OFFSET), 1023.0)
-"""Some more than are used, so that no place is beyond."""
 _LEAST, _LARGEST = -707.0, 709.0
 _CENTRES = 1.0 + np.arange(_PARTS + 1) / _PARTS
 _INVERSES = 1.0 / _CENTRES
@@ -35,7 +31,7 @@ _HALVED = 54
 """First of the centres that count as half of themselves, so that numbers around 1 have logarithms around 0."""
 _LOGARITHMS = np.log(np.where(np.arange(_PARTS + 1) < _HALVED, _CENTRES, 0.5 * _CENTRES))
 _MANTISSA, _ONE = np.int64((1 << 52) - 1), np.int64(1023 << 52)
-_EXPONENT_AT, _CENTRE_AT = np.int64(52), np.int64(44)
+_EXPONENT_AT, _CENTRE_AT, _PART_BITS = np.int64(52), np.int64(44), np.int64(7)
 
 
 @inlined_fused
@@ -46,12 +42,12 @@ def exp(x):  # type: ignore[no-untyped-def]
     shifted = bounded * _BY_PART + _SHIFT
     parts = shifted - _SHIFT
     r = (bounded - parts * _PART_HIGH) - parts * _PART_LOW
-    whole = bits_of(shifted) - _SHIFT_BITS
-    fraction = _FRACTIONS[np.uint64(whole & (_PARTS - 1))]
-    power = _POWERS[np.uint64(((whole >> 7) + _OFFSET) & (_ENTRIES - 1))]
+    whole = bits_of(shifted)  # in its lowest bits: parts, then whole powers of two
+    fraction = bits_of(_FRACTIONS[np.uint64(whole & (_PARTS - 1))])
+    power = number_of(fraction + ((whole >> _PART_BITS) << _EXPONENT_AT))
     square = r * r
     rest = r + square * (0.5 + r * (1.0 / 6.0) + square * (1.0 / 24.0 + r * (1.0 / 120.0)))
-    return (fraction + fraction * rest) * power
+    return power + power * rest
 
 
 @inlined_fused

@@ -1,8 +1,8 @@
-"""What compiled code will soon read, asked for in advance: memory answers while something else is done."""
+"""What compiled code will soon read or write, asked for in advance: memory answers while something else is done."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numba
@@ -14,29 +14,42 @@ from numba.extending import intrinsic
 LINE, MOST = 64, 1280
 """Bytes that memory gives at once, and those of a row that are asked for."""
 _INT, _FLAG, _BYTES = ir.IntType(64), ir.IntType(32), ir.IntType(8).as_pointer()
-_READ, _KEPT, _DATA = (ir.Constant(_FLAG, flag) for flag in (0, 3, 1))
+_READ, _WRITE, _KEPT, _DATA = (ir.Constant(_FLAG, flag) for flag in (0, 1, 3, 1))
 _FUNCTION = ir.FunctionType(ir.VoidType(), [_BYTES, _FLAG, _FLAG, _FLAG])
 
 
 def prefetch_of(places: Iterable[int]) -> Any:
     """A compiled function (parts, i) that asks for the beginning of row i of the arrays at these places of a tuple."""
+    return _compiled(places, _fetch)
 
+
+def prefetch_to_write(places: Iterable[int]) -> Any:
+    """The same for the one line in which row i begins, to write there."""
+    return _compiled(places, _fetch_to_write)
+
+
+def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
     def fetch(typing: Any, parts: Any, i: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            function = cgutils.get_or_insert_function(builder.module, _FUNCTION, "llvm.prefetch.p0i8")
             for place in places:
                 part = builder.extract_value(values[0], place)
-                _fetch(builder, context.make_array(signature.args[0].types[place])(context, builder, part), values[1])
+                array = context.make_array(signature.args[0].types[place])(context, builder, part)
+                wide = cgutils.unpack_tuple(builder, array.strides)[0]
+                ask(builder, function, builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(values[1], wide)]), wide)
             return context.get_dummy_value()
 
-        return types.void(parts, types.int64), code
+        return types.void(parts, i), code
 
     return (lambda parts, i: None) if numba.config.DISABLE_JIT else intrinsic(fetch)  # type: ignore[attr-defined]
 
 
-def _fetch(builder: Any, array: Any, i: Any) -> None:
-    prefetch = cgutils.get_or_insert_function(builder.module, _FUNCTION, "llvm.prefetch.p0i8")
-    wide, most = cgutils.unpack_tuple(builder, array.strides)[0], _INT(MOST)
-    start = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(i, wide)])
+def _fetch(builder: Any, function: Any, start: Any, wide: Any) -> None:
+    most = _INT(MOST)
     end = builder.select(builder.icmp_signed("<", wide, most), wide, most)
     with cgutils.for_range_slice(builder, _INT(0), end, _INT(LINE), _INT) as (at, _):
-        builder.call(prefetch, [builder.gep(start, [at]), _READ, _KEPT, _DATA])
+        builder.call(function, [builder.gep(start, [at]), _READ, _KEPT, _DATA])
+
+
+def _fetch_to_write(builder: Any, function: Any, start: Any, _: Any) -> None:
+    builder.call(function, [start, _WRITE, _KEPT, _DATA])

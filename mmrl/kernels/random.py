@@ -18,6 +18,9 @@ _S5, _S11, _S17, _S19, _S23 = np.uint64(5), np.uint64(11), np.uint64(17), np.uin
 _S27, _S30, _S31, _S41, _S45 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(41), np.uint64(45)
 _LAYER_MASK = np.uint64(127)
 _INV53 = 1.0 / (1 << 53)
+_TERMS = 8
+"""Of the series of exp(rate) that are always summed for a Poisson number."""
+_INVERSES = 1.0 / np.maximum(np.arange(_TERMS), 1)
 
 # Ziggurat tables (Doornik 2005, 128 layers): edge of the base layer and the area of each layer.
 _R = 3.442619855899
@@ -138,19 +141,24 @@ def normals(state, out):
 
 @inlined
 def _poisson_part(state, rate, cap):
-    # Inversion; the cap bounds the work, so that a huge rate on a small order costs nothing.
+    # Inversion: the number of partial sums of exp(rate) = 1 + rate + rate^2 / 2 + ... that u exp(rate) reaches.
     u = uniform(state)
-    if u < 1.0 - rate:  # no more than exp(-rate), which most draws of a small rate then need not know
-        return 0
-    p = exp(-rate)
-    k = 0
-    while u >= p and k < cap:
-        u -= p
-        k += 1
-        p *= rate / k
-        if p < 1e-18 and k > rate:
-            break
-    return k
+    whole = exp(rate)
+    left = u * whole
+    term = total = 1.0
+    k = np.int64(left >= total)
+    for i in range(1, _TERMS):  # counted without branches: which of them is the last to be reached nobody foresees
+        term *= rate * _INVERSES[i]
+        total += term
+        k += np.int64(left >= total)
+    if k == _TERMS and cap > _TERMS:  # the cap bounds the work: a huge rate on a small order costs nothing
+        left -= total
+        term *= rate / k
+        while left >= term and k < cap and not (term < 1e-18 * whole and k > rate):
+            left -= term
+            k += 1
+            term *= rate / k
+    return min(k, cap)
 
 
 @inlined

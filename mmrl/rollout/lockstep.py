@@ -16,13 +16,15 @@ from mmrl.kernels.account import DISCARDED, GOES_ON
 from mmrl.kernels.instructions import LANES
 from mmrl.kernels.jit import allocating, inlined, kernel, record_type, scalar_kernel
 from mmrl.kernels.network import forward_beside, width_of
-from mmrl.kernels.play import CLIP, deviations, record_account, record_end, record_step
+from mmrl.kernels.play import CLIP, Rows, deviations, record_account, record_end, record_step
+from mmrl.kernels.prefetch import prefetch_to_write
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import step_reward
 from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
 from mmrl.kernels.shares import add_at_once
 from mmrl.rollout.law import Law, shared_of
 from mmrl.rollout.one_state import copy_of
+from mmrl.rollout.trajectories import FLOWS
 
 pick: Any = None
 reset: Any = None
@@ -34,6 +36,8 @@ split: Any = None
 together: Any = None
 """Put in by `rollout_of`, for each market its own."""
 
+fetch_rows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name not in FLOWS])
+"""Asks for the lines of a step's record: eight lanes write in more places than the first cache holds."""
 
 LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.int64)])
 """Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
@@ -90,6 +94,8 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             if n == draw.count:  # no number was left
                 continue
             playing = True
+            soon = x.lanes[(lane + 1) % LANES]
+            fetch_rows(rows, soon.number * draw.steps + soon.step)  # of lanes without a trajectory it does not matter
             s, rng, raw = pick(states, lane), mine.rng, x.raw[lane]
             ending = GOES_ON
             if n >= 0:

@@ -158,8 +158,7 @@ def rest(b, side, level, shares, owner):
         b.ladder[level, OWN] += shares
         b.core.meta[SIDE_OWN + side] += shares
     best = b.core.meta[BEST + side]
-    if (side == BID and level > best) or (side == ASK and level < best):
-        b.core.meta[BEST + side] = level
+    b.core.meta[BEST + side] = max(level, best) if side == BID else min(level, best)
 
 
 @inlined
