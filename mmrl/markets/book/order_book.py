@@ -29,7 +29,8 @@ _ONE, _ALL = np.uint64(1), ~np.uint64(0)
 class Book(NamedTuple):
     """A book of L levels with room for N lots."""
 
-    ladder: np.ndarray  # int64 [L, 4]: shares, the maker's own, first lot, last lot; of bids or asks, never of both
+    ladder: np.ndarray  # int64 [L, 4]: shares, the maker's own, first lot, last lot and its owner (`_with_owner`), of
+    # bids or asks, never of both
     lots: np.ndarray  # int64 [N, 3], the pool of lots: shares, owner, next lot
     held: np.ndarray  # uint64 [L / 64], a bit for each level that holds shares
     core: Any  # a record with `meta` int64 [META], the rest
@@ -74,16 +75,22 @@ def _new_lot(b, shares, owner):
 
 
 @inlined
-def _link(b, level, lot):
+def _with_owner(lot, owner):
+    """A last lot as levels name it: whoever wants to join it need not wait for memory to know whose it is."""
+    return 2 * lot + owner
+
+
+@inlined
+def _link(b, level, lot, owner):
     """Insert a lot into its level: last under time priority, by size (smallest first) under size priority."""
     head = b.ladder[level, HEAD]
     if head < 0:
         b.ladder[level, HEAD] = lot
-        b.ladder[level, TAIL] = lot
+        b.ladder[level, TAIL] = _with_owner(lot, owner)
         return
     if b.core.meta[PRIORITY] == TIME:
-        b.lots[b.ladder[level, TAIL], NEXT] = lot
-        b.ladder[level, TAIL] = lot
+        b.lots[b.ladder[level, TAIL] >> 1, NEXT] = lot
+        b.ladder[level, TAIL] = _with_owner(lot, owner)
         return
     previous = np.int64(-1)
     while head >= 0 and b.lots[head, SHARES] <= b.lots[lot, SHARES]:
@@ -95,7 +102,7 @@ def _link(b, level, lot):
     else:
         b.lots[previous, NEXT] = lot
     if head < 0:
-        b.ladder[level, TAIL] = lot
+        b.ladder[level, TAIL] = _with_owner(lot, owner)
 
 
 @inlined
@@ -106,7 +113,7 @@ def _unlink(b, level, lot, previous):
     else:
         b.lots[previous, NEXT] = after
     if after < 0:
-        b.ladder[level, TAIL] = previous
+        b.ladder[level, TAIL] = _with_owner(previous, b.lots[previous, OWNER]) if previous >= 0 else -1
     b.lots[lot, NEXT] = -1
 
 
@@ -147,10 +154,10 @@ def _find_best(b, side):
 def rest(b, side, level, shares, owner):
     """Let shares rest at a level (the caller has matched them against the other side)."""
     tail = b.ladder[level, TAIL]
-    if b.core.meta[PRIORITY] == TIME and tail >= 0 and b.lots[tail, OWNER] == owner:
-        b.lots[tail, SHARES] += shares
+    if b.core.meta[PRIORITY] == TIME and tail >= 0 and tail & 1 == owner:
+        b.lots[tail >> 1, SHARES] += shares
     else:
-        _link(b, level, _new_lot(b, shares, owner))
+        _link(b, level, _new_lot(b, shares, owner), owner)
     b.ladder[level, TOTAL] += shares
     b.held[level >> 6] |= _bit(level)
     b.core.meta[SIDE_TOTAL + side] += shares
@@ -236,7 +243,7 @@ def _cancel_level(b, side, level, shares):
         else:  # the smaller remainder may now precede others' lots
             _unlink(b, level, found, found_before)
             b.lots[found, SHARES] = size - left
-            _link(b, level, found)
+            _link(b, level, found, MAKER)
             left = 0
     b.ladder[level, TOTAL] -= done
     b.ladder[level, OWN] -= done
