@@ -11,7 +11,7 @@ from mmrl.kernels.jit import inlined, record_type
 from mmrl.kernels.random import next_word, uniform
 from mmrl.markets.avellaneda_stoikov.settings import Settings
 
-_ONE = np.uint64(1)
+_TWO = np.uint64(2)
 
 
 class Parameters(NamedTuple):
@@ -83,9 +83,9 @@ def filled(p, delta, u):
     if not p.poisson:
         return np.int64(u < rate)
     least = rate - 0.5 * rate * rate
-    most = least + rate * rate * rate * (1.0 / 6.0)
-    hit = np.int64(u < most)
-    if (u >= least) & (u < most):
+    gap = rate * rate * rate * (1.0 / 6.0)
+    hit = np.int64(u < least)
+    if abs(u - (least + 0.5 * gap)) <= 0.51 * gap:  # one comparison: two would be two branches
         hit = np.int64(u < 1.0 - exp(-rate))
     return hit
 
@@ -123,14 +123,14 @@ def advance(p, s, rng):
     money, shares = s.money, s.shares
     buys = filled(p, money[BID_DISTANCE], uniform(rng))
     sells = filled(p, money[ASK_DISTANCE], uniform(rng))
-    up = (next_word(rng) >> np.uint64(63)) & _ONE
+    up = np.float64((next_word(rng) >> np.uint64(62)) & _TWO)  # 2 or 0
     before = money[MID]
     money[CASH_BEFORE] = money[CASH]
     money[PAID], money[RECEIVED] = buys * money[BID], sells * money[ASK]
     money[CASH] = money[CASH] - money[PAID] + money[RECEIVED]
     shares[BOUGHT], shares[SOLD] = buys, sells
     shares[INVENTORY] += buys - sells
-    money[MID] = before + p.jump if up == _ONE else before - p.jump
+    money[MID] = before + p.jump * (up - 1.0)  # what a coin decides is no branch
     money[REVALUATION] = shares[INVENTORY] * (money[MID] - before)
     shares[CLOCK] += 1
     return GOES_ON
