@@ -105,9 +105,9 @@ def log_cosh(y):
     """ln cosh y for y >= 0, a series where y is small."""
     if y > 0.125:
         return y + log(1.0 + exp(-2.0 * y)) - LN2
-    z = y * y
-    tail = z * (31.0 / 14175.0 - z * (691.0 / 935550.0 - z * (10922.0 / 42567525.0)))
-    return z * (0.5 - z * (1.0 / 12.0 - z * (1.0 / 45.0 - z * (17.0 / 2520.0 - tail))))
+    z = y * y  # the sum in pairs, which do not wait for each other
+    last = (31.0 / 14175.0 - z * (691.0 / 935550.0)) + z * z * (10922.0 / 42567525.0)
+    return z * ((0.5 - z * (1.0 / 12.0)) + z * z * ((1.0 / 45.0 - z * (17.0 / 2520.0)) + z * z * last))
 
 
 @inlined

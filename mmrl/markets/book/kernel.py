@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from mmrl.kernels.jit import kernel
+from mmrl.kernels.jit import scalar_kernel
 from mmrl.kernels.play import no_split, play, scratch
 from mmrl.markets.book.dynamics import account, act, advance, mirror, observe, reset
 from mmrl.markets.book.order_book import words
 from mmrl.markets.book.state import CORE, State, lot_capacity
 
 
-@kernel
+@scalar_kernel
 def rollout(p, maker, reward, rows, ends, draw):
     """Roll out the trajectories of `draw`; returns the rows written."""
     recorded = p.levels if p.changes.shape[0] > 0 else 0

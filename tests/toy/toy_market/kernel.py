@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from mmrl.kernels.jit import kernel
+from mmrl.kernels.jit import scalar_kernel
 from mmrl.kernels.play import no_heuristic, no_split, play, scratch
 from toy_market.dynamics import STATE, account, act, advance, observe, reset
 
 
-@kernel
+@scalar_kernel
 def rollout(p, maker, reward, rows, ends, draw):
     """Roll out the trajectories of `draw`; returns the rows written."""
     s, x = np.zeros(1, STATE), scratch(maker, rows)
