@@ -36,7 +36,8 @@ def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
                 part = builder.extract_value(values[0], place)
                 array = context.make_array(signature.args[0].types[place])(context, builder, part)
                 wide = cgutils.unpack_tuple(builder, array.strides)[0]
-                ask(builder, function, builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(values[1], wide)]), wide)
+                start = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(values[1], wide)])
+                ask(builder, function, start, wide)
             return context.get_dummy_value()
 
         return types.void(parts, i), code
