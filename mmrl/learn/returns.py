@@ -237,11 +237,15 @@ def learning_batch(
                 function.learn(regression.fit(target))
             returns = lambda_returns(value, errors, factor, batch.offsets, lambd, threads)
             fit = regression.fit(returns)
-        baseline = regression.predict(fit)
         explained = 1.0 - regression.unexplained(returns, weight) if known else math.nan
+        features = regression.features
+        # features of many rows, columns of all: at no time does a training hold more memory
+        del regression, expected, rewards, factor
+        baseline = features.sums(observation, fit)
     advantage = returns - baseline
     spread, left = variance(returns), variance(advantage)
-    if config.reward.utility == "cara" and lambd == 1.0 and expected is not None:
+    del returns
+    if config.reward.utility == "cara" and lambd == 1.0 and function is not None:
         advantage /= library(baseline).clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
 
     def to_device(column: Column) -> Tensor:
