@@ -239,7 +239,7 @@ def learning_batch(
             fit = regression.fit(returns)
         explained = 1.0 - regression.unexplained(returns, weight) if known else math.nan
         features = regression.features
-        # features of many rows, columns of all: at no time does a training hold more memory
+        # here a training holds the most memory: features of many rows and columns of all
         del regression, expected, rewards, factor
         baseline = features.sums(observation, fit)
     advantage = returns - baseline
