@@ -40,7 +40,7 @@ def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
                 ask(builder, function, start, wide)
             return context.get_dummy_value()
 
-        return types.void(parts, i), code
+        return types.void(parts, types.int64), code
 
     return (lambda parts, i: None) if numba.config.DISABLE_JIT else intrinsic(fetch)  # type: ignore[attr-defined]
 

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import numpy as np
 from numba import njit
 
-from mmrl.kernels.prefetch import prefetch_of
+from mmrl.kernels.prefetch import prefetch_of, prefetch_to_write
 
 PAIR = np.dtype([("a", np.int32), ("b", np.float64)])
 fetch = prefetch_of([0, 2, 3])
+fetch_to_write = prefetch_to_write([0, 2])
 
 
 @njit
 def fetched(parts, i):  # type: ignore[no-untyped-def]
     fetch(parts, i)
+
+
+@njit
+def fetched_to_write(parts, i):  # type: ignore[no-untyped-def]
+    fetch_to_write(parts, i)
+
+
+def asked(function: Any) -> list[str]:
+    """What the compiled code asks of memory, by the last numbers of each call: write or read, how near, data."""
+    [code] = function.inspect_llvm().values()
+    return re.findall(r"call void @llvm\.prefetch\.p0(?:i8)?\(.*?, i32 (\d, i32 \d, i32 \d)\)", code)
 
 
 def test_arrays_stay_as_they_are() -> None:
@@ -23,4 +38,7 @@ def test_arrays_stay_as_they_are() -> None:
     before = [part.copy() for part in parts]
     for i in range(5):
         fetched(parts, i)
+        fetched_to_write(parts, i)
+    assert set(asked(fetched)) == {"0, i32 3, i32 1"}
+    assert asked(fetched_to_write)[:2] == ["1, i32 3, i32 1"] * 2
     assert all(np.array_equal(a, b) for a, b in zip(parts, before, strict=True))
