@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numba import njit
 
 from mmrl.agents import avellaneda_stoikov
 from mmrl.agents.inputs import inputs
 from mmrl.agents.learned import actions
+from mmrl.kernels.random import next_word, seed_stream
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.markets.avellaneda_stoikov import optimum
@@ -58,6 +60,25 @@ def test_every_other_trajectory_starts_with_shares(engine: str) -> None:
     want = [0, -2, 0, -1, 0, 0, 0, 1, 0, 2, 0, -2, 0, -1]
     np.testing.assert_array_equal(batch.final_inventory, want)
     np.testing.assert_array_equal(batch.value[batch.offsets[:-1]], np.zeros(14))  # shares held are paid for
+
+
+@njit
+def words(seed: int, epoch: int, number: int, count: int) -> np.ndarray:
+    state, out = np.empty(4, np.uint64), np.empty(count, np.uint64)
+    seed_stream(state, seed, epoch, number)
+    for k in range(count):
+        out[k] = next_word(state)
+    return out
+
+
+def test_the_mid_goes_up_where_the_first_bit_of_a_steps_third_word_is_set() -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 50}})
+    batch = rollout(config, fixed(50.0, 50.0), 5, 7, count=1)  # a step draws a number for each side, then the coin
+    up = words(5, 7, 0, 150)[2::3] >> np.uint64(63) == 1
+    jump = parameters(config.market).jump
+    assert 10 < up.sum() < 40
+    np.testing.assert_array_equal(np.diff([*batch.mid, batch.final_mid[0]]) > 0, up)
+    np.testing.assert_allclose(np.abs(np.diff([*batch.mid, batch.final_mid[0]])), jump, rtol=1e-9)
 
 
 @pytest.mark.parametrize("skew", ["risk", "cara"])
