@@ -75,7 +75,7 @@ def test_the_mid_goes_up_where_the_first_bit_of_a_steps_third_word_is_set() -> N
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 50}})
     batch = rollout(config, fixed(50.0, 50.0), 5, 7, count=1)  # a step draws a number for each side, then the coin
     up = words(5, 7, 0, 150)[2::3] >> np.uint64(63) == 1
-    jump = parameters(config.market).jump
+    jump = parameters(game_of(config)).jump
     assert 10 < up.sum() < 40
     np.testing.assert_array_equal(np.diff([*batch.mid, batch.final_mid[0]]) > 0, up)
     np.testing.assert_allclose(np.abs(np.diff([*batch.mid, batch.final_mid[0]])), jump, rtol=1e-9)
