@@ -187,6 +187,21 @@ def test_time_priority_serves_first_come_and_size_priority_the_smallest() -> Non
         assert (book.cash, book.inventory) == (cash, -cash // 50)
 
 
+def test_an_order_joins_the_last_lot_only_of_its_own_owner_also_after_a_withdrawal() -> None:
+    book = LimitOrderBook(1, 20)
+    book.bid(100, 10)
+    book.bid(50, 10, "maker")
+    book.bid(5, 10, "maker")
+    assert book.lots(10) == [(100, "others"), (55, "maker")]
+    assert book.cancel("bid", 55, 1) == 55
+    book.bid(30, 10, "maker")
+    assert book.lots(10) == [(100, "others"), (30, "maker")]
+    book.bid(7, 10)
+    assert book.cancel("bid", 30, 1) == 30  # between two lots of others
+    book.bid(8, 10)
+    assert book.lots(10) == [(100, "others"), (15, "others")]
+
+
 def test_bad_orders_are_refused() -> None:
     book = LimitOrderBook(0, 100)
     with pytest.raises(ValueError):
