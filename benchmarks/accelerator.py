@@ -153,10 +153,10 @@ def _measured(config: Config) -> dict[str, Any]:
     }
 
 
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
+def _wait(device: str) -> None:
+    if device == "cuda":
         torch.cuda.synchronize()
-    if device.type == "mps":
+    if device == "mps":
         torch.mps.synchronize()
 
 

@@ -20,9 +20,7 @@ def checkpoint_of(folder: Path, which: str = BEST) -> tuple[int, dict[str, Any]]
 
     ConfigError when it has no checkpoint yet, or none of that epoch.
     """
-    import safetensors.torch
-
-    return of_epoch(folder, which, safetensors.torch.load)
+    return of_epoch(folder, which)
 
 
 def weights_in(state: dict[str, Any], config: Config) -> PolicyWeights:

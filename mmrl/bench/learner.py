@@ -27,11 +27,11 @@ def _rows(count: int, live: float = 1.0) -> tuple[Any, Any, Any]:
 
     torch.manual_seed(0)
     config = configured(None, {})
-    policy = make_policy(config)
+    policy, rng = make_policy(config), np.random.default_rng(0)
     observation = torch.randn(count, len(spec_of(config).columns))
-    action, log_prob = (tensor.detach() for tensor in policy.sample(observation))
-    lived = torch.from_numpy(np.random.default_rng(0).random(count) < live)
-    return policy, LearningBatch(observation, action, log_prob, torch.randn(count)), lived
+    action, log_prob = policy.sample(observation)
+    columns = (column.numpy() for column in (observation, action, log_prob, torch.randn(count)))
+    return policy, LearningBatch.of(columns), rng.random(count) < live
 
 
 def gradient(rows: int, threads: int) -> Callable[[], float]:
@@ -50,16 +50,14 @@ def gradient(rows: int, threads: int) -> Callable[[], float]:
 
 def optimiser() -> Callable[[], float]:
     """Steps a second of the optimiser."""
-    import torch
+    import numpy as np
 
     from mmrl.learn.update import make_optimiser
 
-    torch.set_num_threads(1)
     policy, _, _ = _rows(1)
     adam = make_optimiser(policy, configured(None, {}))
-    for parameter in policy.parameters():
-        parameter.grad = torch.ones_like(parameter)
-    return lambda: 1.0 / seconds_of(adam.step)
+    gradient = np.ones_like(policy.numbers)
+    return lambda: 1.0 / seconds_of(lambda: adam.step(policy.numbers, gradient))
 
 
 def whole_pass(rows: int, threads: int) -> Callable[[], float]:
@@ -72,11 +70,9 @@ def whole_pass(rows: int, threads: int) -> Callable[[], float]:
 
 def _pass(policy: Any, batch: Any, threads: int) -> Callable[[], object]:
     import numpy as np
-    import torch
 
     from mmrl.learn.update import make_optimiser, update
 
-    torch.set_num_threads(1)
     config = configured(None, {"update_freq": 1, "lr": 1e-9})  # so small that the policy stays as it is
     adam, rng = make_optimiser(policy, config), np.random.default_rng(0)
     return lambda: update(policy, adam, batch, config, rng, threads=threads)
@@ -84,7 +80,7 @@ def _pass(policy: Any, batch: Any, threads: int) -> Callable[[], object]:
 
 def share(rows: int, live: float, way: Way, threads: int) -> Callable[[], float]:
     """Seconds of one pass over a batch of which a share of the rows was lived."""
-    import torch
+    import numpy as np
 
     from mmrl.learn.returns import LearningBatch
 
@@ -93,11 +89,9 @@ def share(rows: int, live: float, way: Way, threads: int) -> Callable[[], float]
     if way == "masked":
         work = _masked_pass(policy, batch, lived, threads)
     elif way == "csr":
-        at = lived.nonzero()[:, 0]
-        packed = (getattr(batch, name)[at] for name in ("observation", "action", "log_prob", "advantage"))
-        work = _pass(policy, LearningBatch(*packed), threads)
+        work = _pass(policy, LearningBatch.of(column[lived] for column in batch.rows), threads)
     else:
-        zeroed = torch.where(lived, batch.advantage, 0.0)
+        zeroed = np.where(lived, batch.advantage, np.float32(0.0))
         work = _pass(policy, LearningBatch(batch.observation, batch.action, batch.log_prob, zeroed), threads)
     work()
     return lambda: seconds_of(work, threads)
@@ -106,19 +100,21 @@ def share(rows: int, live: float, way: Way, threads: int) -> Callable[[], float]
 def _masked_pass(policy: Any, batch: Any, lived: Any, threads: int) -> Callable[[], object]:
     import torch
 
-    from mmrl.learn.update import make_optimiser
+    from mmrl.learn.tensor_policy import log_prob_entropy
 
     torch.set_num_threads(threads)
-    config = configured(None, {"lr": 1e-9})
-    adam, parts = make_optimiser(policy, config), config.training.minibatches
+    config = configured(None, {})
+    numbers = torch.from_numpy(policy.numbers).clone().requires_grad_()
+    adam, parts = torch.optim.Adam([numbers], lr=1e-9), config.training.minibatches
+    observation, action, old, gained, live = map(torch.from_numpy, (*batch.rows, lived))
 
     def work() -> None:
-        for part in torch.randperm(len(lived)).chunk(parts):
-            logs, _ = policy.log_prob_entropy(batch.observation[part], batch.action[part])
-            ratio, advantage = (logs - batch.log_prob[part]).exp(), batch.advantage[part]
+        for part in torch.randperm(len(live)).chunk(parts):
+            logs, _ = log_prob_entropy(policy, observation[part], action[part], numbers)
+            ratio, advantage = (logs - old[part]).exp(), gained[part]
             gain = torch.minimum(ratio * advantage, ratio.clamp(1 - CLIP, 1 + CLIP) * advantage)
             adam.zero_grad()
-            (-torch.masked.mean(gain, mask=lived[part])).backward()
+            (-torch.masked.mean(gain, mask=live[part])).backward()
             adam.step()
 
     return work

@@ -1,6 +1,6 @@
-"""Random features phi(s) = (tanh(D s + o), s, s^2, 1) of observations, and their weighted sums w . phi(s).
+"""Random features phi(s) = (tanh(D s + o), s, s^2, 1) of observations: their products and weighted sums, on a CPU.
 
-On a CPU in compiled code, elsewhere by torch; on CUDA the sums stay there.
+`tensor_features` does the same on other devices.
 """
 
 from __future__ import annotations
@@ -8,65 +8,66 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.products import BLOCK
+from mmrl.kernels.products import BLOCK, pair
 from mmrl.learn.blocks import SPAN, affine, share, spans_of
-from mmrl.rollout.arrays import Column
 
-_CHUNK = 1 << 18
-"""Rows that torch takes at once: their features fit into the memory of any device."""
+PANEL = 16
+"""Rows of a symmetric matrix of products that are formed together, up to their last column on the diagonal."""
+_NOTHING = np.zeros(0, np.float32)
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 
 
 class Features:
-    """D [inputs, units] and o [units], float32."""
+    """D [inputs, units] and o [units], float32. What is summed over rows does not depend on the number of threads."""
 
-    def __init__(self, direction: Tensor, offset: Tensor, device: torch.device, threads: int = 1) -> None:
-        self.direction, self.offset, self.device, self.threads = direction, offset, device, threads
-        self.on_cpu = device.type == "cpu"
+    def __init__(self, direction: Float32, offset: Float32, threads: int = 1) -> None:
+        self.threads = threads
         self.inputs, self.units = direction.shape
-        self.count = self.units + 2 * self.inputs + 1
-        self._flat = np.concatenate([direction.T.numpy().ravel(), offset.numpy()])
+        self.count = count_of(self.inputs, self.units)
+        self._flat = np.concatenate([direction.T.ravel(), offset])
 
-    def of(self, observation: Tensor) -> Tensor:
-        """phi [rows, count] of observations [rows, inputs], float32."""
-        if self.on_cpu:
-            values = np.empty((len(observation), self.count), np.float32)
-            self._compiled(observation, np.zeros(0, np.float32), values, np.zeros(0))
-            return torch.from_numpy(values)
-        return torch.cat([self._chunk(rows) for rows in observation.split(_CHUNK)])
+    def gram(self, observation: Float32) -> Float64:
+        """The sum over rows of phi phi^T [count, count]."""
+        panels = [(first, min(first + PANEL, self.count)) for first in range(0, self.count, PANEL)]
+        found = self._products(observation, _NOTHING, sum((last - first) * last for first, last in panels))
+        gram, at = np.empty((self.count, self.count)), 0
+        for first, last in panels:
+            gram[first:last, :last] = found[at : at + (last - first) * last].reshape(last - first, last)
+            gram[:first, first:last] = gram[first:last, :first].T
+            at += (last - first) * last
+        return gram
 
-    def sums(self, observation: Tensor, weight: Tensor) -> Column:
-        """w . phi [rows] for float64 weights w [count]; the constant, which may be large, in double precision.
+    def moments(self, observation: Float32, target: npt.NDArray[Any]) -> Float64:
+        """The sum over rows of phi times a target [rows], [count]."""
+        return self._products(observation, target.astype(np.float32), self.count)
 
-        A tensor on CUDA, else an array of numpy.
-        """
-        sums: Column
-        if self.on_cpu:
-            sums = np.empty(len(observation))
-            self._compiled(observation, weight[:-1].float().numpy(), np.zeros((0, 0), np.float32), sums)
-        else:
-            used = weight[:-1].float().to(self.device)
-            found = torch.cat([self._chunk(rows)[:, :-1] @ used for rows in observation.split(_CHUNK)])
-            sums = found.double() if found.is_cuda else found.cpu().numpy().astype(np.float64)
+    def sums(self, observation: Float32, weight: Float64) -> Float64:
+        """w . phi [rows] for weights w [count]; the constant, which may be large, in double precision."""
+        sums, rows, used = np.empty(len(observation)), np.ascontiguousarray(observation), weight[:-1].astype(np.float32)
+        share(lambda first, step: _sums(rows, self._flat, used, first, step, sums), spans_of(len(rows)), self.threads)
         return sums + float(weight[-1])
 
-    def _compiled(self, observation: Tensor, weight: Any, values: Any, sums: Any) -> None:
-        rows, spans = np.ascontiguousarray(observation.numpy(), np.float32), spans_of(len(observation))
-        share(lambda first, step: _features(rows, self._flat, weight, first, step, values, sums), spans, self.threads)
+    def _products(self, observation: Float32, target: Float32, size: int) -> Float64:
+        rows, spans = np.ascontiguousarray(observation), spans_of(len(observation))
+        each = np.zeros((spans, size), np.float32)
+        share(lambda first, step: _products(rows, self._flat, target, first, step, each), spans, self.threads)
+        return each.sum(0, dtype=np.float64)
 
-    def _chunk(self, observation: Tensor) -> Tensor:
-        rows = observation.to(self.device)
-        hidden = torch.addmm(self.offset.to(self.device), rows, self.direction.to(self.device)).tanh_()
-        return torch.cat([hidden, rows, rows.square(), torch.ones_like(rows[:, :1])], 1)
+
+def count_of(inputs: int, units: int) -> int:
+    """Features of observations [inputs]."""
+    return units + 2 * inputs + 1
 
 
 @kernel
-def _features(rows: Any, flat: Any, weight: Any, first: int, step: int, values: Any, sums: Any) -> None:
-    """Every `step`-th span of rows from span `first` on: phi into values [rows, count] if it has rows, w . phi but for
-    the constant into sums [rows] if it has; `flat` is D [units, inputs], then o."""
+def _sums(rows: Any, flat: Any, weight: Any, first: int, step: int, sums: Any) -> None:
+    """w . phi but for the constant into sums [rows], for every `step`-th span of rows from span `first` on; `flat` is D
+    [units, inputs], then o."""
     inputs = rows.shape[1]
     units = flat.size // (inputs + 1)
     seen = np.zeros((inputs, BLOCK), np.float32)
@@ -80,24 +81,51 @@ def _features(rows: Any, flat: Any, weight: Any, first: int, step: int, values: 
                 for r in range(count):
                     seen[i, r] = rows[start + r, i]
             affine(flat, 0, inputs, units, seen, hidden, True)
-            if values.shape[0] > 0:
+            total[:] = np.float32(0.0)
+            for j in range(units):
+                w, one = weight[j], hidden[j]
+                for r in range(BLOCK):
+                    total[r] += w * one[r]
+            for i in range(inputs):
+                v, w, one = weight[units + i], weight[units + inputs + i], seen[i]
+                for r in range(BLOCK):
+                    total[r] += (v + w * one[r]) * one[r]
+            for r in range(count):
+                sums[start + r] = total[r]
+
+
+@kernel
+def _products(rows: Any, flat: Any, target: Any, first: int, step: int, sums: Any) -> None:
+    """Of every `step`-th span of rows from span `first` on: phi times target into sums [spans, ...]; with no target phi
+    phi^T, panel after panel."""
+    inputs = rows.shape[1]
+    units = flat.size // (inputs + 1)
+    size = units + 2 * inputs + 1
+    seen = np.zeros((inputs, BLOCK), np.float32)
+    phi = np.zeros((size + 1, BLOCK), np.float32)
+    for span in range(first, -(-rows.shape[0] // SPAN), step):
+        last = min((span + 1) * SPAN, rows.shape[0])
+        for start in range(span * SPAN, last, BLOCK):
+            count = min(BLOCK, last - start)
+            for i in range(inputs):
                 for r in range(count):
-                    into = values[start + r]
-                    for j in range(units):
-                        into[j] = hidden[j, r]
-                    for i in range(inputs):
-                        into[units + i] = seen[i, r]
-                        into[units + inputs + i] = seen[i, r] * seen[i, r]
-                    into[units + 2 * inputs] = np.float32(1.0)
-            if sums.shape[0] > 0:
-                total[:] = np.float32(0.0)
-                for j in range(units):
-                    w, one = weight[j], hidden[j]
-                    for r in range(BLOCK):
-                        total[r] += w * one[r]
-                for i in range(inputs):
-                    v, w, one = weight[units + i], weight[units + inputs + i], seen[i]
-                    for r in range(BLOCK):
-                        total[r] += (v + w * one[r]) * one[r]
+                    seen[i, r] = rows[start + r, i]
+            affine(flat, 0, inputs, units, seen, phi, True)
+            for i in range(inputs):
                 for r in range(count):
-                    sums[start + r] = total[r]
+                    phi[units + i, r] = seen[i, r]
+                    phi[units + inputs + i, r] = seen[i, r] * seen[i, r]
+            for r in range(count):
+                phi[size - 1, r] = np.float32(1.0)
+            if count < BLOCK:
+                phi[:, count:] = np.float32(0.0)
+            if target.size > 0:
+                for r in range(count):
+                    phi[size, r] = target[start + r]
+                pair(phi[size:], 1, phi, size, sums[span], 0)
+                continue
+            at = 0
+            for row in range(0, size, PANEL):
+                tall = min(PANEL, size - row)
+                pair(phi[row:], tall, phi, row + tall, sums[span], at)
+                at += tall * (row + tall)

@@ -7,27 +7,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.shuffle import put_state, shuffle, state_of
+from mmrl.rollout.arrays import Column, placed
 
 FEW = 20_000
 """Rows that are dealt sooner than a thread is woken."""
-Drawn = list[Tensor | None]
+Drawn = list[Column | None]
 """Row indices of each minibatch; None stands for all rows in order."""
 
 
 def minibatches(
-    rows: int, parts: int, passes: int, rng: np.random.Generator, device: torch.device, threads: int = 1
+    rows: int, parts: int, passes: int, rng: np.random.Generator, device: str, threads: int = 1
 ) -> Iterator[Drawn]:
     """Those of each pass; many rows on a CPU with several threads one pass ahead, while the one before is used."""
 
     def draw() -> Drawn:
         return partition(rows, parts, rng, device)
 
-    if threads <= 1 or passes <= 1 or rows < FEW or device.type != "cpu":  # a device draws in no time
+    if threads <= 1 or passes <= 1 or rows < FEW or device != "cpu":  # a device draws in no time
         for _ in range(passes):
             yield draw()
         return
@@ -39,7 +38,7 @@ def minibatches(
         yield coming.result()
 
 
-def partition(rows: int, parts: int, rng: np.random.Generator, device: torch.device) -> Drawn:
+def partition(rows: int, parts: int, rng: np.random.Generator, device: str) -> Drawn:
     """Row indices of each minibatch of one pass, a random partition, on a device.
 
     Indices rise within a minibatch: its rows are summed anyway, and memory is read in its own order. CUDA draws its own
@@ -48,7 +47,7 @@ def partition(rows: int, parts: int, rng: np.random.Generator, device: torch.dev
     parts = min(parts, rows)
     if parts <= 1:
         return [None]
-    if device.type == "cuda":
+    if device == "cuda":
         return _drawn_on(device, rows, parts, int(rng.integers(2**62)))
     sizes = np.full(parts, rows // parts)
     sizes[: rows % parts] += 1
@@ -56,7 +55,7 @@ def partition(rows: int, parts: int, rng: np.random.Generator, device: torch.dev
     order, state = np.empty(rows, np.int64), state_of(rng)
     deal(np.empty(rows, np.int16), state, ends - sizes, order)
     put_state(rng, state)
-    return [torch.from_numpy(part).to(device) for part in np.split(order, ends[:-1])]
+    return [placed(part, device) for part in np.split(order, ends[:-1])]
 
 
 @kernel
@@ -77,8 +76,10 @@ def deal(label: Any, state: Any, place: Any, order: Any) -> None:
         place[n] += 1
 
 
-def _drawn_on(device: torch.device, rows: int, parts: int, seed: int) -> Drawn:
+def _drawn_on(device: str, rows: int, parts: int, seed: int) -> Drawn:
     """The same with random numbers of the device's own."""
+    import torch
+
     order = torch.randperm(rows, generator=torch.Generator(device).manual_seed(seed), device=device)
     label = torch.empty(rows, dtype=torch.int32, device=device)
     label[order] = torch.arange(rows, dtype=torch.int32, device=device) % parts

@@ -8,15 +8,13 @@ Pol et al., MDP homomorphic networks, NeurIPS 2020).
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.returns import LearningBatch
 from mmrl.markets.contract import Spec, spec_of
+from mmrl.rollout.arrays import Column, joined, like
 from mmrl.settings.model import Config
 
 
@@ -38,15 +36,14 @@ def other_side(spec: Spec) -> list[int]:
     return [places[axis.kind, "ask" if axis.side == "bid" else "bid", axis.rank] for axis in spec.axes]
 
 
-def seen_from_the_other_side(observation: Tensor, spec: Spec, normaliser: RunningNormaliser) -> Tensor:
+def seen_from_the_other_side(observation: Column, spec: Spec, normaliser: RunningNormaliser) -> Column:
     """Normalised observations [rows, columns] as the maker with -q shares and the sides exchanged sees them."""
     places = {column.name: k for k, column in enumerate(spec.columns)}
     source = [places[column.twin or column.name] for column in spec.columns]
     sign = np.array([-1.0 if column.signed else 1.0 for column in spec.columns])
     mean, std = normaliser.mean, normaliser.std
     scale, shift = sign * std[source] / std, (sign * mean[source] - mean) / std
-    as_tensor = partial(torch.as_tensor, dtype=observation.dtype, device=observation.device)
-    return observation[:, source] * as_tensor(scale) + as_tensor(shift)
+    return observation[:, source] * like(scale, observation) + like(shift, observation)
 
 
 def with_mirror_image(batch: LearningBatch, config: Config, normaliser: RunningNormaliser) -> LearningBatch:
@@ -61,8 +58,8 @@ def with_mirror_image(batch: LearningBatch, config: Config, normaliser: RunningN
     image = seen_from_the_other_side(batch.observation, spec, normaliser)
     return replace(
         batch,
-        observation=torch.cat([batch.observation, image]),
-        action=torch.cat([batch.action, batch.action[:, other_side(spec)]]),
-        log_prob=torch.cat([batch.log_prob] * 2),
-        advantage=torch.cat([batch.advantage] * 2),
+        observation=joined([batch.observation, image]),
+        action=joined([batch.action, batch.action[:, other_side(spec)]]),
+        log_prob=joined([batch.log_prob] * 2),
+        advantage=joined([batch.advantage] * 2),
     )

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.play import OBSERVATION_CLIP
-from mmrl.rollout.arrays import CHUNK, Column, host
+from mmrl.rollout.arrays import CHUNK, Column, host, library
 
 LEAST_STD = 1e-30
 """Below it a column has not varied, as float32 would hold no quotient; not more, as prices may be of any scale."""
@@ -39,7 +36,8 @@ def column_statistics(rows: Column) -> tuple[np.ndarray, np.ndarray]:
     return centre + shift, np.maximum(squares / len(rows) - shift**2, 0.0)
 
 
-def _of_tensor(rows: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _of_tensor(rows: Column) -> tuple[np.ndarray, np.ndarray]:
+    torch = library(rows)
     centre = rows[0].double()
     sums = torch.zeros(2, rows.shape[1], dtype=torch.float64, device=rows.device)
     for part in rows.split(CHUNK):
@@ -94,12 +92,6 @@ class RunningNormaliser:
             self.var = (self.count * self.var + count * var + delta**2 * self.count * count / total) / total
             self.mean = self.mean + delta * count / total
         self.count = total
-
-    def normalise(self, raw: Tensor) -> Tensor:
-        """Raw observations [rows, size] as the networks see them, float32, on their own device."""
-        mean = torch.as_tensor(self.mean, dtype=torch.float32, device=raw.device)
-        std = torch.as_tensor(self.std, dtype=torch.float32, device=raw.device)
-        return ((raw - mean) / std).clamp(-OBSERVATION_CLIP, OBSERVATION_CLIP)
 
     def raw(self, normalised: np.ndarray) -> np.ndarray:
         """Undo normalise() [rows, size] for rows that were not clipped."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import subprocess
 
 import numpy as np
-import torch
 
-from mmrl.learn import adam, compiled_pass, discounting, minibatches, normaliser
-from mmrl.learn.value import ValueFunction
+from mmrl.learn import compiled_pass, discounting, minibatches, normaliser
+from mmrl.learn.adam import Adam
+from mmrl.learn.layout import Layout
+from mmrl.learn.value import Regression, ValueFunction
 from mmrl.runs.processes import environment, python
 
 
@@ -30,11 +31,10 @@ def main() -> None:
     compiled_pass.gradient(rows, np.zeros(1, np.int64), network, loss, threads=1)
     normaliser.column_statistics(row)
     normaliser.column_statistics(row.astype(np.float64))
-    ValueFunction(1, np.random.default_rng(0)).features().of(torch.zeros(1, 1))
-    parameter = torch.zeros(1)
-    parameter.grad = torch.zeros(1)
-    minibatches.partition(2, 2, np.random.default_rng(0), torch.device("cpu"))
-    adam.Adam([{"params": [parameter], "lr": 0.0}]).step()
+    regression = Regression(ValueFunction(1, np.random.default_rng(0)), row)
+    regression.predict(regression.fit(np.zeros(1)))
+    minibatches.partition(2, 2, np.random.default_rng(0), "cpu")
+    Adam(Layout({"": (1,)}), one.copy(), 0.0).step(one.copy(), one)
     discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 

@@ -11,14 +11,11 @@ All is computed where the learner works: on CUDA columns are tensors there, else
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara, price_of_move
@@ -26,7 +23,7 @@ from mmrl.learn.compiled_pass import Rows
 from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.arrays import Column, beside, doubles, following, host, library, std, variance
+from mmrl.rollout.arrays import Column, beside, doubles, following, host, library, placed, singles, std, variance
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.settings.model import Config
 
@@ -142,17 +139,23 @@ def bootstrap_values(batch: Trajectories, config: Config, last_value: Column) ->
 class LearningBatch:
     """What one update needs, on the learner's device; nnz rows, live steps only."""
 
-    observation: Tensor  # float32 [nnz, obs]
-    action: Tensor  # float32 [nnz, A]
-    log_prob: Tensor  # float32 [nnz], under the policy that acted
-    advantage: Tensor  # float32 [nnz], mean 0 and standard deviation 1 over the batch
+    observation: Column  # float32 [nnz, obs]
+    action: Column  # float32 [nnz, A]
+    log_prob: Column  # float32 [nnz], under the policy that acted
+    advantage: Column  # float32 [nnz], mean 0 and standard deviation 1 over the batch
     explained_variance: float = math.nan  # of the returns by the value function, before it was fitted to them
     value_loss: float = 0.0  # half the variance of the returns that the fit leaves, as a share of theirs
 
-    @cached_property
+    @classmethod
+    def of(cls, rows: Iterable[Column]) -> LearningBatch:
+        """Of the four columns alone."""
+        observation, action, log_prob, advantage = rows
+        return cls(observation, action, log_prob, advantage)
+
+    @property
     def rows(self) -> Rows:
-        """The columns as arrays of numpy, on a CPU."""
-        return Rows(*(getattr(self, name).numpy() for name in Rows._fields))
+        """The four columns."""
+        return Rows(self.observation, self.action, self.log_prob, self.advantage)
 
 
 def normalised(advantage: Column) -> Column:
@@ -186,7 +189,7 @@ def learning_batch(
     batch: Trajectories,
     config: Config,
     function: ValueFunction | None,
-    device: torch.device | str = "cpu",
+    device: str = "cpu",
     threads: int = 1,
 ) -> LearningBatch:
     """Returns and advantages of a batch; fits the value function to it.
@@ -195,10 +198,9 @@ def learning_batch(
     unbiased but for a share weights / nnz. `function` is None with noadv. Raises NoLiveSteps on an empty batch,
     Diverged on non-finite returns.
     """
-    batch, device = batch.without_padding().require_live(), torch.device(device)
-    observation = torch.as_tensor(batch.observation).to(device)
-    last = torch.as_tensor(batch.last_observation).to(device)
-    batch = batch.on(device) if device.type == "cuda" else batch.numpy()
+    batch = batch.without_padding().require_live()
+    observation, last = placed(batch.observation, device), placed(batch.last_observation, device)
+    batch = batch.on(device) if device == "cuda" else batch.numpy()
     discount, lambd = config.reward.discount, config.training.lambd if config.training.td else 1.0
     aversion = config.aversion if config.reward.utility == "entropic" else 0.0
     regression = None if function is None else Regression(function, observation, threads)
@@ -248,14 +250,11 @@ def learning_batch(
     if config.reward.utility == "cara" and lambd == 1.0 and function is not None:
         advantage /= library(baseline).clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
 
-    def to_device(column: Column) -> Tensor:
-        return torch.as_tensor(column).float().to(device)
-
     return LearningBatch(
         observation=observation,
-        action=to_device(batch.action),
-        log_prob=to_device(batch.log_prob),
-        advantage=to_device(normalised(advantage)),
+        action=placed(singles(batch.action), device),
+        log_prob=placed(singles(batch.log_prob), device),
+        advantage=placed(singles(normalised(advantage)), device),
         explained_variance=explained,
         value_loss=0.5 * left / spread if spread > 0 else 0.0,
     )

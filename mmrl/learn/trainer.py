@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from mmrl.learn.gradient import accumulate, prepare
 from mmrl.learn.mirror import with_mirror_image
@@ -35,8 +34,14 @@ NORMALISER_EPOCHS = 20  # how many epochs of rows the observation statistics rem
 
 
 @contextmanager
-def one_torch_thread() -> Iterator[None]:
-    """One thread for torch's own operations: barriers between threads cost more than such small networks gain."""
+def one_torch_thread(used: bool = True) -> Iterator[None]:
+    """One thread for torch's own operations, where it is used: barriers between threads cost more than such small
+    networks gain."""
+    if not used:
+        yield
+        return
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -75,9 +80,7 @@ class Trainer:
         seed = config.run.seed
         observations = len(spec_of(config).columns)
         t = config.training
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "policy"))
-            self.policy = make_policy(config).to(self.device)
+        self.policy = make_policy(config, stream_seed(seed, "policy")).to(self.device)
         self.value = None if t.noadv else ValueFunction(observations, generator(seed, "value"), self.device)
         self.optimiser = make_optimiser(self.policy, config)
         self.minibatch_rng = generator(seed, "minibatch")
@@ -85,7 +88,7 @@ class Trainer:
         self.normaliser = RunningNormaliser(observations, horizon=rows)
         self.schedule = Schedule(t.ne, t.lr_end)
         self.epoch = 0
-        self.seconds_compiling = self.engine.prepare() + prepare(self.policy, config)
+        self.seconds_compiling = self.engine.prepare() + prepare(self.policy, config, self.device)
         self._warm_up()
 
     def _warm_up(self) -> None:
@@ -105,7 +108,7 @@ class Trainer:
 
     def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
         seed = stream_seed(self.config.run.seed, "market")
-        with one_torch_thread():
+        with one_torch_thread(self.by_torch):
             return self.engine.rollout(self.policy, normaliser, seed=seed, epoch=epoch, count=count)
 
     def set_live(self, **values: float) -> dict[str, float]:
@@ -121,8 +124,7 @@ class Trainer:
         training = self.config.training
         self.schedule = self.schedule.towards(training.ne, training.lr_end, self.epoch)
         rate = training.lr * self.schedule.at(self.epoch)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self.optimiser.rate = rate
         return rate
 
     @property
@@ -147,7 +149,7 @@ class Trainer:
         rolled = time.perf_counter()
         batch.require_live()
         # what is not finite is found where it counts, and named there
-        with one_torch_thread(), np.errstate(all="ignore"):
+        with one_torch_thread(self.by_torch), np.errstate(all="ignore"):
             learning = learning_batch(batch, self.config, self.value, self.device, self.threads)
             learning = with_mirror_image(learning, self.config, self.normaliser)
             stats = update(
@@ -159,7 +161,7 @@ class Trainer:
                 threads=self.threads,
                 gradient=self.gradient,
             )
-        batch = batch if self.device.type == "cuda" else batch.numpy()
+        batch = batch if self.device == "cuda" else batch.numpy()
         self.normaliser.update_normalised(batch.observation)
         self.epoch = number
         updated = time.perf_counter()
@@ -174,10 +176,10 @@ class Trainer:
         }
         return Epoch(number, record, batch, weights)
 
-    def _moments(self, saved: dict[str, Any], known: int) -> dict[str, Any]:
-        """The optimiser's state of a checkpoint for the first `known` parameters of the policy, zeros for others."""
-        fresh = make_optimiser(self.policy, self.config).state_dict()
-        return {name: list(saved[name][:known]) + fresh[name][known:] for name in fresh}
+    @property
+    def by_torch(self) -> bool:
+        """Whether the engine or the learner works by torch."""
+        return self.engine.name != "compiled"
 
     def state_dict(self) -> dict[str, Any]:
         """All that a resumed run needs to go on bit for bit: tensors and plain JSON values."""
@@ -201,7 +203,8 @@ class Trainer:
         self.policy.restore(state["policy"])
         if self.value is not None and not earlier:
             self.value.load_state_dict(state["value"])
-        self.optimiser.load_state_dict(self._moments(state["optimiser"], known=len(state["policy"])))
+        known = len(state["policy"])  # of the optimiser's, which once had the network of the value function too
+        self.optimiser.load_state_dict({name: held[:known] for name, held in state["optimiser"].items()})
         self.normaliser.load_state_dict(state["normaliser"])
         restore(self.minibatch_rng, state["minibatch_rng"])
         if "schedule" in state:  # an earlier version began the line anew

@@ -10,24 +10,23 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from mmrl.learn.adam import Adam
-from mmrl.learn.gradient import STATISTICS, accumulate, policy_loss
+from mmrl.learn.gradient import STATISTICS, accumulate
 from mmrl.learn.minibatches import minibatches
 from mmrl.learn.policy import Policy
 from mmrl.learn.returns import Diverged, LearningBatch
+from mmrl.rollout.arrays import Column, copied, library
 from mmrl.settings.model import Config
 
 NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
 
-Gradient = Callable[[Policy, LearningBatch, Tensor | None, Config, float, int], list[float]]
+Gradient = Callable[[Policy, LearningBatch, Column | None, Config, float, int], list[float]]
 """What `accumulate` does, here or shared with other processes."""
 
-__all__ = ["Diverged", "UpdateStats", "make_optimiser", "policy_loss", "update"]
+__all__ = ["Diverged", "UpdateStats", "make_optimiser", "update"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class UpdateStats:
 
 
 def make_optimiser(policy: Policy, config: Config) -> Adam:
-    """Adam over the policy's parameters."""
-    return Adam([{"params": list(policy.parameters()), "lr": config.training.lr}])
+    """Adam over the policy's numbers."""
+    return Adam(policy.layout, policy.numbers, config.training.lr)
 
 
 def update(
@@ -73,24 +72,22 @@ def update(
     """
     t = config.training
     coefficient = t.entropy if entropy is None else entropy
-    rows, device = int(batch.log_prob.shape[0]), batch.observation.device
-    named: list[tuple[str, Tensor]] = [(f"policy.{name}", p) for name, p in policy.named_parameters()]
-    optimiser.zero_grad()
+    rows = len(batch.log_prob)
+    device = "cpu" if isinstance(batch.log_prob, np.ndarray) else batch.log_prob.device.type
     taken, norms = _Taken(), []
-    before = [p.detach().clone() for p in policy.parameters()]
+    before = copied(policy.numbers)
     unclipped = t.algorithm == "ppo" and t.noclip
     bound = t.target_kl or (NOCLIP_KL if unclipped else math.inf)
 
-    def step(part: Tensor | None, sweep: int) -> bool:
+    def step(part: Column | None, sweep: int) -> bool:
         """One step of the optimiser; False, and the policy stays, where the KL divergence is beyond its bound."""
         numbers = gradient(policy, batch, part, config, coefficient, threads)
         inside = numbers[STATISTICS.index("kl")] <= bound
         if inside or not np.isfinite(numbers).all():
-            norms.append(_clip(t.max_grad_norm, numbers, named))
-            optimiser.step()
+            norms.append(_clip(t.max_grad_norm, numbers, policy))
+            optimiser.step(policy.numbers, policy.gradient)
             policy.confine()
-            taken.add(numbers, rows if part is None else int(part.shape[0]), sweep)
-        optimiser.zero_grad()
+            taken.add(numbers, rows if part is None else len(part), sweep)
         return inside
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
@@ -100,7 +97,7 @@ def update(
             active = active and step(part, sweep)
     if unclipped:
         _search_back(policy, before, batch, config, bound, threads, gradient)
-    _check_finite([(f"parameter {name}", p) for name, p in named])
+    _check_finite("parameter", policy.parameters)
     return UpdateStats(
         **taken.statistics(),
         value_loss=batch.value_loss,
@@ -136,58 +133,47 @@ class _Taken:
         return found | {"policy_loss": float(np.average([n[0] for *_, n in self.steps], weights=sizes))}
 
 
-@torch.no_grad()
 def _search_back(
     policy: Policy,
-    before: list[Tensor],
+    before: Column,
     batch: LearningBatch,
     config: Config,
     bound: float,
     threads: int,
     gradient: Gradient,
 ) -> None:
-    """Halve the way from the parameters `before` until the KL divergence over the batch is within its bound."""
+    """Halve the way from the numbers `before` until the KL divergence over the batch is within its bound."""
     for _ in range(BACKTRACKS):
-        with torch.enable_grad():
-            kl = gradient(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
-        policy.zero_grad()
+        kl = gradient(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
         if kl <= bound:
             return
-        for parameter, start in zip(policy.parameters(), before, strict=True):
-            parameter.copy_(0.5 * (parameter + start))
-    for parameter, start in zip(policy.parameters(), before, strict=True):
-        parameter.copy_(start)
+        policy.numbers[:] = 0.5 * (policy.numbers + before)
+    policy.numbers[:] = before
 
 
-def _clip(limit: float, numbers: list[float], named: list[tuple[str, Tensor]]) -> float:
+def _clip(limit: float, numbers: list[float], policy: Policy) -> float:
     """Check loss and gradient, scale the gradient to a norm of at most `limit` (0: any), return the norm before."""
     if not np.isfinite(numbers[0]):
         # a bad parameter makes a bad loss: name the cause where it can be seen
-        _check_finite([(f"parameter {key}", p) for key, p in named])
+        _check_finite("parameter", policy.parameters)
         raise Diverged("policy loss")
-    gradients = [p.grad for _, p in named if p.grad is not None]
-    on_cpu = all(gradient.device.type == "cpu" for gradient in gradients)
-    flat = [gradient.view(-1).numpy() for gradient in gradients] if on_cpu else []
-    norm = math.sqrt(sum(float(np.dot(x, x)) for x in flat)) if on_cpu else _norm(gradients)
+    norm = _norm(policy.gradient)
     if not math.isfinite(norm):
-        _check_finite([(f"gradient of {name}", p.grad) for name, p in named if p.grad is not None])
+        _check_finite("gradient of", policy.layout.named(policy.gradient))
     if 0 < limit < norm:  # as torch.nn.utils.clip_grad_norm_ does
-        scale = limit / (norm + 1e-6)
-        for x in flat:  # the gradients' own memory: a minibatch is short, and spared torch
-            x *= scale
-        if not on_cpu:
-            torch._foreach_mul_(gradients, scale)
+        policy.gradient *= limit / (norm + 1e-6)
     return norm
 
 
-def _norm(tensors: list[Tensor]) -> float:
-    """The Euclidean norm of all numbers, finite only where they are, in one host round trip."""
-    norms = torch._foreach_norm(tensors)
-    return float(torch.linalg.vector_norm(torch.stack(list(norms))))
+def _norm(vector: Column) -> float:
+    """The Euclidean norm, finite only where all numbers are."""
+    if isinstance(vector, np.ndarray):
+        return math.sqrt(np.square(vector, dtype=np.float64).sum())
+    return float(vector.norm())
 
 
-def _check_finite(tensors: list[tuple[str, Tensor]]) -> None:
-    """Raise Diverged naming the first non-finite tensor."""
-    for name, tensor in tensors:
-        if not bool(tensor.isfinite().all()):
-            raise Diverged(name)
+def _check_finite(what: str, named: dict[str, Column]) -> None:
+    """Raise Diverged naming the first of a policy's arrays that is not finite."""
+    for name, column in named.items():
+        if not bool(library(column).isfinite(column).all()):
+            raise Diverged(f"{what} policy.{name}")

@@ -66,10 +66,8 @@ def is_exported(path: str) -> bool:
 
 def frozen_of(folder: Path, epoch: str = "best") -> Frozen:
     """The policy of a run's folder, its settings included."""
-    import safetensors.numpy
-
     from mmrl.runs.config_file import read_config
     from mmrl.runs.read_checkpoint import of_epoch
 
-    number, state = of_epoch(folder, epoch, safetensors.numpy.load)
+    number, state = of_epoch(folder, epoch)
     return of_state(state, read_config(folder).config, folder.name, number)

@@ -38,9 +38,40 @@ def doubles(column: Column) -> Column:
     return column.astype(np.float64, copy=False) if isinstance(column, np.ndarray) else column.double()
 
 
-def beside(array: npt.NDArray[Any], column: Column) -> Column:
-    """An array of the host, in the library and on the device of a column."""
-    return array if isinstance(column, np.ndarray) else library(column).as_tensor(array, device=column.device)
+def placed(column: Column, device: str) -> Column:
+    """The column where a device works: an array of numpy for the CPU, else a tensor there."""
+    if device == "cpu":
+        return host(column)
+    import torch
+
+    return torch.as_tensor(column).to(device)
+
+
+def beside(array: Column, column: Column) -> Column:
+    """The array in the library and on the device of a column."""
+    return host(array) if isinstance(column, np.ndarray) else library(column).as_tensor(array, device=column.device)
+
+
+def like(array: npt.NDArray[Any], column: Column) -> Column:
+    """The array in the library, on the device and in the type of a column."""
+    if isinstance(column, np.ndarray):
+        return array.astype(column.dtype, copy=False)
+    return library(column).as_tensor(array, dtype=column.dtype, device=column.device)
+
+
+def singles(column: Column) -> Column:
+    """The column in float32, where it lies."""
+    return column.astype(np.float32, copy=False) if isinstance(column, np.ndarray) else column.float()
+
+
+def copied(column: Column) -> Column:
+    """The same numbers in memory of their own."""
+    return library(column).asarray(column, copy=True)
+
+
+def joined(columns: list[Column]) -> Column:
+    """Columns of one kind, one after another."""
+    return np.concatenate(columns) if isinstance(columns[0], np.ndarray) else library(columns[0]).cat(columns)
 
 
 def mean(column: Column) -> float:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,14 +18,28 @@ from mmrl.settings.registry import packages
 
 def available_devices() -> list[str]:
     """Devices present, best last: cpu, then mps or cuda."""
+    found = ["cpu"]
+    if not may_have_accelerator():
+        return found
     import torch
 
-    found = ["cpu"]
     if torch.backends.mps.is_available():
         found.append("mps")
     if torch.cuda.is_available():
         found.append("cuda")
     return found
+
+
+@cache
+def may_have_accelerator() -> bool:
+    """Whether a driver is there that torch could use: to ask torch itself takes longer than many a training."""
+    if sys.platform == "darwin":
+        return True
+    for driver in ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libcuda.so"):
+        with suppress(OSError):
+            ctypes.CDLL(driver)
+            return True
+    return os.path.exists("/dev/kfd")  # AMD's
 
 
 @cache

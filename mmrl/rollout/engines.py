@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import torch
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.devices import resolve
@@ -12,6 +10,9 @@ from mmrl.rollout.threads import thread_count
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
+
+if TYPE_CHECKING:
+    import torch
 
 
 class ActingPolicy(Protocol):
@@ -30,7 +31,7 @@ class Engine(Protocol):
     """Simulates trajectories under a policy; `device` is where the learner works, `threads` are those of the host."""
 
     name: str
-    device: torch.device
+    device: str
     threads: int
 
     def prepare(self) -> float:
@@ -49,7 +50,7 @@ class CompiledEngine:
 
     name = "compiled"
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: str) -> None:
         self.config, self.device = config, device
         self.threads = thread_count(config.run.threads)
         self.buffers = Buffers(flows=False)
@@ -74,7 +75,7 @@ class TorchEngine:
     name = "tensor"
     threads = 1
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: str) -> None:
         from mmrl.rollout.tensor import TensorEngine
 
         self.device = device
@@ -99,7 +100,7 @@ class NumbaCudaEngine:
     name = "cuda"
     threads = 1
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: str) -> None:
         from mmrl.rollout.cuda import CudaEngine
 
         self.device = device
@@ -122,5 +123,5 @@ ENGINES: dict[str, Any] = {"compiled": CompiledEngine, "cuda": NumbaCudaEngine, 
 def make_engine(config: Config) -> Engine:
     """The engine and device that a config asks for; raises ValueError naming those present when it cannot be."""
     engine, device = resolve(config)
-    made: Engine = ENGINES[engine](config, torch.device(device))
+    made: Engine = ENGINES[engine](config, device)
     return made

@@ -33,7 +33,7 @@ class TensorMaker:
         self.centre, self.scale = tensor([(axis.centre, axis.scale) for axis in spec.axes]).T
         self.grids = [tensor(axis.grid) for axis in spec.axes]
         self.kind = policy.kind if isinstance(policy, Quoter) else "learned"
-        self.categorical = getattr(policy, "choices", None) is not None
+        self.categorical = bool(getattr(policy, "choices", ()))
         skew = [axis.grid_skew if self.categorical else axis.skew for axis in spec.axes]
         # float32, as the action that it is added to
         self.skew, self.skewed = torch.tensor(skew, dtype=torch.float32, device=device), any(skew)

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors as safetensors, everything else as JSON, both named with their SHA-256 in the manifest."""
+"""Checkpoints: arrays as safetensors, everything else as JSON, both named with their SHA-256 in the manifest."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ import math
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
 
 from mmrl.runs.commit import commit
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
 
-def split(state: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """The state with every tensor moved to `tensors` and replaced by a reference to its path."""
-    if isinstance(state, torch.Tensor):
+def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
+    """The state with every array, or tensor of torch, moved to `tensors` and replaced by a reference to its path."""
+    if hasattr(state, "detach"):
+        state = state.detach().cpu().numpy()
+    if isinstance(state, np.ndarray):
         while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}, or 0 beside "0"
             path += "+"
-        tensors[path] = state.detach().cpu().contiguous().clone()
+        tensors[path] = np.array(state, order="C")
         return {"__tensor__": path}
     if isinstance(state, dict):
         items = [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]
@@ -34,10 +36,10 @@ def split(state: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
 
 def encode(epoch: int, state: dict[str, Any]) -> dict[str, bytes]:
     """The files of a checkpoint by name; a copy, so that training may go on while they are written."""
-    tensors: dict[str, torch.Tensor] = {}
+    tensors: dict[str, np.ndarray] = {}
     tree = split(state, "", tensors)
     return {
-        f"{epoch:06d}.safetensors": safetensors.torch.save(tensors),
+        f"{epoch:06d}.safetensors": safetensors.numpy.save(tensors),
         f"{epoch:06d}.json": json.dumps(tree, allow_nan=False).encode(),
     }
 
@@ -52,4 +54,4 @@ def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], l
 
     Epoch 0 and an empty state when the run has none. Raises BrokenRun when none of those named is sound.
     """
-    return read(folder, epoch, safetensors.torch.load)
+    return read(folder, epoch)

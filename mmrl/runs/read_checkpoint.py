@@ -1,19 +1,16 @@
-"""Reads a checkpoint into whatever arrays the caller wants: torch's, or numpy's where there is no torch."""
+"""Reads a checkpoint into arrays of numpy."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+from safetensors.numpy import load as arrays_of
 
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, sound_manifest
 from mmrl.settings.errors import ConfigError
-
-Unpack = Callable[[bytes], dict[str, Any]]
-"""Of the bytes of a safetensors file its tensors by name."""
 
 
 def join(tree: Any, tensors: dict[str, Any]) -> Any:
@@ -27,7 +24,7 @@ def join(tree: Any, tensors: dict[str, Any]) -> Any:
     return [join(value, tensors) for value in tree] if isinstance(tree, list) else tree
 
 
-def read(folder: Path, epoch: int | None, unpack: Unpack) -> tuple[int, dict[str, Any], list[str]]:
+def read(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], list[str]]:
     """The newest sound checkpoint (or that of `epoch`): its epoch, state, and what was wrong with newer ones.
 
     Epoch 0 and an empty state when the run has none. Raises BrokenRun when none of those named is sound.
@@ -36,7 +33,7 @@ def read(folder: Path, epoch: int | None, unpack: Unpack) -> tuple[int, dict[str
     entries = [e for e in entries_of(manifest) if epoch is None or e["epoch"] == epoch]
     for entry in reversed(entries):
         try:
-            return int(entry["epoch"]), _state(folder, entry, unpack), faults
+            return int(entry["epoch"]), _state(folder, entry), faults
         except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
             faults.append(f"checkpoint {entry.get('epoch')} is damaged ({error})")
     if faults:
@@ -44,9 +41,9 @@ def read(folder: Path, epoch: int | None, unpack: Unpack) -> tuple[int, dict[str
     return 0, {}, faults
 
 
-def _state(folder: Path, entry: dict[str, Any], unpack: Unpack) -> dict[str, Any]:
+def _state(folder: Path, entry: dict[str, Any]) -> dict[str, Any]:
     contents = files_of(folder, entry)
-    state = join(json.loads(contents["json"]), unpack(contents["safetensors"]))
+    state = join(json.loads(contents["json"]), arrays_of(contents["safetensors"]))
     if not isinstance(state, dict):
         raise ValueError("the state is not a table")
     return state
@@ -55,7 +52,7 @@ def _state(folder: Path, entry: dict[str, Any], unpack: Unpack) -> dict[str, Any
 BEST, LAST = "best", "last"
 
 
-def of_epoch(folder: Path, which: str, unpack: Unpack) -> tuple[int, dict[str, Any]]:
+def of_epoch(folder: Path, which: str) -> tuple[int, dict[str, Any]]:
     """Epoch and state of a run's best policy by its grade (the last one where none was graded), its last, or epoch N.
 
     ConfigError when it has no checkpoint yet, or none of that epoch.
@@ -66,10 +63,10 @@ def of_epoch(folder: Path, which: str, unpack: Unpack) -> tuple[int, dict[str, A
     if which not in (BEST, LAST) and not (which.isascii() and which.isdigit() and int(which) in kept):
         there = ", ".join(map(str, kept)) or "none"
         raise ConfigError(f"--epoch {which}: run {folder.name} keeps the policies of epochs {there}; or best, or last")
-    epoch, state, _ = read(folder, None if which in (BEST, LAST) else int(which), unpack)
+    epoch, state, _ = read(folder, None if which in (BEST, LAST) else int(which))
     if not state:
         raise ConfigError(f"run {folder.name} has no checkpoint yet: let it finish an epoch")
     # a table is a grade; an earlier version called the epoch of the largest mean value the best
     if which == BEST and best in kept and best != epoch and isinstance(state["best"], dict):
-        epoch, state, _ = read(folder, best, unpack)
+        epoch, state, _ = read(folder, best)
     return epoch, state

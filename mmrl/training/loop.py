@@ -375,7 +375,7 @@ def _chosen(trainer: Any) -> str:
     """Which engine was chosen for an accelerator, and why not the other one."""
     from mmrl.rollout.devices import cuda_lacks
 
-    name, device = trainer.engine.name, trainer.device.type
+    name, device = trainer.engine.name, trainer.device
     why = f" ({cuda_lacks()})" if device == "cuda" and name == "tensor" else ""
     return f"simulating on {device} by the {name} engine{why}"
 
@@ -410,7 +410,6 @@ def _versions(trainer: Any) -> dict[str, Any]:
 
     import numba
     import numpy
-    import torch
 
     import mmrl
     from mmrl.rollout.devices import cpu
@@ -419,12 +418,21 @@ def _versions(trainer: Any) -> dict[str, Any]:
     return {
         "mmrl": mmrl.__version__,
         "python": platform.python_version(),
-        "torch": torch.__version__,
         "numpy": numpy.__version__,
         "numba": numba.__version__,
         "threads": trainer.threads,
         "processes": trainer.processes,
         "engine": trainer.engine.name,
-        "device": str(trainer.device),
+        "device": trainer.device,
         "cpu": model,
+        **_torch_of(trainer),
     }
+
+
+def _torch_of(trainer: Any) -> dict[str, str]:
+    """The version of torch where it computes."""
+    if not trainer.by_torch:
+        return {}
+    import torch
+
+    return {"torch": torch.__version__}

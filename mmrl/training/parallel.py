@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +27,10 @@ from mmrl.learn.gradient import STATISTICS, accumulate
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
-from mmrl.learn.trainer import Trainer, one_torch_thread
+from mmrl.learn.tensor_policy import tensor
+from mmrl.learn.trainer import Trainer
 from mmrl.markets.contract import spec_of
+from mmrl.rollout.arrays import Column, beside, placed
 from mmrl.rollout.engines import Engine, make_engine
 from mmrl.rollout.streams import stream_seed
 from mmrl.rollout.trajectories import FLOWS, PER_TRAJECTORY, Trajectories
@@ -43,7 +44,6 @@ from mmrl.training.ranks import ranks
 END, BEGIN, ROLL, ROWS, GRADIENT = range(5)
 FOREVER = timedelta(days=365)
 """A paused run waits; that a rank has died is known from its closed connections."""
-ROW_COLUMNS = ("observation", "action", "log_prob", "advantage")
 
 
 class RankLost(ConnectionError):
@@ -132,7 +132,7 @@ class ParallelTrainer(Trainer):
         if epoch == 0:  # a few trajectories, before the others begin
             return super()._rollout(epoch, normaliser, count)
         _tell(ROLL, epoch, count)
-        _broadcast(_flat(self.policy), torch.from_numpy(normaliser.mean), torch.from_numpy(normaliser.var))
+        _broadcast(tensor(self.policy.numbers), torch.from_numpy(normaliser.mean), torch.from_numpy(normaliser.var))
         own = _simulated(self.engine, self.config, self.policy, normaliser, epoch, count)
         parts = [_columns(own)]
         parts += [_received(parts[0], number) for number in range(1, self.processes)]
@@ -143,23 +143,23 @@ class ParallelTrainer(Trainer):
         self,
         policy: Policy,
         batch: LearningBatch,
-        part: Tensor | None,
+        part: Column | None,
         config: Config,
         coefficient: float,
         threads: int,
     ) -> list[float]:
-        rows = int(batch.log_prob.shape[0])
+        rows = len(batch.log_prob)
         if batch is not self._sent:
             self._scatter(batch, rows)
-        indices = torch.empty(0, dtype=torch.int64, device=self.device) if part is None else part
+        indices = torch.empty(0, dtype=torch.int64, device=self.device) if part is None else tensor(part)
         _tell(GRADIENT, rows if part is None else len(part), part is not None, _bits(coefficient))
-        _broadcast(_flat(policy), indices)
+        _broadcast(tensor(policy.numbers), indices)
         own = batch_rows(batch, *share(rows, self.processes, 0))
-        sums = _summed(policy, own, indices if part is not None else None, 0, config, coefficient, threads)
+        sums = _summed(policy, own, part, 0, config, coefficient, threads)
         with told():
             dist.reduce(sums, 0)
         means = sums / (rows if part is None else len(part))
-        _leave(policy, means[: -len(STATISTICS)])
+        policy.gradient = beside(means[: -len(STATISTICS)].float(), policy.numbers)
         return means[-len(STATISTICS) :].tolist()
 
     def _scatter(self, batch: LearningBatch, rows: int) -> None:
@@ -167,9 +167,9 @@ class ParallelTrainer(Trainer):
         _tell(ROWS, rows)
         for number in range(1, self.processes):
             first, last = share(rows, self.processes, number)
-            for name in ROW_COLUMNS:
+            for column in batch.rows:
                 with told():
-                    dist.send(getattr(batch, name)[first:last].contiguous(), number)
+                    dist.send(tensor(column[first:last]).contiguous(), number)
         self._sent = batch
 
 
@@ -215,9 +215,8 @@ class _Helper:
 
     def roll(self, epoch: int, count: int, *_: int) -> None:
         """Simulate a share of an epoch and send it to rank 0."""
-        flat = _flat(self.policy)
-        _broadcast(flat, torch.from_numpy(self.normaliser.mean), torch.from_numpy(self.normaliser.var))
-        _take(self.policy, flat)
+        statistics = (torch.from_numpy(array) for array in (self.normaliser.mean, self.normaliser.var))
+        _broadcast(tensor(self.policy.numbers), *statistics)
         batch = _simulated(self.engine, self.config, self.policy, self.normaliser, epoch, count)
         columns = _columns(batch)
         sizes = torch.tensor([batch.count, batch.nnz])
@@ -237,16 +236,13 @@ class _Helper:
         with told():
             for column in found:
                 dist.recv(column, 0)
-        observation, action, log_prob, advantage = found
-        self.batch = LearningBatch(observation, action, log_prob, advantage)
+        self.batch = LearningBatch.of(placed(column, self.device) for column in found)
 
     def gradient(self, size: int, chosen: int, bits: int) -> None:
         """Sum the gradients of some of its rows."""
-        flat = _flat(self.policy)
         indices = torch.zeros(size if chosen else 0, dtype=torch.int64, device=self.device)
-        _broadcast(flat, indices)
-        _take(self.policy, flat)
-        part = indices if chosen else None
+        _broadcast(tensor(self.policy.numbers), indices)
+        part = placed(indices, self.device) if chosen else None
         sums = _summed(self.policy, self.batch, part, self.first, self.config, _number(bits), self.threads)
         with told():
             dist.reduce(sums, 0)
@@ -270,32 +266,10 @@ def _number(bits: int) -> float:
     return float(np.int64(bits).view(np.float64))
 
 
-def _flat(policy: Policy) -> Tensor:
-    return torch.cat([parameter.detach().reshape(-1) for parameter in policy.parameters()])
-
-
-def _take(policy: Policy, flat: Tensor) -> None:
-    with torch.no_grad():
-        for parameter, part in _cut(policy, flat):
-            parameter.copy_(part)
-
-
-def _leave(policy: Policy, flat: Tensor) -> None:
-    """Leave a gradient in the parameters."""
-    for parameter, part in _cut(policy, flat):
-        parameter.grad = part.to(parameter.dtype)
-
-
-def _cut(policy: Policy, flat: Tensor) -> Iterator[tuple[Any, Tensor]]:
-    parameters = list(policy.parameters())
-    for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-        yield parameter, part.reshape(parameter.shape)
-
-
 def _summed(
     policy: Policy,
     own: LearningBatch,
-    part: Tensor | None,
+    part: Column | None,
     first: int,
     config: Config,
     coefficient: float,
@@ -309,22 +283,17 @@ def _summed(
     if part is not None:
         part = part[(part >= first) & (part < first + size)] - first
         size = len(part)
-    count = sum(parameter.numel() for parameter in policy.parameters())
-    device = own.observation.device
+    numbers = tensor(policy.numbers)
     if not size:
-        return torch.zeros(count + len(STATISTICS), dtype=torch.float64, device=device)
-    policy.zero_grad()
-    with one_torch_thread():
-        means = accumulate(policy, own, part, config, coefficient, threads)
-    gradients = [parameter.grad for parameter in policy.parameters() if parameter.grad is not None]
-    gradient = torch.cat([each.reshape(-1).double() for each in gradients])
-    return torch.cat([gradient, torch.tensor(means, dtype=torch.float64, device=device)]) * size
+        return torch.zeros(len(numbers) + len(STATISTICS), dtype=torch.float64, device=numbers.device)
+    means = accumulate(policy, own, part, config, coefficient, threads)
+    found = tensor(policy.gradient).double()
+    return torch.cat([found, torch.tensor(means, dtype=torch.float64, device=found.device)]) * size
 
 
 def batch_rows(batch: LearningBatch, first: int, last: int) -> LearningBatch:
     """Some rows of a batch."""
-    observation, action, log_prob, advantage = (getattr(batch, name)[first:last] for name in ROW_COLUMNS)
-    return LearningBatch(observation, action, log_prob, advantage)
+    return LearningBatch.of(column[first:last] for column in batch.rows)
 
 
 def _simulated(
@@ -333,9 +302,7 @@ def _simulated(
     """This rank's share of an epoch, on the host."""
     first, last = share(count, dist.get_world_size(), dist.get_rank())
     seed = stream_seed(config.run.seed, "market")
-    with one_torch_thread():
-        batch = engine.rollout(policy, normaliser, seed=seed, epoch=epoch, count=last - first, first=first)
-    return batch.numpy()
+    return engine.rollout(policy, normaliser, seed=seed, epoch=epoch, count=last - first, first=first).numpy()
 
 
 def _columns(batch: Trajectories) -> dict[str, np.ndarray]:

@@ -64,9 +64,7 @@ def check_resume(folder: Path, stored: Config, wanted: Config, expand: int) -> N
 
 def check_sound(folder: Path) -> None:
     """Raise BrokenRun where nothing sound is left to go on from: no checkpoint, or metrics that are no file."""
-    import safetensors.numpy
-
-    read(folder, None, safetensors.numpy.load)
+    read(folder)
     with suppress(FileNotFoundError):
         os.close(open_plain(folder / METRICS))
 

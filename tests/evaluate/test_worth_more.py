@@ -25,8 +25,7 @@ DROWNED = {"market": {"nt": 200, "size_centre": 4.0, "delta_centre": 0.65}, "pol
 
 def untrained(config: Config) -> tuple[Any, RunningNormaliser]:
     policy = make_policy(config)
-    for parameter in policy.network.parameters():
-        parameter.data.zero_()
+    policy.network[:] = 0.0
     return policy, RunningNormaliser(len(spec_of(config).columns))
 
 

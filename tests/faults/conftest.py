@@ -17,7 +17,7 @@ CHECKS = 26
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
     """A process that has imported everything."""
-    nursery = Nursery("torch")
+    nursery = Nursery("training")
     yield nursery
     nursery.close()
 

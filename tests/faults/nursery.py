@@ -86,7 +86,7 @@ KINDS = {"command": command, "save": save, "watch": lambda task: watch(Path(task
 
 def main() -> None:
     """Import, then fork a child per task."""
-    if "torch" in sys.argv:
+    if "training" in sys.argv:
         import cli  # noqa: F401
         from mmrl.learn import trainer  # noqa: F401
         from mmrl.runs import checkpoint, recorder  # noqa: F401

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from mmrl.learn import compiled_pass, cuda_pass, gradient
+from mmrl.learn import compiled_pass, cuda_pass, tensor_gradient
 from mmrl.learn.compiled_pass import CLIP, NOCLIP, REINFORCE
-from mmrl.learn.policy import CategoricalPolicy, Policy, make_policy
+from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
 from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
@@ -66,23 +65,27 @@ PRESETS = ("avellaneda-stoikov", "order-flow-small")
 """A Gaussian policy and a categorical one."""
 
 
-def preset(name: str, rows: int = ROWS) -> tuple[Policy, LearningBatch, Tensor, Config]:
+def preset(name: str, rows: int = ROWS) -> tuple[Policy, LearningBatch, np.ndarray, Config]:
     """A small policy of a preset, rows to learn from, which of them, and the config."""
     config, _ = resolve({"policy.layer_size": 6}, None, name, {})
-    torch.manual_seed(0)
-    policy, spec = make_policy(config), spec_of(config)
-    for parameter in policy.parameters():
-        parameter.data += torch.randn(parameter.shape) / 4
-    action = torch.randn(rows, len(spec.axes))
-    if isinstance(policy, CategoricalPolicy):
-        action = torch.stack([torch.randint(0, choices, (rows,)) for choices in policy.choices], 1).float()
-    observation, old, advantage = torch.randn(rows, len(spec.columns)), torch.randn(rows) / 2 - 2.0, torch.randn(rows)
-    return policy, LearningBatch(observation, action, old, advantage), torch.arange(0, rows, 2), config
+    rng, policy, spec = np.random.default_rng(0), make_policy(config), spec_of(config)
+    policy.numbers += rng.normal(size=policy.numbers.shape).astype(np.float32) / 4
+    action = rng.normal(size=(rows, len(spec.axes)))
+    if policy.choices:
+        action = np.stack([rng.integers(0, choices, rows) for choices in policy.choices], 1)
+    observation, old, advantage = (
+        rng.normal(size=(rows, len(spec.columns))),
+        rng.normal(-2, 0.5, rows),
+        rng.normal(size=rows),
+    )
+    columns = (column.astype(np.float32) for column in (observation, action, old, advantage))
+    return policy, LearningBatch.of(columns), np.arange(0, rows, 2), config
 
 
-def left_in(policy: Policy) -> dict[str, np.ndarray]:
-    """The gradients of the parameters that have one."""
-    return {name: p.grad.numpy() for name, p in policy.named_parameters() if p.grad is not None}
+def as_tensors(policy: Policy, batch: LearningBatch, part: np.ndarray) -> tuple[Policy, LearningBatch, torch.Tensor]:
+    """The same as a learner on another device has it."""
+    policy.numbers = torch.from_numpy(policy.numbers)
+    return policy, LearningBatch.of(map(torch.from_numpy, batch.rows)), torch.from_numpy(part)
 
 
 def main(folder: Path) -> None:
@@ -93,11 +96,10 @@ def main(folder: Path) -> None:
             once, again = (on_device(case(rule, layers, kind, part)) for _ in range(2))
             assert all(np.array_equal(once[key], again[key]) for key in once)
             np.savez(folder / f"{name}, {part}.npz", **once)  # type: ignore[arg-type]
-    setattr(gradient, "find_spec", str)  # noqa: B010  the simulator needs no package
     for name in PRESETS:
         policy, batch, rows, config = preset(name)
-        means = gradient._on_cuda(policy, batch, rows, config, 0.05)
-        np.savez(folder / f"{name}.npz", means=means, **left_in(policy))  # type: ignore[arg-type]
+        means = tensor_gradient.by_kernel(*as_tensors(policy, batch, rows), config, 0.05)
+        np.savez(folder / f"{name}.npz", means=means, gradient=policy.gradient.numpy())
 
 
 if __name__ == "__main__":

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.learn import gradient, precompile
+from mmrl.learn import precompile
 from mmrl.learn.compiled_pass import Weights
-from mmrl.learn.policy import GaussianPolicy, Policy, make_policy
+from mmrl.learn.gradient import accumulate, compiled
+from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
+from mmrl.learn.tensor_gradient import by_autograd
 from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -23,23 +25,15 @@ def settings(**given: Any) -> Config:
 
 def case(config: Config, rows: int) -> tuple[Policy, LearningBatch]:
     torch.manual_seed(3)
-    policy = make_policy(config)
-    with torch.no_grad():
-        for parameter in policy.parameters():
-            parameter.add_(0.3 * torch.randn_like(parameter))
-    observation = torch.randn(rows, 6)
-    action, log_prob = policy.sample(observation)
+    rng = np.random.default_rng(3)
+    policy = make_policy(config, seed=3)
+    policy.numbers += 0.3 * rng.normal(size=policy.numbers.shape).astype(np.float32)
+    observation, noise, advantage = (rng.normal(size=(rows, n)).astype(np.float32) for n in (6, 1, 1))
+    action, log_prob = (column.numpy() for column in policy.sample(torch.from_numpy(observation)))
     # Another policy acted: ratios well inside and well outside the clip range, some beyond the bound.
-    log_prob = log_prob + 0.3 * torch.randn(rows)
+    log_prob = log_prob + 0.3 * noise[:, 0]
     log_prob[::50] += 30.0
-    return policy, LearningBatch(observation, action, log_prob, torch.randn(rows))
-
-
-def gradients(*modules: torch.nn.Module) -> list[torch.Tensor]:
-    found = [p.grad.clone() for m in modules for p in m.parameters() if p.grad is not None]
-    for module in modules:
-        module.zero_grad()
-    return found
+    return policy, LearningBatch(observation, action, log_prob, advantage[:, 0])
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
@@ -48,27 +42,24 @@ def gradients(*modules: torch.nn.Module) -> list[torch.Tensor]:
 def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int, size: int) -> None:
     config = settings(**{"policy.kind": kind, "layers": layers, "layer_size": size, **rule})
     policy, batch = case(config, rows)
-    part = torch.randperm(rows)[: max(1, rows // 2)]
-    want_numbers = gradient._by_autograd(policy, batch, part, config, 0.01)
-    want = gradients(policy)
-    got_numbers = gradient._compiled(policy, batch, part, config, 0.01, threads=2)
-    got = gradients(policy)
-    scale = max(float(g.abs().max()) for g in want)
+    part = np.random.default_rng(5).permutation(rows)[: max(1, rows // 2)]
+    want_numbers = by_autograd(policy, batch, part, config, 0.01)
+    want = policy.gradient
+    got_numbers = accumulate(policy, batch, part, config, 0.01, threads=2)
+    assert policy.gradient is not want and isinstance(want, np.ndarray)
     assert got_numbers == pytest.approx(want_numbers, rel=2e-4, abs=1e-5)
-    assert len(got) == len(want)
-    for a, b in zip(got, want, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-4, atol=2e-6 * max(scale, 1.0))
+    scale = max(float(np.abs(want).max()), 1.0)
+    for name, array in policy.layout.named(policy.gradient).items():
+        np.testing.assert_allclose(array, policy.layout.named(want)[name], rtol=1e-4, atol=2e-6 * scale, err_msg=name)
 
 
 def test_a_log_std_at_its_bound_has_a_gradient() -> None:
     config = settings()
     policy, batch = case(config, 200)
-    assert isinstance(policy, GaussianPolicy)
-    with torch.no_grad():
-        policy.log_std[0], policy.log_std[1] = LOG_STD_BOUNDS
-    for accumulate in (gradient._compiled, gradient._by_autograd):
-        accumulate(policy, batch, None, config, 0.0, 1)
-        assert policy.log_std.grad is not None and (policy.log_std.grad[:2] != 0).all()
+    policy.log_std[:2] = LOG_STD_BOUNDS
+    for differentiate in (accumulate, by_autograd):
+        differentiate(policy, batch, None, config, 0.0)
+        assert (policy.gradient[:2] != 0).all()
 
 
 def test_does_not_depend_on_the_number_of_threads() -> None:
@@ -76,11 +67,11 @@ def test_does_not_depend_on_the_number_of_threads() -> None:
     policy, batch = case(config, 20_000)
     found = []
     for threads in (1, 2, 3):
-        numbers = gradient._compiled(policy, batch, None, config, 0.0, threads)
-        found.append((numbers, gradients(policy)))
-    for numbers, grads in found[1:]:
+        numbers = compiled(policy, batch, None, config, 0.0, threads)
+        found.append((numbers, policy.gradient))
+    for numbers, gradient in found[1:]:
         assert numbers == found[0][0]
-        assert all(torch.equal(a, b) for a, b in zip(grads, found[0][1], strict=True))
+        np.testing.assert_array_equal(gradient, found[0][1])
 
 
 def test_a_network_without_all_of_its_weights_is_refused() -> None:

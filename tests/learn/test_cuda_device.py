@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,12 @@ import torch
 
 from mmrl.learn import compiled_pass, cuda_pass
 from mmrl.learn.discounting import discounted_sums
-from mmrl.learn.gradient import _by_autograd, accumulate
+from mmrl.learn.gradient import accumulate
 from mmrl.learn.normaliser import column_statistics
 from mmrl.learn.policy import Policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import LearningBatch, learning_batch
+from mmrl.learn.tensor_gradient import by_autograd
 from mmrl.learn.trainer import Trainer
 from mmrl.learn.update import make_optimiser, update
 from mmrl.markets.contract import spec_of
@@ -53,7 +54,7 @@ def test_returns_and_figures_are_those_of_the_host(name: str) -> None:
     value = trainer.value
     if value is not None:
         value.load_state_dict(state)  # type: ignore[arg-type]
-        value.device = torch.device("cpu")
+        value.device = "cpu"
     on_host = learning_batch(batch.numpy(), config, value, "cpu", 2)
     assert on_device.advantage.is_cuda
     for column in ("observation", "action", "log_prob"):
@@ -90,8 +91,7 @@ def test_a_training_goes_on_to_the_last_bit() -> None:
         assert {k: v for k, v in epoch.record.items() if "second" not in k} == {
             k: v for k, v in record.items() if "second" not in k
         }
-    for one, other in zip(whole.policy.parameters(), second.policy.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert torch.equal(whole.policy.numbers, second.policy.numbers)
 
 
 def test_rows_stay_on_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,26 +137,22 @@ def test_gradients_of_many_rows_are_those_of_autograd_in_double_precision(layer_
     )
     part = torch.randperm(rows, device=device)[: rows // 3].sort().values
     found = accumulate(policy, batch, part, config, 0.01)
-    gradients = [p.grad for p in policy.parameters()]
-    policy.zero_grad()
+    gradient = policy.layout.named(policy.gradient)
     wanted = _in_double_precision(policy, batch, part, config, 0.01, 1)
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
-    for one, parameter in zip(gradients, policy.parameters(), strict=True):
-        assert one is not None and parameter.grad is not None
-        assert (one - parameter.grad).norm() < 1e-4 * parameter.grad.norm() + 1e-9
+    for name, exact in policy.layout.named(policy.gradient).items():
+        assert (gradient[name] - exact).norm() < 1e-4 * exact.norm() + 1e-9
 
 
 def _in_double_precision(
     policy: Policy, batch: LearningBatch, part: torch.Tensor | None, config: Config, coefficient: float, threads: int
 ) -> list[float]:
     """What `accumulate` does, by autograd in float64."""
-    columns = (batch.observation, batch.action, batch.log_prob, batch.advantage)
-    observation, action, log_prob, advantage = (column.double() for column in columns)
-    twin = deepcopy(policy).double()
-    double = LearningBatch(observation, action, log_prob, advantage)
-    means = _by_autograd(twin, double, part, config, coefficient)
-    for parameter, other in zip(policy.parameters(), twin.parameters(), strict=True):
-        parameter.grad = None if other.grad is None else other.grad.float()
+    double: Any = [column.double() for column in batch.rows]  # type: ignore[attr-defined]
+    twin = copy(policy)
+    twin.numbers = policy.numbers.double()
+    means = by_autograd(twin, LearningBatch.of(double), part, config, coefficient)
+    policy.gradient = twin.gradient.float()
     return means
 
 
@@ -164,17 +160,17 @@ def _in_double_precision(
 def test_an_update_is_that_of_autograd_in_double_precision(name: str) -> None:
     trainer = _trainer(name)
     trainer.step()
-    config, before = trainer.config, deepcopy(trainer.policy.state_dict())
+    config, before = trainer.config, trainer.policy.numbers.clone()
     batch = learning_batch(trainer.rollout(2), config, trainer.value, "cuda")
     moved = []
     for gradient in (accumulate, _in_double_precision):
         policy = trainer.policy
-        policy.load_state_dict(before)
+        policy.numbers[:] = before
         stats = update(
             policy, make_optimiser(policy, config), batch, config, np.random.default_rng(0), None, 1, gradient
         )
         assert stats.passes == config.training.update_freq
-        moved.append(torch.cat([(p.detach() - before[key]).reshape(-1) for key, p in policy.named_parameters()]))
+        moved.append(policy.numbers - before)
     assert (moved[0] - moved[1]).norm() < 1e-4 * moved[1].norm()
 
 

@@ -22,19 +22,21 @@ def settings(preset: str = "avellaneda-stoikov", **given: Any) -> Config:
     return resolve(given, None, preset, {})[0]
 
 
-def test_rows_by_hand() -> None:
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+def test_rows_by_hand(kind: Any) -> None:
     config, seen = settings(), RunningNormaliser(2)
     seen.mean, seen.var = np.array([3.0, 0.5]), np.array([4.0, 0.25])
     # inventory 5 and -1 are 1 and -2 in these units, and -5 and 1 are -4 and -1
     batch = LearningBatch(
-        observation=torch.tensor([[1.0, 0.25], [-2.0, 0.75]]),
-        action=torch.tensor([[0.1, 0.2], [0.3, 0.4]]),
-        log_prob=torch.tensor([-1.0, -2.0]),
-        advantage=torch.tensor([5.0, 6.0]),
+        observation=kind([[1.0, 0.25], [-2.0, 0.75]]),
+        action=kind([[0.1, 0.2], [0.3, 0.4]]),
+        log_prob=kind([-1.0, -2.0]),
+        advantage=kind([5.0, 6.0]),
     )
     found = with_mirror_image(batch, config, seen)
+    assert type(found.observation) is type(batch.observation)
     assert found.observation.tolist() == [[1.0, 0.25], [-2.0, 0.75], [-4.0, 0.25], [-1.0, 0.75]]
-    torch.testing.assert_close(found.action, torch.tensor([[0.1, 0.2], [0.3, 0.4], [0.2, 0.1], [0.4, 0.3]]))
+    np.testing.assert_allclose(found.action, [[0.1, 0.2], [0.3, 0.4], [0.2, 0.1], [0.4, 0.3]])
     assert found.log_prob.tolist() == [-1.0, -2.0, -1.0, -2.0]
     assert found.advantage.tolist() == [5.0, 6.0, 5.0, 6.0]
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from mmrl.learn.policy import SKIP, make_policy, network_weights
+from mmrl.learn.policy import SKIP, Policy
+from mmrl.learn.tensor_policy import log_prob_entropy, outputs
 from mmrl.learn.trainer import Trainer
+from mmrl.rollout.arrays import host
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
@@ -23,23 +24,21 @@ def small(**given: Any) -> Config:
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
 def test_kernel_and_torch_agree(kind: str) -> None:
     trainer = Trainer(small(policy=kind))
-    with torch.no_grad():
-        trainer.policy.network.skip.weight.normal_()
+    skip = trainer.policy.parameters[SKIP]
+    skip[:] = np.random.default_rng(0).normal(size=skip.shape)
     batch = trainer.rollout(1).numpy()
     seen, action = torch.as_tensor(batch.observation), torch.as_tensor(batch.action)
-    log_prob = trainer.policy.log_prob_entropy(seen, action)[0].detach().numpy()
+    log_prob = log_prob_entropy(trainer.policy, seen, action)[0]
     np.testing.assert_allclose(batch.log_prob, log_prob, atol=1e-4)
-    outputs = trainer.policy.weights(trainer.normaliser).forward(batch.observation)
-    np.testing.assert_allclose(outputs, trainer.policy(seen).detach().numpy(), atol=1e-4)
+    found = trainer.policy.weights(trainer.normaliser).forward(batch.observation)
+    np.testing.assert_allclose(found, outputs(trainer.policy, seen), atol=1e-4)
 
 
 def test_quotes_lean_without_bound() -> None:
     policy = Trainer(small()).policy
-    with torch.no_grad():
-        for parameter in policy.network.linear.parameters():
-            parameter.mul_(100.0)  # all hidden units saturate
-        policy.network.skip.weight[:] = torch.tensor([[0.5, 0.0], [-0.5, 0.0]])
-    far = policy(torch.tensor([[4.0, 0.0], [8.0, 0.0]])).detach()
+    policy.network[:] *= 100.0  # all hidden units saturate
+    policy.parameters[SKIP][:] = [[0.5, 0.0], [-0.5, 0.0]]
+    far = outputs(policy, torch.tensor([[4.0, 0.0], [8.0, 0.0]]))
     torch.testing.assert_close(far[1] - far[0], torch.tensor([2.0, -2.0]))
 
 
@@ -48,32 +47,36 @@ def test_a_run_from_before_there_was_a_linear_map_goes_on() -> None:
     before, after = Trainer(config), Trainer(config)
     before.step()
     state = before.state_dict()
-    state["policy"] = {name: value.clone() for name, value in state["policy"].items()}
     state["policy"].pop(SKIP)
     state["optimiser"] = {name: values[:-1] for name, values in state["optimiser"].items()}
     after.load_state_dict(state)
-    assert not after.policy.network.skip.weight.any()
+    assert not after.policy.parameters[SKIP].any()
     for name, value in state["policy"].items():
-        assert torch.equal(after.policy.state_dict()[name], value)
+        np.testing.assert_array_equal(after.policy.parameters[name], value)
     saved = after.state_dict()["optimiser"]
     assert saved["steps"][:-1] == state["optimiser"]["steps"] and saved["steps"][-1] == 0
-    assert all(torch.equal(a, b) for a, b in zip(saved["mean"], state["optimiser"]["mean"], strict=False))
+    assert all(np.array_equal(a, b) for a, b in zip(saved["mean"], state["optimiser"]["mean"], strict=False))
     after.step()
-    assert after.epoch == 2 and after.policy.network.skip.weight.any()
+    assert after.epoch == 2 and after.policy.parameters[SKIP].any()
 
 
-def test_a_networks_numbers_are_those_that_it_has_now() -> None:
-    """Its memory is remembered: not that of a network from which it was copied, nor what it had before."""
-    network = make_policy(Config.of("quickstart")).network
-    first = network_weights(network).flat.copy()
-    other = copy.deepcopy(network)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(1.0)
-    np.testing.assert_array_equal(network_weights(network).flat, first)
-    np.testing.assert_array_equal(network_weights(other).flat, first + np.float32(1.0))
-    other.load_state_dict(network.state_dict())
-    np.testing.assert_array_equal(network_weights(other).flat, first)
-    for parameter in other.parameters():
-        parameter.data = torch.full_like(parameter, 2.0)  # as moving it to a device does
-    np.testing.assert_array_equal(network_weights(other).flat, np.full_like(first, 2.0))
+@pytest.mark.parametrize("device", ["cpu", "tensor"])
+def test_a_state_is_a_copy_and_that_of_other_networks_is_refused(device: str) -> None:
+    policy = Policy((3, 4, 2), log_std=[0.5, -0.5], seed=1)
+    if device == "tensor":
+        policy.numbers = torch.from_numpy(policy.numbers)
+    state = policy.state_dict()
+    assert list(state) == [
+        "log_std", "network.linear.0.weight", "network.linear.0.bias", "network.linear.1.weight",
+        "network.linear.1.bias", SKIP,
+    ]  # fmt: skip
+    before = host(policy.numbers).copy()
+    policy.numbers[:] = 1.0
+    np.testing.assert_array_equal(np.concatenate([host(array).ravel() for array in state.values()]), before)
+    policy.restore(state)
+    np.testing.assert_array_equal(policy.numbers, before)
+    assert type(policy.log_std) is type(policy.numbers) and policy.log_std.tolist() == [0.5, -0.5]
+    with pytest.raises(ValueError, match=r"network.linear.0.weight is not of shape \[5, 3\]"):
+        Policy((3, 5, 2), log_std=[0.5, -0.5]).restore(state)
+    with pytest.raises(ValueError, match="log_std is not of shape"):
+        policy.restore({name: array for name, array in state.items() if name != "log_std"})

@@ -252,7 +252,7 @@ def test_cara_states_of_much_risk_do_not_rule_the_batch(make_batch: Callable[...
         [1] * count, value=np.zeros(count), final_value=gains, reward=-np.ones(count), observation=observed,
         last_observation=observed,
     )  # fmt: skip
-    found = learning_batch(batch, config, ValueFunction(1, np.random.default_rng(1))).advantage.numpy()
+    found = learning_batch(batch, config, ValueFunction(1, np.random.default_rng(1))).advantage
     utility = -np.exp(-0.1 * gains)
     for kind in (risky, ~risky):  # each as far from its mean as in shares of that mean
         share = 1.0 - utility[kind] / utility[kind].mean()

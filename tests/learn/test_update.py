@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from mmrl.learn import gradient
 from mmrl.learn.adam import Adam
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND, _exp
+from mmrl.learn.gradient import accumulate
 from mmrl.learn.normaliser import RunningNormaliser
-from mmrl.learn.policy import (
-    CategoricalPolicy,
-    GaussianPolicy,
-    Policy,
-)
+from mmrl.learn.policy import Policy
 from mmrl.learn.returns import Diverged, LearningBatch, learning_batch
-from mmrl.learn.update import NOCLIP_KL, make_optimiser, policy_loss, update
+from mmrl.learn.tensor_gradient import policy_loss
+from mmrl.learn.tensor_policy import log_prob_entropy, outputs, tensor
+from mmrl.learn.update import NOCLIP_KL, make_optimiser, update
+from mmrl.rollout.arrays import host
 
 
 def settings_of(**changes: Any) -> Any:
@@ -32,24 +30,27 @@ def settings_of(**changes: Any) -> Any:
 
 
 def policy_of(kind: str = "gaussian") -> Policy:
-    torch.manual_seed(0)
-    policy: Policy = GaussianPolicy(3, 2, 2, 8, -0.5)
+    policy = Policy((3, 8, 8, 2), log_std=[-0.5, -0.5])
     if kind == "categorical":
-        policy = CategoricalPolicy(3, (3, 4), 2, 8)
-    torch.nn.init.orthogonal_(policy.network.linear[-1].weight)  # type: ignore[arg-type]
+        policy = Policy((3, 8, 8, 7), choices=(3, 4))
+    policy.parameters["network.linear.2.weight"][:] *= 100.0
     return policy
 
 
 class Captured(Adam):
-    """An optimiser that remembers the gradients it was given and counts its steps."""
+    """An optimiser that remembers the gradients it was given and moves nothing."""
 
-    def __init__(self, parameters: Any) -> None:
-        super().__init__([{"params": list(parameters), "lr": 0.0}])
-        self.gradients: list[list[Tensor]] = []
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy.layout, policy.numbers, 0.0)
+        self.gradients: list[np.ndarray] = []
 
-    def step(self) -> None:
-        parameters = [p for group in self.param_groups for p in group["params"]]
-        self.gradients.append([torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters])
+    def step(self, numbers: Any, gradient: Any) -> None:
+        self.gradients.append(gradient.copy())
+
+
+def log_probs(policy: Policy, batch: LearningBatch) -> np.ndarray:
+    found: np.ndarray = log_prob_entropy(policy, tensor(batch.observation), tensor(batch.action))[0].numpy()
+    return found
 
 
 def test_clipped_loss_and_gradient_of_three_steps_by_hand() -> None:
@@ -69,9 +70,9 @@ def test_clipped_loss_and_gradient_of_three_steps_by_hand() -> None:
 
 
 def test_gaussian_log_probability_by_hand() -> None:
-    policy = GaussianPolicy(1, 1, 1, 2, log_std=float(np.log(2.0)))
-    torch.nn.init.zeros_(policy.network.linear[-1].weight)  # type: ignore[arg-type]
-    log_prob, entropy = policy.log_prob_entropy(torch.zeros(1, 1), torch.tensor([[2.0]]))
+    policy = Policy((1, 2, 1), log_std=[float(np.log(2.0))])
+    policy.network[:] = 0.0
+    log_prob, entropy = log_prob_entropy(policy, torch.zeros(1, 1), torch.tensor([[2.0]]))
     # N(0, 4) at 2: -1/2 - ln 2 - ln(2 pi)/2
     assert log_prob.item() == pytest.approx(-0.5 - np.log(2) - 0.5 * np.log(2 * np.pi), rel=1e-6)
     assert entropy.item() == pytest.approx(0.5 * np.log(2 * np.pi * np.e * 4), rel=1e-6)
@@ -88,47 +89,47 @@ def test_gradient_equals_a_dense_masked_one(make_batch: Callable[..., Any], kind
     action = rng.normal(size=(nnz, 2)) if kind == "gaussian" else rng.integers(0, 3, (nnz, 2))
     policy = policy_of(kind)
     raw = make_batch([1, 9, 0, 4], action=action.astype(np.float32))
-    exact = policy.log_prob_entropy(torch.as_tensor(raw.observation), torch.as_tensor(raw.action))[0]
+    exact = log_probs(policy, raw)
     raw = make_batch(
         [1, 9, 0, 4],
         action=action.astype(np.float32),
-        log_prob=(exact.detach().numpy() + rng.normal(0, 0.3, nnz)).astype(np.float32),
+        log_prob=(exact + rng.normal(0, 0.3, nnz)).astype(np.float32),
     )
     config = settings_of(**options)
     learning = learning_batch(raw, config, None)
-    optimiser = Captured(policy.parameters())
+    optimiser = Captured(policy)
     stats = update(policy, optimiser, learning, config, rng)
 
     dense = {
-        name: torch.as_tensor(raw.to_dense(column.numpy(), 9)[0])
+        name: torch.as_tensor(raw.to_dense(column, 9)[0])
         for name, column in vars(learning).items()
-        if isinstance(column, Tensor)
+        if isinstance(column, np.ndarray)
     }
     mask = torch.as_tensor(raw.to_dense("step", 9)[1]).double()
     flat = {name: column.reshape(36, *column.shape[2:]) for name, column in dense.items()}
-    log_prob, entropy = policy.log_prob_entropy(flat["observation"], flat["action"])
+    numbers = tensor(policy.numbers).clone().requires_grad_()
+    log_prob, entropy = log_prob_entropy(policy, flat["observation"], flat["action"], numbers)
     each, _ = policy_loss(log_prob, flat["log_prob"], flat["advantage"], config)
     live = mask.reshape(-1)
     loss = ((each - config.training.entropy * entropy) * live).sum() / live.sum()
     assert stats.policy_loss == pytest.approx((each * live).sum().item() / 14, abs=1e-5)
     loss.backward()
-    wanted = [p.grad for p in policy.parameters()]
-    for got, want in zip(optimiser.gradients[0], wanted, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(optimiser.gradients[0], host(numbers.grad), rtol=1e-4, atol=1e-6)
 
 
 def simple_batch(policy: Policy, rows: int = 64) -> LearningBatch:
     generator = torch.Generator().manual_seed(1)
     observation = torch.randn(rows, 3, generator=generator)
     action, log_prob = policy.sample(observation, generator)
-    return LearningBatch(observation, action, log_prob, torch.randn(rows, generator=generator))
+    columns = (observation, action, log_prob, torch.randn(rows, generator=generator))
+    return LearningBatch.of(column.numpy() for column in columns)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "categorical"])
 def test_sampled_log_probabilities_are_those_of_the_loss(kind: str) -> None:
     policy = policy_of(kind)
     batch = simple_batch(policy)
-    torch.testing.assert_close(policy.log_prob_entropy(batch.observation, batch.action)[0], batch.log_prob)
+    np.testing.assert_allclose(log_probs(policy, batch), batch.log_prob, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("where", ["gradient", "parameter"])
@@ -136,18 +137,16 @@ def test_diverged_comes_before_the_step_and_names_the_tensor(where: str) -> None
     policy = policy_of()
     batch = simple_batch(policy)
     name = "network.linear.1.weight"
-    parameter = dict(policy.named_parameters())[name]
 
     def spoilt(*arguments: Any) -> list[float]:
-        numbers = gradient.accumulate(*arguments)
-        assert parameter.grad is not None
-        parameter.grad[0, 0] = float("nan")
+        numbers = accumulate(*arguments)
+        policy.layout.named(policy.gradient)[name][0, 0] = float("nan")
         return numbers
 
     if where == "parameter":
-        parameter.data[0, 0] = float("nan")
-    optimiser, rng = Captured(policy.parameters()), np.random.default_rng(0)
-    found = spoilt if where == "gradient" else gradient.accumulate
+        policy.parameters[name][0, 0] = float("nan")
+    optimiser, rng = Captured(policy), np.random.default_rng(0)
+    found = spoilt if where == "gradient" else accumulate
     with pytest.raises(Diverged, match=f"{where}.* policy.{name} is not finite"):
         update(policy, optimiser, batch, settings_of(), rng, gradient=found)
     assert optimiser.gradients == []  # not one step was taken
@@ -157,7 +156,7 @@ def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
     policy = policy_of()
     batch, rng = simple_batch(policy), np.random.default_rng(0)
     config = settings_of(update_freq=5, minibatches=4)
-    optimiser = Captured(policy.parameters())
+    optimiser = Captured(policy)
     assert update(policy, optimiser, batch, config, rng).passes == 5
     assert len(optimiser.gradients) == 20
     config = settings_of(update_freq=50, target_kl=1e-3, lr=3e-2)
@@ -171,21 +170,19 @@ def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
 def test_reinforce_takes_one_step_by_the_gradient_of_the_whole_batch(parts: int) -> None:
     policy = policy_of()
     batch = simple_batch(policy)
-    log_prob, _ = policy.log_prob_entropy(batch.observation, batch.action)
-    (-(log_prob * batch.advantage).mean()).backward()
-    want = [p.grad.clone() for p in policy.parameters() if p.grad is not None]
+    numbers = tensor(policy.numbers).clone().requires_grad_()
+    log_prob, _ = log_prob_entropy(policy, tensor(batch.observation), tensor(batch.action), numbers)
+    (-(log_prob * tensor(batch.advantage)).mean()).backward()
     config = settings_of(update_freq=3, algorithm="reinforce", minibatches=parts)
-    optimiser = Captured(policy.parameters())
+    optimiser = Captured(policy)
     update(policy, optimiser, batch, config, np.random.default_rng(0))
     assert len(optimiser.gradients) == 1
-    for got, wanted in zip(optimiser.gradients[0], want, strict=False):
-        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(optimiser.gradients[0], host(numbers.grad), rtol=1e-4, atol=1e-6)
 
 
 def kl_of(policy: Policy, batch: LearningBatch) -> float:
-    with torch.no_grad():
-        ratio = policy.log_prob_entropy(batch.observation, batch.action)[0] - batch.log_prob
-        return float((ratio.exp() - 1 - ratio).mean())
+    ratio = log_probs(policy, batch) - batch.log_prob
+    return float((np.exp(ratio) - 1 - ratio).mean())
 
 
 @pytest.mark.parametrize("target", [0.0, 0.002])
@@ -194,10 +191,10 @@ def test_without_clipping_the_update_ends_within_its_kl_bound(target: float) -> 
     batch, rng = simple_batch(policy), np.random.default_rng(0)
     free = settings_of(update_freq=4, minibatches=2, lr=0.2, clip=0.9)
     bounded = settings_of(update_freq=4, minibatches=2, lr=0.2, noclip=True, target_kl=target)
-    before = {name: p.clone() for name, p in policy.state_dict().items()}
+    before = policy.state_dict()
     update(policy, make_optimiser(policy, free), batch, free, rng)
     assert kl_of(policy, batch) > 0.1
-    policy.load_state_dict(before)
+    policy.restore(before)
     update(policy, make_optimiser(policy, bounded), batch, bounded, rng)
     assert 0 < kl_of(policy, batch) <= (target or NOCLIP_KL)
 
@@ -214,10 +211,10 @@ def test_a_pass_that_was_stopped_shows_the_steps_that_were_taken() -> None:
 def test_gradient_clipping_bounds_the_norm() -> None:
     policy = policy_of()
     config = settings_of(max_grad_norm=1e-3)
-    optimiser = Captured(policy.parameters())
+    optimiser = Captured(policy)
     stats = update(policy, optimiser, simple_batch(policy), config, np.random.default_rng(0))
     assert stats.grad_norm > 1e-2
-    assert torch.cat([g.flatten() for g in optimiser.gradients[0]]).norm() == pytest.approx(1e-3, rel=1e-3)
+    assert np.linalg.norm(optimiser.gradients[0]) == pytest.approx(1e-3, rel=1e-3)
 
 
 def test_exported_weights_give_the_same_means() -> None:
@@ -226,7 +223,7 @@ def test_exported_weights_give_the_same_means() -> None:
     rows = np.random.default_rng(0).normal(5, 3, size=(50, 3)).astype(np.float32)
     normaliser.update(rows)
     weights = policy.weights(normaliser)
-    want = policy(normaliser.normalise(torch.as_tensor(rows))).detach().numpy()
+    want = outputs(policy, torch.as_tensor(weights.normalise(rows)))
     np.testing.assert_allclose(weights.forward(weights.normalise(rows)), want, atol=1e-5)
 
 

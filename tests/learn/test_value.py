@@ -4,48 +4,49 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from mmrl.learn import value as module
-from mmrl.learn.value import FEATURES, NEWEST, RIDGE, SCARCE, Regression, ValueFunction
+from mmrl.learn.value import NEWEST, RIDGE, SCARCE, Regression, ValueFunction
 
 
 def function_of(inputs: int = 2, seed: int = 0) -> ValueFunction:
     return ValueFunction(inputs, np.random.default_rng(seed))
 
 
-def curve(observation: torch.Tensor) -> np.ndarray:
-    x, y = observation.double().numpy().T
+def normal(rows: int, inputs: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(rows, inputs)).astype(np.float32)
+
+
+def phi_of(function: ValueFunction, observation: np.ndarray) -> np.ndarray:
+    s = observation.astype(np.float64)
+    hidden = np.tanh(s @ function.direction + function.offset)
+    return np.column_stack([hidden, s, s**2, np.ones(len(s))])
+
+
+def curve(observation: np.ndarray) -> np.ndarray:
+    x, y = observation.astype(np.float64).T
     return 1000.0 + 30 * y - 5 * np.abs(x) ** 1.5 * (1 + 0.3 * y)
-
-
-def test_features_are_those_of_the_formula() -> None:
-    function, observation = function_of(3), torch.randn(5, 3)
-    rows = function.features().of(observation).numpy()
-    want = np.tanh(observation.numpy() @ function.direction.numpy() + function.offset.numpy())
-    np.testing.assert_allclose(rows[:, :FEATURES], want, atol=1e-6)
-    np.testing.assert_array_equal(rows[:, FEATURES:], np.column_stack([observation, observation**2, np.ones(5)]))
 
 
 @pytest.mark.parametrize("rows", [40, 5000])
 def test_a_fit_is_ridge_regression(rows: int) -> None:
-    function, observation = function_of(), torch.randn(rows, 2)
+    function, observation = function_of(), normal(rows, 2)
     target, regression = curve(observation), Regression(function, observation)
-    x = function.features().of(observation).numpy().astype(np.float64)
+    x = phi_of(function, observation)
     gram = x.T @ x / rows + np.diag([RIDGE + SCARCE * x.shape[1] / rows] * (x.shape[1] - 1) + [0.0])
     want = x @ (np.linalg.solve(gram, x.T @ (target - target.mean()) / rows)) + target.mean()
     np.testing.assert_allclose(regression.predict(regression.fit(target)), want, atol=0.02)  # single precision
 
 
 def test_it_follows_an_even_function_that_is_not_smooth() -> None:
-    function, observation = function_of(), torch.randn(20_000, 2)
+    function, observation = function_of(), normal(20_000, 2)
     target, regression = curve(observation), Regression(function, observation)
     error = regression.predict(regression.fit(target)) - target
     assert error.std() < 0.02 * target.std()
 
 
 def test_more_rows_than_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    function, observation = function_of(), torch.randn(30_001, 2)
+    function, observation = function_of(), normal(30_001, 2)
     target = curve(observation)
     whole = Regression(function, observation)
     want = whole.predict(whole.fit(target))
@@ -60,7 +61,7 @@ def test_more_rows_than_are_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_weights_leave_unexplained(largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variance of what is left over that of the target, on the rows that are fitted; NaN of a constant."""
     monkeypatch.setattr(module, "LARGEST_FIT", largest)
-    function, observation = function_of(), torch.randn(3_000, 2)
+    function, observation = function_of(), normal(3_000, 2)
     target = curve(observation) + np.random.default_rng(0).normal(0, 20, 3_000)
     regression = Regression(function, observation)
     weight = regression.fit(target)
@@ -74,15 +75,16 @@ def test_what_weights_leave_unexplained(largest: int, monkeypatch: pytest.Monkey
 
 def test_the_first_fit_counts_whole_and_later_ones_by_their_weight() -> None:
     function = function_of()
-    one, two = torch.full_like(function.weight, 1.0), torch.full_like(function.weight, 2.0)
+    one, two = np.full_like(function.weight, 1.0), np.full_like(function.weight, 2.0)
     function.learn(one)
-    assert torch.equal(function.weight, one)
+    np.testing.assert_array_equal(function.weight, one)
     function.learn(two)
-    assert torch.allclose(function.weight, torch.full_like(one, 1 + NEWEST)) and function.fits == 2
+    np.testing.assert_allclose(function.weight, np.full_like(one, 1 + NEWEST))
+    assert function.fits == 2
 
 
 def test_its_state_goes_on() -> None:
-    function, other, observation = function_of(seed=1), function_of(seed=2), torch.randn(100, 2)
+    function, other, observation = function_of(seed=1), function_of(seed=2), normal(100, 2)
     function.learn(Regression(function, observation).fit(curve(observation)))
     other.load_state_dict(function.state_dict())
     one, two = (f.features().sums(observation, f.weight) for f in (other, function))

@@ -185,7 +185,7 @@ def test_seed_and_epoch_change_the_numbers(config: Config, batch: Trajectories) 
 
 
 def test_both_engines_follow_one_law(name: str) -> None:
-    torch = pytest.importorskip("torch")
+    pytest.importorskip("torch")
     if market_named(name).tensor is None:
         pytest.skip(f"{name} has no tensor.py")
     from mmrl.learn.normaliser import RunningNormaliser
@@ -193,7 +193,6 @@ def test_both_engines_follow_one_law(name: str) -> None:
     from mmrl.rollout.tensor import TensorEngine
 
     config = resolve({"market.name": name, "market.nt": 40, "training.nb": 250, **NARROW.get(name, {})})[0]
-    torch.manual_seed(0)
     policy, normaliser = make_policy(config), RunningNormaliser(len(spec_of(config).columns))
     tensor = TensorEngine(config).rollout(policy, normaliser, 1, 1).numpy()
     compiled = rollout(config, policy.weights(normaliser), 2, 1, threads=1)

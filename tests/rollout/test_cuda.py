@@ -135,7 +135,7 @@ def test_a_training_says_which_engine_it_has(
     engine: str, device: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "find_spec", lambda name: None if name == "numba_cuda" else find_spec(name))
-    trainer = SimpleNamespace(engine=SimpleNamespace(name=engine), device=SimpleNamespace(type=device))
+    trainer = SimpleNamespace(engine=SimpleNamespace(name=engine), device=device)
     assert loop._chosen(trainer).startswith(said)
     assert ("(" in loop._chosen(trainer)) == ("(" in said)
 

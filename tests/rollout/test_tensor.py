@@ -14,13 +14,12 @@ from mmrl.kernels import tensor_devices
 from mmrl.kernels.account import DISCARDED
 from mmrl.kernels.random import next_word, normal, poisson, seed_stream, uniform
 from mmrl.kernels.tensor_random import device_generator, poisson_by_inversion
-from mmrl.learn import gradient
-from mmrl.learn.features import Features
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
-from mmrl.learn.returns import learning_batch
+from mmrl.learn.returns import LearningBatch, learning_batch
+from mmrl.learn.tensor_features import TensorFeatures
 from mmrl.learn.trainer import Trainer
-from mmrl.learn.update import update
+from mmrl.learn.update import make_optimiser, update
 from mmrl.markets.avellaneda_stoikov import dynamics as game
 from mmrl.markets.avellaneda_stoikov.tensor import TensorMarket as TensorGame
 from mmrl.markets.book import tensor as book_tensor
@@ -278,8 +277,7 @@ def _steps_on_meta(monkeypatch: pytest.MonkeyPatch, config: Config, quoter: Any,
     obs = len(spec_of(config).columns)
     with torch.no_grad():
         if quoter is None:
-            with torch.device("meta"):
-                quoter = make_policy(config)
+            quoter = make_policy(config).to("meta")
         run = TensorEngine(config, "meta").start(quoter, RunningNormaliser(obs), 1, 1, 3)
         with _NoCopies(), monkeypatch.context() as patch:
             for name in ("tensor", "as_tensor", "from_numpy", "scalar_tensor"):  # their copies are not dispatched
@@ -333,19 +331,17 @@ def test_an_update_on_mps_needs_no_float64(monkeypatch: Any, algorithm: str, kin
     game = {"name": "avellaneda-stoikov", "nt": 8}
     config = build({"market": game, "policy": {"kind": kind}, "training": training})
     trainer = Trainer(config)
-    batch = learning_batch(trainer.rollout(1), config, trainer.value)
-    monkeypatch.setattr(gradient, "_compiled", lambda *args: gradient._by_autograd(*args[:-1]))
-    trainer.optimiser.on_cpu = False
-    before = [p.detach().clone() for p in trainer.policy.parameters()]
+    batch, policy = learning_batch(trainer.rollout(1), config, trainer.value), trainer.policy
+    policy.numbers = torch.from_numpy(policy.numbers)
+    optimiser, before = make_optimiser(policy, config), policy.numbers.clone()
     with _NoDoubles("cpu"):
-        update(trainer.policy, trainer.optimiser, batch, config, np.random.default_rng(1))
-    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.policy.parameters(), strict=True))
+        update(policy, optimiser, LearningBatch.of(map(torch.from_numpy, batch.rows)), config, np.random.default_rng(1))
+    assert not torch.equal(before, policy.numbers)
     assert trainer.value is not None
-    features, meta = trainer.value.features(), torch.device("meta")
-    there = Features(features.direction, features.offset, meta)
+    there = TensorFeatures(trainer.value.direction, trainer.value.offset, "meta")
     with _NoDoubles("meta"), torch.device("meta"):
-        there.of(torch.empty(5, features.inputs))
-        make_policy(config).confine()
+        there._of(torch.empty(5, there.inputs))
+        make_policy(config).to("meta").confine()
 
 
 @pytest.mark.parametrize(

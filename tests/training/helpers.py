@@ -40,8 +40,6 @@ def config():  # type: ignore[no-untyped-def]
 
 def observed(trainer) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
     """The first batch, the first gradient, and what three epochs with a live edit lead to."""
-    import torch
-
     from mmrl.learn.mirror import with_mirror_image
     from mmrl.learn.returns import learning_batch
     from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
@@ -50,16 +48,14 @@ def observed(trainer) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
     seen = {name: np.array(getattr(batch, name)) for name in (*PER_STEP, *PER_TRAJECTORY, "offsets")}
     learning = learning_batch(batch, trainer.config, trainer.value, "cpu")
     learning = with_mirror_image(learning, trainer.config, trainer.normaliser)
-    for name, part in (("all", None), ("some", torch.tensor([0, 3, 4, 40, len(learning.log_prob) - 1]))):
-        trainer.policy.zero_grad()
+    for name, part in (("all", None), ("some", np.array([0, 3, 4, 40, len(learning.log_prob) - 1]))):
         numbers = trainer.gradient(trainer.policy, learning, part, trainer.config, 0.01, 1)
-        gradients = [parameter.grad.reshape(-1) for parameter in trainer.policy.parameters()]
-        seen |= {f"numbers_{name}": np.array(numbers), f"gradient_{name}": torch.cat(gradients).numpy()}
+        seen |= {f"numbers_{name}": np.array(numbers), f"gradient_{name}": trainer.policy.gradient.copy()}
     for lr in (0.003, 0.01, 0.01):
         trainer.set_live(lr=lr)
         record = trainer.step().record
-    seen["parameters"] = torch.cat([p.detach().reshape(-1) for p in trainer.policy.parameters()]).numpy()
-    seen |= {"mean": trainer.normaliser.mean, "var": trainer.normaliser.var, "value": trainer.value.weight.numpy()}
+    seen["parameters"] = trainer.policy.numbers
+    seen |= {"mean": trainer.normaliser.mean, "var": trainer.normaliser.var, "value": trainer.value.weight}
     seen["record"] = np.array([record[key] for key in ("reward_mean", "value_half", "kl", "policy_loss", "grad_norm")])
     return seen
 

@@ -98,7 +98,7 @@ def test_what_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         parallel.check(replaced(helpers.config(), {"run.engine": "tensor", "run.device": "cpu"}))
     with pytest.raises(ValueError, match="all trajectories of an epoch"):
         nobody: Any = None
-        TorchEngine(helpers.config(), torch.device("cpu")).rollout(nobody, None, seed=0, epoch=0, count=1, first=1)
+        TorchEngine(helpers.config(), "cpu").rollout(nobody, None, seed=0, epoch=0, count=1, first=1)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def nan_weight() -> None:
     """A parameter of the policy is no number."""
 
     def poison(trainer: Any, batch: Any) -> None:
-        next(trainer.policy.parameters()).data.view(-1)[0] = float("nan")
+        trainer.policy.numbers[0] = float("nan")
 
     _poisoned(poison)
 
@@ -69,8 +69,7 @@ def huge_rate() -> None:
     def rates(self: Any) -> float:
         rate = set_rates(self)
         if self.epoch == 2:
-            for group in self.optimiser.param_groups:
-                group["lr"] = 1e38
+            self.optimiser.rate = 1e38
         return rate
 
     Trainer._set_rates = rates  # type: ignore[method-assign]
@@ -80,7 +79,7 @@ def no_finite_check() -> None:
     """Learn on, whatever the numbers are."""
     from mmrl.learn import update
 
-    update._check_finite = lambda tensors: None  # type: ignore[attr-defined]
+    update._check_finite = lambda what, named: None  # type: ignore[attr-defined]
 
 
 def nan_weight_unchecked() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from torch import from_numpy
 
 from mmrl.learn.mirror import is_mirrored, other_side, seen_from_the_other_side
 from mmrl.learn.normaliser import RunningNormaliser
@@ -40,7 +39,9 @@ def played(config: Config, rules: np.ndarray, seed: int) -> tuple[np.ndarray, np
     batch = rollout(
         config, linear((float(a), float(b), float(c)) for a, b, c in rules), seed, 0, count=COUNT, threads=1
     )
-    return np.asarray(batch.segment_sum(batch.reward)), np.add.reduceat(batch.observation, batch.offsets[:-1]) / 12
+    return np.asarray(batch.segment_sum(batch.reward)), np.add.reduceat(
+        batch.observation.astype(np.float64), batch.offsets[:-1]
+    ) / 12
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -66,7 +67,7 @@ def test_the_maker_with_its_sides_exchanged_earns_and_sees_the_same(changes: dic
     assert distance(earned, earned_too) < 4.0
     nothing = RunningNormaliser(len(spec.columns))
 
-    exchanged = seen_from_the_other_side(from_numpy(seen.astype(np.float32)), spec, nothing).numpy()
+    exchanged = seen_from_the_other_side(seen, spec, nothing)
     assert distance(exchanged, seen_too).max() < 4.5
     far = distance(seen, seen_too)  # unless columns are exchanged, the maker sees something else
     for column in ("inventory", "own bid" + (" 1" if "quotes" in changes else "")):
@@ -101,5 +102,5 @@ def test_a_row_by_hand_with_a_normaliser() -> None:
     seen = RunningNormaliser(len(raw))
     rng = np.random.default_rng(0)
     seen.mean, seen.var = rng.normal(size=len(raw)), rng.uniform(0.5, 2.0, len(raw))
-    found = seen_from_the_other_side(from_numpy((raw - seen.mean) / seen.std)[None], spec, seen)
-    np.testing.assert_allclose(seen.std * found.numpy()[0] + seen.mean, wanted, rtol=1e-12)
+    found = seen_from_the_other_side(((raw - seen.mean) / seen.std)[None], spec, seen)
+    np.testing.assert_allclose(seen.std * found[0] + seen.mean, wanted, rtol=1e-12)

@@ -246,16 +246,11 @@ def test_longer_queues_change_nothing() -> None:
 
 
 def network(config: Config) -> Any:
-    import torch
-
     from mmrl.learn.normaliser import RunningNormaliser
     from mmrl.learn.policy import make_policy
 
-    torch.manual_seed(4)
-    policy = make_policy(config)
-    with torch.no_grad():
-        for weight in policy.parameters():
-            weight.mul_(2.0).add_(0.3 * torch.randn_like(weight))
+    policy, noise = make_policy(config, seed=4), np.random.default_rng(4)
+    policy.numbers[:] = 2.0 * policy.numbers + 0.3 * noise.normal(size=policy.numbers.shape)
     return policy, RunningNormaliser(len(spec_of(config).columns))
 
 
