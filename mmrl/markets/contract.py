@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
@@ -301,7 +301,13 @@ def market_of(config: Config) -> Market:
 
 def spec_of(config: Config) -> Spec:
     """What the market of a config says of itself."""
-    return market_of(config).spec(config.market)
+    return _spec(config.market)
+
+
+@lru_cache(maxsize=64)
+def _spec(settings: Any) -> Spec:
+    """Remembered: it is asked for several times a rollout, and takes as long as thousands of steps."""
+    return market_named(settings.name).spec(settings)
 
 
 @cache

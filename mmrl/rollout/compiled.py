@@ -215,9 +215,9 @@ def compile_needed(config: Config, learned: Collection[bool] = (True,)) -> bool:
 def prepare(config: Config, learned: Collection[bool] = (True,)) -> float:
     """Compile what rolls out learned policies, or others, or load it from disk; returns the seconds it took."""
     began = time.perf_counter()
-    tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
     for learns in learned:
         if not _kernel(config, learns).signatures:
+            tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
             some = unlearned(tiny) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
             rollout(tiny, some, 0, 0, count=1, threads=1)
     return time.perf_counter() - began
