@@ -15,7 +15,7 @@ import numpy as np
 from mmrl.kernels.jit import must_compile
 from mmrl.kernels.play import Draw, Ends, Rows
 from mmrl.markets.contract import market_of, spec_of
-from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
+from mmrl.rollout.law import memory_of, parameters_of, remembered, shared_of, sharing, size_of
 from mmrl.rollout.lockstep import Share, close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
@@ -90,7 +90,7 @@ def rollout(
     Quoters that are not learned record their action in market units and log-probability 0. With `buffers` the arrays of
     the batch are overwritten by the next rollout into the same buffers.
     """
-    parameters = market_of(config).dynamics.parameters(config.market)
+    parameters = parameters_of(config.market)
     workers = thread_count(config.run.threads if threads is None else threads)
     draw = Draw(seed, epoch, first, config.training.nb if count is None else count, spec_of(config).steps)
     return simulate(config, quoter, parameters, draw, workers, buffers)
@@ -154,7 +154,7 @@ def _one_by_one(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw,
 
 def _together(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, workers: int, buffers: Buffers) -> None:
     """Fill rows and ends by the kernel for learned policies: all threads share a draw, with states from the buffers."""
-    law, _, state = law_of(config, game.parameters)
+    law, state = remembered(config, game.parameters)
     kernel, shared = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
     free, room = buffers.states(state), states_at_once(size_of(state))
     lanes = min(room, math.ceil(draw.count / workers))
@@ -217,14 +217,14 @@ def prepare(config: Config, learned: Collection[bool] = (True,)) -> float:
     began = time.perf_counter()
     for learns in learned:
         if not _kernel(config, learns).signatures:
-            tiny = config.model_copy(update={"market": config.market.model_copy(update={"nt": 1})})
-            some = unlearned(tiny) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
-            rollout(tiny, some, 0, 0, count=1, threads=1)
+            some: Any = unlearned(config) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
+            simulate(config, some, parameters_of(config.market), Draw(0, 0, 0, count=1, steps=1), workers=1)
     return time.perf_counter() - began
 
 
 def _kernel(config: Config, learns: bool) -> Any:
     if not learns:
         return market_of(config).kernel
-    law, parameters, state = law_of(config)
+    parameters = parameters_of(config.market)
+    law, state = remembered(config, parameters)
     return rollout_of(config.market.name, law, state, parameters)

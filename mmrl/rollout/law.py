@@ -8,12 +8,13 @@ so each registered market can be played one step at a time, and on other devices
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrl.markets.contract import market_of
+from mmrl.markets.contract import market_named, market_of
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 
@@ -57,6 +58,25 @@ def law_of(config: Config, parameters: Any = None) -> tuple[Law, Any, Any]:
     return Law(*functions), parameters, state
 
 
+@lru_cache(maxsize=4)
+def parameters_of(settings: Any) -> Any:
+    """The parameters of a market with these settings, the same ones as long as they are the last few asked for."""
+    return market_named(settings.name).dynamics.parameters(settings)
+
+
+_last: tuple[Any, Law, Any] | None = None
+
+
+def remembered(config: Config, parameters: Any) -> tuple[Law, Any]:
+    """Functions and one state of `law_of` for these very parameters: a state may be large, and each rollout asks."""
+    global _last
+    last = _last
+    if last is None or last[0] is not parameters:
+        law, _, state = law_of(config, parameters)
+        last = _last = (parameters, law, state)
+    return last[1], last[2]
+
+
 def _readable(parameters: Any) -> Any:
     """Parameters whose records have their numbers as attributes in plain Python too."""
     if isinstance(parameters, np.void):
@@ -98,7 +118,7 @@ def sharing(parts: tuple[np.ndarray, ...], state: Any, shared: Collection[str]) 
 
 def size_of(state: Any) -> int:
     """Bytes of one state."""
-    return sum(part.nbytes for part in memory_of(state, 1))
+    return sum(np.asarray(part).nbytes for part in (state if isinstance(state, tuple) else (state,)))
 
 
 def _copies(part: Any, count: int) -> np.ndarray:
