@@ -130,8 +130,8 @@ class Spec:
     """Times in a table of quotes; 0: one a step."""
     tensor_lacks: str = ""
     """What the tensor engine does not have of these settings, as a line for the user."""
-    memory: float = 4e8
-    """Bytes of a process that trains in it, without steps."""
+    memory: float = 2e8
+    """Bytes of a process that trains in it, without steps and without torch."""
     trajectory_memory: float = 0.0
     """Bytes of one trajectory while it is simulated, beside its rows; one a thread is."""
     tensor_memory: float = 0.0

@@ -26,14 +26,16 @@ GRADED = (20, 80)
 """Fewest and most trajectories of a simulated grade, which every epoch pays for; between them a fifth of its own."""
 MUCH = 2e9
 """Bytes from which a training says how much memory it needs."""
-ROW = 164
+TORCH = 2.1e8
+"""Bytes of torch, where an engine works by it."""
+ROW = 116
 """Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
 PLAYED = 100
 """Bytes of each step that is only played, beside its observation and action (`kernels.play.Rows`)."""
 FLOWS = 32
 """Of these, what learning does not read."""
 COPIED = 2
-"""Copies of what is played: where trajectories end early, rows are moved together."""
+"""Copies of what an evaluation plays: where trajectories end early, rows are moved together."""
 NETWORKS = 10
 """Of a network's numbers at the peak: gradients, moments, a checkpoint being written."""
 
@@ -77,14 +79,15 @@ def demand(config: Config) -> Demand:
     tensor = config.run.engine == "tensor"
     device_only = config.run.engine == "cuda"  # which takes for its states what the device has free
     seen, played = 4.0 * len(spec.columns), 4.0 * (len(spec.columns) + len(spec.axes)) + PLAYED
-    rows = float(max(t.nb, WARM_UP)) * spec.steps
-    learning, kept = rows * (ROW + seen), rows * (played - FLOWS)
-    grading = 0.0 if spec.exact_optimum else float(graded(t.nb)) * spec.steps * played * COPIED
+    rows, warm_up = float(t.nb) * spec.steps, float(WARM_UP) * spec.steps * (played - FLOWS)
+    learning, kept = max(rows * (ROW + seen), warm_up), rows * (played - FLOWS)
+    grading = 0.0 if spec.exact_optimum else float(graded(t.nb)) * spec.steps * (played - FLOWS)
     if learning >= kept + grading:  # what an update needs is free again when its policy is graded
         kept, grading = learning, 0.0
     at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)
     state = spec.tensor_memory if tensor else states_at_once(spec.trajectory_memory) * spec.trajectory_memory
-    world = 0.0 if device_only else state * at_once
+    graded_too = 0.0 if spec.exact_optimum or tensor else state  # by states of its own
+    world = 0.0 if device_only else state * at_once + graded_too
     recorded = spec.recording_memory if config.run.plot_after and not tensor else 0.0
     fewer = spec.memory_remedy or f"lower {'training.nb' if tensor else 'run.threads'}"
     steps = ["market.nt", *(_views(config) if seen > ROW else [])]
@@ -94,7 +97,8 @@ def demand(config: Config) -> Demand:
     parts[fewer_steps] += grading + spec.solution_memory * spec.steps
     parts[fewer] += world + recorded
     parts["lower policy.layer_size"] += NETWORKS * 8.0 * _parameters(config, spec)
-    return Demand(float(spec.steps) * t.nb * t.ne, spec.memory, parts)
+    process = spec.memory + (TORCH if tensor or device_only else 0.0)
+    return Demand(float(spec.steps) * t.nb * t.ne, process, parts)
 
 
 def states_at_once(state: float) -> int:

@@ -14,6 +14,7 @@ from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
 
+TENSOR = {"run__engine": "tensor", "run__device": "cpu"}
 BOOK = {"market.name": "book", "run.threads": 1, "run.plot_after": 0}
 
 
@@ -24,16 +25,19 @@ def config(**values: Any) -> Config:
 @pytest.mark.parametrize(
     ("values", "peak"),
     [  # maximum resident sizes of `mmrl train -ne 1` (10 trajectories and fewer), and of longer runs
-        ({"market__nt": 10, "training__nb": 10}, 394e6),
-        ({"market__nt": 10_000, "training__nb": 100}, 582e6),
-        ({"market__nt": 10_000, "training__nb": 300}, 959e6),
-        ({"market__nt": 10_000, "training__nb": 100, "market__n_obs": 10}, 737e6),
-        ({"market__nt": 100_000, "training__nb": 1}, 996e6),  # a grade simulates 20 trajectories
-        ({"market__nt": 100_000, "training__nb": 10}, 1090e6),
-        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5}, 598e6),  # the ladder
-        ({"market__name": "avellaneda-stoikov", "market__nt": 20_000, "training__nb": 1}, 954e6),  # tables of quotes
-        ({"market__name": "avellaneda-stoikov", "market__nt": 50_000, "training__nb": 1}, 1761e6),
-        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5, "run__plot_after": 1}, 894e6),  # its recording
+        ({"market__nt": 10, "training__nb": 10}, 194e6),
+        ({"market__nt": 10_000, "training__nb": 100}, 339e6),
+        ({"market__nt": 10_000, "training__nb": 300}, 622e6),
+        ({"market__nt": 10_000, "training__nb": 100, "market__n_obs": 10}, 513e6),
+        ({"market__nt": 100_000, "training__nb": 1}, 441e6),  # a grade simulates 20 trajectories
+        ({"market__nt": 100_000, "training__nb": 10}, 526e6),
+        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5}, 591e6),  # the ladder
+        ({"market__name": "avellaneda-stoikov", "market__nt": 20_000, "training__nb": 1}, 783e6),  # tables of quotes
+        ({"market__name": "avellaneda-stoikov", "market__nt": 50_000, "training__nb": 1}, 1686e6),
+        ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5, "run__plot_after": 1}, 886e6),  # its recording
+        ({"market__name": "avellaneda-stoikov", "market__nt": 10, "training__nb": 10}, 181e6),
+        ({"market__name": "order-flow", "market__nt": 10, "training__nb": 10}, 189e6),
+        ({"market__name": "avellaneda-stoikov", "market__nt": 10, "training__nb": 10, **TENSOR}, 391e6),
     ],
 )
 def test_measured_peaks(values: dict[str, Any], peak: float) -> None:

@@ -65,8 +65,8 @@ def spec(settings: Settings) -> Spec:
         mid_moves="two-point",
         mirrored=True,
         exact_optimum=True,
-        memory=383e6,
-        solution_memory=25e3,
+        memory=181e6,
+        solution_memory=30e3,
     )
 
 

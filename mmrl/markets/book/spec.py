@@ -46,7 +46,7 @@ def spec(settings: Settings) -> Spec:
         heuristic=True,
         table_rows=min(settings.nt, TABLE_ROWS),
         tensor_lacks=_tensor_lacks(settings),
-        memory=394e6,
+        memory=194e6,
         trajectory_memory=LEVEL * levels + LOT * 4.0 * settings.nt,
         tensor_memory=TENSOR_LEVEL * levels,
         recording_memory=RECORDED_LEVEL * levels,
