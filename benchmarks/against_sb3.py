@@ -12,7 +12,8 @@ learners see the same observations, act in the same units, start from the same i
 of each step: `entropic`, which the preset trains with, or `mean-variance`, of the same expectation but with the noise
 of the mid. With the first, mmrl also prices the risk of the fills, which no reward of a step can do: without that
 99.94 % can be reached. Grade: exact value of the deterministic quotes by backward recursion, as a share of the optimum
-for CARA utility, every 10 000 steps, or every epoch where it is longer (100 000 in the preset). One thread each; seconds are of the processor, training alone.
+for CARA utility, every 10 000 steps, or every epoch where it is longer (100 000 in the preset). One thread each;
+seconds are of the processor, training alone.
 """
 
 from __future__ import annotations
@@ -174,11 +175,11 @@ The best of three tried on seed 0. The others make ten passes, one in minibatche
 1e-3 and lambda = 0.95, the usual one.
 """
 QUICK = replace(TUNED, ppo={**TUNED.ppo, "n_epochs": 1, "batch_size": 5000, "learning_rate": 0.012})
-"""As little time as possible to 99 % (no skew, entropic), on seeds 10 to 12: the best of 22 tried, with one, two and five
-passes, minibatches of 1 000 to 5 000, learning rates of 0.003 to 0.012, and 20, 50 and 100 environments."""
+"""As little time as possible to 99 % (no skew, entropic), on seeds 10 to 12: the best of 22 tried, with one, two and
+five passes, minibatches of 1 000 to 5 000, learning rates of 0.003 to 0.012, and 20, 50 and 100 environments."""
 MMRL_QUICK = {"nb": 20, "update_freq": 1, "minibatches": 2}
-"""The same for mmrl, on the same seeds: 81 tried, with batches of 10 to 100 trajectories, one, two and four passes, 2 to 32
-minibatches and learning rates of 0.005 to 0.02."""
+"""The same for mmrl, on the same seeds: 81 tried, with batches of 10 to 100 trajectories, one, two and four passes, 2
+to 32 minibatches and learning rates of 0.005 to 0.02."""
 LEARNERS: dict[str, tuple[dict[str, Any], Callable[[Config, Curve], None]]] = {
     "mmrl": ({}, mmrl),
     "mmrl nb=50": ({"nb": 50}, mmrl),
