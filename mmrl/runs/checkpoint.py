@@ -22,7 +22,7 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(state, np.ndarray):
         while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}, or 0 beside "0"
             path += "+"
-        tensors[path] = np.array(state, order="C")
+        tensors[path] = np.asarray(state, order="C")
         return {"__tensor__": path}
     if isinstance(state, dict):
         items = [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]
