@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmrl.kernels.jit import kernel
 from mmrl.learn.features import Features, count_of
 from mmrl.rollout.arrays import Column, variance
 
@@ -67,6 +68,23 @@ class ValueFunction:
         self.fits = int(state["fits"])
 
 
+@kernel
+def solved(factor: Any, right: Any) -> Any:
+    """x [n] with L L^T x = right, for a lower triangular L [n, n]."""
+    x = right.copy()
+    for i in range(x.size):
+        row, total = factor[i], x[i]
+        for j in range(i):
+            total -= row[j] * x[j]
+        x[i] = total / row[i]
+    for i in range(x.size - 1, -1, -1):
+        row = factor[i]
+        x[i] /= row[i]
+        for j in range(i):
+            x[j] -= row[j] * x[i]
+    return x
+
+
 class Regression:
     """Least squares on one batch of observations [rows, inputs], for any number of targets."""
 
@@ -76,7 +94,8 @@ class Regression:
         self.fitted = observation[:: self.step]
         size = len(function.weight)
         self.rows = len(self.fitted)
-        gram = self.features.gram(self.fitted) / self.rows
+        gram = self.features.gram(self.fitted)
+        gram /= self.rows  # in place: it is large where much is observed
         gram[np.diag_indices(size - 1)] += RIDGE + SCARCE * size / self.rows
         gram[-1, -1] += 1e-12
         self.factor = np.linalg.cholesky(gram)
@@ -86,7 +105,7 @@ class Regression:
         wanted = target[:: self.step]
         mean = float(wanted.mean())  # the constant takes it, whatever its size
         right = self.features.moments(self.fitted, wanted - mean) / self.rows
-        weight: Float64 = np.linalg.solve(self.factor.T, np.linalg.solve(self.factor, right))
+        weight: Float64 = solved(self.factor, right)
         weight[-1] += mean
         return weight
 

@@ -30,6 +30,8 @@ TORCH = 2.1e8
 """Bytes of torch, where an engine works by it."""
 ROW = 116
 """Bytes of each step of an epoch beside its observation, fitted to the peaks of runs of 10^4 to 3 * 10^6 steps."""
+PAIR = 32
+"""Bytes of each pair of observed numbers and their squares: products, their factor, and what that takes."""
 PLAYED = 100
 """Bytes of each step that is only played, beside its observation and action (`kernels.play.Rows`)."""
 FLOWS = 32
@@ -94,7 +96,8 @@ def demand(config: Config) -> Demand:
     fewer_steps, fewer_rows = _lower(steps), _lower(["training.nb"] * (t.nb > WARM_UP) + steps)
     parts = dict.fromkeys((fewer_rows, fewer_steps, fewer, "lower policy.layer_size"), 0.0)
     parts[fewer_rows] += kept
-    parts[fewer_steps] += grading + spec.solution_memory * spec.steps
+    regression = 0.0 if t.noadv else PAIR * (2.0 * len(spec.columns)) ** 2
+    parts[fewer_steps] += grading + spec.solution_memory * spec.steps + regression
     parts[fewer] += world + recorded
     parts["lower policy.layer_size"] += NETWORKS * 8.0 * _parameters(config, spec)
     process = spec.memory + (TORCH if tensor or device_only else 0.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmrl.learn import value as module
-from mmrl.learn.value import NEWEST, RIDGE, SCARCE, Regression, ValueFunction
+from mmrl.learn.value import NEWEST, RIDGE, SCARCE, Regression, ValueFunction, solved
 
 
 def function_of(inputs: int = 2, seed: int = 0) -> ValueFunction:
@@ -26,6 +26,14 @@ def phi_of(function: ValueFunction, observation: np.ndarray) -> np.ndarray:
 def curve(observation: np.ndarray) -> np.ndarray:
     x, y = observation.astype(np.float64).T
     return 1000.0 + 30 * y - 5 * np.abs(x) ** 1.5 * (1 + 0.3 * y)
+
+
+@pytest.mark.parametrize("size", [1, 2, 77])
+def test_systems_are_solved_by_their_factor(size: int) -> None:
+    rng = np.random.default_rng(size)
+    half, right = rng.normal(size=(size, size)), rng.normal(size=size)
+    system = half @ half.T + 0.1 * np.eye(size)
+    np.testing.assert_allclose(solved(np.linalg.cholesky(system), right), np.linalg.solve(system, right), rtol=1e-9)
 
 
 @pytest.mark.parametrize("rows", [40, 5000])
