@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.jit import kernel
+from mmrl.kernels.jit import inlined_fast, kernel
 from mmrl.kernels.products import BLOCK, pair
 from mmrl.learn.blocks import SPAN, affine, share, spans_of
 
@@ -64,6 +64,17 @@ def count_of(inputs: int, units: int) -> int:
     return units + 2 * inputs + 1
 
 
+@inlined_fast
+def _hidden_of(rows: Any, flat: Any, seen: Any, hidden: Any) -> None:
+    """A block of rows into seen [inputs, BLOCK], and tanh(D s + o) of each into the first rows of hidden [.., BLOCK];
+    `flat` is D [units, inputs], then o."""
+    inputs = rows.shape[1]
+    for i in range(inputs):
+        for r in range(rows.shape[0]):
+            seen[i, r] = rows[r, i]
+    affine(flat, 0, inputs, flat.size // (inputs + 1), seen, hidden, True)
+
+
 @kernel
 def _sums(rows: Any, flat: Any, weight: Any, first: int, step: int, sums: Any) -> None:
     """w . phi but for the constant into sums [rows], for every `step`-th span of rows from span `first` on; `flat` is D
@@ -77,10 +88,7 @@ def _sums(rows: Any, flat: Any, weight: Any, first: int, step: int, sums: Any) -
         last = min((span + 1) * SPAN, rows.shape[0])
         for start in range(span * SPAN, last, BLOCK):
             count = min(BLOCK, last - start)
-            for i in range(inputs):
-                for r in range(count):
-                    seen[i, r] = rows[start + r, i]
-            affine(flat, 0, inputs, units, seen, hidden, True)
+            _hidden_of(rows[start : start + count], flat, seen, hidden)
             total[:] = np.float32(0.0)
             for j in range(units):
                 w, one = weight[j], hidden[j]
@@ -107,10 +115,7 @@ def _products(rows: Any, flat: Any, target: Any, first: int, step: int, sums: An
         last = min((span + 1) * SPAN, rows.shape[0])
         for start in range(span * SPAN, last, BLOCK):
             count = min(BLOCK, last - start)
-            for i in range(inputs):
-                for r in range(count):
-                    seen[i, r] = rows[start + r, i]
-            affine(flat, 0, inputs, units, seen, phi, True)
+            _hidden_of(rows[start : start + count], flat, seen, phi)
             for i in range(inputs):
                 for r in range(count):
                     phi[units + i, r] = seen[i, r]
