@@ -7,7 +7,6 @@ either by torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,11 +115,6 @@ class Policy:
             obs_std=normaliser.std.astype(np.float32),
             skip=np.ascontiguousarray(held[SKIP].T),
         )
-
-
-def network_size(sizes: Sequence[int]) -> int:
-    """Numbers of a network with these inputs and outputs of each layer."""
-    return sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes)) + sizes[0] * sizes[-1]
 
 
 def make_policy(config: Config, seed: int = 0) -> Policy:

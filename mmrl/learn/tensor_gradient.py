@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmrl.learn.compiled_pass import LOG_RATIO_BOUND
 from mmrl.learn.gradient import STATISTICS, loss_of
-from mmrl.learn.policy import Policy, network_size
+from mmrl.learn.policy import Policy
 from mmrl.learn.returns import LearningBatch
 from mmrl.learn.tensor_policy import log_prob_entropy, tensor
 from mmrl.rollout.arrays import beside
@@ -67,7 +67,7 @@ def has_kernel(policy: Policy) -> bool:
         return False
     from mmrl.learn import cuda_pass
 
-    return cuda_pass.threads_for(policy.sizes, network_size(policy.sizes)) > 0
+    return cuda_pass.threads_for(policy.sizes, len(policy.network)) > 0
 
 
 def by_kernel(policy: Policy, batch: LearningBatch, part: Any, config: Config, coefficient: float) -> list[float]:
