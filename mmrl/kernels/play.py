@@ -87,7 +87,6 @@ class Scratch(NamedTuple):
     rng: np.ndarray  # uint64 [4]
     raw: np.ndarray  # float32 [obs]
     hidden: np.ndarray  # float32 [3, width of the network's memory]
-    action: np.ndarray  # float32 [A]
     quote: np.ndarray  # float64 [A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
 
@@ -109,7 +108,6 @@ def scratch(maker, rows):
         np.empty(4, np.uint64),
         np.zeros(obs, np.float32),
         np.zeros((3, width_of(maker.sizes)), np.float32),
-        np.zeros(axes, np.float32),
         np.zeros(axes, np.float64),
         deviations(maker, axes),
     )
@@ -126,17 +124,17 @@ def no_split(p, s, out):
 
 
 @inlined
-def decide(heuristic, p, s, maker, inventory, t, steps, rng, x):
+def decide(heuristic, p, s, maker, inventory, t, steps, rng, x, action):
     """The maker's quote of step t of `steps`, from the normalised observation in x.hidden; returns its log-probability.
 
-    It leaves the action in x.action and the orders in market units in x.quote.
+    It fills the action, and the orders in market units in x.quote.
     """
     row, fade = 0, 1.0
     if maker.kind <= Kind.CATEGORICAL:
         row = forward(maker.weights, maker.sizes, x.hidden)
         fade = fade_of(maker, 1.0 - t / steps)
     outputs = x.hidden[row]
-    return choose(heuristic, p, s, maker, x.std, outputs, fade, inventory, t, steps, rng, x.raw, x.action, x.quote)
+    return choose(heuristic, p, s, maker, x.std, outputs, fade, inventory, t, steps, rng, x.raw, action, x.quote)
 
 
 @inlined
@@ -212,14 +210,12 @@ def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, r
                 break
             normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, rows.observation, at)
             record_account(rows, at, t, before)
-            log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x)
+            log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x, rows.action[at])
             act(p, s, x.quote)
             ending = advance(p, s, x.rng)
             if ending == DISCARDED:
                 break
             after = account(p, s)
-            for a in range(x.action.shape[0]):
-                rows.action[at, a] = x.action[a]
             record_step(rows, at, log_prob, after)
             rows.reward[at] = step_reward(reward, before, after)
             before = after

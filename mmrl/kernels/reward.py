@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmrl.kernels.elementary import exp, log
-from mmrl.kernels.jit import inlined, inlined_fused
+from mmrl.kernels.jit import inlined, inlined_fused, scalar_kernel
 
 SIGN_BONUS_RATE = 10.0
 """The bonus for a change of inventory is weighted by exp(-rate * time left / T)."""
@@ -70,6 +70,9 @@ class Reward(NamedTuple):
     """Of the mid, per unit of time."""
     two_point: int
     """Whether the mid moves up or down by its standard deviation in every step, not by a normal number."""
+    prices: np.ndarray
+    """float64 [Q]: `price_of_move` of 0 to Q - 1 shares over a step of length `step`, for moves that are two-point."""
+    step: float
     end_time: float
     final: int
     risk_aversion: float
@@ -119,6 +122,15 @@ def price_of_move(held, gamma, variance, dt, two_point):
     if two_point:
         return log_cosh(gamma * abs(held) * math.sqrt(variance * dt)) / gamma
     return 0.5 * gamma * variance * held * held * dt
+
+
+@scalar_kernel
+def prices_of_moves(held, elapsed, gamma, variance, two_point):
+    """`price_of_move` of each row [nnz]."""
+    out = np.empty(held.size)
+    for k in range(held.size):
+        out[k] = price_of_move(held[k], gamma, variance, elapsed[k], two_point)
+    return out
 
 
 @inlined
@@ -172,6 +184,9 @@ def _utility(w, psi, revaluation, held, dt):
     if w.utility == Utility.GUO_LIN_HUANG:
         return guo_lin_huang(psi, revaluation, held, w.damping, w.size_penalty)
     if w.utility == Utility.ENTROPIC:
+        size = np.int64(abs(held))
+        if size < w.prices.shape[0] and dt == w.step:
+            return entropic(psi, revaluation, w.prices[size])
         return entropic(psi, revaluation, price_of_move(held, w.aversion, w.variance, dt, w.two_point))
     return 0.0
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.kernels.jit import kernel
-from mmrl.kernels.reward import cara, price_of_move
+from mmrl.kernels.reward import cara, prices_of_moves
 from mmrl.learn.compiled_pass import Rows
 from mmrl.learn.discounting import discounted_sums
 from mmrl.learn.value import Regression, ValueFunction
@@ -80,15 +80,6 @@ def potential(batch: Trajectories, config: Config) -> Column:
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
     discounts = beside(discount ** np.arange(config.market.nt, dtype=np.float64), worth)
     return discounts[library(worth).clip(config.market.nt - 1 - batch.step, 0, None)] * worth
-
-
-@kernel
-def prices_of_moves(held: Any, elapsed: Any, gamma: float, variance: float, two_point: int) -> Any:
-    """`price_of_move` of each row [nnz]."""
-    out = np.empty(held.size)
-    for k in range(held.size):
-        out[k] = price_of_move(held[k], gamma, variance, elapsed[k], two_point)
-    return out
 
 
 def per_unit_of_utility(batch: Trajectories, config: Config, expected: Expectation | None) -> tuple[Column, Column]:

@@ -110,7 +110,7 @@ class CudaEngine:
         blocks = self._make_room(draw.count, scratch.py_func(maker, one))
         given = (rows, ends, self._memory)
         rows, ends, memory = (type(columns)(*map(_handed, columns)) for columns in given)
-        sent = self._sent(maker), reward_of(self.config)
+        sent = self._sent(maker), self._sent(reward_of(self.config))
         return (self._parameters, self._states, *sent, rows, ends, draw, memory), blocks
 
     def prepare(self) -> float:

@@ -114,7 +114,6 @@ def _memory_of(all, i):
         all.rng[i],
         all.raw[i],
         all.hidden[i],
-        all.action[i],
         all.quote[i],
         all.std[i],
     )

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from mmrl.kernels.reward import SIGN_BONUS_RATE, Final, Reward, Utility
+from functools import lru_cache
+
+import numpy as np
+
+from mmrl.kernels.reward import SIGN_BONUS_RATE, Final, Reward, Utility, prices_of_moves
 from mmrl.markets.contract import spec_of
 from mmrl.settings.model import Config
+
+_LOOKED_UP = 64
+"""Shares up to which the price of a move is looked up."""
 
 
 def enum_name(name: str) -> str:
@@ -15,6 +22,8 @@ def enum_name(name: str) -> str:
 def reward_of(config: Config) -> Reward:
     """What a config pays for."""
     reward, spec = config.reward, spec_of(config)
+    variance, step = spec.volatility**2, spec.end_time / spec.steps
+    looked_up = reward.utility == "entropic" and spec.mid_moves == "two-point"
     rewarded = reward.step_kind != "none"  # without it the bonuses go too
     return Reward(
         utility=int(Utility[enum_name(reward.utility)]),
@@ -27,8 +36,10 @@ def reward_of(config: Config) -> Reward:
         damping=reward.damping,
         size_penalty=reward.size_penalty,
         aversion=config.aversion,
-        variance=spec.volatility**2,
+        variance=variance,
         two_point=int(spec.mid_moves == "two-point"),
+        prices=_prices(config.aversion, variance, step) if looked_up else np.zeros(0),
+        step=step,
         end_time=spec.end_time,
         final=int(Final[enum_name(reward.final_kind)]),
         risk_aversion=reward.risk_aversion,
@@ -36,3 +47,10 @@ def reward_of(config: Config) -> Reward:
         always_final=int(reward.always_final),
         final_penalty=reward.final_penalty,
     )
+
+
+@lru_cache(maxsize=8)
+def _prices(gamma: float, variance: float, step: float) -> np.ndarray:
+    """What holding 0, 1, 2, ... shares through a step costs: to look that up takes a fraction of its logarithm."""
+    prices: np.ndarray = prices_of_moves(np.arange(float(_LOOKED_UP)), np.full(_LOOKED_UP, step), gamma, variance, 1)
+    return prices

@@ -235,9 +235,9 @@ def play(address, plan, maker, s, rec):
         normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, rec.observation, k)
         rec.inventory[k] = s.meta[POSITION]
         shares = math.floor(held(s) / plan.share + 0.5)
-        decide(join, plan, s, maker, shares, t, plan.steps, x.rng, x)
+        decide(join, plan, s, maker, shares, t, plan.steps, x.rng, x, rec.action[k])
         for a in range(x.quote.shape[0]):
-            rec.action[k, a] = x.quote[a]
+            rec.action[k, a] = x.quote[a]  # not in a policy's units: in the market's
         apply(bt, plan, s, x.quote, bid, ask)
         rec.bid[k] = resting(s, BID)[0]
         rec.ask[k] = resting(s, ASK)[0]

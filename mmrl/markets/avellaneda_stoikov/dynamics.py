@@ -23,6 +23,8 @@ class Parameters(NamedTuple):
     k: float
     rate: float
     """A dt."""
+    log_rate: float
+    """Its logarithm."""
     poisson: int
     dt: float
     steps: int
@@ -45,6 +47,7 @@ def parameters(market: Settings) -> Parameters:
         jump=market.sigma * math.sqrt(market.dt),
         k=market.k,
         rate=market.arrival * market.dt,
+        log_rate=math.log(market.arrival * market.dt) if market.arrival > 0.0 else -math.inf,
         poisson=int(market.fill == "poisson"),
         dt=market.dt,
         steps=market.nt,
@@ -77,15 +80,16 @@ def fill_probability(p, delta):
 def filled(p, delta, u):
     """1 if the uniform number u lies below `fill_probability`, else 0; bounds mostly decide that.
 
-    r - r^2 / 2 <= 1 - exp(-r) <= r - r^2 / 2 + r^3 / 6. Nothing here is a branch that cannot be foretold.
+    u < 1 - exp(-rate) where rate > -ln(1 - u), and u + u^2 / 2 <= -ln(1 - u) <= u + u^2 / 2 + u^3 / (3 (1 - u)). What
+    needs the rate, and so the inventory, is one comparison: the next step waits for it. No branch is left to chance.
     """
-    rate = p.rate * exp(min(-p.k * delta, 50.0))
+    rate = exp(p.log_rate - p.k * delta)
     if not p.poisson:
         return np.int64(u < rate)
-    least = rate - 0.5 * rate * rate
-    gap = rate * rate * rate * (1.0 / 6.0)
-    hit = np.int64(u < least)
-    if abs(u - (least + 0.5 * gap)) <= 0.51 * gap:  # one comparison: two would be two branches
+    least = u + 0.5 * u * u
+    gap = u * u * u / (3.0 * (1.0 - u))
+    hit = np.int64(rate > least)
+    if abs(rate - (least + 0.5 * gap)) <= 0.51 * gap:  # one comparison: two would be two branches
         hit = np.int64(u < 1.0 - exp(-rate))
     return hit
 
@@ -121,8 +125,9 @@ def act(p, s, quote):
 def advance(p, s, rng):
     """One step: fills at the quotes, then the mid moves +-sigma sqrt(dt)."""
     money, shares = s.money, s.shares
-    buys = filled(p, money[BID_DISTANCE], uniform(rng))
-    sells = filled(p, money[ASK_DISTANCE], uniform(rng))
+    bid, ask = money[BID_DISTANCE], money[ASK_DISTANCE]
+    buys = filled(p, bid, uniform(rng))
+    sells = filled(p, ask, uniform(rng))
     up = np.float64((next_word(rng) >> np.uint64(62)) & _TWO)  # 2 or 0
     before = money[MID]
     money[CASH_BEFORE] = money[CASH]

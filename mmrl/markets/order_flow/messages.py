@@ -80,7 +80,7 @@ def with_maker(p, s, rng, maker, room, left):
                 return True
             observe(p, s, x.raw)
             normalise(x.raw, maker.mean, maker.std, _CLIP, x.hidden, room.observation, 0)
-            decide(join, p, s, maker, s.book.account[INVENTORY], t, p.rules.steps, rng, x)
+            decide(join, p, s, maker, s.book.account[INVENTORY], t, p.rules.steps, rng, x, room.action[0])
             act(p, s, x.quote)
             begin_step(p, s, rng)
             left[0] = p.rules.events
