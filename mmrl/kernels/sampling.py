@@ -178,7 +178,10 @@ def look_up_observed(m, t, steps, raw, quote):
 def look_up(table, t, steps, inventory, quote):
     """The quote of a table by time and inventory: its rows are spread evenly, beyond its edges the edge counts."""
     edge = (table.shape[1] - 1) // 2
-    row = np.uint64(t) * np.uint64(table.shape[0]) // np.uint64(steps)
+    rows = table.shape[0]
+    row = np.uint64(t)
+    if rows != steps:
+        row = row * np.uint64(rows) // np.uint64(steps)
     column = min(max(inventory, -edge), edge) + edge
     for a in range(quote.shape[0]):
         quote[a] = table[row, column, a]

@@ -13,11 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from mmrl.kernels.jit import kernel
 from mmrl.kernels.reward import cara, prices_of_moves
 from mmrl.learn.compiled_pass import Rows
 from mmrl.learn.discounting import discounted_sums
