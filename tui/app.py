@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from textual import on, work
 from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.driver import Driver
 from textual.screen import Screen
 
 from mmrl.runs.find import anywhere
@@ -31,6 +33,9 @@ from .themes import THEMES
 INTERVAL = 0.5  # seconds between two polls of the run folders
 LOOKS = 20  # for a run that was just started, INTERVAL apart
 FULL_UPDATE = 20  # every so many polls all rows are compared, because ages grow without a change on disk
+
+
+SETTLED = 1.0  # seconds after the start when all is painted; to look through all of it for garbage holds keys up
 
 
 class FindRun(Provider):
@@ -87,12 +92,23 @@ class MmrlApp(InOrder):
         saved = self.session.settings.theme
         self.theme = saved if saved in self.available_themes else THEMES[0].name
 
+    def get_driver_class(self) -> type[Driver]:
+        """A terminal's driver is ours; those of other systems, of a browser and of tests are Textual's."""
+        usual = super().get_driver_class()
+        if usual.__name__ != "LinuxDriver":
+            return usual
+        from .keyboard import Keyboard
+
+        return Keyboard
+
     def on_mount(self) -> None:
         self.theme_changed_signal.subscribe(self, lambda theme: self.session.settings.change(theme=theme.name))
         self.push_screen(RunsScreen(self.session))
         if self.first_run is not None:
             self.open_run(self.first_run)
         self.set_interval(INTERVAL, self.poll_runs)
+        if not self.is_headless:
+            self.set_timer(SETTLED, gc.freeze)  # garbage is looked for among newer objects alone
 
     @on(PollRuns)
     def poll_runs(self) -> None:

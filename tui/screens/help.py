@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
@@ -68,7 +70,7 @@ class Help(ModalScreen[None], Painted):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help"):
-            yield Static(self._keys())
+            yield Static(Kept(self._keys()))
             yield Label("Esc closes", classes="hint")
 
     def _keys(self) -> Table:
@@ -89,6 +91,22 @@ class Help(ModalScreen[None], Painted):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+class Kept:
+    """What it shows, put into lines once for each width: Textual asks for the lines of a widget several times."""
+
+    def __init__(self, shown: RenderableType) -> None:
+        self.shown = shown
+        self._lines: dict[int, list[list[Segment]]] = {}
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        if width not in self._lines:
+            self._lines[width] = console.render_lines(self.shown, options.update(height=None))
+        for line in self._lines[width]:
+            yield from line
+            yield Segment.line()
 
 
 def _column(groups: list[tuple[str, list[tuple[str, str]]]]) -> Table:
