@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mmrl.kernels import reward as u
+from mmrl.kernels.account import Account
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import fixed
-from mmrl.rollout.rewards import enum_name
+from mmrl.rollout.rewards import enum_name, reward_of
 from mmrl.rollout.tensor import TensorEngine
 from mmrl.settings.build import build
 from mmrl.settings.errors import ConfigError
@@ -46,6 +47,27 @@ def test_by_hand() -> None:
     assert u.price_of_move(1000, 5.0, 4.0, 0.5, 1) == pytest.approx(1000 * math.sqrt(2) - math.log(2) / 5)
     # damped 0.9 + trading 1.5 - 1.2 - 0.01 * 4^2
     assert u.guo_lin_huang(1.5, gain, 4, 0.5, 0.01) == pytest.approx(0.9 + 0.3 - 0.16)
+
+
+@pytest.mark.parametrize(("held", "steps"), [(0, 1), (1, 1), (-5, 1), (63, 1), (64, 1), (-200, 1), (3, 2)])
+def test_a_price_that_is_looked_up_is_that_of_the_formula(held: int, steps: int) -> None:
+    """For few shares and steps of the market's length; else the formula is asked."""
+    config = build(
+        {"market": {"name": "avellaneda-stoikov", "gamma": 0.4, "nt": 120}, "reward": {"utility": "entropic"}}
+    )
+    paid = reward_of(config)
+    assert len(paid.prices) == 64 and paid.step == config.market.dt
+    flat = Account(**dict.fromkeys(Account._fields, 0.0) | {"inventory": 0, "bought": 0, "sold": 0})
+    after = flat._replace(inventory=held, elapsed=steps * config.market.dt)
+    by_formula = u.step_reward(paid._replace(prices=np.zeros(0)), flat, after)
+    assert u.step_reward(paid, flat, after) == by_formula
+    risk = 0.4 * held * 2.0 * math.sqrt(steps / 120)
+    assert -by_formula == pytest.approx(math.log(math.cosh(risk)) / 0.4, abs=1e-12)
+
+
+def test_prices_are_looked_up_where_the_mid_moves_by_two_points_alone() -> None:
+    for market, utility in (("avellaneda-stoikov", "linear"), ("book", "mean-variance")):
+        assert len(reward_of(build({"market": {"name": market}, "reward": {"utility": utility}})).prices) == 0
 
 
 def expected(config: Any, batch: Any) -> np.ndarray:

@@ -136,7 +136,12 @@ def test_a_quote_is_filled_where_the_number_drawn_lies_below_its_probability(poi
     for delta in (-60.0, -3.0, -0.2, 0.0, 0.3, 1.0, 5.0, 80.0):
         rate = p.rate * math.exp(min(-p.k * delta, 50.0))
         wanted = 1.0 - math.exp(-rate) if poisson else min(1.0, rate)
-        edges = [wanted, min(rate, 1.0), rate - 0.5 * rate * rate]
+        # where the lower bound of -ln(1 - u) is the rate, and where the upper one is, found by halving
+        low, high = 0.0, 1.0 - 1e-12
+        for _ in range(60):
+            u = 0.5 * (low + high)
+            low, high = (low, u) if u + 0.5 * u * u + u**3 / (3.0 * (1.0 - u)) > rate else (u, high)
+        edges = [wanted, min(rate, 1.0), math.sqrt(1.0 + 2.0 * rate) - 1.0, low]
         for u in [*np.linspace(0.0, 0.999999, 4001), *(e * (1 + 1e-9 * k) for e in edges for k in (-1, 1)), *near]:
             if 0.0 <= u < 1.0 and abs(u - wanted) > 1e-15:
                 assert filled(p, delta, u) == (u < wanted), (delta, u)
