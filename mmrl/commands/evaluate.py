@@ -147,9 +147,11 @@ def playing_field(
     if market is None and changes.get(NAME) is not None:
         market = str(changes[NAME])
     if market is None and own:
-        unlike = [name for name, config in zip(names, own, strict=True) if _law(config) != _law(own[0])]
+        unlike = [(name, config) for name, config in zip(names, own, strict=True) if _law(config) != _law(own[0])]
         if unlike and not changes:
-            raise ConfigError(f"runs {names[0]} and {unlike[0]} were trained on different markets: {remedies[0]}")
+            name, other = unlike[0]
+            what = _differing(_law(own[0]), _law(other))
+            raise ConfigError(f"runs {names[0]} and {name} were trained on different markets, {what}: {remedies[0]}")
         base = own[0]
     else:
         base, _ = resolve(
@@ -176,6 +178,20 @@ def _without(config: Config, *parts: str) -> Config:
 def _law(config: Config) -> Any:
     """The market without what is only seen of it, what actions mean, and where training starts."""
     return _without(config, "view", "action", "start").market
+
+
+MOST_NAMED = 3
+"""Settings in which two markets differ that a message names."""
+
+
+def _differing(market: Any, other: Any) -> str:
+    """Which settings two markets differ in."""
+    if market.name != other.name:
+        return f"{market.name} and {other.name}"
+    unlike = [key for key in type(market).model_fields if getattr(market, key) != getattr(other, key)]
+    shown = [f"{key} = {getattr(market, key)!r} and {getattr(other, key)!r}" for key in unlike[:MOST_NAMED]]
+    more = len(unlike) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def report(result: dict[str, Any], width: int) -> Iterator[str]:
