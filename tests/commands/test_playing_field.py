@@ -19,7 +19,11 @@ def game(**market: Any) -> Config:
     [
         ({}, {"nt": 120}, "nt = 1000 and 120"),
         ({"sigma": 2.0}, {"sigma": 2.0000001}, "sigma = 2.0 and 2.0000001"),
-        ({}, {"nt": 120, "sigma": 1.0, "k": 2.0, "arrival": 5.0}, "nt = 1000 and 120, sigma = 2.0 and 1.0, k = 1.5 and 2.0 and 1 more"),
+        (
+            {},
+            {"nt": 9, "sigma": 1.0, "k": 2.0, "arrival": 5.0},
+            "nt = 1000 and 9, sigma = 2.0 and 1.0, k = 1.5 and 2.0 and 1 more",
+        ),
     ],
 )
 def test_what_differs_between_the_markets_of_two_runs_is_named(
