@@ -56,9 +56,9 @@ def test_a_price_that_is_looked_up_is_that_of_the_formula(held: int, steps: int)
         {"market": {"name": "avellaneda-stoikov", "gamma": 0.4, "nt": 120}, "reward": {"utility": "entropic"}}
     )
     paid = reward_of(config)
-    assert len(paid.prices) == 64 and paid.step == config.market.dt
-    flat = Account(**dict.fromkeys(Account._fields, 0.0) | {"inventory": 0, "bought": 0, "sold": 0})
-    after = flat._replace(inventory=held, elapsed=steps * config.market.dt)
+    assert len(paid.prices) == 64 and paid.step == 1.0 / 120
+    flat = Account(*(0.0,) * len(Account._fields))._replace(inventory=0, bought=0, sold=0)  # type: ignore[arg-type]
+    after = flat._replace(inventory=held, elapsed=steps * paid.step)
     by_formula = u.step_reward(paid._replace(prices=np.zeros(0)), flat, after)
     assert u.step_reward(paid, flat, after) == by_formula
     risk = 0.4 * held * 2.0 * math.sqrt(steps / 120)
