@@ -22,7 +22,7 @@ class Keyboard(LinuxDriver):
     """The driver of a terminal."""
 
     def run_input_thread(self) -> None:
-        """Hand on what is typed, until the program is over."""
+        """Hand on what is typed, until the program is over; without a terminal it is."""
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         wait = IDLE
@@ -30,10 +30,17 @@ class Keyboard(LinuxDriver):
             ready.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 typed = b""
-                if ready.select(wait):
-                    typed = os.read(self.fileno, BYTES)
-                    if not typed:  # nobody types any more
-                        self.exit_event.wait(IDLE)
+                if ready.select(wait) and not (typed := _typed(self.fileno)):
+                    self._app.call_later(self._app.exit)
+                    return
                 for event in parser.feed(text) if (text := decode(typed)) else parser.tick():
                     self.process_message(event)
                 wait = constants.ESCAPE_DELAY + 0.001 if typed else IDLE
+
+
+def _typed(terminal: int) -> bytes:
+    """What has been typed; nothing where the terminal is gone."""
+    try:
+        return os.read(terminal, BYTES)
+    except OSError:
+        return b""
