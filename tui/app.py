@@ -240,6 +240,12 @@ class MmrlApp(InOrder):
 
 
 def run(results: str = "results", name: str = "") -> None:
-    """Open the application until it is quit, on a run if one is named. Raises RunNotFound."""
+    """Open the application until it is quit, on a run if one is named.
+
+    Raises RunNotFound, and SystemExit where the application failed and has said why.
+    """
     folder = Path(anywhere(name, results).folder) if name else None
-    MmrlApp(results, folder).run()
+    app = MmrlApp(results, folder)
+    app.run()
+    if app.return_code:
+        raise SystemExit(app.return_code)

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Label
 
 from mmrl.runs.control import read_control
 from mmrl.runs.lock import RunLock
+from mmrl.settings.fields import field
 from tests.tui.conftest import drive, make_run, press, screen_text, select
+from tui.app import MmrlApp, run
 from tui.form import Draft, demand_of
 from tui.processes import NotStarted
+from tui.widgets.fields import FieldRow
 
 
 def unused(**texts: str) -> dict[str, str]:
@@ -187,3 +190,34 @@ def test_the_fields_out_of_sight_follow_unless_others_are_asked_for(results: Pat
         assert {row.spec.group for row in form.query("FieldRow")} == {"run"}
 
     drive(results, script, (80, 24))
+
+
+def test_a_field_that_is_judged_before_it_is_composed_shows_that_later_and_one_that_never_is_fails_nowhere(
+    results: Path,
+) -> None:
+    """A form that is left within its first second removes fields that were just made."""
+    spec = field("training.lr")
+
+    async def script(app: Any, pilot: Any) -> None:
+        await press(app, pilot, "n")
+        row, gone = FieldRow(spec, "x"), FieldRow(spec, "x")
+        for one in (row, gone):
+            one.judge("not a number", "the lr is not used", True)
+        gone.on_mount()
+        await app.screen.query_one("#fields").mount(row)
+        await pilot.pause()
+        fault, note = (row.query_one(f".{name}", Label) for name in ("fault", "field-note"))
+        assert fault.display and str(fault.render()) == "not a number"
+        assert str(note.render()) == "the lr is not used" and row.has_class("-inactive")
+        row.judge(None, None, False)
+        assert not fault.display and not row.has_class("-inactive")
+
+    drive(results, script)
+
+
+def test_an_application_that_failed_ends_with_its_code(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MmrlApp, "run", lambda app: None)
+    run(str(results))
+    monkeypatch.setattr(MmrlApp, "run", lambda app: setattr(app, "_return_code", 1))
+    with pytest.raises(SystemExit, match="1"):
+        run(str(results))

@@ -57,6 +57,17 @@ class FieldRow(Vertical):
         if (error, inactive, changed) == self._judged:
             return  # each label that is written anew lays out the whole form
         self._judged = error, inactive, changed
+        self._show_verdict()
+
+    def on_mount(self) -> None:
+        if self._judged != (None, None, False):
+            self._show_verdict()
+
+    def _show_verdict(self) -> None:
+        """Nothing is there to show it while the field is not composed: it never is where the form is left at once."""
+        if not self.query(".fault"):
+            return
+        error, inactive, changed = self._judged
         label = self.query_one(".fault", Label)
         label.update(Text(error or ""))
         label.display = bool(error)
