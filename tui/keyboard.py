@@ -26,7 +26,7 @@ class Keyboard(LinuxDriver):
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         wait = IDLE
-        with selectors.DefaultSelector() as ready:
+        with selectors.SelectSelector() as ready:  # the one that knows terminals everywhere
             ready.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
                 typed = b""
