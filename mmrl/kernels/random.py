@@ -151,7 +151,7 @@ def _poisson_part(state, rate, cap):
         term *= rate * _INVERSES[i]
         total += term
         k += np.int64(left >= total)
-    if k == _TERMS and cap > _TERMS:  # the cap bounds the work: a huge rate on a small order costs nothing
+    if min(k, cap - 1) >= _TERMS:  # the cap bounds the work: a huge rate on a small order costs nothing
         left -= total
         term *= rate / k
         while left >= term and k < cap and not (term < 1e-18 * whole and k > rate):

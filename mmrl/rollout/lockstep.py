@@ -36,8 +36,12 @@ split: Any = None
 together: Any = None
 """Put in by `rollout_of`, for each market its own."""
 
-fetch_rows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name not in FLOWS])
-"""Asks for the lines of a step's record: eight lanes write in more places than the first cache holds."""
+WIDE = ("observation", "action")
+fetch_wide: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name in WIDE])
+fetch_rows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name not in (*FLOWS, *WIDE)])
+"""Ask for the lines in which a step is recorded: eight lanes write in more places than the first cache holds."""
+A_LINE = 8
+"""Steps that a line holds at least, of a column with one number a step."""
 
 LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.int64)])
 """Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
@@ -95,7 +99,10 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
                 continue
             playing = True
             soon = x.lanes[(lane + 1) % LANES]
-            fetch_rows(rows, soon.number * draw.steps + soon.step)  # of lanes without a trajectory it does not matter
+            coming = soon.number * draw.steps + soon.step  # of lanes without a trajectory it does not matter
+            fetch_wide(rows, coming + A_LINE // 2)
+            if coming % A_LINE == 0:
+                fetch_rows(rows, coming + A_LINE)
             s, rng, raw = pick(states, lane), mine.rng, x.raw[lane]
             ending = GOES_ON
             if n >= 0:

@@ -15,8 +15,8 @@ def rollout(p, maker, reward, rows, ends, draw):
     recorded = p.levels if p.changes.shape[0] > 0 else 0
     core = np.zeros(1, CORE)
     s = State(
-        np.zeros((p.levels, 4), np.int64),
-        np.zeros((lot_capacity(p), 3), np.int64),
+        np.zeros((p.levels, 4), np.int32),
+        np.zeros((lot_capacity(p), 3), np.int32),
         np.zeros(words(p.levels), np.uint64),
         core[0],
         np.zeros((recorded, 2), np.int64),

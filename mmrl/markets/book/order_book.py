@@ -23,15 +23,17 @@ SHARES, OWNER, NEXT = 0, 1, 2
 # meta: best level, shares and the maker's shares, each for (bid, ask); free lots; first unused lot; priority.
 BEST, SIDE_TOTAL, SIDE_OWN, FREE, FRESH, PRIORITY = 0, 2, 4, 6, 7, 8
 META = 12
+MOST = np.int64(2**31 - 1)
+"""Shares that can rest at a level: half the memory of 64 bits, which eight books beside each other notice."""
 _ONE, _ALL = np.uint64(1), ~np.uint64(0)
 
 
 class Book(NamedTuple):
     """A book of L levels with room for N lots."""
 
-    ladder: np.ndarray  # int64 [L, 4]: shares, the maker's own, first lot, last lot and its owner (`_with_owner`), of
+    ladder: np.ndarray  # int32 [L, 4]: shares, the maker's own, first lot, last lot and its owner (`_with_owner`), of
     # bids or asks, never of both
-    lots: np.ndarray  # int64 [N, 3], the pool of lots: shares, owner, next lot
+    lots: np.ndarray  # int32 [N, 3], the pool of lots: shares, owner, next lot
     held: np.ndarray  # uint64 [L / 64], a bit for each level that holds shares
     core: Any  # a record with `meta` int64 [META], the rest
 
@@ -152,7 +154,11 @@ def _find_best(b, side):
 
 @inlined
 def rest(b, side, level, shares, owner):
-    """Let shares rest at a level (the caller has matched them against the other side)."""
+    """Let shares rest at a level (the caller has matched them against the other side); it refuses what goes beyond
+    `MOST`."""
+    shares = min(shares, MOST - b.ladder[level, TOTAL])
+    if shares <= 0:
+        return
     tail = b.ladder[level, TAIL]
     if b.core.meta[PRIORITY] == TIME and tail >= 0 and tail & 1 == owner:
         b.lots[tail >> 1, SHARES] += shares
@@ -285,14 +291,14 @@ class LimitOrderBook:
         self.cash, self.inventory = 0, 0
         levels = self.high - self.low + 1
         try:
-            ladder, held = np.empty((levels, 4), np.int64), np.empty(words.py_func(levels), np.uint64)
+            ladder, held = np.empty((levels, 4), np.int32), np.empty(words.py_func(levels), np.uint64)
         except (MemoryError, ValueError):  # a size that numpy has no room, or no number, for
             raise ValueError(
                 f"low = {low} to high = {high} are more prices than memory can hold: bring them closer"
             ) from None
         core = np.zeros(1, record_type([("meta", np.int64, (META,))]))
         self._meta = core["meta"][0]
-        self._book = Book(ladder, np.empty((1024, 3), np.int64), held, core[0])
+        self._book = Book(ladder, np.empty((1024, 3), np.int32), held, core[0])
         clear(self._book, _one_of("priority", priority, {"time": TIME, "size": SIZE}))
 
     def bid(self, shares: int, price: int, owner: str = "others") -> int:
@@ -357,6 +363,8 @@ class LimitOrderBook:
         shares, price = index(shares), index(price)
         if shares < 1 or not self.low <= price <= self.high:
             raise ValueError(f"an order needs at least one share and a price in [{self.low}, {self.high}]")
+        if shares > (room := MOST - self._book.ladder[price - self.low, TOTAL]):
+            raise ValueError(f"shares = {shares} is not allowed: at {price} there is room for {room} more")
         lots = self._book.lots
         if self._meta[FRESH] == len(lots):
             self._book = self._book._replace(lots=np.concatenate([lots, np.empty_like(lots)]))

@@ -72,8 +72,8 @@ class Parameters(NamedTuple):
 class State(NamedTuple):
     """One book and the account of its maker."""
 
-    ladder: np.ndarray  # int64 [levels, 4]
-    lots: np.ndarray  # int64 [lots, 3]
+    ladder: np.ndarray  # int32 [levels, 4]
+    lots: np.ndarray  # int32 [lots, 3]
     held: np.ndarray  # uint64 [words(levels)]
     core: Any  # a record of CORE; with these four it is a Book
     known: np.ndarray  # int64 [levels or 0, 2], the levels as recorded last

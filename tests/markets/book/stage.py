@@ -26,8 +26,8 @@ class Book:
         self.config, self.number = config, number
         self.p = law.parameters(book_of(config))
         self.s = state.State(
-            np.empty((self.p.levels, 4), np.int64),
-            np.empty((state.lot_capacity(self.p), 3), np.int64),
+            np.empty((self.p.levels, 4), np.int32),
+            np.empty((state.lot_capacity(self.p), 3), np.int32),
             np.zeros(b.words.py_func(self.p.levels), np.uint64),
             np.zeros(1, state.CORE)[0],
             np.zeros((0, 2), np.int64),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.markets.book.order_book import LimitOrderBook
+from mmrl.markets.book.order_book import BID, MAKER, MOST, OTHERS, LimitOrderBook, rest
 from tests.conftest import COMPLETE
 from tests.markets.book.reference_book import ReferenceBook
 
@@ -208,3 +208,27 @@ def test_bad_orders_are_refused() -> None:
         book.bid(0, 50)
     with pytest.raises(ValueError):
         book.ask(1, 101)
+
+
+def test_a_price_has_room_for_so_many_shares() -> None:
+    book = LimitOrderBook(0, 100)
+    book.bid(2**31 - 5, 50)
+    book.bid(4, 50, "maker")
+    with pytest.raises(ValueError, match="at 50 there is room for 0 more"):
+        book.bid(1, 50)
+    book.bid(2**31 - 1, 49)  # each price has its own
+    assert book.depth("bid") == [(50, 2**31 - 1, 4), (49, 2**31 - 1, 0)]
+    assert book.shares("bid") == (2**32 - 2, 4)
+    assert book.sell(2**31 + 7) == 2**31 + 7
+    assert book.depth("bid") == [(49, 2**31 - 9, 0)]
+    assert (book.cash, book.inventory) == (-200, 4)
+
+
+@pytest.mark.parametrize("first, second, kept", [(MOST - 3, 5, 3), (MOST, 5, 0), (MOST - 5, 5, 5)])
+def test_what_a_level_has_no_room_for_is_refused(first: int, second: int, kept: int) -> None:
+    book = LimitOrderBook(0, 100)
+    rest(book._book, BID, 50, first, OTHERS)
+    rest(book._book, BID, 50, second, MAKER)
+    assert book.lots(50) == [(first, "others"), (kept, "maker")][: 1 + (kept > 0)]
+    assert book.shares("bid") == (first + kept, kept)
+    assert book.best("bid") == (50, first + kept)
