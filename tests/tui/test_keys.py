@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 from textual.pilot import OutOfBounds
 
 from mmrl.runs.lock import RunLock
 from tests.tui.conftest import drive, make_run, record
-from tui.screens.help import owners
+from tui.screens.help import Keys, owners
 
 KEYS = (
     *"abcdefghijklmnopqrstuvwxyz0123456ORSTYZ",
@@ -110,3 +112,19 @@ def test_every_key_of_every_screen_has_an_action(results: Path) -> None:
                         assert hasattr(node, f"action_{name}") or hasattr(app, f"action_{name}"), (node, binding)
 
     drive(results, script)
+
+
+@pytest.mark.parametrize(("width", "columns"), [(30, 1), (60, 1), (60, 2), (113, 2)])
+def test_help_fills_its_width_and_loses_no_word(width: int, columns: int) -> None:
+    few = ("List", [("\u2191", "Up"), ("home ^home", "First")])
+    many = ("Runs", [("e", "Change learning rate, entropy, target or plot_after while it trains"), ("q", "Quit")])
+    console = Console(width=width)
+    lines = console.render_lines(Keys([few, many], columns), pad=False)
+    texts = ["".join(piece.text for piece in line) for line in lines]
+    assert {cell_len(text) for text in texts} <= {width, width - 1}  # odd: a cell is left
+    words = " ".join(texts).split()
+    assert sorted(words) == sorted(f"List \u2191 Up home ^home First {many[0]} e {many[1][0][1]} q Quit".split())
+    assert list(console.render_lines(Keys([few, many], columns), pad=False)) == lines
+    bold = [piece.text for line in lines for piece in line if piece.style and piece.style.bold]
+    assert bold.count("List") == bold.count("home ^home") == bold.count("e") == 1
+    assert (texts[0].split() == ["List", "Runs"]) is (columns == 2)

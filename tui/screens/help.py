@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from itertools import zip_longest
+from textwrap import wrap
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
-from rich.table import Table
-from rich.text import Text
+from rich.style import Style
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -16,6 +19,12 @@ from textual.widgets import Label, Static
 from .painted import Painted
 
 TWO_COLUMNS = 70  # columns of the terminal
+BETWEEN = 2
+"""Cells between two columns of keys."""
+KEY, TITLE = Style(bold=True), Style(bold=True, underline=True)
+
+Groups = list[tuple[str, list[tuple[str, str]]]]
+"""By title, keys and what they do."""
 
 
 def owners(screen: Screen) -> list[DOMNode]:
@@ -28,9 +37,9 @@ def owners(screen: Screen) -> list[DOMNode]:
     return [*(n for n in nodes if n is not screen.app), screen, screen.app]
 
 
-def described(screen: Screen) -> list[tuple[str, list[tuple[str, str]]]]:
+def described(screen: Screen) -> Groups:
     """Groups of (keys, description) of all bindings of the owners."""
-    groups: list[tuple[str, list[tuple[str, str]]]] = []
+    groups: Groups = []
     for node in owners(screen):
         rows: dict[str, list[str]] = {}
         own = {binding.key for binding in Binding.make_bindings(type(node).__dict__.get("BINDINGS", []))}
@@ -70,21 +79,8 @@ class Help(ModalScreen[None], Painted):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help"):
-            yield Static(Kept(self._keys()))
+            yield Static(Keys(described(self.about), 2 if self.app.size.width >= TWO_COLUMNS else 1))
             yield Label("Esc closes", classes="hint")
-
-    def _keys(self) -> Table:
-        groups = described(self.about)
-        sizes = [len(rows) + 2 for _, rows in groups]
-        cut = len(groups)
-        if self.app.size.width >= TWO_COLUMNS and len(groups) > 1:
-            cut = min(range(1, len(groups)), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:])))
-        columns = [groups[:cut], groups[cut:]]
-        whole = Table.grid(padding=(0, 2), expand=True)
-        for _ in columns:
-            whole.add_column(ratio=1)
-        whole.add_row(*(_column(part) for part in columns if part))
-        return whole
 
     def action_scroll(self, by: int) -> None:
         self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
@@ -93,29 +89,50 @@ class Help(ModalScreen[None], Painted):
         self.dismiss(None)
 
 
-class Kept:
-    """What it shows, put into lines once for each width: Textual asks for the lines of a widget several times."""
+class Keys:
+    """Groups of keys and what they do, put into lines once for each width: Textual asks for them several times."""
 
-    def __init__(self, shown: RenderableType) -> None:
-        self.shown = shown
+    def __init__(self, groups: Groups, columns: int) -> None:
+        sizes = [len(rows) + 2 for _, rows in groups]
+        cut = len(groups)
+        if columns > 1 and len(groups) > 1:
+            cut = min(range(1, len(groups)), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:])))
+        self.columns = [part for part in (groups[:cut], groups[cut:]) if part]
         self._lines: dict[int, list[list[Segment]]] = {}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width
         if width not in self._lines:
-            self._lines[width] = console.render_lines(self.shown, options.update(height=None))
+            self._lines[width] = self._side_by_side(width)
         for line in self._lines[width]:
             yield from line
             yield Segment.line()
 
+    def _side_by_side(self, width: int) -> list[list[Segment]]:
+        each = (width - BETWEEN * (len(self.columns) - 1)) // max(len(self.columns), 1)
+        found = [_column(groups, each) for groups in self.columns]
+        nothing, between = [Segment(" " * each)], Segment(" " * BETWEEN)
+        return [
+            [piece for k, line in enumerate(lines) for piece in ((between, *line) if k else line)]
+            for lines in zip_longest(*found, fillvalue=nothing)
+        ]
 
-def _column(groups: list[tuple[str, list[tuple[str, str]]]]) -> Table:
-    """Keys and what they do, below the titles of their groups."""
-    table = Table.grid(padding=(0, 1))
-    for number, (title, rows) in enumerate(groups):
-        if number:
-            table.add_row("", "")
-        table.add_row("", Text(title, style="bold underline"))
+
+def _column(groups: Groups, width: int) -> list[list[Segment]]:
+    """Lines of so many cells: keys and what they do, below the titles of their groups."""
+    wide = min(max((cell_len(keys) for _, rows in groups for keys, _ in rows), default=0) + 1, width // 2)
+    room = width - wide
+    lines: list[list[Segment]] = []
+    for title, rows in groups:
+        if lines:
+            lines.append([Segment(" " * width)])
+        lines.append([Segment(" " * wide), *_padded(title, TITLE, room)])
         for keys, text in rows:
-            table.add_row(Text(keys, style="bold"), Text(text))
-    return table
+            for at, part in enumerate(wrap(text, max(room, 1))):
+                lines.append([*_padded("" if at else keys, KEY, wide), *_padded(part, None, room)])
+    return lines
+
+
+def _padded(text: str, style: Style | None, width: int) -> list[Segment]:
+    text = set_cell_size(text, min(cell_len(text), width))
+    return [Segment(text, style), Segment(" " * (width - cell_len(text)))]
