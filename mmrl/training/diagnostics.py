@@ -27,6 +27,8 @@ CENTRES = {"distance": "delta_centre", "size": "size_centre"}
 """Settings that say what an action of 0 asks for, by the kind of axis."""
 EXPLAINED, EPOCHS = 0.01, 20
 """An explained variance below this for so many epochs is none: poor ones, of noisy markets, are about 0.05."""
+LEAP = 1.0
+"""A KL divergence above this in an epoch leaves nothing of what was learned; 0.001 to 0.02 are usual."""
 
 
 NEGATIVE = "negative prices"
@@ -64,6 +66,11 @@ class Diagnostics:
             found["value"] = (
                 f"the value function has explained nothing of the returns for {EPOCHS} epochs: make them less noisy by "
                 "more trajectories (-nb) or a shorter view (--td with a lower --lambd, a lower --discount)"
+            )
+        if (moved := record.get("kl", 0.0)) > LEAP:
+            found["leap"] = (
+                f"the policy became another one in a single epoch, by a KL divergence of {moved:.2g} where 0.01 is "
+                "usual: what it had learned is lost; lower --lr"
             )
         new = {kind: line for kind, line in found.items() if kind not in self.said}
         self.said |= set(new)

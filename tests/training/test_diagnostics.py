@@ -149,6 +149,14 @@ def test_a_value_function_that_explains_nothing_is_told_after_some_epochs(batch:
     assert [diagnostics.look(plain, made, {"explained_variance": 0.0}) for _ in range(2 * EPOCHS)] == [{}] * 2 * EPOCHS
 
 
+def test_a_policy_that_becomes_another_one_in_an_epoch_is_told(batch: Make) -> None:
+    config = config_of()
+    assert "leap" not in said(config, batch(config), kl=0.9)
+    assert "leap" not in said(config, batch(config), kl=math.nan)
+    line = said(config, batch(config), kl=18.96)["leap"]
+    assert "by a KL divergence of 19 where" in line and line.endswith("lower --lr")
+
+
 def test_flags_in_the_lines_exist(batch: Make) -> None:
     import re
 
@@ -193,3 +201,14 @@ def test_the_live_view_keeps_it_in_sight(far: Path) -> None:
     ]
     assert "paused" in rows[-2]
     assert len(Frame(progress).rows(40, 2, colour=False)) == 2
+
+
+@pytest.mark.parametrize(("rate", "told"), [(1.0, 1), (0.003, 0)])
+def test_too_large_a_learning_rate_is_told_once_by_training(rate: float, told: int, tmp_path: Path) -> None:
+    flags = {"nt": 50, "nb": 20, "ne": 3, "lr": rate, "threads": 1, "results": str(tmp_path), "name": "leaps"}
+    config, origins = resolve({**flags, "plot_after": 0}, preset="quickstart")
+    with (tmp_path / "out").open("w") as out:
+        assert train(config, origins, load=None, expand=0, view=JsonView(out, out)) == 0
+    lines = [json.loads(line) for line in (tmp_path / "leaps" / "metrics.jsonl").read_text().splitlines()]
+    assert sum("leap" in record.get(RECORDED, {}) for record in lines) == told
+    assert (tmp_path / "out").read_text().count("became another one") == told
