@@ -211,4 +211,4 @@ def test_too_large_a_learning_rate_is_told_once_by_training(rate: float, told: i
         assert train(config, origins, load=None, expand=0, view=JsonView(out, out)) == 0
     lines = [json.loads(line) for line in (tmp_path / "leaps" / "metrics.jsonl").read_text().splitlines()]
     assert sum("leap" in record.get(RECORDED, {}) for record in lines) == told
-    assert (tmp_path / "out").read_text().count("became another one") == told
+    assert (tmp_path / "out").read_text().count("epoch 1: the policy became another one") == told
