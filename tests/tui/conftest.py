@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
@@ -135,12 +136,16 @@ def short_form(monkeypatch: pytest.MonkeyPatch) -> None:
 Script = Callable[[Any, Any], Awaitable[None]]
 
 
-def drive(results: Path, script: Script, size: tuple[int, int] = (120, 36), messages: bool = False) -> None:
-    """Run the application on a folder and act on it; its messages are shown only where they are asked for."""
-    from tui.app import MmrlApp
+def drive(
+    results: Path, script: Script, size: tuple[int, int] = (120, 36), messages: bool = False, package: str = "tui"
+) -> None:
+    """Run the application on a folder and act on it; its messages are shown only where they are asked for.
+
+    `package` is its name: mmrl.tui where it is installed.
+    """
 
     async def run() -> None:
-        app = MmrlApp(results)
+        app = import_module(f"{package}.app").MmrlApp(results)
         async with app.run_test(size=size, notifications=messages) as pilot:
             await settled(app, pilot)
             cast(Any, app.screen).tick()  # the preview waits a moment otherwise

@@ -7,6 +7,8 @@ import os
 import random
 import shutil
 from contextlib import suppress
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +116,39 @@ def test_every_key_of_every_screen_has_an_action(results: Path) -> None:
     drive(results, script)
 
 
-@pytest.mark.parametrize(("width", "columns"), [(30, 1), (60, 1), (60, 2), (113, 2)])
+@pytest.mark.parametrize(("width", "columns"), [(30, 1), (61, 1), (62, 2), (113, 2)])
 def test_help_fills_its_width_and_loses_no_word(width: int, columns: int) -> None:
     few = ("List", [("\u2191", "Up"), ("home ^home", "First")])
-    many = ("Runs", [("e", "Change learning rate, entropy, target or plot_after while it trains"), ("q", "Quit")])
+    many = (
+        "Runs",
+        [("e", "Change learning-rates, entropy, target or plot_after of good-results while it trains"), ("q", "Quit")],
+    )
     console = Console(width=width)
-    lines = console.render_lines(Keys([few, many], columns), pad=False)
+    lines = console.render_lines(Keys([few, many]), pad=False)
     texts = ["".join(piece.text for piece in line) for line in lines]
     assert {cell_len(text) for text in texts} <= {width, width - 1}  # odd: a cell is left
     words = " ".join(texts).split()
     assert sorted(words) == sorted(f"List \u2191 Up home ^home First {many[0]} e {many[1][0][1]} q Quit".split())
-    assert list(console.render_lines(Keys([few, many], columns), pad=False)) == lines
+    assert list(console.render_lines(Keys([few, many]), pad=False)) == lines
     bold = [piece.text for line in lines for piece in line if piece.style and piece.style.bold]
     assert bold.count("List") == bold.count("home ^home") == bold.count("e") == 1
     assert (texts[0].split() == ["List", "Runs"]) is (columns == 2)
+
+
+@pytest.mark.parametrize("package", ["tui", "mmrl.tui"])
+def test_help_shows_the_keys_of_the_view_also_where_the_program_is_installed(tmp_path: Path, package: str) -> None:
+    if find_spec("mmrl.tui") is None:
+        pytest.skip("mmrl is not installed here")
+    make_run(tmp_path / "results", "alpha")
+    titles = []
+
+    async def script(app: Any, pilot: Any) -> None:
+        await pilot.press("enter")
+        await pilot.pause()
+        for view in "134":
+            await pilot.press(view)
+            await pilot.pause(0.2)
+            titles.append([title for title, _ in import_module(f"{package}.screens.help").described(app.screen)][:-1])
+
+    drive(tmp_path / "results", script, package=package)
+    assert titles == [["Charts", "Run"], ["Book", "Run"], ["Quotes", "Run"]]

@@ -18,7 +18,10 @@ from textual.widgets import Label, Static
 
 from .painted import Painted
 
-TWO_COLUMNS = 70  # columns of the terminal
+PACKAGE = __name__.removesuffix("screens.help")
+"""Of the terminal UI: mmrl.tui. where it is installed, tui. in the repository."""
+TWO_COLUMNS = 62
+"""Cells from which on keys stand in two columns."""
 BETWEEN = 2
 """Cells between two columns of keys."""
 KEY, TITLE = Style(bold=True), Style(bold=True, underline=True)
@@ -31,8 +34,8 @@ def owners(screen: Screen) -> list[DOMNode]:
     """The nodes of this program that bind keys now: focused widget and ancestors, the screen, the application."""
     nodes: list[DOMNode] = []
     if screen.focused is not None:
-        nodes = [n for n in screen.focused.ancestors if type(n).__module__.startswith("tui.") and n is not screen]
-        if type(screen.focused).__module__.startswith("tui."):
+        nodes = [n for n in screen.focused.ancestors if type(n).__module__.startswith(PACKAGE) and n is not screen]
+        if type(screen.focused).__module__.startswith(PACKAGE):
             nodes.insert(0, screen.focused)
     return [*(n for n in nodes if n is not screen.app), screen, screen.app]
 
@@ -79,7 +82,7 @@ class Help(ModalScreen[None], Painted):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="dialog help"):
-            yield Static(Keys(described(self.about), 2 if self.app.size.width >= TWO_COLUMNS else 1))
+            yield Static(Keys(described(self.about)))
             yield Label("Esc closes", classes="hint")
 
     def action_scroll(self, by: int) -> None:
@@ -92,12 +95,8 @@ class Help(ModalScreen[None], Painted):
 class Keys:
     """Groups of keys and what they do, put into lines once for each width: Textual asks for them several times."""
 
-    def __init__(self, groups: Groups, columns: int) -> None:
-        sizes = [len(rows) + 2 for _, rows in groups]
-        cut = len(groups)
-        if columns > 1 and len(groups) > 1:
-            cut = min(range(1, len(groups)), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:])))
-        self.columns = [part for part in (groups[:cut], groups[cut:]) if part]
+    def __init__(self, groups: Groups) -> None:
+        self.groups = groups
         self._lines: dict[int, list[list[Segment]]] = {}
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -109,8 +108,13 @@ class Keys:
             yield Segment.line()
 
     def _side_by_side(self, width: int) -> list[list[Segment]]:
-        each = (width - BETWEEN * (len(self.columns) - 1)) // max(len(self.columns), 1)
-        found = [_column(groups, each) for groups in self.columns]
+        sizes = [len(rows) + 2 for _, rows in self.groups]
+        cut = len(sizes)
+        if width >= TWO_COLUMNS and cut > 1:
+            cut = min(range(1, cut), key=lambda at: max(sum(sizes[:at]), sum(sizes[at:])))
+        columns = [part for part in (self.groups[:cut], self.groups[cut:]) if part]
+        each = (width - BETWEEN * (len(columns) - 1)) // max(len(columns), 1)
+        found = [_column(groups, each) for groups in columns]
         nothing, between = [Segment(" " * each)], Segment(" " * BETWEEN)
         return [
             [piece for k, line in enumerate(lines) for piece in ((between, *line) if k else line)]
@@ -128,7 +132,7 @@ def _column(groups: Groups, width: int) -> list[list[Segment]]:
             lines.append([Segment(" " * width)])
         lines.append([Segment(" " * wide), *_padded(title, TITLE, room)])
         for keys, text in rows:
-            for at, part in enumerate(wrap(text, max(room, 1))):
+            for at, part in enumerate(wrap(text, max(room, 1), break_on_hyphens=False)):
                 lines.append([*_padded("" if at else keys, KEY, wide), *_padded(part, None, room)])
     return lines
 

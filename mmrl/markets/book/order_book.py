@@ -25,6 +25,8 @@ BEST, SIDE_TOTAL, SIDE_OWN, FREE, FRESH, PRIORITY = 0, 2, 4, 6, 7, 8
 META = 12
 MOST = np.int64(2**31 - 1)
 """Shares that can rest at a level: half the memory of 64 bits, which eight books beside each other notice."""
+ALL_SHARES = 2**62
+"""More than a book holds."""
 _ONE, _ALL = np.uint64(1), ~np.uint64(0)
 
 
@@ -320,7 +322,7 @@ class LimitOrderBook:
     def cancel(self, side: str, shares: int, limit: int) -> int:
         """Withdraw up to `shares` of the maker's own on "bid" or "ask", best first; returns how many."""
         code = _one_of("side", side, {"bid": BID, "ask": ASK})
-        shares, limit = index(shares), index(limit)
+        shares, limit = self._reached(index(shares), index(limit))
         if shares < 1:
             raise ValueError(f"shares = {shares} is not allowed: at least one share can be withdrawn")
         return int(cancel(self._book, code, shares, limit - self.low))
@@ -363,12 +365,12 @@ class LimitOrderBook:
         shares, price = index(shares), index(price)
         if shares < 1 or not self.low <= price <= self.high:
             raise ValueError(f"an order needs at least one share and a price in [{self.low}, {self.high}]")
-        if shares > (room := MOST - self._book.ladder[price - self.low, TOTAL]):
-            raise ValueError(f"shares = {shares} is not allowed: at {price} there is room for {room} more")
         lots = self._book.lots
         if self._meta[FRESH] == len(lots):
             self._book = self._book._replace(lots=np.concatenate([lots, np.empty_like(lots)]))
         code = _one_of("owner", owner, {"others": OTHERS, "maker": MAKER})
+        if shares > (room := self._room(side, price - self.low)):
+            raise ValueError(f"shares = {shares} is not allowed: at {price} there is room for {room}")
         taken, own, cash, own_cash, _ = place(self._book, side, price - self.low, shares, code)
         sign = 1 if side == BID else -1
         if code == MAKER:  # meets others: a trade; meets itself: both orders vanish
@@ -376,8 +378,20 @@ class LimitOrderBook:
         self._book_fill(own, own_cash, sign)
         return int(taken)
 
+    def _room(self, side: int, level: int) -> int:
+        """Shares that an order may have: what it meets on the other side, and what can rest at its level."""
+        best, other = self._meta[BEST + side], self._meta[BEST + 1 - side]
+        totals = self._book.ladder[:, TOTAL]
+        resting = totals[level] if (level <= best if side == BID else level >= best) else 0
+        met = totals[other : level + 1] if side == BID else totals[level : other + 1]
+        return int(MOST) - int(resting) + int(met.sum(dtype=np.int64))
+
+    def _reached(self, shares: int, limit: int) -> tuple[int, int]:
+        """Shares and limit of an order of any size, as far as they matter: no book holds more, nor has other prices."""
+        return min(shares, ALL_SHARES), min(max(limit, self.low - 1), self.high + 1)
+
     def _market(self, side: int, shares: int, limit: int) -> int:
-        shares, limit = index(shares), index(limit)
+        shares, limit = self._reached(index(shares), index(limit))
         if shares < 1:
             raise ValueError(f"shares = {shares} is not allowed: a market order needs at least one share")
         taken, own, _, own_cash, _ = take(self._book, side, shares, limit - self.low)
@@ -386,7 +400,7 @@ class LimitOrderBook:
 
     def _book_fill(self, shares: int, level_cash: int, sign: int) -> None:
         """The maker sells (sign 1) or buys (sign -1) at the prices summed in `level_cash`."""
-        self.cash += sign * int(level_cash + shares * self.low)
+        self.cash += sign * (int(level_cash) + int(shares) * self.low)
         self.inventory -= sign * int(shares)
 
 

@@ -214,7 +214,7 @@ def test_a_price_has_room_for_so_many_shares() -> None:
     book = LimitOrderBook(0, 100)
     book.bid(2**31 - 5, 50)
     book.bid(4, 50, "maker")
-    with pytest.raises(ValueError, match="at 50 there is room for 0 more"):
+    with pytest.raises(ValueError, match="at 50 there is room for 0"):
         book.bid(1, 50)
     book.bid(2**31 - 1, 49)  # each price has its own
     assert book.depth("bid") == [(50, 2**31 - 1, 4), (49, 2**31 - 1, 0)]
@@ -232,3 +232,32 @@ def test_what_a_level_has_no_room_for_is_refused(first: int, second: int, kept: 
     assert book.lots(50) == [(first, "others"), (kept, "maker")][: 1 + (kept > 0)]
     assert book.shares("bid") == (first + kept, kept)
     assert book.best("bid") == (50, first + kept)
+
+
+@pytest.mark.parametrize("side", ["bid", "ask"])
+def test_an_order_needs_room_only_for_what_rests(side: str) -> None:
+    mine, others = ("bid", "ask") if side == "bid" else ("ask", "bid")
+    price = 10 if side == "bid" else 90
+    book = LimitOrderBook(0, 100)
+    place, meet = getattr(book, mine), getattr(book, others)
+    meet(int(MOST), 50)
+    assert place(11, 50) == 11  # there is no room, and none is needed
+    meet(11, 50)
+    assert place(int(MOST) + 7, 50) == MOST
+    assert book.best(mine) == (50, 7) and book.best(others) is None
+    with pytest.raises(ValueError, match=f"at 50 there is room for {MOST - 7}$"):
+        place(int(MOST) - 6, 50)
+    place(int(MOST), price)
+    assert book.shares(mine) == (int(MOST) + 7, 0)
+    with pytest.raises(ValueError, match=f"at {price} there is room for 0$"):
+        place(1, price)
+
+
+def test_orders_of_any_size_take_what_is_there() -> None:
+    book = LimitOrderBook(10**30, 10**30 + 5)
+    book.ask(7, 10**30 + 3, "maker")
+    assert book.cancel("ask", 10**40, 10**40) == 7
+    book.ask(7, 10**30 + 3, "maker")
+    assert book.buy(10**40, -(10**40)) == 0
+    assert book.buy(10**40, 10**40) == 7
+    assert (book.cash, book.inventory) == (7 * (10**30 + 3), -7)
