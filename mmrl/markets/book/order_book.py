@@ -369,9 +369,11 @@ class LimitOrderBook:
         if self._meta[FRESH] == len(lots):
             self._book = self._book._replace(lots=np.concatenate([lots, np.empty_like(lots)]))
         code = _one_of("owner", owner, {"others": OTHERS, "maker": MAKER})
-        if shares > (room := self._room(side, price - self.low)):
+        level = price - self.low
+        full = shares > MOST - self._book.ladder[level, TOTAL]  # if these were all of its own side
+        if full and shares > (room := self._room(side, level)):
             raise ValueError(f"shares = {shares} is not allowed: at {price} there is room for {room}")
-        taken, own, cash, own_cash, _ = place(self._book, side, price - self.low, shares, code)
+        taken, own, cash, own_cash, _ = place(self._book, side, level, shares, code)
         sign = 1 if side == BID else -1
         if code == MAKER:  # meets others: a trade; meets itself: both orders vanish
             own, own_cash, sign = taken - own, cash - own_cash, -sign
