@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mmrl.api.listing import runs as runs
     from mmrl.api.simulating import simulate as simulate
     from mmrl.api.training import train as train
-    from mmrl.markets.book.order_book import LimitOrderBook as LimitOrderBook
+    from mmrl.markets.book.limit_order_book import LimitOrderBook as LimitOrderBook
     from mmrl.policy.policy import Policy as Policy
     from mmrl.policy.policy import Quotes as Quotes
     from mmrl.policy.reading import load as load
@@ -38,7 +38,7 @@ __all__ = [
 
 _HOMES = {
     "Config": "mmrl.settings.model",
-    "LimitOrderBook": "mmrl.markets.book.order_book",
+    "LimitOrderBook": "mmrl.markets.book.limit_order_book",
     "Policy": "mmrl.policy.policy",
     "Quotes": "mmrl.policy.policy",
     "load": "mmrl.policy.reading",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from mmrl.markets.book.order_book import LimitOrderBook
+from mmrl.markets.book.limit_order_book import LimitOrderBook
 from tests.markets.book.reference_book import ReferenceBook
 from tests.markets.book.test_order_book import (
     HIGH,

@@ -23,7 +23,7 @@ from mmrl.learn.update import make_optimiser, update
 from mmrl.markets.avellaneda_stoikov import dynamics as game
 from mmrl.markets.avellaneda_stoikov.tensor import TensorMarket as TensorGame
 from mmrl.markets.book import tensor as book_tensor
-from mmrl.markets.book.order_book import LimitOrderBook
+from mmrl.markets.book.limit_order_book import LimitOrderBook
 from mmrl.markets.book.tensor import TensorMarket as TensorBook
 from mmrl.markets.book.tensor_state import BLOCK
 from mmrl.markets.contract import spec_of

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.markets.book.order_book import BID, MAKER, MOST, OTHERS, LimitOrderBook, rest
+from mmrl.markets.book.limit_order_book import LimitOrderBook
+from mmrl.markets.book.order_book import BID, MAKER, MOST, OTHERS, rest
 from tests.conftest import COMPLETE
 from tests.markets.book.reference_book import ReferenceBook
 
