@@ -10,7 +10,7 @@ A market gives five inlined functions of its parameters `p` and its state `s`:
 
 and two that may be left out: `heuristic(p, s, rng, quote)`, the quotes of a simple maker of the market's own, or
 `no_heuristic`; and `split(p, s, out)`, the parts of an episode's profit that the spec names, or `no_split`.
-Rows of consecutive trajectories are written without gaps.
+Trajectory n of a draw has the rows from n times the draw's steps on.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mmrl.kernels.network import forward, width_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
 from mmrl.kernels.sampling import Kind, fade_of, linear_quote, look_up, look_up_observed, normalise, sample
+from mmrl.kernels.shares import next_few
 
 OBSERVATION_CLIP = 10.0
 """Bound of a normalised observation, on either side of 0."""
@@ -40,6 +41,22 @@ class Draw(NamedTuple):
     first: int
     count: int
     steps: int
+
+
+class SharedDraw(NamedTuple):
+    """A draw of which every call takes what no other has begun."""
+
+    seed: int
+    epoch: int
+    first: int
+    count: int
+    steps: int
+    begun: np.ndarray  # int64 [1], trajectories that have begun
+
+
+def shared(draw: Draw) -> SharedDraw:
+    """A draw of which none has begun."""
+    return SharedDraw(*draw, np.zeros(1, np.int64))
 
 
 class Rows(NamedTuple):
@@ -194,35 +211,44 @@ def record_end(rows, ends, n, at, length, steps, ending, reward, account):
 
 
 @inlined
+def play_one(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, n, x):
+    """Roll out trajectory n of `draw`."""
+    at = np.uint64(n * draw.steps)  # unsigned, so that no index is tested for being negative
+    seed_stream(x.rng, draw.seed, draw.epoch, draw.first + n)
+    x.raw[:] = 0.0
+    reset(p, s, x.rng, draw.first + n)
+    before = account(p, s)
+    ending = GOES_ON
+    t = 0
+    while True:
+        observe(p, s, x.raw)
+        if t == draw.steps or ending == ENDED:
+            break
+        normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, rows.observation, at)
+        record_account(rows, at, t, before)
+        log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x, rows.action[at])
+        act(p, s, x.quote)
+        ending = advance(p, s, x.rng)
+        if ending == DISCARDED:
+            break
+        after = account(p, s)
+        record_step(rows, at, log_prob, after)
+        rows.reward[at] = step_reward(reward, before, after)
+        before = after
+        at += np.uint64(1)
+        t += 1
+    normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, ends.observation, n)
+    last = account(p, s)
+    record_end(rows, ends, n, at, t, draw.steps, ending, reward, last)
+    split(p, s, ends.split[n])
+
+
+@inlined
 def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, x):
-    """Roll out the trajectories of `draw`; returns the rows written."""
-    at = np.uint64(0)  # unsigned, so that no index is tested for being negative
-    for n in range(draw.count):
-        seed_stream(x.rng, draw.seed, draw.epoch, draw.first + n)
-        x.raw[:] = 0.0
-        reset(p, s, x.rng, draw.first + n)
-        before = account(p, s)
-        ending = GOES_ON
-        t = 0
-        while True:
-            observe(p, s, x.raw)
-            if t == draw.steps or ending == ENDED:
-                break
-            normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, rows.observation, at)
-            record_account(rows, at, t, before)
-            log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x, rows.action[at])
-            act(p, s, x.quote)
-            ending = advance(p, s, x.rng)
-            if ending == DISCARDED:
-                break
-            after = account(p, s)
-            record_step(rows, at, log_prob, after)
-            rows.reward[at] = step_reward(reward, before, after)
-            before = after
-            at += np.uint64(1)
-            t += 1
-        normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, ends.observation, n)
-        last = account(p, s)
-        record_end(rows, ends, n, at, t, draw.steps, ending, reward, last)
-        split(p, s, ends.split[n])
-    return at
+    """Roll out trajectories of a `SharedDraw` until none is left."""
+    n, end = next_few(draw.begun, draw.count)
+    while n < draw.count:
+        play_one(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, n, x)
+        n += 1
+        if n == end:
+            n, end = next_few(draw.begun, draw.count)

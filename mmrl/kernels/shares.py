@@ -1,7 +1,7 @@
-"""How threads share copies without waiting for each other: each plays its own share, then what is left of the others'.
+"""How threads share trajectories, or copies of an environment, without waiting for each other.
 
-A thread takes the next few of a share at once. Its own share is the same at every call: what it needs is still in its
-cache.
+Of trajectories each takes the next few. Of copies each plays its own share, then what is left of the others', the next
+few at once: its own share is the same at every call, and what it needs is still in its cache.
 """
 
 from __future__ import annotations
@@ -83,6 +83,19 @@ def counters_of(threads: int, copies: int) -> npt.NDArray[np.int64]:
     for thread in range(threads):
         counters[next_of(thread)] = end_of(thread, threads, copies)
     return counters
+
+
+FEW = 8
+"""That `next_few` gives at most: what so many trajectories leave behind fills a line of the cache."""
+
+
+@njit(inline="always")
+def next_few(taken, count):  # type: ignore[no-untyped-def]
+    """The next few of `count` that no thread has taken, as (first, one beyond the last); towards the end fewer, so that
+    all threads end at about the same time. None is left where the first is not below `count`."""
+    few = min(max((count - read_at_once(taken, 0)) // (2 * FEW), 1), FEW)
+    first = add_at_once(taken, 0, few)
+    return first, min(first + few, count)
 
 
 @njit(inline="always")

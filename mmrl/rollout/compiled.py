@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.jit import must_compile
-from mmrl.kernels.play import Draw, Ends, Rows
+from mmrl.kernels.jit import in_memory, must_compile
+from mmrl.kernels.play import Draw, Ends, Rows, SharedDraw, shared
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.law import memory_of, parameters_of, remembered, shared_of, sharing, size_of
-from mmrl.rollout.lockstep import Share, close_gaps, rollout_of
+from mmrl.rollout.lockstep import close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
@@ -26,7 +27,6 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import states_at_once
 from mmrl.settings.model import Config
 
-_CHUNKS_PER_THREAD = 4
 _STEPS_A_CALL = 4_000_000
 """Of a compiled call, about: no signal is answered meanwhile."""
 _STAGGER = 24  # rows, some cache lines in every column
@@ -42,6 +42,7 @@ class Buffers:
     def __init__(self, flows: bool = True) -> None:
         self.flows = flows
         self._arrays: dict[str, np.ndarray] = {}
+        self._rows: Rows | None = None
         self._states: dict[Any, list[Any]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -65,6 +66,10 @@ class Buffers:
         Large arrays begin at the same place of a memory page, so that a row of all of them would fall into the same few
         lines of the cache: each begins some lines later than the one before.
         """
+        last = self._rows
+        if last and last.observation.shape == (count, obs) and last.action.shape[1] == axes:
+            return last
+        self._rows = last = None  # memory of another size is given back first
         wide = {"observation": (obs,), "action": (axes,)}
         kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(_INTEGERS, np.int32)
         kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
@@ -72,7 +77,19 @@ class Buffers:
         for k, name in enumerate(Rows._fields):
             skipped, room = k * _STAGGER, count if self.flows or name not in FLOWS else 0
             columns[name] = self.array(name, (room + skipped, *wide.get(name, ())), kinds[name])[skipped:]
-        return Rows(**columns)
+        self._rows = Rows(**columns)
+        return self._rows
+
+
+_Part = tuple[Rows, Ends, SharedDraw]
+
+
+class _Game(NamedTuple):
+    """What kernels take first."""
+
+    parameters: Any
+    maker: Any
+    reward: Any
 
 
 def rollout(
@@ -115,12 +132,14 @@ def simulate(
     game, learns = _Game(parameters, maker, reward_of(config)), quoter.kind == "learned"
     if workers > 1:
         prepare(config, (learns,))
-    if learns:
-        _together(config, game, rows, ends, draw, workers, buffers)
-    else:
-        _one_by_one(config, game, rows, ends, draw, workers)
+    at_once, play = _together(config, game, draw, workers, buffers) if learns else (1, _one_by_one(config, game))
+    # a call takes a while, in which no signal is answered
+    for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / steps))):
+        part = _part(chunk, rows, ends, draw)
+        each(partial(play, part), min(workers, len(chunk)), workers)
     columns = rows._asdict()
     if (lived := int(ends.length.sum())) < count * steps:
+        close_gaps(rows, np.arange(count) * steps, ends.length)
         columns = {name: column[:lived] if kept else column[:lived].copy() for name, column in columns.items()}
     return Trajectories(
         offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(ends.length)]),
@@ -136,49 +155,35 @@ def simulate(
     )
 
 
-class _Game(NamedTuple):
-    """What kernels take first."""
-
-    parameters: Any
-    maker: Any
-    reward: Any
-
-
-def _one_by_one(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, workers: int) -> None:
-    """Fill rows and ends by the market's own kernel, a chunk of trajectories a call."""
+def _one_by_one(config: Config, game: _Game) -> Callable[[_Part, int], None]:
+    """What plays a part of a draw, one trajectory after the other, by the market's own kernel."""
     kernel = market_of(config).kernel
-    chunks = _chunks(draw, math.ceil(draw.count / (workers * _CHUNKS_PER_THREAD)))
-    each(lambda k: kernel(*game, *_part(chunks[k], rows, ends, draw)), len(chunks), workers)
-    _close_gaps(rows, ends, draw, chunks)
+
+    def play(part: _Part, _: int) -> None:
+        kernel(*game, *part)
+
+    return play
 
 
-def _together(config: Config, game: _Game, rows: Rows, ends: Ends, draw: Draw, workers: int, buffers: Buffers) -> None:
-    """Fill rows and ends by the kernel for learned policies: all threads share a draw, with states from the buffers."""
+def _together(
+    config: Config, game: _Game, draw: Draw, workers: int, buffers: Buffers
+) -> tuple[int, Callable[[_Part, int], None]]:
+    """What plays a part of a draw by the kernel for learned policies, and how many trajectories at once; it takes its
+    states from the buffers."""
     law, state = remembered(config, game.parameters)
-    kernel, shared = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
+    kernel, common = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
     free, room = buffers.states(state), states_at_once(size_of(state))
     lanes = min(room, math.ceil(draw.count / workers))
-    for chunk in _chunks(draw, max(lanes * workers, math.ceil(_STEPS_A_CALL / draw.steps))):
-        part, share = _part(chunk, rows, ends, draw), Share(lanes, np.zeros(1, np.int64))
 
-        def play(_: int, part: tuple[Rows, Ends, Draw] = part, share: Share = share) -> None:
-            try:
-                states = sharing(free.pop(), state, shared)
-            except IndexError:
-                states = memory_of(state, room, shared)
-            kernel(game.parameters, states, share, game.maker, game.reward, *part)
-            free.append(states)
+    def play(part: _Part, _: int) -> None:
+        try:
+            states = sharing(free.pop(), state, common)
+        except IndexError:
+            states = memory_of(state, room, common)
+        kernel(game.parameters, states, lanes, game.maker, game.reward, *part)
+        free.append(states)
 
-        each(play, min(workers, len(chunk)), workers)
-    _close_gaps(rows, ends, draw, _chunks(draw, 1))
-
-
-def _close_gaps(rows: Rows, ends: Ends, draw: Draw, chunks: Sequence[range]) -> None:
-    """Move the rows of each chunk, which begin where they would if all before had lived to the end, behind those of the
-    one before."""
-    if ends.length.sum() < draw.count * draw.steps:
-        starts = np.array([chunk.start for chunk in chunks], np.int64)
-        close_gaps(rows, starts * draw.steps, np.add.reduceat(ends.length, starts))
+    return lanes, play
 
 
 def _chunks(draw: Draw, size: int) -> list[range]:
@@ -186,11 +191,13 @@ def _chunks(draw: Draw, size: int) -> list[range]:
     return [range(a, min(a + size, draw.count)) for a in range(0, draw.count, max(size, 1))]
 
 
-def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw) -> tuple[Rows, Ends, Draw]:
+def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw) -> _Part:
     """Rows and ends that belong to a chunk, and the draw of its trajectories alone."""
+    if len(chunk) == draw.count:
+        return rows, ends, shared(draw)
     a, b = chunk.start, chunk.stop
     mine = Rows(*(column[a * draw.steps : b * draw.steps] for column in rows))
-    return mine, Ends(*(column[a:b] for column in ends)), draw._replace(first=draw.first + a, count=b - a)
+    return mine, Ends(*(column[a:b] for column in ends)), shared(draw._replace(first=draw.first + a, count=b - a))
 
 
 def room_for_ends(count: int, obs: int, parts: int) -> Ends:
@@ -216,7 +223,7 @@ def prepare(config: Config, learned: Collection[bool] = (True,)) -> float:
     """Compile what rolls out learned policies, or others, or load it from disk; returns the seconds it took."""
     began = time.perf_counter()
     for learns in learned:
-        if not _kernel(config, learns).signatures:
+        if not in_memory(_kernel(config, learns)):
             some: Any = unlearned(config) if learns else fixed(*(0.0,) * len(spec_of(config).axes))
             simulate(config, some, parameters_of(config.market), Draw(0, 0, 0, count=1, steps=1), workers=1)
     return time.perf_counter() - began

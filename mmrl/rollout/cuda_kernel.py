@@ -13,7 +13,7 @@ from numba import cuda, njit
 from numba.core.dispatcher import Dispatcher
 
 from mmrl.kernels.cuda_numpy import SIMULATED, complete_numpy
-from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play
+from mmrl.kernels.play import Draw, Ends, Rows, Scratch, play_one
 from mmrl.rollout.law import Law
 from mmrl.rollout.one_state import state_of_one
 
@@ -43,9 +43,9 @@ def trajectories(p, states, maker, reward, rows, ends, draw, memory):
     for n in range(thread, draw.count, cuda.gridsize(1)):  # type: ignore[attr-defined]
         s, x, own = of_states(states, thread), of_memory(memory, thread), of_rows(rows, n)
         one = Draw(draw.seed, draw.epoch, draw.first + n, 1, draw.steps)
-        play(
+        play_one(
             reset, observe, act, advance, account, heuristic, split,
-            p, s, maker, reward, own, of_ends(ends, n), one, x,
+            p, s, maker, reward, own, of_ends(ends, n), one, 0, x,
         )  # fmt: skip
 
 

@@ -47,15 +47,6 @@ LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.
 """Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
 
 
-class Share(NamedTuple):
-    """What a thread plays of a draw."""
-
-    lanes: int
-    """Trajectories at once, of which it has the states."""
-    begun: np.ndarray
-    """int64 [1], trajectories that have begun: all threads that are called with it share the draw."""
-
-
 class Lanes(NamedTuple):
     """Memory of the loop, a lane for each trajectory that is being played."""
 
@@ -64,28 +55,26 @@ class Lanes(NamedTuple):
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
     quote: np.ndarray  # float64 [8, A]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
-    begun: np.ndarray  # as in Share
 
 
 @allocating
-def lanes_of(maker, rows, share, count):  # type: ignore[no-untyped-def]
-    """Memory for one call that plays its share of `count` trajectories."""
+def lanes_of(maker, rows, lanes, count):  # type: ignore[no-untyped-def]
+    """Memory for one call that plays its share of `count` trajectories, so many at once."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
     made = np.zeros(LANES, LANE)
     for k in range(LANES):
-        made[k].number = -1 if k < share.lanes else count
+        made[k].number = -1 if k < lanes else count
     return Lanes(
         made,
         np.zeros((LANES, obs), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
         np.zeros((LANES, axes), np.float64),
         deviations(maker, axes),
-        share.begun,
     )
 
 
 def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignore[no-untyped-def]
-    """Play trajectories of `draw` until none is left, trajectory n into the rows from n * draw.steps on."""
+    """Play trajectories of a shared draw until none is left."""
     outputs = outputs_of(maker)
     faded_at, fade = -1, 1.0
     playing = True
@@ -123,7 +112,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             begins = n < 0
             while True:
                 if begins:
-                    n = mine.number = min(add_at_once(x.begun, 0, 1), draw.count)
+                    n = mine.number = min(add_at_once(draw.begun, 0, 1), draw.count)
                     if n == draw.count:
                         break
                     t, ending = 0, GOES_ON
@@ -164,7 +153,7 @@ def _move_wide(column, to, first, length):  # type: ignore[no-untyped-def]
 
 @kernel
 def close_gaps(rows, starts, lengths):  # type: ignore[no-untyped-def]
-    """Move pieces of rows, so many from these starts on, behind each other."""
+    """Move the rows of trajectories, so many from these starts on, behind each other."""
     at = 0
     for n in range(lengths.shape[0]):
         first, length = starts[n], lengths[n]
@@ -182,12 +171,12 @@ def close_gaps(rows, starts, lengths):  # type: ignore[no-untyped-def]
         at += length
 
 
-def rollout(p, states, share, maker, reward, rows, ends, draw):  # type: ignore[no-untyped-def]
-    """Roll out a share of a `draw` under a learned policy, trajectory n into the rows from n * draw.steps on.
+def rollout(p, states, lanes, maker, reward, rows, ends, draw):  # type: ignore[no-untyped-def]
+    """Roll out trajectories of a shared draw under a learned policy until none is left, so many at once.
 
-    `states` are the parts of the states of so many lanes, [lanes, ...] each but for what they have in common.
+    `states` are the parts of the states of as many lanes, [lanes, ...] each but for what they have in common.
     """
-    together(p, states, maker, reward, rows, ends, draw, lanes_of(maker, rows, share, draw.count))
+    together(p, states, maker, reward, rows, ends, draw, lanes_of(maker, rows, lanes, draw.count))
 
 
 _compiled: dict[str, Any] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from mmrl.kernels.reward import SIGN_BONUS_RATE, Final, Reward, Utility, prices_of_moves
-from mmrl.markets.contract import spec_of
+from mmrl.markets.contract import market_named
+from mmrl.settings.groups import Reward as Settings
 from mmrl.settings.model import Config
 
 _LOOKED_UP = 64
@@ -21,7 +23,13 @@ def enum_name(name: str) -> str:
 
 def reward_of(config: Config) -> Reward:
     """What a config pays for."""
-    reward, spec = config.reward, spec_of(config)
+    return _reward(config.reward, config.aversion, config.market)
+
+
+@lru_cache(maxsize=8)
+def _reward(reward: Settings, aversion: float, market: Any) -> Reward:
+    """Remembered, since every rollout asks."""
+    spec = market_named(market.name).spec(market)
     variance, step = spec.volatility**2, spec.end_time / spec.steps
     looked_up = reward.utility == "entropic" and spec.mid_moves == "two-point"
     rewarded = reward.step_kind != "none"  # without it the bonuses go too
@@ -35,10 +43,10 @@ def reward_of(config: Config) -> Reward:
         inventory_penalty=reward.inventory_penalty,
         damping=reward.damping,
         size_penalty=reward.size_penalty,
-        aversion=config.aversion,
+        aversion=aversion,
         variance=variance,
         two_point=int(spec.mid_moves == "two-point"),
-        prices=_prices(config.aversion, variance, step) if looked_up else np.zeros(0),
+        prices=_prices(aversion, variance, step) if looked_up else np.zeros(0),
         step=step,
         end_time=spec.end_time,
         final=int(Final[enum_name(reward.final_kind)]),

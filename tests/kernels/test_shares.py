@@ -6,14 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 
 import numpy as np
+import pytest
 from numba import njit
 
 from mmrl.kernels.shares import (
+    FEW,
     LINE,
     add_at_once,
     begin,
     counters_of,
     end_of,
+    next_few,
     next_of,
     playing_of,
     put_at_once,
@@ -44,6 +47,29 @@ def open_again(counters):  # type: ignore[no-untyped-def]
 def changed(counters):  # type: ignore[no-untyped-def]
     before = add_at_once(counters, 0, 3), put_at_once(counters, LINE, 7)
     return (*before, read_at_once(counters, 0), read_at_once(counters, LINE))
+
+
+@njit(nogil=True)
+def take_few(begun, times, most):  # type: ignore[no-untyped-def]
+    while True:
+        first, end = next_few(begun, times.size)
+        if first >= times.size:
+            break
+        most[first] = end - first
+        times[first:end] += 1
+
+
+@pytest.mark.parametrize("count", [1, 2, FEW, 17, 16 * FEW + 1, MANY])
+def test_every_trajectory_is_taken_once_and_fewer_at_once_towards_the_end(count: int) -> None:
+    begun, times, taken = np.zeros(1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(lambda _: take_few(begun, times, taken), range(THREADS)))
+    assert (times == 1).all() and taken.sum() == count
+    assert taken.max() == min(max(count // (2 * FEW), 1), FEW)
+    left = count - np.flatnonzero(taken)
+    # what another thread took meanwhile makes the share smaller than it was thought to be, by some shares at most
+    assert (taken[taken > 0] <= np.maximum((left + THREADS * FEW) // (2 * FEW), 1)).all()
+    assert (taken[-min(2 * FEW, count) :] <= 3).all()
 
 
 def test_every_copy_is_taken_once() -> None:

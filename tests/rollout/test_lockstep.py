@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +15,13 @@ import pytest
 
 from mmrl.kernels.instructions import LANES
 from mmrl.kernels.network import forward, forward_beside, width_of
-from mmrl.kernels.play import Draw, Ends, Rows
+from mmrl.kernels.play import Draw, Ends, Rows, shared
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout import compiled
 from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
 from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
 from mmrl.rollout.makers import maker_of, unlearned
-from mmrl.rollout.quoters import learned
+from mmrl.rollout.quoters import fixed, learned
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights, pack
@@ -66,9 +67,10 @@ def alone(config: Config, policy: PolicyWeights, seed: int, epoch: int, count: i
     rows = Buffers().rows(count * steps, len(spec.columns), len(spec.axes))
     ends = room_for_ends(count, len(spec.columns), len(spec.split))
     parameters = market_of(config).dynamics.parameters(config.market)
-    given = maker_of(config, learned(policy)), reward_of(config), rows, ends, Draw(seed, epoch, 0, count, steps)
-    written = market_of(config).kernel(parameters, *given)
-    return Rows(*(column[:written] for column in rows)), ends
+    draw = shared(Draw(seed, epoch, 0, count, steps))
+    market_of(config).kernel(parameters, maker_of(config, learned(policy)), reward_of(config), rows, ends, draw)
+    lived = np.arange(steps) < ends.length[:, None]
+    return Rows(*(column[lived.ravel()] for column in rows)), ends
 
 
 def assert_same(rows: Rows, ends: Ends, batch: Trajectories) -> None:
@@ -199,3 +201,24 @@ def test_plain_python_plays_the_same() -> None:
         for more in ({}, {"NUMBA_DISABLE_JIT": "1"})
     ]
     assert printed[0] == printed[1] and printed[0].count("\n") == 2
+
+
+@pytest.mark.parametrize("emptying_step", ["kept", "discarded"])
+def test_an_agent_plays_the_same_on_any_threads_and_in_any_calls(
+    emptying_step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Trajectories of unequal length, some at once, their rows moved together afterwards."""
+    config = build({"market": {**EMPTYING, "emptying_step": emptying_step}})
+    agent = fixed(-7.0, 50.0, 0.0, 1.0)  # withdraws what its side holds
+    whole = rollout(config, agent, 3, 1, count=150, threads=1).validate()
+    assert 10 < whole.terminated.sum() < 150 and len(set(whole.lengths)) > 5
+    for n in (0, 77, 149):
+        one, rows = rollout(config, agent, 3, 1, first=n, count=1), slice(*whole.offsets[n : n + 2])
+        np.testing.assert_array_equal(one.cash, whole.cash[rows])
+        np.testing.assert_array_equal(one.action, whole.action[rows])
+    for steps in (1, 900, 10**9):
+        monkeypatch.setattr(compiled, "_STEPS_A_CALL", steps)
+        for threads in (1, 2, 5):
+            again = rollout(config, agent, 3, 1, count=150, threads=threads)
+            for column in fields(whole):
+                np.testing.assert_array_equal(getattr(again, column.name), getattr(whole, column.name), column.name)

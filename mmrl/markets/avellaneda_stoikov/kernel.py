@@ -9,8 +9,7 @@ from mmrl.markets.avellaneda_stoikov.dynamics import STATE, account, act, advanc
 
 @scalar_kernel
 def rollout(p, maker, reward, rows, ends, draw):
-    """Roll out the trajectories of `draw`; returns the rows written."""
+    """Roll out trajectories of a shared draw until none is left."""
     s, x = np.zeros(1, STATE), scratch(maker, rows)
-    n = play(reset, observe, act, advance, account, no_heuristic, no_split, p, s[0], maker, reward, rows, ends, draw, x)
+    play(reset, observe, act, advance, account, no_heuristic, no_split, p, s[0], maker, reward, rows, ends, draw, x)
     s[0].shares[0] = 0  # used until here: a record alone does not keep the memory in which it lies
-    return n

@@ -11,7 +11,7 @@ from mmrl.markets.book.state import CORE, State, lot_capacity
 
 @scalar_kernel
 def rollout(p, maker, reward, rows, ends, draw):
-    """Roll out the trajectories of `draw`; returns the rows written."""
+    """Roll out trajectories of a shared draw until none is left."""
     recorded = p.levels if p.changes.shape[0] > 0 else 0
     core = np.zeros(1, CORE)
     s = State(
@@ -22,6 +22,5 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.zeros((recorded, 2), np.int64),
     )
     x = scratch(maker, rows)
-    written = play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)
+    play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)
     core[0].meta[0] = 0  # used until here: a record alone does not keep the memory in which it lies
-    return written

@@ -10,7 +10,7 @@ from mmrl.markets.order_flow.state import BOOK, LEVEL, LIVE, ORDER, State
 
 @kernel
 def rollout(p, maker, reward, rows, ends, draw):
-    """Roll out the trajectories of `draw`; returns the rows written."""
+    """Roll out trajectories of a shared draw until none is left."""
     recorded = p.rules.rows if p.changes.shape[0] > 0 else 0
     books = np.zeros(1, BOOK)
     s = State(
@@ -21,6 +21,5 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.zeros((recorded, 3), np.int64),
     )
     x = scratch(maker, rows)
-    written = play(reset, observe, act, advance, account, join, split, p, s, maker, reward, rows, ends, draw, x)
+    play(reset, observe, act, advance, account, join, split, p, s, maker, reward, rows, ends, draw, x)
     books[0].meta[LIVE] = 0  # used until here: a record alone does not keep the memory in which it lies
-    return written
