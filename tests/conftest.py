@@ -24,7 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a job that a scri
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 COMPLETE = os.environ.get("MMRL_FAULTS") == "complete"
-COUNTS = ("step", "inventory", "bought", "sold")
+COUNTS = ("inventory", "bought", "sold")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -73,8 +73,7 @@ def make_trajectories() -> Callable[..., Trajectories]:
                 elif name == "terminated":
                     kind = np.bool_
                 made[name] = np.zeros((size, *wide.get(name, ())), kind)
-        made["step"] = np.concatenate([np.arange(k, dtype=np.int32) for k in lengths] or [np.zeros(0, np.int32)])
-        made["time"] = made["step"].astype(np.float64)
+        made["time"] = np.concatenate([np.arange(k, dtype=np.float64) for k in lengths] or [np.zeros(0)])
         made["final_time"] = np.array(lengths, np.float64)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         return Trajectories(offsets=offsets, **{**made, **columns})

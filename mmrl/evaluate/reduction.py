@@ -13,8 +13,9 @@ class Columns(NamedTuple):
 
     offsets: np.ndarray
     time: np.ndarray
+    cash: np.ndarray
     inventory: np.ndarray
-    value: np.ndarray
+    mid: np.ndarray
     bid: np.ndarray
     ask: np.ndarray
     bought: np.ndarray
@@ -68,6 +69,7 @@ def reduce(b, moves, out):
                 out.price[n] += price_of_move(held, moves.gamma, moves.variance, elapsed, moves.two_point)
             out.fills[n] += b.bought[k] + b.sold[k]
             out.revaluation[n] += b.revaluation[k]
-            top = max(top, b.value[k])
-            fall = max(fall, top - b.value[k])
+            value = b.cash[k] + b.inventory[k] * b.mid[k]
+            top = max(top, value)
+            fall = max(fall, top - value)
         out.drawdown[n] = max(fall, top - b.final_value[n])

@@ -62,10 +62,11 @@ def shared(draw: Draw) -> SharedDraw:
 class Rows(NamedTuple):
     """What every step leaves behind, one row a step; account columns are as before the step, flows those of it.
 
+    What follows from the others is left out: which step of its trajectory a row is, and the value.
+
     Where the flows (bought to revaluation) are arrays without rows, they are not recorded.
     """
 
-    step: np.ndarray  # int32 [rows]
     observation: np.ndarray  # float32 [rows, obs]
     action: np.ndarray  # float32 [rows, A]
     log_prob: np.ndarray  # float32 [rows]
@@ -74,7 +75,6 @@ class Rows(NamedTuple):
     cash: np.ndarray
     inventory: np.ndarray  # int32
     mid: np.ndarray
-    value: np.ndarray
     bid: np.ndarray
     ask: np.ndarray
     bought: np.ndarray  # int32
@@ -173,13 +173,11 @@ def choose(heuristic, p, s, maker, std, outputs, fade, inventory, t, steps, rng,
 
 
 @inlined
-def record_account(rows, at, t, account):
-    rows.step[at] = t
+def record_account(rows, at, account):
     rows.time[at] = account.time
     rows.cash[at] = account.cash
     rows.inventory[at] = account.inventory
     rows.mid[at] = account.mid
-    rows.value[at] = account.value
 
 
 @inlined
@@ -225,7 +223,7 @@ def play_one(reset, observe, act, advance, account, heuristic, split, p, s, make
         if t == draw.steps or ending == ENDED:
             break
         normalise(x.raw, maker.mean, maker.std, CLIP, x.hidden, rows.observation, at)
-        record_account(rows, at, t, before)
+        record_account(rows, at, before)
         log_prob = decide(heuristic, p, s, maker, before.inventory, t, draw.steps, x.rng, x, rows.action[at])
         act(p, s, x.quote)
         ending = advance(p, s, x.rng)

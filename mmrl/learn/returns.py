@@ -68,7 +68,7 @@ def potential(batch: Trajectories, config: Config) -> Column:
     """Phi_t [nnz]: the final reward if the position stayed as it is, discounted; 0 without one."""
     kind, discount = config.reward.final_kind, config.reward.discount
     if kind == "none":
-        return library(batch.value).zeros_like(batch.value)
+        return library(batch.reward).zeros_like(batch.reward)
     worth = batch.value
     if kind == "cara":  # bounded, since a baseline may be anything but infinite
         r, alpha = config.reward.risk_aversion, config.reward.cara_alpha

@@ -30,7 +30,7 @@ from mmrl.settings.model import Config
 _STEPS_A_CALL = 4_000_000
 """Of a compiled call, about: no signal is answered meanwhile."""
 _STAGGER = 24  # rows, some cache lines in every column
-_INTEGERS = ("step", "inventory", "bought", "sold")
+_INTEGERS = ("inventory", "bought", "sold")
 
 
 class Buffers:

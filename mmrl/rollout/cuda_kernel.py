@@ -73,7 +73,6 @@ def kernel_of(market: str, law: Law, state: Any, shared: tuple[str, ...]) -> Any
 @njit(inline="always")
 def _rows_of(all, i):
     return Rows(
-        all.step[i],
         all.observation[i],
         all.action[i],
         all.log_prob[i],
@@ -82,7 +81,6 @@ def _rows_of(all, i):
         all.cash[i],
         all.inventory[i],
         all.mid[i],
-        all.value[i],
         all.bid[i],
         all.ask[i],
         all.bought[i],

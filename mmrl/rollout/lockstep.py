@@ -97,7 +97,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             if n >= 0:
                 at = np.uint64(n * draw.steps + t)
                 before = account(p, s)
-                record_account(rows, at, t, before)
+                record_account(rows, at, before)
                 if t != faded_at:
                     faded_at, fade = t, fade_of(maker, 1.0 - t / draw.steps)
                 action, quote = rows.action[at], x.quote[lane]
@@ -160,10 +160,10 @@ def close_gaps(rows, starts, lengths):  # type: ignore[no-untyped-def]
         if at < first:
             _move_wide(rows.observation, at, first, length)
             _move_wide(rows.action, at, first, length)
-            for column in (rows.step, rows.inventory, rows.bought, rows.sold):
+            for column in (rows.inventory, rows.bought, rows.sold):
                 _move(column, at, first, length)
             for column in (
-                rows.reward, rows.time, rows.cash, rows.mid, rows.value, rows.bid, rows.ask, rows.paid, rows.received,
+                rows.reward, rows.time, rows.cash, rows.mid, rows.bid, rows.ask, rows.paid, rows.received,
                 rows.revaluation,
             ):  # fmt: skip
                 _move(column, at, first, length)

@@ -132,7 +132,7 @@ class TensorRun:
         end["time"] = _end_times(rows, offsets)
         over = self.over.to(where)
         rows["reward"] = rewards(self.config, rows, offsets, end, over)
-        del rows["elapsed"]
+        del rows["elapsed"], rows["value"]
         for name in ("inventory", "bought", "sold"):
             rows[name] = rows[name].int()
         whole: dict[str, Any] = {

@@ -38,9 +38,7 @@ class Records:
         self._alike = []
         live = columns.pop("live").T.to(where)
         trajectory, step = live.nonzero(as_tuple=True)
-        rows: Record = {"step": step.int()}
-        for name in list(columns):
-            rows[name] = columns.pop(name).to(where)[step, trajectory]
+        rows: Record = {name: columns.pop(name).to(where)[step, trajectory] for name in list(columns)}
         offsets = torch.cat([live.new_zeros(1, dtype=torch.int64), live.sum(1).cumsum(0)])
         return rows, offsets
 

@@ -25,7 +25,6 @@ Bool = npt.NDArray[np.bool_]
 Array = Any  # numpy.ndarray or torch.Tensor
 
 PER_STEP = [
-    "step",
     "observation",
     "action",
     "log_prob",
@@ -34,7 +33,6 @@ PER_STEP = [
     "cash",
     "inventory",
     "mid",
-    "value",
     "bid",
     "ask",
 ]  # first axis nnz
@@ -71,7 +69,6 @@ class Trajectories:
     """
 
     offsets: Int64  # [N+1]
-    step: Int32  # [nnz], time index of the row
     observation: Float32  # [nnz, obs], normalised, as the policy saw it
     action: Float32  # [nnz, A], in the policy's own units (categorical: the index)
     log_prob: Float32  # [nnz]
@@ -80,7 +77,6 @@ class Trajectories:
     cash: Float64  # [nnz]
     inventory: Int32  # [nnz]
     mid: Float64  # [nnz]
-    value: Float64  # [nnz], W_t + I_t S_t
     bid: Float64  # [nnz], best bid after the maker's action
     ask: Float64  # [nnz], best ask after the maker's action
     bought: Int32  # [nnz], shares in the step; all flows are empty in a batch to learn from
@@ -98,6 +94,20 @@ class Trajectories:
     split: Float64 | None = None  # [N, S], parts of the profit as the spec names them
     live: Bool | None = None  # [nnz], only in a padded batch: False on rows that pad() added
 
+    @property
+    def step(self) -> Int32:
+        """Which step of its trajectory each row is, int32 [nnz], counted from 0."""
+        first, lib = self.offsets[:-1], library(self.offsets)
+        if lib is np:
+            return (np.arange(self.nnz) - np.repeat(first, self.lengths)).astype(np.int32)
+        counted: Array = lib.arange(self.nnz, device=first.device) - lib.repeat_interleave(first, self.lengths)
+        return counted.int()  # type: ignore[no-any-return]
+
+    @property
+    def value(self) -> Float64:
+        """W_t + I_t S_t of each row [nnz]."""
+        return self.cash + self.inventory * self.mid
+
     def after(self, name: str) -> Array:
         """What a column that stands (time, cash, inventory, mid, value) is after each row [nnz]."""
         return following(getattr(self, name), self.offsets, getattr(self, f"final_{name}"))
@@ -110,7 +120,7 @@ class Trajectories:
     @property
     def nnz(self) -> int:
         """Number of live steps in the batch."""
-        return int(self.step.shape[0])
+        return int(self.observation.shape[0])
 
     @property
     def lengths(self) -> Int64:
@@ -123,8 +133,8 @@ class Trajectories:
         return PER_STEP + [name for name in FLOWS if self.nnz == 0 or getattr(self, name).shape[0] > 0]
 
     def validate(self) -> Trajectories:
-        """Check shapes, offsets and step order; returns the batch itself or raises ValueError."""
-        offsets, step = _numpy(self.offsets), _numpy(self.step)
+        """Check shapes and offsets; returns the batch itself or raises ValueError."""
+        offsets = _numpy(self.offsets)
         if offsets.ndim != 1 or offsets.size < 2:
             raise ValueError("offsets must be one-dimensional with N + 1 >= 2 entries")
         if offsets[0] != 0 or np.any(np.diff(offsets) < 0) or offsets[-1] != self.nnz:
@@ -133,10 +143,6 @@ class Trajectories:
             for name in names:
                 if int(getattr(self, name).shape[0]) != rows:
                     raise ValueError(f"{name} has {getattr(self, name).shape[0]} rows where {rows} are due")
-        inner = np.ones(self.nnz, dtype=bool)
-        inner[offsets[:-1][offsets[:-1] < self.nnz]] = False
-        if self.nnz and (np.any(step < 0) or np.any(inner[1:] & (np.diff(step) <= 0))):
-            raise ValueError("step must be >= 0 and rise within every trajectory")
         return self
 
     def require_live(self) -> Trajectories:
@@ -232,7 +238,6 @@ class Trajectories:
         live[target] = True
         held: dict[str, npt.NDArray[Any]] = {
             "time": t.final_time,
-            "value": t.final_value,
             "cash": t.final_cash,
             "inventory": t.final_inventory,
             "mid": t.final_mid,
@@ -248,7 +253,6 @@ class Trajectories:
                 padded = np.zeros((n * nt, *old.shape[1:]), dtype=old.dtype)
             padded[target] = old
             new[name] = padded
-        new["step"] = np.tile(np.arange(nt, dtype=t.step.dtype), n)
         if t.live is not None:
             live[target] = t.live
         return replace(t, offsets=np.arange(n + 1, dtype=np.int64) * nt, live=live, **new)
@@ -263,7 +267,7 @@ class Trajectories:
         return replace(t, offsets=offsets, live=None, **{name: getattr(t, name)[live] for name in t.columns})
 
     def _horizon(self, steps: int | None) -> int:
-        longest = int(self.step.max()) + 1 if self.nnz else 0
+        longest = int(self.lengths.max()) if self.nnz else 0
         if steps is not None and steps < longest:
             raise ValueError(f"a trajectory reaches step {longest - 1}, beyond the {steps} steps asked for")
         return longest if steps is None else steps

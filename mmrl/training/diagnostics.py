@@ -149,8 +149,8 @@ def _beyond(config: Config, batch: Trajectories, k: int, axis: Axis) -> float:
     asked = axis.centre + axis.scale * doubles(batch.action[:, k])
     if axis.skew:
         steps = config.market.nt
-        fade = spec_of(config).fade(1.0 - np.arange(steps) / steps)
-        asked = asked + axis.skew * batch.inventory * beside(fade, batch.step)[batch.step]
+        step, fade = batch.step, spec_of(config).fade(1.0 - np.arange(steps) / steps)
+        asked = asked + axis.skew * batch.inventory * beside(fade, step)[step]
     return mean(asked < axis.low)
 
 

@@ -40,7 +40,6 @@ def two_games(make_trajectories: Callable[..., Trajectories]) -> Trajectories:
     return make_trajectories(
         [3, 1],
         time=np.array([0.0, 1.0, 2.0, 0.0]),
-        value=cash + inventory * mid,
         inventory=inventory,
         mid=mid,
         bid=mid - 1,

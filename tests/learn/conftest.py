@@ -26,7 +26,7 @@ def make_batch(make_trajectories: Make) -> Make:
             "final_inventory": rng.integers(-5, 5, n).astype(np.int32),
             "last_observation": rng.normal(size=(n, obs)).astype(np.float32),
         }
-        for name in ("reward", "value", "mid", "bid", "ask", "cash"):
+        for name in ("reward", "mid", "bid", "ask", "cash"):
             made[name] = rng.normal(size=nnz)
         for name in ("final_value", "final_cash", "final_mid"):
             made[name] = rng.normal(size=n)

@@ -140,7 +140,8 @@ def test_cara_rows_take_the_expectation_over_the_moves_of_an_independent_mid(mak
     config = build({"market": {"name": "avellaneda-stoikov", "nt": 50, "sigma": 3.0}, "reward": {"utility": "cara"}})
     jump, held, trade = 3.0 / np.sqrt(50), 4, 0.7
     batch = make_batch(
-        [1, 1], value=np.zeros(2), mid=np.full(2, 100.0), final_mid=100.0 + np.array([jump, -jump]), time=np.zeros(2),
+        [1, 1], cash=np.zeros(2), inventory=np.zeros(2, np.int32),
+        mid=np.full(2, 100.0), final_mid=100.0 + np.array([jump, -jump]), time=np.zeros(2),
         final_value=trade + held * np.array([jump, -jump]), final_inventory=np.full(2, held, np.int32),
         final_time=np.full(2, 1 / 50), reward=-np.ones(2),
     )  # fmt: skip
@@ -249,8 +250,8 @@ def test_cara_states_of_much_risk_do_not_rule_the_batch(make_batch: Callable[...
     gains = rng.normal(0.0, np.where(risky, 9.0, 1.0))
     observed = np.where(risky, 1.0, -1.0).astype(np.float32)[:, None]
     batch = make_batch(
-        [1] * count, value=np.zeros(count), final_value=gains, reward=-np.ones(count), observation=observed,
-        last_observation=observed,
+        [1] * count, cash=np.zeros(count), mid=np.zeros(count), final_value=gains,
+        reward=-np.ones(count), observation=observed, last_observation=observed,
     )  # fmt: skip
     found = learning_batch(batch, config, ValueFunction(1, np.random.default_rng(1))).advantage
     utility = -np.exp(-0.1 * gains)

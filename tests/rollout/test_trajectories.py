@@ -23,8 +23,7 @@ def batch_of(make_trajectories: Callable[..., Trajectories]) -> Callable[[list[i
             action=np.ones((row.size, 2), np.float32),
             log_prob=-np.ones(row.size, np.float32),
             reward=row,
-            value=row * 10,
-            inventory=np.ones(row.size, np.int32),
+            inventory=np.full(row.size, 9, np.int32),
             mid=row,
             bid=row - 1,
             ask=row + 1,
@@ -69,7 +68,8 @@ def test_padding_has_fixed_length_and_can_be_undone(batch_of: Callable[..., Any]
     padded = batch.pad(4).validate()
     np.testing.assert_array_equal(padded.lengths, [4, 4, 4])
     np.testing.assert_array_equal(padded.reward.reshape(3, 4), batch.to_dense("reward", 4)[0])
-    np.testing.assert_array_equal(padded.value[:4], [10, 20, 100, 100])
+    np.testing.assert_array_equal(padded.step, [0, 1, 2, 3] * 3)
+    np.testing.assert_array_equal(padded.value[:4], [10, 20, 0, 0])
     np.testing.assert_array_equal(padded.time[:4], [0, 1, 2, 2])
     np.testing.assert_array_equal(padded.cash[8:], [3, 4, 5, 2])
     np.testing.assert_array_equal(padded.bid[:4], [0, 1, 50, 50])  # nobody quotes any more
@@ -85,11 +85,20 @@ def test_padding_has_fixed_length_and_can_be_undone(batch_of: Callable[..., Any]
         batch.pad(2)
 
 
+def test_steps_are_counted_within_each_trajectory(batch_of: Callable[..., Any]) -> None:
+    batch = batch_of([2, 0, 3])
+    for step in (batch.step, batch.on("cpu").step.numpy()):
+        assert step.dtype == np.int32
+        np.testing.assert_array_equal(step, [0, 1, 0, 1, 2])
+    assert batch_of([0]).step.size == 0
+
+
 def test_what_stands_after_each_row(batch_of: Callable[..., Any]) -> None:
     batch = batch_of([2, 0, 3, 0])
+    np.testing.assert_array_equal(batch.value, [10, 20, 30, 40, 50])
     np.testing.assert_array_equal(batch.after("value"), [20, 100, 40, 50, 102])
     np.testing.assert_array_equal(batch.after("time"), [1, 2, 1, 2, 3])
-    np.testing.assert_array_equal(batch.after("inventory"), [1, 0, 1, 1, 0])
+    np.testing.assert_array_equal(batch.after("inventory"), [9, 0, 9, 9, 0])
     assert batch_of([0, 0]).after("value").size == 0
 
 
@@ -99,8 +108,6 @@ def test_bad_batches_are_refused(batch_of: Callable[..., Any]) -> None:
         replace(batch, offsets=np.array([0, 2, 4])).validate()
     with pytest.raises(ValueError, match="reward has 4 rows where 5"):
         replace(batch, reward=batch.reward[1:]).validate()
-    with pytest.raises(ValueError, match="step must"):
-        replace(batch, step=np.array([0, 0, 0, 1, 2], np.int32)).validate()
     with pytest.raises(ValueError, match="beyond the 2 steps"):
         batch.to_dense("reward", steps=2)
 

@@ -26,11 +26,11 @@ def config(**values: Any) -> Config:
     ("values", "peak"),
     [  # maximum resident sizes of `mmrl train -ne 1` (10 trajectories and fewer), and of longer runs
         ({"market__nt": 10, "training__nb": 10}, 194e6),
-        ({"market__nt": 10_000, "training__nb": 100}, 339e6),
-        ({"market__nt": 10_000, "training__nb": 300}, 622e6),
-        ({"market__nt": 10_000, "training__nb": 100, "market__n_obs": 10}, 513e6),
-        ({"market__nt": 100_000, "training__nb": 1}, 441e6),  # a grade simulates 20 trajectories
-        ({"market__nt": 100_000, "training__nb": 10}, 526e6),
+        ({"market__nt": 10_000, "training__nb": 100}, 317e6),
+        ({"market__nt": 10_000, "training__nb": 300}, 577e6),
+        ({"market__nt": 10_000, "training__nb": 100, "market__n_obs": 10}, 483e6),
+        ({"market__nt": 100_000, "training__nb": 1}, 422e6),  # a grade simulates 20 trajectories
+        ({"market__nt": 100_000, "training__nb": 10}, 502e6),
         ({"market__nt": 1_000, "training__nb": 10, "market__tick": 1e-5}, 591e6),  # the ladder
         ({"market__name": "avellaneda-stoikov", "market__nt": 20_000, "training__nb": 1}, 783e6),  # tables of quotes
         ({"market__name": "avellaneda-stoikov", "market__nt": 50_000, "training__nb": 1}, 1686e6),
