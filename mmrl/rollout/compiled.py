@@ -137,12 +137,14 @@ def simulate(
     for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / steps))):
         part = _part(chunk, rows, ends, draw)
         each(partial(play, part), min(workers, len(chunk)), workers)
+    offsets = np.zeros(count + 1, np.int64)
+    np.cumsum(ends.length, out=offsets[1:])
     columns = rows._asdict()
-    if (lived := int(ends.length.sum())) < count * steps:
+    if (lived := int(offsets[-1])) < count * steps:
         close_gaps(rows, np.arange(count) * steps, ends.length)
         columns = {name: column[:lived] if kept else column[:lived].copy() for name, column in columns.items()}
     return Trajectories(
-        offsets=np.concatenate([np.zeros(1, np.int64), np.cumsum(ends.length)]),
+        offsets=offsets,
         **columns,
         final_time=ends.time,
         final_value=ends.value,
