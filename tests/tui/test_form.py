@@ -80,7 +80,7 @@ def test_the_form_says_time_and_memory(results: Path, monkeypatch: pytest.Monkey
         await press(app, pilot, "n", "ctrl+o", "end", "enter")  # from the defaults
         text = screen_text(app)
         # 1000 steps of 100 trajectories in 100 epochs at 16 000 a second, the speed of the runs in the folder
-        assert "at most 10M steps · about 10m25s at the speed of earlier runs · about 220 MB" in text, text
+        assert "at most 10M steps · about 10m25s at the speed of earlier runs · about 210 MB" in text, text
         await press(app, pilot, "ctrl+f", *"nt", "enter")
         field = app.screen.query("FieldRow Input").first(Input)
         field.value = "1000000"
