@@ -99,8 +99,8 @@ def _compiler(kept: bool = False, inlined: bool = False, **options: Any) -> Call
 
     def decorate(function: Any) -> Any:
         compiled = decorator(function)
-        if compiled is function:  # NUMBA_DISABLE_JIT: plain Python, with the names that callers know
-            compiled.py_func, compiled.signatures = function, ()
+        if compiled is function:  # NUMBA_DISABLE_JIT: plain Python, with the name that callers know
+            compiled.py_func = function
         elif inlined:
             compiled.__class__ = InlinedDispatcher
         elif kept:
