@@ -65,33 +65,31 @@ class InlinedCompiler(CompilerBase):
         return [_with_lowering(self.state, _InlinedLowering)]
 
 
-class _ScalarLibrary(JITCodeLibrary):
-    """Code of a kernel in whose loops LLVM looks for no vectors."""
+def _compiler_of(name: str, **vectors: bool) -> type[CompilerBase]:
+    """Numba's passes, with a lowering into a library in whose code LLVM looks for these kinds of vectors."""
 
-    def _optimize_final_module(self) -> None:
-        for options in ({"opt": 0, "cost": "cheap"}, {}):
-            passes, builder = self._codegen._module_pass_manager(loop_vectorize=False, slp_vectorize=False, **options)
-            passes.run(self._final_module, builder)
+    class Library(JITCodeLibrary):
+        def _optimize_final_module(self) -> None:
+            for options in ({"opt": 0, "cost": "cheap", "slp_vectorize": False}, {}):
+                passes, builder = self._codegen._module_pass_manager(**{**vectors, **options})
+                passes.run(self._final_module, builder)
 
+    class Lowering(NativeLowering):
+        _name = f"{name}_lowering"
 
-@register_pass(mutates_CFG=True, analysis_only=False)
-class _ScalarLowering(NativeLowering):
-    """Lowers a function into such a library."""
+        def run_pass(self, state: Any) -> bool:
+            state.library = Library(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            super().run_pass(state)
+            return True
 
-    _name = "scalar_lowering"
+    lowering = register_pass(mutates_CFG=True, analysis_only=False)(Lowering)
 
-    def run_pass(self, state: Any) -> bool:
-        state.library = _ScalarLibrary(state.targetctx.codegen(), state.func_id.func_qualname)
-        state.library.enable_object_caching()
-        super().run_pass(state)
-        return True
+    class Compiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            return [_with_lowering(self.state, lowering)]
 
-
-class ScalarCompiler(CompilerBase):
-    """Numba's passes, with that lowering."""
-
-    def define_pipelines(self) -> list[Any]:
-        return [_with_lowering(self.state, _ScalarLowering)]
+    return Compiler
 
 
 def _with_lowering(state: Any, lowering: Any) -> Any:
@@ -99,6 +97,12 @@ def _with_lowering(state: Any, lowering: Any) -> Any:
     manager.passes = [(lowering if one is NativeLowering else one, why) for one, why in manager.passes]
     manager.finalize()
     return manager
+
+
+ScalarCompiler = _compiler_of("scalar", loop_vectorize=False, slp_vectorize=False)
+"""For kernels in whose loops LLVM looks for no vectors."""
+VectorCompiler = _compiler_of("vector", loop_vectorize=True, slp_vectorize=True)
+"""For kernels in which it looks for them in short loops too, which it writes out in full before."""
 
 
 class InlinedDispatcher(CPUDispatcher):

@@ -16,7 +16,7 @@ from numba import njit
 
 from mmrl.kernels import cache
 from mmrl.kernels.cache import KernelCache, Untrusted, cannot_keep, make_private
-from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher, ScalarCompiler
+from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher, ScalarCompiler, VectorCompiler
 from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
@@ -142,6 +142,9 @@ kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")
 
 scalar_kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy", pipeline_class=ScalarCompiler)
 """The same where loops are short: to test whether vectors are worth it would take longer than the loop."""
+
+vector_kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy", pipeline_class=VectorCompiler)
+"""The same where short loops without branches are worth vectors: numba looks for them in long loops alone."""
 
 _UNCOUNTED: dict[str, Any] = {"inlined": True, "forceinline": True, "error_model": "numpy", "_nrt": False}
 

@@ -26,7 +26,7 @@ from mmrl.kernels.network import forward, width_of
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import final_reward, step_reward
 from mmrl.kernels.sampling import Kind, fade_of, linear_quote, look_up, look_up_observed, normalise, sample
-from mmrl.kernels.shares import next_few
+from mmrl.kernels.shares import FEW, next_few, shares_of
 
 OBSERVATION_CLIP = 10.0
 """Bound of a normalised observation, on either side of 0."""
@@ -44,19 +44,20 @@ class Draw(NamedTuple):
 
 
 class SharedDraw(NamedTuple):
-    """A draw of which every call takes what no other has begun."""
+    """A draw of which every thread takes what no other has taken."""
 
     seed: int
     epoch: int
     first: int
     count: int
     steps: int
-    begun: np.ndarray  # int64 [1], trajectories that have begun
+    taken: np.ndarray  # int64, of `mmrl.kernels.shares.shares_of`
+    thread: int
 
 
-def shared(draw: Draw) -> SharedDraw:
-    """A draw of which none has begun."""
-    return SharedDraw(*draw, np.zeros(1, np.int64))
+def shared(draw: Draw, threads: int = 1) -> SharedDraw:
+    """A draw of which none is taken, for the first of so many threads."""
+    return SharedDraw(*draw, shares_of(threads, draw.count), 0)
 
 
 class Rows(NamedTuple):
@@ -183,14 +184,24 @@ def record_account(rows, at, account):
 @inlined
 def record_step(rows, at, log_prob, after):
     rows.log_prob[at] = log_prob
+    record_quotes(rows, at, after)
+    if rows.revaluation.shape[0] > 0:
+        record_flows(rows, at, after)
+
+
+@inlined
+def record_quotes(rows, at, after):
     rows.bid[at] = after.bid
     rows.ask[at] = after.ask
-    if rows.revaluation.shape[0] > 0:
-        rows.bought[at] = after.bought
-        rows.sold[at] = after.sold
-        rows.paid[at] = after.paid
-        rows.received[at] = after.received
-        rows.revaluation[at] = after.revaluation
+
+
+@inlined
+def record_flows(rows, at, after):
+    rows.bought[at] = after.bought
+    rows.sold[at] = after.sold
+    rows.paid[at] = after.paid
+    rows.received[at] = after.received
+    rows.revaluation[at] = after.revaluation
 
 
 @inlined
@@ -244,9 +255,9 @@ def play_one(reset, observe, act, advance, account, heuristic, split, p, s, make
 @inlined
 def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, x):
     """Roll out trajectories of a `SharedDraw` until none is left."""
-    n, end = next_few(draw.begun, draw.count)
+    n, end = next_few(draw.taken, draw.thread, draw.count, 1, FEW)
     while n < draw.count:
         play_one(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, n, x)
         n += 1
         if n == end:
-            n, end = next_few(draw.begun, draw.count)
+            n, end = next_few(draw.taken, draw.thread, draw.count, 1, FEW)

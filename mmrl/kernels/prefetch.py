@@ -35,7 +35,7 @@ def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
             for place in places:
                 part = builder.extract_value(values[0], place)
                 array = context.make_array(signature.args[0].types[place])(context, builder, part)
-                wide = cgutils.unpack_tuple(builder, array.strides)[0]
+                wide = _bytes_of_row(builder, signature.args[0].types[place], array)
                 start = builder.gep(builder.bitcast(array.data, _BYTES), [builder.mul(values[1], wide)])
                 ask(builder, function, start, wide)
             return context.get_dummy_value()
@@ -43,6 +43,12 @@ def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
         return types.void(parts, types.int64), code
 
     return (lambda parts, i: None) if numba.config.DISABLE_JIT else intrinsic(fetch)  # type: ignore[attr-defined]
+
+
+def _bytes_of_row(builder: Any, kind: Any, array: Any) -> Any:
+    if kind.layout == "C" and kind.ndim == 1:  # known when it is compiled
+        return array.itemsize
+    return cgutils.unpack_tuple(builder, array.strides)[0]
 
 
 def _fetch(builder: Any, function: Any, start: Any, wide: Any) -> None:

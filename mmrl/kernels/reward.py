@@ -170,41 +170,59 @@ def guo_lin_huang(psi, revaluation, held, eta, zeta):
 
 
 @inlined
-def _utility(w, psi, revaluation, held, dt):
-    if w.utility == Utility.LINEAR:
+def price_held(w, after):
+    """`price_of_move` of the inventory after a step; 0 for utilities that have no price for it."""
+    if w.utility != Utility.ENTROPIC:
+        return 0.0
+    size = abs(after.inventory)
+    if size < w.prices.shape[0] and after.elapsed == w.step:
+        return w.prices[size]
+    return price_of_move(float(after.inventory), w.aversion, w.variance, after.elapsed, w.two_point)
+
+
+@inlined
+def _utility(w, utility, psi, revaluation, held, dt, price):
+    if utility == Utility.LINEAR:
         return linear(psi)
-    if w.utility == Utility.MEAN_VARIANCE:
+    if utility == Utility.MEAN_VARIANCE:
         return mean_variance(psi, held, w.aversion, w.variance, dt)
-    if w.utility == Utility.INVENTORY_PENALTY:
+    if utility == Utility.INVENTORY_PENALTY:
         return inventory_penalty(psi, held, w.inventory_penalty, dt)
-    if w.utility == Utility.DAMPED:
+    if utility == Utility.DAMPED:
         return damped(psi, revaluation, w.damping)
-    if w.utility == Utility.DAMPED_SYMMETRIC:
+    if utility == Utility.DAMPED_SYMMETRIC:
         return damped_symmetric(psi, revaluation, w.damping)
-    if w.utility == Utility.GUO_LIN_HUANG:
+    if utility == Utility.GUO_LIN_HUANG:
         return guo_lin_huang(psi, revaluation, held, w.damping, w.size_penalty)
-    if w.utility == Utility.ENTROPIC:
-        size = np.int64(abs(held))
-        if size < w.prices.shape[0] and dt == w.step:
-            return entropic(psi, revaluation, w.prices[size])
-        return entropic(psi, revaluation, price_of_move(held, w.aversion, w.variance, dt, w.two_point))
+    if utility == Utility.ENTROPIC:
+        return entropic(psi, revaluation, price)
     return 0.0
+
+
+@inlined
+def reward_of_step(w, utility, inventory_bonus, before, after, price):
+    """Reward of the step between two accounts where `price_held` is known.
+
+    `utility` and `inventory_bonus` are those of w, apart from it: where they are constants, nothing is left of what
+    they exclude.
+    """
+    held = float(after.inventory)
+    psi = after.value - before.value
+    if utility != Utility.CUSTOM:
+        r = _utility(w, utility, psi, after.revaluation, held, after.elapsed, price)
+    else:
+        r = w.wealth * after.cash_change + w.pnl * psi - w.inventory_penalty * held * held * after.elapsed
+    change = after.inventory - before.inventory
+    if inventory_bonus > 0.0 and change != 0:
+        weight = exp(-w.bonus_rate * (w.end_time - before.time))
+        r += weight if change > 0 else -weight
+    return r + w.time_bonus * before.time
 
 
 @inlined
 def step_reward(w, before, after):
     """Reward of the step between two accounts."""
-    held = float(after.inventory)
-    psi = after.value - before.value
-    if w.utility != Utility.CUSTOM:
-        r = _utility(w, psi, after.revaluation, held, after.elapsed)
-    else:
-        r = w.wealth * after.cash_change + w.pnl * psi - w.inventory_penalty * held * held * after.elapsed
-    change = after.inventory - before.inventory
-    if w.inventory_bonus > 0.0 and change != 0:
-        weight = exp(-w.bonus_rate * (w.end_time - before.time))
-        r += weight if change > 0 else -weight
-    return r + w.time_bonus * before.time
+    return reward_of_step(w, w.utility, w.inventory_bonus, before, after, price_held(w, after))
 
 
 @inlined

@@ -175,13 +175,24 @@ def look_up_observed(m, t, steps, raw, quote):
 
 
 @inlined
-def look_up(table, t, steps, inventory, quote):
-    """The quote of a table by time and inventory: its rows are spread evenly, beyond its edges the edge counts."""
-    edge = (table.shape[1] - 1) // 2
-    rows = table.shape[0]
-    row = np.uint64(t)
+def row_of(table, t, steps):
+    """The row of a table for step t: its rows are spread evenly."""
+    row, rows = np.uint64(t), table.shape[0]
     if rows != steps:
         row = row * np.uint64(rows) // np.uint64(steps)
-    column = min(max(inventory, -edge), edge) + edge
+    return row
+
+
+@inlined
+def column_of(table, inventory):
+    """The column of a table for an inventory: beyond its edges the edge counts."""
+    edge = (table.shape[1] - 1) // 2
+    return min(max(inventory, -edge), edge) + edge
+
+
+@inlined
+def look_up(table, t, steps, inventory, quote):
+    """The quote of a table by time and inventory."""
+    row, column = row_of(table, t, steps), column_of(table, inventory)
     for a in range(quote.shape[0]):
         quote[a] = table[row, column, a]

@@ -1,7 +1,7 @@
 """How threads share trajectories, or copies of an environment, without waiting for each other.
 
-Of trajectories each takes the next few. Of copies each plays its own share, then what is left of the others', the next
-few at once: its own share is the same at every call, and what it needs is still in its cache.
+Each plays its own share, then what is left of the others', the next few at once: its own share is the same at every
+call, and what it needs is still in its cache.
 """
 
 from __future__ import annotations
@@ -86,16 +86,43 @@ def counters_of(threads: int, copies: int) -> npt.NDArray[np.int64]:
 
 
 FEW = 8
-"""That `next_few` gives at most: what so many trajectories leave behind fills a line of the cache."""
+"""Trajectories that a thread takes at once, at most: what so many leave behind fills a line of the cache."""
+
+
+def shares_of(threads: int, count: int) -> npt.NDArray[np.int64]:
+    """Counters of threads that share `count` trajectories, of which none is taken."""
+    counters = np.zeros(LINE * threads, np.int64)
+    for thread in range(1, threads):
+        counters[LINE * thread] = share_end(thread - 1, threads, count)
+    return counters
 
 
 @njit(inline="always")
-def next_few(taken, count):  # type: ignore[no-untyped-def]
-    """The next few of `count` that no thread has taken, as (first, one beyond the last); towards the end fewer, so that
-    all threads end at about the same time. None is left where the first is not below `count`."""
-    few = min(max((count - read_at_once(taken, 0)) // (2 * FEW), 1), FEW)
-    first = add_at_once(taken, 0, few)
-    return first, min(first + few, count)
+def share_end(thread, threads, count):  # type: ignore[no-untyped-def]
+    """One beyond the last trajectory of a thread's share: whole lines of what every trajectory leaves behind."""
+    return count if thread + 1 == threads else count * (thread + 1) // threads // FEW * FEW
+
+
+@njit(inline="always")
+def next_few(counters, thread, count, least, most):  # type: ignore[no-untyped-def]
+    """The next few trajectories that no thread has taken, as (first, one beyond the last); count, count where none is
+    left.
+
+    Of the thread's own share, which is the same at every call: where it writes nobody else has written, whose cache
+    would have to give it back. Then of the others': at most `most`, at least `least`, towards the end fewer, so that
+    all threads end at about the same time.
+    """
+    threads = counters.shape[0] // LINE
+    for k in range(threads):
+        share = (thread + k) % threads
+        end = share_end(share, threads, count)
+        left = end - read_at_once(counters, LINE * share)
+        if left > 0:
+            few = min(max(left // (2 * FEW), least), most)
+            first = add_at_once(counters, LINE * share, few)
+            if first < end:
+                return first, min(first + few, end)
+    return count, count
 
 
 @njit(inline="always")

@@ -29,7 +29,8 @@ from mmrl.settings.model import Config
 
 _STEPS_A_CALL = 4_000_000
 """Of a compiled call, about: no signal is answered meanwhile."""
-_STAGGER = 24  # rows, some cache lines in every column
+_LINE = 64  # bytes of memory that are read or written at once
+_STAGGER = 32  # rows, some cache lines in every column
 _INTEGERS = ("inventory", "bought", "sold")
 
 
@@ -49,7 +50,7 @@ class Buffers:
         """The array of that name, made anew when shape or dtype have changed; its contents are arbitrary."""
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = np.empty(shape, dtype)
+            array = self._arrays[name] = _aligned(shape, np.dtype(dtype))
         return array
 
     def states(self, state: Any) -> list[Any]:
@@ -79,6 +80,14 @@ class Buffers:
             columns[name] = self.array(name, (room + skipped, *wide.get(name, ())), kinds[name])[skipped:]
         self._rows = Rows(**columns)
         return self._rows
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array that begins with a line of memory: a vector that is a line wide is then never in two."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _LINE, np.uint8)
+    begins = -memory.ctypes.data % _LINE
+    return memory[begins : begins + size].view(dtype).reshape(shape)
 
 
 _Part = tuple[Rows, Ends, SharedDraw]
@@ -135,8 +144,8 @@ def simulate(
     at_once, play = _together(config, game, draw, workers, buffers) if learns else (1, _one_by_one(config, game))
     # a call takes a while, in which no signal is answered
     for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / steps))):
-        part = _part(chunk, rows, ends, draw)
-        each(partial(play, part), min(workers, len(chunk)), workers)
+        sharing_it = min(workers, len(chunk))
+        each(partial(play, _part(chunk, rows, ends, draw, sharing_it)), sharing_it, workers)
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(ends.length, out=offsets[1:])
     columns = rows._asdict()
@@ -161,8 +170,8 @@ def _one_by_one(config: Config, game: _Game) -> Callable[[_Part, int], None]:
     """What plays a part of a draw, one trajectory after the other, by the market's own kernel."""
     kernel = market_of(config).kernel
 
-    def play(part: _Part, _: int) -> None:
-        kernel(*game, *part)
+    def play(part: _Part, thread: int) -> None:
+        kernel(*game, *_of_thread(part, thread))
 
     return play
 
@@ -177,12 +186,12 @@ def _together(
     free, room = buffers.states(state), states_at_once(size_of(state))
     lanes = min(room, math.ceil(draw.count / workers))
 
-    def play(part: _Part, _: int) -> None:
+    def play(part: _Part, thread: int) -> None:
         try:
             states = sharing(free.pop(), state, common)
         except IndexError:
             states = memory_of(state, room, common)
-        kernel(game.parameters, states, lanes, game.maker, game.reward, *part)
+        kernel(game.parameters, states, lanes, game.maker, game.reward, *_of_thread(part, thread))
         free.append(states)
 
     return lanes, play
@@ -193,13 +202,20 @@ def _chunks(draw: Draw, size: int) -> list[range]:
     return [range(a, min(a + size, draw.count)) for a in range(0, draw.count, max(size, 1))]
 
 
-def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw) -> _Part:
+def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw, threads: int) -> _Part:
     """Rows and ends that belong to a chunk, and the draw of its trajectories alone."""
     if len(chunk) == draw.count:
-        return rows, ends, shared(draw)
+        return rows, ends, shared(draw, threads)
     a, b = chunk.start, chunk.stop
     mine = Rows(*(column[a * draw.steps : b * draw.steps] for column in rows))
-    return mine, Ends(*(column[a:b] for column in ends)), shared(draw._replace(first=draw.first + a, count=b - a))
+    part = shared(draw._replace(first=draw.first + a, count=b - a), threads)
+    return mine, Ends(*(column[a:b] for column in ends)), part
+
+
+def _of_thread(part: _Part, thread: int) -> _Part:
+    """A part as one of the threads takes it."""
+    rows, ends, draw = part
+    return rows, ends, draw._replace(thread=thread)
 
 
 def room_for_ends(count: int, obs: int, parts: int) -> Ends:

@@ -47,7 +47,8 @@ def law_of(config: Config, parameters: Any = None) -> tuple[Law, Any, Any]:
     def play(*given: Any) -> None:
         raise _Reached(given)
 
-    scope = {**rollout.__globals__, "play": play, "scratch": lambda *_: None}
+    memory = dict.fromkeys(("scratch", "on_stack"), lambda *_: None)
+    scope = {**rollout.__globals__, "play": play, "play_beside": play, **memory}
     unused = (None,) * (rollout.__code__.co_argcount - 1)
     try:
         FunctionType(rollout.__code__, scope, closure=rollout.__closure__)(_readable(parameters), *unused)

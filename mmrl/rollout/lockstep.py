@@ -21,7 +21,7 @@ from mmrl.kernels.prefetch import prefetch_to_write
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import step_reward
 from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
-from mmrl.kernels.shares import add_at_once
+from mmrl.kernels.shares import next_few
 from mmrl.rollout.law import Law, shared_of
 from mmrl.rollout.one_state import copy_of
 from mmrl.rollout.trajectories import FLOWS
@@ -112,7 +112,8 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             begins = n < 0
             while True:
                 if begins:
-                    n = mine.number = min(add_at_once(draw.begun, 0, 1), draw.count)
+                    n, _ = next_few(draw.taken, draw.thread, draw.count, 1, 1)
+                    mine.number = n
                     if n == draw.count:
                         break
                     t, ending = 0, GOES_ON

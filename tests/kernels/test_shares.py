@@ -21,6 +21,8 @@ from mmrl.kernels.shares import (
     playing_of,
     put_at_once,
     read_at_once,
+    share_end,
+    shares_of,
     wait_for_helpers,
 )
 
@@ -50,26 +52,50 @@ def changed(counters):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True)
-def take_few(begun, times, most):  # type: ignore[no-untyped-def]
+def take_few(taken, thread, times, whose, sizes, least, most):  # type: ignore[no-untyped-def]
     while True:
-        first, end = next_few(begun, times.size)
+        first, end = next_few(taken, thread, times.size, least, most)
         if first >= times.size:
             break
-        most[first] = end - first
+        sizes[first] = end - first
+        whose[first:end] = thread
         times[first:end] += 1
 
 
+@pytest.mark.parametrize(("least", "most"), [(1, 1), (1, FEW), (FEW, FEW)])
 @pytest.mark.parametrize("count", [1, 2, FEW, 17, 16 * FEW + 1, MANY])
-def test_every_trajectory_is_taken_once_and_fewer_at_once_towards_the_end(count: int) -> None:
-    begun, times, taken = np.zeros(1, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64)
+def test_every_trajectory_is_taken_once_and_fewer_at_once_towards_the_end(count: int, least: int, most: int) -> None:
+    times, whose, sizes = (np.zeros(count, np.int64) for _ in range(3))
+    taken = shares_of(THREADS, count)
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(lambda _: take_few(begun, times, taken), range(THREADS)))
-    assert (times == 1).all() and taken.sum() == count
-    assert taken.max() == min(max(count // (2 * FEW), 1), FEW)
-    left = count - np.flatnonzero(taken)
-    # what another thread took meanwhile makes the share smaller than it was thought to be, by some shares at most
-    assert (taken[taken > 0] <= np.maximum((left + THREADS * FEW) // (2 * FEW), 1)).all()
-    assert (taken[-min(2 * FEW, count) :] <= 3).all()
+        list(pool.map(lambda k: take_few(taken, k, times, whose, sizes, least, most), range(THREADS)))
+    assert (times == 1).all() and sizes.sum() == count
+    assert sizes.max() <= most
+    ends = [share_end(k, THREADS, count) for k in range(THREADS)]
+    assert ends[-1] == count and all(end % FEW == 0 for end in ends[:-1])
+    for first in np.flatnonzero(sizes):
+        end = min(e for e in ends if e > first)  # of the share
+        # what another thread takes meanwhile makes what is left smaller than it was thought to be
+        assert least <= sizes[first] or first + sizes[first] == end
+        assert sizes[first] <= max((end - first + THREADS * FEW) // (2 * FEW), least)
+
+
+@pytest.mark.parametrize("count", [3, 100, 1_000])
+def test_alone_a_thread_takes_its_own_share_first_and_then_those_of_the_others_in_turn(count: int) -> None:
+    times, whose, sizes = (np.zeros(count, np.int64) for _ in range(3))
+    order: list[int] = []
+    taken = shares_of(3, count)
+    while (few := next_few_of(taken, 1, count))[0] < count:
+        order += range(*few)
+    ends = [share_end(k, 3, count) for k in range(3)]
+    assert order == [*range(ends[0], ends[1]), *range(ends[1], count), *range(ends[0])]
+    take_few(taken, 0, times, whose, sizes, 1, FEW)
+    assert not times.any()
+
+
+@njit
+def next_few_of(taken, thread, count):  # type: ignore[no-untyped-def]
+    return next_few(taken, thread, count, 1, FEW)
 
 
 def test_every_copy_is_taken_once() -> None:
