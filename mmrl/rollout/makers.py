@@ -93,7 +93,7 @@ def _table(quoter: Quoter, spec: Spec) -> np.ndarray:
     shape = quoter.table.shape
     if len(shape) != 3 or 0 in shape or shape[0] > spec.steps or shape[1] % 2 == 0 or shape[2] != width:
         raise ValueError(f"a table must be [rows <= {spec.steps}, 2 Q + 1, {width}], not {list(shape)}")
-    return np.ascontiguousarray(quoter.table, np.float64)
+    return quoter.table
 
 
 def _observed(quoter: Quoter, spec: Spec) -> dict[str, np.ndarray]:

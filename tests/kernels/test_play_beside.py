@@ -10,9 +10,13 @@ import pytest
 
 from mmrl.agents import agent, playing
 from mmrl.kernels.instructions import LANES
+from mmrl.kernels.play import OBSERVATION_CLIP, Draw, Ends, Rows, shared
 from mmrl.kernels.play_beside import lanes_of
 from mmrl.kernels.reward import Utility
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.markets.contract import market_of
+from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
+from mmrl.rollout.law import parameters_of
+from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, linear, table
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.trajectories import Trajectories
@@ -95,6 +99,29 @@ def test_inventories_whose_price_is_not_known_are_priced_as_alone() -> None:
     batch = rollout(config, quoter, 5, 3, count=8, threads=1)
     assert batch.final_inventory.min() > reward_of(config).prices.size
     assert_same(batch, alone(config, quoter, 8))
+
+
+def test_observations_are_normalised_column_by_column_and_clipped() -> None:
+    """Makers without a network see raw observations; the loop takes any."""
+    config, quoter = config_of(), fixed(0.4, 0.5)
+    maker = maker_of(config, quoter)._replace(
+        mean=np.array([1.0, 0.25], np.float32), std=np.array([0.25, 0.05], np.float32)
+    )
+    found = []
+    for count in (1, 8):
+        rows, ends = Buffers().rows(8 * 21, 2, 2), room_for_ends(8, 2, 0)
+        for first in range(0, 8, count):
+            part = Rows(*(column[21 * first :] for column in rows)), Ends(*(column[first:] for column in ends))
+            draw = shared(Draw(5, 3, first, count, 21))
+            market_of(config).kernel(parameters_of(config.market), maker, reward_of(config), *part, draw)
+        found.append((rows, ends))
+    (rows, ends), (alone_rows, alone_ends) = found
+    np.testing.assert_array_equal(rows.observation, alone_rows.observation)
+    np.testing.assert_array_equal(ends.observation, alone_ends.observation)
+    raw = rollout(config, quoter, 5, 3, count=8, threads=1)
+    expected = np.clip((raw.observation - maker.mean) / maker.std, -OBSERVATION_CLIP, OBSERVATION_CLIP)
+    np.testing.assert_allclose(rows.observation, expected, rtol=1e-6)
+    assert (abs(rows.observation) == OBSERVATION_CLIP).any() and (abs(rows.observation) < 1.0).any()
 
 
 def test_rows_written_again_and_without_flows() -> None:
