@@ -91,15 +91,17 @@ def simulate(
     """Summaries of `trajectories` trajectories, in chunks of bounded memory."""
     from mmrl.rollout.compiled import Buffers, rollout
     from mmrl.rollout.streams import stream_seed
+    from mmrl.rollout.threads import thread_count
 
+    workers = thread_count(entrant.config.run.threads if threads is None else threads)
     market, stream = entrant.config.market, stream_seed(seed, "evaluation")
     size, buffers, parts = max(1, CHUNK_ROWS // market.nt), Buffers(), []
     for first in range(0, trajectories, size):
         count = min(size, trajectories - first)
         batch = rollout(
-            entrant.config, entrant.quoter, stream, 0, first=first, count=count, threads=threads, buffers=buffers
+            entrant.config, entrant.quoter, stream, 0, first=first, count=count, threads=workers, buffers=buffers
         )
-        parts.append(summarise(batch, moves))
+        parts.append(summarise(batch, moves, workers))
     return joined(parts)
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mmrl.evaluate.reduction import Columns, Moves, Sums, reduce
 from mmrl.markets.contract import Objective, Part, Spec
+from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import deviation, half_width
 
@@ -50,10 +51,16 @@ def moves_of(spec: Spec, objective: Objective) -> Moves:
     return Moves(objective.gamma, spec.volatility**2, int(spec.mid_moves == "two-point"))
 
 
-def summarise(batch: Trajectories, moves: Moves = UNPRICED) -> Summary:
-    """Reduce a batch."""
+def summarise(batch: Trajectories, moves: Moves = UNPRICED, threads: int = 1) -> Summary:
+    """Reduce a batch, on so many threads."""
     sums = Sums(*np.zeros((len(Sums._fields), batch.count)))
-    reduce(Columns(*(getattr(batch, name) for name in Columns._fields)), moves, sums)
+    columns = Columns(*(getattr(batch, name) for name in Columns._fields))
+    threads = min(threads, batch.count)
+
+    def part(k: int) -> None:
+        reduce(columns, moves, batch.count * k // threads, batch.count * (k + 1) // threads, sums)
+
+    each(part, threads, threads)
     split = np.zeros((batch.count, 0)) if batch.split is None else batch.split
     return Summary(batch.final_value, batch.final_inventory.astype(np.float64), *sums, split)
 

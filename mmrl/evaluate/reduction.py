@@ -52,24 +52,30 @@ class Sums(NamedTuple):
 
 
 @kernel
-def reduce(b, moves, out):
-    """Add the rows of each trajectory of `b` (Columns) up in `out` (Sums, zeros)."""
-    for n in range(b.offsets.size - 1):
+def reduce(b, moves, first, end, out):
+    """Reduce the rows of trajectories first .. end - 1 of `b` (Columns) to the numbers in `out` (Sums)."""
+    for n in range(first, end):
+        spread = inventory_abs = square_time = price = revaluation = fills = fall = 0.0
         top = -1e300
-        fall = 0.0
         for k in range(b.offsets[n], b.offsets[n + 1]):
             last = k + 1 == b.offsets[n + 1]
             held = float(b.final_inventory[n] if last else b.inventory[k + 1])
             elapsed = (b.final_time[n] if last else b.time[k + 1]) - b.time[k]
-            out.steps[n] += 1.0
-            out.spread[n] += b.ask[k] - b.bid[k]
-            out.inventory_abs[n] += abs(b.inventory[k])
-            out.square_time[n] += held * held * elapsed
+            spread += b.ask[k] - b.bid[k]
+            inventory_abs += abs(b.inventory[k])
+            square_time += held * held * elapsed
             if moves.variance > 0.0:
-                out.price[n] += price_of_move(held, moves.gamma, moves.variance, elapsed, moves.two_point)
-            out.fills[n] += b.bought[k] + b.sold[k]
-            out.revaluation[n] += b.revaluation[k]
+                price += price_of_move(held, moves.gamma, moves.variance, elapsed, moves.two_point)
+            fills += b.bought[k] + b.sold[k]
+            revaluation += b.revaluation[k]
             value = b.cash[k] + b.inventory[k] * b.mid[k]
             top = max(top, value)
             fall = max(fall, top - value)
+        out.steps[n] = b.offsets[n + 1] - b.offsets[n]
+        out.spread[n] = spread
+        out.inventory_abs[n] = inventory_abs
+        out.square_time[n] = square_time
+        out.price[n] = price
+        out.fills[n] = fills
+        out.revaluation[n] = revaluation
         out.drawdown[n] = max(fall, top - b.final_value[n])

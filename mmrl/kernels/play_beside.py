@@ -3,7 +3,7 @@
 It does what `mmrl.kernels.play.play` does, with the same random streams and to the last bit, for markets whose episodes
 all have the same number of steps, whose law has no branches that LLVM cannot turn into choices, and which show two
 numbers and take two. Eight states lie beside each other, so that a loop over them becomes vectors, in records of which
-LLVM knows that nothing else is written there (`on_stack`). Eight steps of eight trajectories are kept and then written to
+LLVM knows that nothing else is written there (`on_stack`). Eight steps of eight trajectories are kept, then written to
 the batch a whole line at a time: numbers of eight trajectories, one at a time, would go to a hundred places.
 """
 

@@ -127,6 +127,16 @@ def test_the_split_adds_up_on_both_markets_and_fills_are_counted() -> None:
             np.testing.assert_allclose(s.value - s.revaluation, 0.4 * bought + 0.6 * sold, atol=1e-9)
 
 
+@pytest.mark.parametrize("threads", [2, 3, 50])
+def test_threads_change_nothing(threads: int) -> None:
+    config = build({"market": {"name": "avellaneda-stoikov", "nt": 30}})
+    batch, moves = rollout(config, fixed(0.5, 0.6), 1, 0, count=37), moves_of(spec_of(config), cara(0.1))
+    one, several = summarise(batch, moves), summarise(batch, moves, threads)
+    for name in Summary.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(one, name), getattr(several, name), err_msg=name)
+    assert one.price.all() and one.fills.all() and (one.steps == 30).all()
+
+
 def test_parts_join(two_games: Trajectories) -> None:
     s = summarise(two_games)
     twice = joined([s, s])
