@@ -21,13 +21,14 @@ SECONDS = 4.0
 GOAL = 0.99
 
 
-def rate(work: Callable[[], int]) -> float:
-    """Units a CPU second of work that returns how many it did; its first call is not counted."""
+def rate(work: Callable[[], int], clock: Callable[[], float] = time.process_time) -> float:
+    """Units a CPU second, or a second of another clock, of work that returns how many it did; its first call is not
+    counted."""
     work()
-    began, done = time.process_time(), 0
-    while time.process_time() - began < SECONDS:
+    began, done = clock(), 0
+    while clock() - began < SECONDS:
         done += work()
-    return done / (time.process_time() - began)
+    return done / (clock() - began)
 
 
 def game(**changes: Any) -> Config:
@@ -41,6 +42,17 @@ def simulate_mmrl(_: int) -> float:
     from mmrl.bench.rollout import compiled
 
     return compiled("avellaneda-stoikov", {"nb": TRAJECTORIES}, agent="avellaneda-stoikov")()
+
+
+def clock_mmrl(_: int) -> float:
+    """The same on all cores."""
+    from mmrl.agents import agent, playing
+    from mmrl.rollout.compiled import Buffers, rollout
+
+    config = resolve({"nb": TRAJECTORIES}, None, "avellaneda-stoikov", {})[0]
+    quoter, buffers = agent("avellaneda-stoikov", config), Buffers(flows=False)
+    config = playing("avellaneda-stoikov", config)
+    return rate(lambda: rollout(config, quoter, 0, 1, threads=0, buffers=buffers).nnz, time.perf_counter)
 
 
 def _mbt_gym(trajectories: int) -> Any:
@@ -75,7 +87,7 @@ def _mbt_gym(trajectories: int) -> Any:
     )
 
 
-def simulate_mbt_gym(_: int) -> float:
+def simulate_mbt_gym(_: int, clock: Callable[[], float] = time.process_time) -> float:
     """Its own closed form in its own loop, without its record of the trajectories."""
     env = _mbt_gym(TRAJECTORIES)
     from mbt_gym.agents.BaselineAgents import AvellanedaStoikovAgent
@@ -89,7 +101,7 @@ def simulate_mbt_gym(_: int) -> float:
             steps, over = steps + TRAJECTORIES, bool(done[0])
         return steps
 
-    return rate(play)
+    return rate(play, clock)
 
 
 def train_mmrl(_: int) -> float:
@@ -167,6 +179,8 @@ def goal_plain(steps: int) -> float:
 CASES: dict[str, Callable[[int], float]] = {
     "simulate/mmrl": simulate_mmrl,
     "simulate/mbt_gym": simulate_mbt_gym,
+    "on the clock/mmrl": clock_mmrl,
+    "on the clock/mbt_gym": lambda steps: simulate_mbt_gym(steps, time.perf_counter),
     "train/mmrl": train_mmrl,
     "train/sb3": train_sb3,
     "train/sb3 on mbt_gym": train_sb3_mbt_gym,

@@ -6,10 +6,11 @@ The peers are no dependencies of mmrl: they are installed into an environment th
 folder given, which is kept; it borrows torch and numpy from the one that runs this. What does not install is left out,
 with the reason.
 
-Game: Avellaneda & Stoikov, T = 1 in 200 steps, sigma = 2, A = 140, k = 1.5, gamma = 0.1. Everything on one thread, in
-CPU seconds; the peers take turns. mbt_gym (https://github.com/JJJerome/mbt_gym) is patched in two ways: `gym`, which no
-longer works with numpy 2, is gymnasium under its name, and its environment for SB3 answers with lists. Its midprice is
-a Brownian motion, ours a random walk of the same variance. To 99 %: preset `avellaneda-stoikov` without skew,
+Game: Avellaneda & Stoikov, T = 1 in 200 steps, sigma = 2, A = 140, k = 1.5, gamma = 0.1. On one thread, in CPU
+seconds; `on the clock` in seconds, with all cores for whom uses them. The peers take turns. mbt_gym
+(https://github.com/JJJerome/mbt_gym) is patched in two ways: `gym`, which no longer works with numpy 2, is gymnasium
+under its name, and its environment for SB3 answers with lists. Its midprice is a Brownian motion, ours a random walk of
+the same variance. To 99 %: preset `avellaneda-stoikov` without skew,
 mean-variance reward, graded as in benchmarks/against_sb3.py.
 """
 
@@ -32,6 +33,8 @@ MBT_GYM = "https://github.com/JJJerome/mbt_gym"
 CASES = (
     "simulate/mmrl",
     "simulate/mbt_gym",
+    "on the clock/mmrl",
+    "on the clock/mbt_gym",
     "train/mmrl",
     "train/sb3",
     "train/sb3 on mbt_gym",
@@ -40,8 +43,8 @@ CASES = (
     "to 99 %/sb3",
     "to 99 %/plain",
 )
-"""`simulate`: the closed form plays 1 000 trajectories, steps/s. `train`: steps/s of rollouts and learning together.
-The first of each kind is what the others are compared with."""
+"""`simulate`, `on the clock`: the closed form plays 1 000 trajectories, steps/s. `train`: steps/s of rollouts and
+learning together. The first of each kind is what the others are compared with."""
 
 
 def environment(place: Path, mbt_gym: Path | None) -> tuple[str, dict[str, str]]:
@@ -79,7 +82,8 @@ def _last(text: str) -> str:
 
 def run(python: str, place: Path, case: str, steps: int) -> dict[str, float]:
     """One case in a process of its own."""
-    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    alone = not case.startswith("on the clock")
+    one = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1") if alone else {}
     paths = os.pathsep.join((str(ROOT), str(place / "mbt_gym")))
     command = [python, "-W", "ignore", "-m", "benchmarks.peer_cases", case, str(steps)]
     variables = {**os.environ, **one, "PYTHONPATH": paths}
