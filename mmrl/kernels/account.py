@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 GOES_ON, ENDED, DISCARDED = range(3)
 """What `advance` returns: the episode goes on, has terminated, or has terminated and its last step does not count."""
+FLOWS = ("bought", "sold", "paid", "received", "revaluation")
+"""Numbers of an account that are of its last step; as columns they are not always recorded."""
 
 
 class Overfull(MemoryError):

@@ -85,6 +85,10 @@ class Rows(NamedTuple):
     revaluation: np.ndarray
 
 
+WHOLE = ("inventory", "bought", "sold")
+"""Columns of whole numbers."""
+
+
 class Ends(NamedTuple):
     """What every trajectory leaves behind, one entry each."""
 

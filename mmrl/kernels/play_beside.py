@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.kernels.account import GOES_ON, Account
+from mmrl.kernels.account import FLOWS, GOES_ON, Account
 from mmrl.kernels.instructions import LANES
 from mmrl.kernels.jit import called, inlined, record_type
-from mmrl.kernels.play import CLIP, Rows, play_one, record_account, record_end, record_flows, record_quotes
+from mmrl.kernels.play import CLIP, WHOLE, Rows, play_one, record_account, record_end, record_flows, record_quotes
 from mmrl.kernels.prefetch import prefetch_to_write
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import Utility, price_held, reward_of_step, step_reward
@@ -24,14 +24,11 @@ from mmrl.kernels.sampling import Kind, column_of, linear_quote, normalised, row
 from mmrl.kernels.shares import next_few
 from mmrl.kernels.turning import clear, largest, put, take, take_pairs, turn
 
-FLOWS = Rows._fields[Rows._fields.index("bought") :]
-"""Columns that are not always recorded."""
 fetch_rows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name not in FLOWS])
 fetch_flows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if name in FLOWS])
 """Ask for the lines that the next tile is written to."""
 UNKNOWN = np.int64(1 << 62)
 """Place of a price that no table has."""
-_WHOLE = ("inventory", "bought", "sold")
 _WIDE = ("observation", "action")
 
 
@@ -54,10 +51,9 @@ WORK = record_type(
     ]
 )
 """What the loop keeps of eight trajectories."""
-_KINDS = dict.fromkeys(_WHOLE, np.int64) | dict.fromkeys(_WIDE, np.float32)
-TILE = record_type(
-    [(name, _KINDS.get(name, np.float64), ((1 + (name in _WIDE)) * LANES, LANES)) for name in Rows._fields]
-)
+RECORDED = [name for name in Rows._fields if name != "log_prob"]  # of what is not drawn it is 0
+_KINDS = dict.fromkeys(WHOLE, np.int64) | dict.fromkeys(_WIDE, np.float32)
+TILE = record_type([(name, _KINDS.get(name, np.float64), ((1 + (name in _WIDE)) * LANES, LANES)) for name in RECORDED])
 """Eight steps of eight trajectories: columns of `Rows`, step by step, in numbers of one size, so that a step lies
 equally far into each of them."""
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrl.kernels.jit import in_memory, must_compile
-from mmrl.kernels.play import Draw, Ends, Rows, SharedDraw, shared
+from mmrl.kernels.play import WHOLE, Draw, Ends, Rows, SharedDraw, shared
+from mmrl.kernels.prefetch import LINE
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.law import memory_of, parameters_of, remembered, shared_of, sharing, size_of
 from mmrl.rollout.lockstep import close_gaps, rollout_of
@@ -29,9 +30,7 @@ from mmrl.settings.model import Config
 
 _STEPS_A_CALL = 4_000_000
 """Of a compiled call, about: no signal is answered meanwhile."""
-_LINE = 64  # bytes of memory that are read or written at once
 _STAGGER = 32  # rows, some cache lines in every column
-_INTEGERS = ("inventory", "bought", "sold")
 
 
 class Buffers:
@@ -72,7 +71,7 @@ class Buffers:
             return last
         self._rows = last = None  # memory of another size is given back first
         wide = {"observation": (obs,), "action": (axes,)}
-        kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(_INTEGERS, np.int32)
+        kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(WHOLE, np.int32)
         kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
         columns = {}
         for k, name in enumerate(Rows._fields):
@@ -85,8 +84,8 @@ class Buffers:
 def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An array that begins with a line of memory: a vector that is a line wide is then never in two."""
     size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + _LINE, np.uint8)
-    begins = -memory.ctypes.data % _LINE
+    memory = np.empty(size + LINE, np.uint8)
+    begins = -memory.ctypes.data % LINE
     return memory[begins : begins + size].view(dtype).reshape(shape)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mmrl.kernels.account import FLOWS
 from mmrl.rollout.arrays import following, library
 from mmrl.rollout.arrays import host as _numpy
 
@@ -36,7 +37,6 @@ PER_STEP = [
     "bid",
     "ask",
 ]  # first axis nnz
-FLOWS = ["bought", "sold", "paid", "received", "revaluation"]  # first axis nnz, or 0 where they were not recorded
 PER_TRAJECTORY = [
     "final_time",
     "final_value",
