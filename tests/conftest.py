@@ -58,7 +58,8 @@ def make_trajectories() -> Callable[..., Trajectories]:
     """Build a batch of the given lengths: columns by keyword, all others zeros, steps of length 1."""
 
     def make(lengths: Sequence[int], obs: int = 2, actions: int = 2, **columns: Any) -> Trajectories:
-        from mmrl.rollout.trajectories import FLOWS, PER_STEP, PER_TRAJECTORY, Trajectories
+        from mmrl.kernels.account import FLOWS
+        from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY, Trajectories
 
         count, rows = len(lengths), int(sum(lengths))
         wide = {"observation": (obs,), "action": (actions,), "last_observation": (obs,)}

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmrl.kernels.account import FLOWS
 from mmrl.kernels.jit import in_memory, must_compile
 from mmrl.kernels.play import WHOLE, Draw, Ends, Rows, SharedDraw, shared
 from mmrl.kernels.prefetch import LINE
@@ -23,7 +24,7 @@ from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
 from mmrl.rollout.rewards import reward_of
 from mmrl.rollout.threads import each, thread_count
-from mmrl.rollout.trajectories import FLOWS, Trajectories
+from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import states_at_once
 from mmrl.settings.model import Config

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.account import DISCARDED, GOES_ON
+from mmrl.kernels.account import DISCARDED, FLOWS, GOES_ON
 from mmrl.kernels.instructions import LANES
 from mmrl.kernels.jit import allocating, inlined, kernel, record_type, scalar_kernel
 from mmrl.kernels.network import forward_beside, width_of
@@ -24,7 +24,6 @@ from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
 from mmrl.kernels.shares import next_few
 from mmrl.rollout.law import Law, shared_of
 from mmrl.rollout.one_state import copy_of
-from mmrl.rollout.trajectories import FLOWS
 
 pick: Any = None
 reset: Any = None

@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from mmrl.kernels.account import FLOWS
 from mmrl.learn.gradient import STATISTICS, accumulate
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import Policy, make_policy
@@ -33,7 +34,7 @@ from mmrl.markets.contract import spec_of
 from mmrl.rollout.arrays import Column, beside, placed
 from mmrl.rollout.engines import Engine, make_engine
 from mmrl.rollout.streams import stream_seed
-from mmrl.rollout.trajectories import FLOWS, PER_TRAJECTORY, Trajectories
+from mmrl.rollout.trajectories import PER_TRAJECTORY, Trajectories
 from mmrl.runs.machine import cpus
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config

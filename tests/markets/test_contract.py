@@ -16,10 +16,11 @@ import pytest
 from scipy import stats
 
 from mmrl.agents import agent, agents_of
+from mmrl.kernels.account import FLOWS
 from mmrl.markets.contract import Market, market_named, spec_of
 from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, heuristic
-from mmrl.rollout.trajectories import FLOWS, PER_STEP, PER_TRAJECTORY, Trajectories
+from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY, Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.fields import FieldSpec, fields, values_of
 from mmrl.settings.model import GROUPS, Config
