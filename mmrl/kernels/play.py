@@ -55,9 +55,9 @@ class SharedDraw(NamedTuple):
     thread: int
 
 
-def shared(draw: Draw, threads: int = 1) -> SharedDraw:
-    """A draw of which none is taken, for the first of so many threads."""
-    return SharedDraw(*draw, shares_of(threads, draw.count), 0)
+def shared(draw: Draw, threads: int = 1, together: int = 1) -> SharedDraw:
+    """A draw of which none is taken, for the first of so many threads, that plays so many trajectories together."""
+    return SharedDraw(*draw, shares_of(threads, draw.count, together), 0)
 
 
 class Rows(NamedTuple):
@@ -259,9 +259,9 @@ def play_one(reset, observe, act, advance, account, heuristic, split, p, s, make
 @inlined
 def play(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, x):
     """Roll out trajectories of a `SharedDraw` until none is left."""
-    n, end = next_few(draw.taken, draw.thread, draw.count, 1, FEW)
+    n, end = next_few(draw.taken, draw.thread, draw.count, 0, 1, FEW)
     while n < draw.count:
         play_one(reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw, n, x)
         n += 1
         if n == end:
-            n, end = next_few(draw.taken, draw.thread, draw.count, 1, FEW)
+            n, end = next_few(draw.taken, draw.thread, draw.count, 0, 1, FEW)

@@ -222,7 +222,7 @@ def play_beside(
     """
     beside = maker.kind == Kind.TABLE or maker.kind == Kind.LINEAR
     least = LANES if beside else 1
-    n, end = next_few(draw.taken, draw.thread, draw.count, least, LANES)
+    n, end = next_few(draw.taken, draw.thread, draw.count, 0, least, LANES)
     while n < draw.count:
         if beside and n + LANES == end:
             play_eight(
@@ -235,4 +235,4 @@ def play_beside(
                     reset, observe, act, advance, account, heuristic, split, p, s, maker, reward, rows, ends, draw,
                     one, x,
                 )  # fmt: skip
-        n, end = next_few(draw.taken, draw.thread, draw.count, least, LANES)
+        n, end = next_few(draw.taken, draw.thread, draw.count, 0, least, LANES)

@@ -89,37 +89,33 @@ FEW = 8
 """Trajectories that a thread takes at once, at most: what so many leave behind fills a line of the cache."""
 
 
-def shares_of(threads: int, count: int) -> npt.NDArray[np.int64]:
-    """Counters of threads that share `count` trajectories, of which none is taken."""
+def shares_of(threads: int, count: int, together: int = 1) -> npt.NDArray[np.int64]:
+    """Counters of threads that share `count` trajectories, of which none is taken: for each thread the next of its
+    share, and one beyond the last. Of those that are played so many together, a share has no remainder but the last."""
     counters = np.zeros(LINE * threads, np.int64)
-    for thread in range(1, threads):
-        counters[LINE * thread] = share_end(thread - 1, threads, count)
+    ends = [count * k // threads // together * together for k in range(threads)] + [count]
+    for thread in range(threads):
+        counters[LINE * thread : LINE * thread + 2] = ends[thread : thread + 2]
     return counters
 
 
 @njit(inline="always")
-def share_end(thread, threads, count):  # type: ignore[no-untyped-def]
-    """One beyond the last trajectory of a thread's share: whole lines of what every trajectory leaves behind."""
-    return count if thread + 1 == threads else count * (thread + 1) // threads // FEW * FEW
-
-
-@njit(inline="always")
-def next_few(counters, thread, count, least, most):  # type: ignore[no-untyped-def]
+def next_few(counters, thread, count, playing, least, most):  # type: ignore[no-untyped-def]
     """The next few trajectories that no thread has taken, as (first, one beyond the last); count, count where none is
-    left.
+    left for this one, which is in the midst of `playing` others.
 
     Of the thread's own share, which is the same at every call: where it writes nobody else has written, whose cache
-    would have to give it back. Then of the others': at most `most`, at least `least`, towards the end fewer, so that
-    all threads end at about the same time.
+    would have to give it back. Then of the others', of which it leaves as many as it plays already. At most `most`, at
+    least `least`, towards the end fewer, so that all threads end at about the same time.
     """
     threads = counters.shape[0] // LINE
     for k in range(threads):
-        share = (thread + k) % threads
-        end = share_end(share, threads, count)
-        left = end - read_at_once(counters, LINE * share)
-        if left > 0:
+        share = LINE * ((thread + k) % threads)
+        end = counters[share + 1]
+        left = end - read_at_once(counters, share)
+        if left > (playing if k > 0 else 0):
             few = min(max(left // (2 * FEW), least), most)
-            first = add_at_once(counters, LINE * share, few)
+            first = add_at_once(counters, share, few)
             if first < end:
                 return first, min(first + few, end)
     return count, count

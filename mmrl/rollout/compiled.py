@@ -17,6 +17,7 @@ from mmrl.kernels.account import FLOWS
 from mmrl.kernels.jit import in_memory, must_compile
 from mmrl.kernels.play import WHOLE, Draw, Ends, Rows, SharedDraw, shared
 from mmrl.kernels.prefetch import LINE
+from mmrl.kernels.shares import FEW
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout.law import memory_of, parameters_of, remembered, shared_of, sharing, size_of
 from mmrl.rollout.lockstep import close_gaps, rollout_of
@@ -145,7 +146,7 @@ def simulate(
     # a call takes a while, in which no signal is answered
     for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / steps))):
         sharing_it = min(workers, len(chunk))
-        each(partial(play, _part(chunk, rows, ends, draw, sharing_it)), sharing_it, workers)
+        each(partial(play, _part(chunk, rows, ends, draw, sharing_it, 1 if learns else FEW)), sharing_it, workers)
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(ends.length, out=offsets[1:])
     columns = rows._asdict()
@@ -202,13 +203,13 @@ def _chunks(draw: Draw, size: int) -> list[range]:
     return [range(a, min(a + size, draw.count)) for a in range(0, draw.count, max(size, 1))]
 
 
-def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw, threads: int) -> _Part:
+def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw, threads: int, together: int) -> _Part:
     """Rows and ends that belong to a chunk, and the draw of its trajectories alone."""
     if len(chunk) == draw.count:
-        return rows, ends, shared(draw, threads)
+        return rows, ends, shared(draw, threads, together)
     a, b = chunk.start, chunk.stop
     mine = Rows(*(column[a * draw.steps : b * draw.steps] for column in rows))
-    part = shared(draw._replace(first=draw.first + a, count=b - a), threads)
+    part = shared(draw._replace(first=draw.first + a, count=b - a), threads, together)
     return mine, Ends(*(column[a:b] for column in ends)), part
 
 

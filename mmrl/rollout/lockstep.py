@@ -76,16 +76,15 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
     """Play trajectories of a shared draw until none is left."""
     outputs = outputs_of(maker)
     faded_at, fade = -1, 1.0
-    playing = True
-    while playing:
+    playing = -1
+    while playing != 0:
         row = forward_beside(maker.weights, maker.sizes, outputs, x.hidden)
-        playing = False
+        playing = max(playing, 0)
         for lane in range(LANES):
             mine = x.lanes[lane]
             n, t = mine.number, mine.step
             if n == draw.count:  # no number was left
                 continue
-            playing = True
             soon = x.lanes[(lane + 1) % LANES]
             coming = soon.number * draw.steps + soon.step  # of lanes without a trajectory it does not matter
             fetch_wide(rows, coming + A_LINE // 2)
@@ -111,10 +110,11 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             begins = n < 0
             while True:
                 if begins:
-                    n, _ = next_few(draw.taken, draw.thread, draw.count, 1, 1)
+                    n, _ = next_few(draw.taken, draw.thread, draw.count, playing, 1, 1)
                     mine.number = n
                     if n == draw.count:
                         break
+                    playing += 1
                     t, ending = 0, GOES_ON
                     seed_stream(rng, draw.seed, draw.epoch, draw.first + n)
                     raw[:] = 0.0
@@ -133,6 +133,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
                 last = account(p, s)
                 record_end(rows, ends, n, np.uint64(n * draw.steps + t), t, draw.steps, ending, reward, last)
                 split(p, s, ends.split[n])
+                playing -= 1
                 begins = True
             mine.step = t
 
