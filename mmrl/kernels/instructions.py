@@ -1,4 +1,4 @@
-"""Vectors of eight float32 numbers as LLVM instructions, for the few loops that LLVM does not turn into good ones."""
+"""Vectors of float32 numbers as LLVM instructions, for the few loops that LLVM does not turn into good ones."""
 
 from __future__ import annotations
 
@@ -6,18 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from llvmlite import ir
+import numba
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 
 LANES = 8
-INT, VECTOR = ir.IntType(64), ir.VectorType(ir.FloatType(), LANES)
+"""Numbers of a vector, where trajectories or outputs of a layer lie beside each other."""
+INT = ir.IntType(64)
 _FAST = ("fast",)
 
 
-def written(write: Callable[..., None], *kinds: Any) -> tuple[Any, Callable[..., Any]]:
+def _widest() -> int:
+    chosen = numba.config.CPU_FEATURES  # type: ignore[attr-defined]
+    features = binding.get_host_cpu_features().flatten() if chosen is None else chosen
+    return 16 if "+avx512f" in features.split(",") else LANES
+
+
+WIDEST = _widest()
+"""Numbers of a vector as wide as this processor has them, eight at least, for many numbers alike."""
+
+
+def written(write: Callable[..., None], *kinds: Any, lanes: int = LANES) -> tuple[Any, Callable[..., Any]]:
     """What an intrinsic of numba returns that takes arrays and whole numbers and gives nothing back: `write` gets a
-    Writer, and for each array its `Numbers`."""
+    Writer of vectors of so many numbers, and for each array its `Numbers`."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         def plain(kind: Any, value: Any) -> Any:
@@ -28,7 +40,7 @@ def written(write: Callable[..., None], *kinds: Any) -> tuple[Any, Callable[...,
                 return Numbers(array.data, None)
             return Numbers(array.data, builder.sdiv(cgutils.unpack_tuple(builder, array.strides)[0], array.itemsize))
 
-        write(Writer(builder), *map(plain, signature.args, values))
+        write(Writer(builder, lanes), *map(plain, signature.args, values))
         return context.get_dummy_value()
 
     return types.void(*kinds), code
@@ -45,8 +57,10 @@ class Numbers(NamedTuple):
 class Writer:
     """What an LLVM builder is asked for here."""
 
-    def __init__(self, builder: Any) -> None:
-        self.builder = builder
+    def __init__(self, builder: Any, lanes: int) -> None:
+        self.builder, self.lanes = builder, lanes
+        self.kind = ir.VectorType(ir.FloatType(), lanes)
+        self.zero = ir.Constant(self.kind, [0.0] * lanes)
 
     def variable(self, value: Any) -> Any:
         """A place with that value, in the function's first block: LLVM turns it into a register."""
@@ -54,8 +68,6 @@ class Writer:
             place = self.builder.alloca(value.type)
         self.builder.store(value, place)
         return place
-
-    zero = ir.Constant(VECTOR, [0.0] * LANES)
 
     def sum(self, *numbers: Any) -> Any:
         """Of whole numbers."""
@@ -73,30 +85,30 @@ class Writer:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
     def vector(self, array: Any, place: Any) -> Any:
-        """Eight numbers of an array, from `place` on."""
+        """Numbers of an array, from `place` on."""
         if array.stride is None:
             return self.builder.load(self._first(array, place), align=4)
-        found: Any = ir.Constant(VECTOR, ir.Undefined)
-        for k in range(LANES):
+        found: Any = ir.Constant(self.kind, ir.Undefined)
+        for k in range(self.lanes):
             number = self.builder.load(self._at(array, self.sum(place, INT(k))))
             found = self.builder.insert_element(found, number, ir.IntType(32)(k))
         return found
 
     def put(self, vector: Any, array: Any, place: Any) -> None:
-        """Write eight numbers."""
+        """Write its numbers from `place` on."""
         if array.stride is None:
             self.builder.store(vector, self._first(array, place), align=4)
             return
-        for k in range(LANES):
+        for k in range(self.lanes):
             number = self.builder.extract_element(vector, ir.IntType(32)(k))
             self.builder.store(number, self._at(array, self.sum(place, INT(k))))
 
     def spread(self, array: Any, place: Any) -> Any:
-        """Eight times the number at `place`."""
+        """The number at `place` in every lane."""
         number = self.builder.load(self._at(array, place))
-        undefined, index = ir.Constant(VECTOR, ir.Undefined), ir.IntType(32)
+        undefined, index = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(undefined, number, index(0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, self.lanes), [0] * self.lanes))
 
     def add(self, a: Any, b: Any) -> Any:
         """Sum of two vectors."""
@@ -111,8 +123,8 @@ class Writer:
         return self.builder.fdiv(a, b, flags=("nnan", "ninf", "nsz", "contract", "afn", "reassoc"))
 
     def number(self, x: Any) -> Any:
-        """Eight times a constant."""
-        return ir.Constant(VECTOR, [float(x)] * LANES)
+        """A constant in every lane."""
+        return ir.Constant(self.kind, [float(x)] * self.lanes)
 
     def bounded(self, vector: Any, most: Any) -> Any:
         """The vector with every number between -most and most."""
@@ -128,8 +140,8 @@ class Writer:
     def add_total(self, vector: Any, array: Any, place: Any) -> None:
         """Add the sum of a vector's numbers to the number at `place`."""
         number, builder = ir.FloatType(), self.builder
-        name = "llvm.vector.reduce.fadd.v8f32"
-        reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, [number, VECTOR]), name)
+        name = f"llvm.vector.reduce.fadd.v{self.lanes}f32"
+        reduce = cgutils.get_or_insert_function(builder.module, ir.FunctionType(number, [number, self.kind]), name)
         address = self._at(array, place)
         builder.store(builder.call(reduce, [builder.load(address), vector], fastmath=_FAST), address)
 
@@ -152,4 +164,4 @@ class Writer:
         return self.builder.gep(array.data, [place if array.stride is None else self.times(place, array.stride)])
 
     def _first(self, array: Any, place: Any) -> Any:
-        return self.builder.bitcast(self._at(array, place), VECTOR.as_pointer())
+        return self.builder.bitcast(self._at(array, place), self.kind.as_pointer())

@@ -28,6 +28,11 @@ def prefetch_to_write(places: Iterable[int]) -> Any:
     return _compiled(places, _fetch_to_write)
 
 
+def prefetch_to_read(places: Iterable[int]) -> Any:
+    """The same for the one line in which row i begins, to read it."""
+    return _compiled(places, _fetch_to_read)
+
+
 def _compiled(places: Iterable[int], ask: Callable[..., None]) -> Any:
     def fetch(typing: Any, parts: Any, i: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -60,3 +65,7 @@ def _fetch(builder: Any, function: Any, start: Any, wide: Any) -> None:
 
 def _fetch_to_write(builder: Any, function: Any, start: Any, _: Any) -> None:
     builder.call(function, [start, _WRITE, _KEPT, _DATA])
+
+
+def _fetch_to_read(builder: Any, function: Any, start: Any, _: Any) -> None:
+    builder.call(function, [start, _READ, _KEPT, _DATA])

@@ -1,4 +1,4 @@
-"""Products of weights with blocks of rows, [units, BLOCK], in vectors of eight rows: most of the work of a gradient.
+"""Products of weights with blocks of rows, [units, BLOCK], in vectors of rows: most of the work of a gradient.
 
 Eight vectors of sums stay in registers, which LLVM does not find by itself. NUMBA_DISABLE_JIT takes the Python.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numba
 from numba.extending import intrinsic
 
-from mmrl.kernels.instructions import INT, LANES, Writer, written
+from mmrl.kernels.instructions import INT, WIDEST, Writer, written
 
 BLOCK = 128
 """Rows of a block."""
@@ -30,7 +30,7 @@ def _mix_in_order(
 def _mix_in_vectors(
     typing: Any, weights: Any, at: Any, wide: Any, deep: Any, inputs: Any, outputs: Any, source: Any, target: Any
 ) -> Any:
-    return written(_mix, weights, at, wide, deep, inputs, outputs, source, target)
+    return written(_mix, weights, at, wide, deep, inputs, outputs, source, target, lanes=WIDEST)
 
 
 def _mix(
@@ -43,13 +43,13 @@ def _mix(
             first = [w.sum(at, w.times(w.sum(output, INT(k)), wide)) for k in range(tall)]
             rows = [w.times(w.sum(output, INT(k)), INT(BLOCK)) for k in range(tall)]
             r = w.variable(INT(0))
-            with w.count(r, 2 * LANES, INT(BLOCK)) as row:
-                places = [[w.sum(start, row, INT(v * LANES)) for v in range(2)] for start in rows]
+            with w.count(r, 2 * w.lanes, INT(BLOCK)) as row:
+                places = [[w.sum(start, row, INT(v * w.lanes)) for v in range(2)] for start in rows]
                 sums = [[w.variable(w.vector(target, place)) for place in pair] for pair in places]
                 i = w.variable(INT(0))
                 with w.count(i, 1, inputs) as input_:
                     from_ = w.sum(w.times(input_, INT(BLOCK)), row)
-                    vectors = [w.vector(source, w.sum(from_, INT(v * LANES))) for v in range(2)]
+                    vectors = [w.vector(source, w.sum(from_, INT(v * w.lanes))) for v in range(2)]
                     for start, pair in zip(first, sums, strict=True):
                         weight = w.spread(weights, w.sum(start, w.times(input_, deep)))
                         for place, vector in zip(pair, vectors, strict=True):
@@ -71,7 +71,7 @@ def _pair_in_order(delta: Any, outputs: int, units: Any, inputs: int, grads: Any
 
 @intrinsic
 def _pair_in_vectors(typing: Any, delta: Any, outputs: Any, units: Any, inputs: Any, grads: Any, at: Any) -> Any:
-    return written(_pair, delta, outputs, units, inputs, grads, at)
+    return written(_pair, delta, outputs, units, inputs, grads, at, lanes=WIDEST)
 
 
 def _pair(w: Writer, delta: Any, outputs: Any, units: Any, inputs: Any, grads: Any, at: Any) -> None:
@@ -84,7 +84,7 @@ def _pair(w: Writer, delta: Any, outputs: Any, units: Any, inputs: Any, grads: A
                 with w.count(i, wide, inputs) as input_:
                     sums = [[w.variable(w.zero) for _ in range(wide)] for _ in range(tall)]
                     r = w.variable(INT(0))
-                    with w.count(r, LANES, INT(BLOCK)) as row:
+                    with w.count(r, w.lanes, INT(BLOCK)) as row:
                         places = [w.sum(w.times(w.sum(input_, INT(k)), INT(BLOCK)), row) for k in range(wide)]
                         seen = [w.vector(units, place) for place in places]
                         for k, one in enumerate(sums):

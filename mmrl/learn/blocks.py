@@ -8,7 +8,7 @@ from typing import Any
 
 from mmrl.kernels.jit import inlined_fast
 from mmrl.kernels.products import BLOCK, mix
-from mmrl.kernels.tanh import tanh
+from mmrl.kernels.tanh import tanh_beside
 from mmrl.rollout.threads import each
 
 SPAN = 32 * BLOCK
@@ -24,10 +24,7 @@ def affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target
             row[r] = bias
     mix(weights, at, inputs, 1, inputs, outputs, source, target)
     if squash:
-        for j in range(outputs):
-            row = target[j]
-            for r in range(BLOCK):
-                row[r] = tanh(row[r])
+        tanh_beside(target, outputs * BLOCK)
 
 
 def spans_of(rows: int) -> int:

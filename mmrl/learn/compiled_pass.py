@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.jit import inlined_fast, kernel
+from mmrl.kernels.jit import allocating, inlined_fast, kernel
+from mmrl.kernels.prefetch import LINE, prefetch_to_read
 from mmrl.kernels.products import BLOCK, mix, pair
 from mmrl.learn.blocks import SPAN, affine, share, spans_of
 
@@ -46,6 +47,10 @@ class Rows(NamedTuple):
     action: npt.NDArray[np.float32]
     log_prob: npt.NDArray[np.float32]
     advantage: npt.NDArray[np.float32]
+
+
+fetch: Any = prefetch_to_read(range(len(Rows._fields)))
+"""Asks for the lines of a row that the next block needs: rows of a minibatch lie far apart."""
 
 
 class Loss(NamedTuple):
@@ -241,13 +246,21 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
             start += groups[a]
 
 
+@allocating
+def _block(units: int) -> Any:
+    """Zeros, float32 [units, BLOCK], from the begin of a line of memory on: a vector that is a line wide is then never
+    in two."""
+    line = LINE // 4
+    memory = np.zeros(units * BLOCK + line, np.float32)
+    begins = (-memory.ctypes.data % LINE) // 4
+    return memory[begins : begins + units * BLOCK].reshape(units, BLOCK)
+
+
 @kernel
 def _gradient(rows: Any, order: Any, first: int, step: int, policy: Any, loss: Any, sums: Any) -> None:
     """Every `step`-th span of `order` from span `first` on: adds to `sums`, of which each span has its own."""
     widest = policy.sizes.max()
-    units = np.zeros((policy.sizes.sum(), BLOCK), np.float32)
-    delta = np.zeros((widest, BLOCK), np.float32)
-    below = np.zeros((widest, BLOCK), np.float32)
+    units, delta, below = _block(policy.sizes.sum()), _block(widest), _block(widest)
     inverse_std = np.exp(-loss.log_std.astype(np.float64))
     inputs, axes = rows.observation.shape[1], rows.action.shape[1]
     numbers = np.zeros((4, BLOCK))
@@ -257,17 +270,18 @@ def _gradient(rows: Any, order: Any, first: int, step: int, policy: Any, loss: A
         last = min((span + 1) * SPAN, order.size)
         for start in range(span * SPAN, last, BLOCK):
             count = min(BLOCK, last - start)
-            index = order[start : start + count]
+            for r in range(count):
+                k = np.uint64(order[start + r])  # unsigned, so that no index is tested for being negative
+                fetch(rows, order[min(start + r + BLOCK, last - 1)])
+                for i in range(inputs):
+                    units[i, r] = rows.observation[k, i]
+                for a in range(axes):
+                    block.action[a, r] = rows.action[k, a]
+                block.old[r] = rows.log_prob[k]
+                block.advantage[r] = rows.advantage[k]
             for i in range(inputs):
-                for r in range(count):
-                    units[i, r] = rows.observation[index[r], i]
                 for r in range(count, BLOCK):
                     units[i, r] = np.float32(0.0)
-            for r in range(count):
-                block.old[r] = rows.log_prob[index[r]]
-                block.advantage[r] = rows.advantage[index[r]]
-                for a in range(axes):
-                    block.action[a, r] = rows.action[index[r], a]
             base = _forward(policy.flat, policy.sizes, units)
             outputs = units[base : base + policy.sizes[-1]]
             if loss.groups.size:

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from mmrl.kernels.prefetch import prefetch_of, prefetch_to_write
+from mmrl.kernels.prefetch import prefetch_of, prefetch_to_read, prefetch_to_write
 
 PAIR = np.dtype([("a", np.int32), ("b", np.float64)])
 fetch = prefetch_of([0, 2, 3])
 fetch_to_write = prefetch_to_write([0, 2])
+fetch_to_read = prefetch_to_read([0, 2])
 
 
 @njit
@@ -23,6 +24,11 @@ def fetched(parts, i):  # type: ignore[no-untyped-def]
 @njit
 def fetched_to_write(parts, i):  # type: ignore[no-untyped-def]
     fetch_to_write(parts, i)
+
+
+@njit
+def fetched_to_read(parts, i):  # type: ignore[no-untyped-def]
+    fetch_to_read(parts, i)
 
 
 def asked(function: Any) -> list[str]:
@@ -39,6 +45,8 @@ def test_arrays_stay_as_they_are() -> None:
     for i in range(5):
         fetched(parts, i)
         fetched_to_write(parts, i)
+        fetched_to_read(parts, i)
     assert set(asked(fetched)) == {"0, i32 3, i32 1"}
     assert asked(fetched_to_write)[:2] == ["1, i32 3, i32 1"] * 2
+    assert asked(fetched_to_read)[:2] == ["0, i32 3, i32 1"] * 2
     assert all(np.array_equal(a, b) for a, b in zip(parts, before, strict=True))

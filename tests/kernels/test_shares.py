@@ -21,7 +21,6 @@ from mmrl.kernels.shares import (
     playing_of,
     put_at_once,
     read_at_once,
-    share_end,
     shares_of,
     wait_for_helpers,
 )
@@ -54,7 +53,7 @@ def changed(counters):  # type: ignore[no-untyped-def]
 @njit(nogil=True)
 def take_few(taken, thread, times, whose, sizes, least, most):  # type: ignore[no-untyped-def]
     while True:
-        first, end = next_few(taken, thread, times.size, least, most)
+        first, end = next_few(taken, thread, times.size, 0, least, most)
         if first >= times.size:
             break
         sizes[first] = end - first
@@ -62,17 +61,52 @@ def take_few(taken, thread, times, whose, sizes, least, most):  # type: ignore[n
         times[first:end] += 1
 
 
+def ends_of(taken: np.ndarray) -> list[int]:
+    """One beyond the last trajectory of each thread's share."""
+    return [int(end) for end in taken[1::LINE]]
+
+
+@pytest.mark.parametrize(("threads", "count", "together", "ends"), [
+    (2, 100, 1, [50, 100]), (2, 100, 8, [48, 100]), (3, 100, 1, [33, 66, 100]), (4, 3, 1, [0, 1, 2, 3]), (1, 7, 8, [7]),
+    (3, 7, 8, [0, 0, 7]),
+])  # fmt: skip
+def test_shares_are_alike_and_of_those_played_together_whole(
+    threads: int, count: int, together: int, ends: list[int]
+) -> None:
+    taken = shares_of(threads, count, together)
+    assert ends_of(taken) == ends
+    assert taken[::LINE].tolist() == [0, *ends[:-1]]
+
+
+@pytest.mark.parametrize(("playing", "left", "takes"), [(0, 1, True), (1, 1, False), (1, 2, True), (2, 2, False), (7, 8, True)])
+def test_of_anothers_share_as_many_stay_as_the_thread_plays_already(playing: int, left: int, takes: bool) -> None:
+    """So two threads that end at about the same time halve what is left."""
+    taken = shares_of(2, 20)
+    taken[0], taken[LINE] = taken[1], taken[LINE + 1] - left  # its own share is used up
+    first, end = next_few_playing(taken, 0, 20, playing)
+    assert (first, end) == ((20 - left, 21 - left) if takes else (20, 20))
+    taken[0] = 9
+    assert next_few_playing(taken, 0, 20, playing) == (9, 10)  # its own it takes whatever it plays
+
+
+@njit
+def next_few_playing(taken, thread, count, playing):  # type: ignore[no-untyped-def]
+    return next_few(taken, thread, count, playing, 1, 1)
+
+
+@pytest.mark.parametrize("together", [1, FEW])
 @pytest.mark.parametrize(("least", "most"), [(1, 1), (1, FEW), (FEW, FEW)])
 @pytest.mark.parametrize("count", [1, 2, FEW, 17, 16 * FEW + 1, MANY])
-def test_every_trajectory_is_taken_once_and_fewer_at_once_towards_the_end(count: int, least: int, most: int) -> None:
+def test_every_trajectory_is_taken_once_and_fewer_at_once_towards_the_end(
+    count: int, least: int, most: int, together: int
+) -> None:
     times, whose, sizes = (np.zeros(count, np.int64) for _ in range(3))
-    taken = shares_of(THREADS, count)
+    taken = shares_of(THREADS, count, together)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(lambda k: take_few(taken, k, times, whose, sizes, least, most), range(THREADS)))
     assert (times == 1).all() and sizes.sum() == count
     assert sizes.max() <= most
-    ends = [share_end(k, THREADS, count) for k in range(THREADS)]
-    assert ends[-1] == count and all(end % FEW == 0 for end in ends[:-1])
+    ends = ends_of(taken)
     for first in np.flatnonzero(sizes):
         end = min(e for e in ends if e > first)  # of the share
         # what another thread takes meanwhile makes what is left smaller than it was thought to be
@@ -87,7 +121,7 @@ def test_alone_a_thread_takes_its_own_share_first_and_then_those_of_the_others_i
     taken = shares_of(3, count)
     while (few := next_few_of(taken, 1, count))[0] < count:
         order += range(*few)
-    ends = [share_end(k, 3, count) for k in range(3)]
+    ends = ends_of(taken)
     assert order == [*range(ends[0], ends[1]), *range(ends[1], count), *range(ends[0])]
     take_few(taken, 0, times, whose, sizes, 1, FEW)
     assert not times.any()
@@ -95,7 +129,7 @@ def test_alone_a_thread_takes_its_own_share_first_and_then_those_of_the_others_i
 
 @njit
 def next_few_of(taken, thread, count):  # type: ignore[no-untyped-def]
-    return next_few(taken, thread, count, 1, FEW)
+    return next_few(taken, thread, count, 0, 1, FEW)
 
 
 def test_every_copy_is_taken_once() -> None:
