@@ -108,7 +108,8 @@ class Writer:
         number = self.builder.load(self._at(array, place))
         undefined, index = ir.Constant(self.kind, ir.Undefined), ir.IntType(32)
         first = self.builder.insert_element(undefined, number, index(0))
-        return self.builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, self.lanes), [0] * self.lanes))
+        same = ir.Constant(ir.VectorType(index, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(first, undefined, same)
 
     def add(self, a: Any, b: Any) -> Any:
         """Sum of two vectors."""
@@ -127,10 +128,10 @@ class Writer:
         return ir.Constant(self.kind, [float(x)] * self.lanes)
 
     def bounded(self, vector: Any, most: Any) -> Any:
-        """The vector with every number between -most and most."""
-        for way, edge in ((">", self.number(-most)), ("<", self.number(most))):
-            inside = self.builder.fcmp_ordered(way, vector, edge, flags=_FAST)
-            vector = self.builder.select(inside, vector, edge)
+        """The vector with every number between -most and most; what is not a number stays what it is."""
+        for way, edge in (("<", self.number(-most)), (">", self.number(most))):
+            outside = self.builder.fcmp_ordered(way, vector, edge)
+            vector = self.builder.select(outside, edge, vector)
         return vector
 
     def add_product(self, place: Any, a: Any, b: Any) -> None:

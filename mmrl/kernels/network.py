@@ -4,8 +4,6 @@ Layers are packed in blocks of eight outputs (`mmrl.kernels.dense`), padded with
 linear map is part of the last layer: the network's inputs stand behind the hidden units that it takes.
 """
 
-from typing import Any
-
 from mmrl.kernels.dense import BLOCK, dense, dense_beside
 from mmrl.kernels.jit import inlined, inlined_fast
 from mmrl.kernels.tanh import tanh_all, tanh_beside

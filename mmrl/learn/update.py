@@ -153,12 +153,12 @@ def _search_back(
 
 def _clip(limit: float, numbers: list[float], policy: Policy) -> float:
     """Check loss and gradient, scale the gradient to a norm of at most `limit` (0: any), return the norm before."""
-    if not np.isfinite(numbers[0]):
-        # a bad parameter makes a bad loss: name the cause where it can be seen
-        _check_finite("parameter", policy.parameters)
-        raise Diverged("policy loss")
     norm = _norm(policy.gradient)
-    if not math.isfinite(norm):
+    if not (np.isfinite(numbers[0]) and math.isfinite(norm)):
+        # a bad parameter makes a bad loss and a bad gradient: name the cause where it can be seen
+        _check_finite("parameter", policy.parameters)
+        if not np.isfinite(numbers[0]):
+            raise Diverged("policy loss")
         _check_finite("gradient of", policy.layout.named(policy.gradient))
     if 0 < limit < norm:  # as torch.nn.utils.clip_grad_norm_ does
         policy.gradient *= limit / (norm + 1e-6)

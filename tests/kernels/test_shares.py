@@ -78,7 +78,9 @@ def test_shares_are_alike_and_of_those_played_together_whole(
     assert taken[::LINE].tolist() == [0, *ends[:-1]]
 
 
-@pytest.mark.parametrize(("playing", "left", "takes"), [(0, 1, True), (1, 1, False), (1, 2, True), (2, 2, False), (7, 8, True)])
+@pytest.mark.parametrize(
+    ("playing", "left", "takes"), [(0, 1, True), (1, 1, False), (1, 2, True), (2, 2, False), (7, 8, True)]
+)
 def test_of_anothers_share_as_many_stay_as_the_thread_plays_already(playing: int, left: int, takes: bool) -> None:
     """So two threads that end at about the same time halve what is left."""
     taken = shares_of(2, 20)
