@@ -62,5 +62,5 @@ def _tanh(w: Writer, x: Any, count: Any) -> None:
 
 
 _config: Any = numba.config
-tanh_beside = _in_order if _config.DISABLE_JIT or _config.ENABLE_CUDASIM else _in_vectors
+tanh_beside: Any = _in_order if _config.DISABLE_JIT or _config.ENABLE_CUDASIM else _in_vectors
 """tanh of the first numbers of an array without gaps, in place; so many, a multiple of WIDEST."""
