@@ -16,8 +16,8 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S5, _S11, _S17, _S19, _S23 = np.uint64(5), np.uint64(11), np.uint64(17), np.uint64(19), np.uint64(23)
 _S27, _S30, _S31, _S41, _S45 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(41), np.uint64(45)
-_LAYER_MASK = np.uint64(127)
-_INV53 = 1.0 / (1 << 53)
+LAYER_MASK = np.uint64(127)
+INV53 = 1.0 / (1 << 53)
 _TERMS = 8
 """Of the series of exp(rate) that are always summed for a Poisson number."""
 _INVERSES = 1.0 / np.maximum(np.arange(_TERMS), 1)
@@ -38,6 +38,8 @@ def _ziggurat_tables() -> tuple[np.ndarray, np.ndarray]:
 
 
 _X, _RATIO = _ziggurat_tables()
+LAYERS = np.stack([_X[:-1], _RATIO], axis=1)
+"""Of the ziggurat: where each layer ends, and what share of it lies in the next one too."""
 
 
 @inlined
@@ -60,7 +62,7 @@ def seed_stream(state, seed, epoch, index):
 
 
 @inlined
-def _stepped(s0, s1, s2, s3):
+def stepped(s0, s1, s2, s3):
     """The next 64 random bits of a stream, and its words after them."""
     r = s0 + s3
     word = ((r << _S23) | (r >> _S41)) + s0
@@ -76,7 +78,7 @@ def _stepped(s0, s1, s2, s3):
 @inlined
 def next_word(state):
     """Next 64 random bits of a stream."""
-    word, s0, s1, s2, s3 = _stepped(state[0], state[1], state[2], state[3])
+    word, s0, s1, s2, s3 = stepped(state[0], state[1], state[2], state[3])
     state[0], state[1], state[2], state[3] = s0, s1, s2, s3
     return word
 
@@ -84,11 +86,11 @@ def next_word(state):
 @inlined
 def uniform(state):
     """Uniform number in [0, 1) with 53 random bits."""
-    return np.float64(next_word(state) >> _S11) * _INV53
+    return np.float64(next_word(state) >> _S11) * INV53
 
 
 @inlined
-def _normal_slow(state, layer, u):
+def normal_slow(state, layer, u):
     # Outside the layer's inner rectangle, about one draw in a hundred.
     while True:
         if layer == 0:
@@ -102,24 +104,24 @@ def _normal_slow(state, layer, u):
         f1 = exp(-0.5 * (_X[layer + 1] * _X[layer + 1] - x * x))
         if f1 + uniform(state) * (f0 - f1) < 1.0:
             return x
-        layer, u = _layer_of(next_word(state))
+        layer, u = layer_of(next_word(state))
         if abs(u) < _RATIO[layer]:
             return u * _X[layer]
 
 
 @inlined
-def _layer_of(word):
+def layer_of(word):
     """The layer of the ziggurat that random bits choose, and a number in (-1, 1) within it."""
-    return np.int64(word & _LAYER_MASK), 2.0 * (np.float64(word >> _S11) * _INV53) - 1.0
+    return np.int64(word & LAYER_MASK), 2.0 * (np.float64(word >> _S11) * INV53) - 1.0
 
 
 @inlined
 def normal(state):
     """Standard normal number (ziggurat)."""
-    layer, u = _layer_of(next_word(state))
+    layer, u = layer_of(next_word(state))
     if abs(u) < _RATIO[layer]:
         return u * _X[layer]
-    return _normal_slow(state, layer, u)
+    return normal_slow(state, layer, u)
 
 
 @inlined
@@ -128,12 +130,12 @@ def normals(state, out):
     might be the state itself, as far as a compiler knows."""
     s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
     for i in range(out.shape[0]):
-        word, s0, s1, s2, s3 = _stepped(s0, s1, s2, s3)
-        layer, u = _layer_of(word)
+        word, s0, s1, s2, s3 = stepped(s0, s1, s2, s3)
+        layer, u = layer_of(word)
         x = u * _X[layer]
         if not abs(u) < _RATIO[layer]:
             state[0], state[1], state[2], state[3] = s0, s1, s2, s3
-            x = _normal_slow(state, layer, u)
+            x = normal_slow(state, layer, u)
             s0, s1, s2, s3 = state[0], state[1], state[2], state[3]
         out[i] = x
     state[0], state[1], state[2], state[3] = s0, s1, s2, s3

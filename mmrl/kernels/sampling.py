@@ -12,7 +12,7 @@ from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined
 from mmrl.kernels.random import normals, uniform
 
-_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 class Kind(IntEnum):
@@ -87,7 +87,7 @@ def sample_gaussian(m, std, outputs, rng, action, quote):
         noise = quote[a]
         action[a] = np.float32(np.float64(outputs[a]) + std[a] * noise)
         quote[a] = m.scale[a, 0] + m.scale[a, 1] * np.float64(action[a])
-        log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + _HALF_LOG_2PI
+        log_prob -= 0.5 * noise * noise + np.float64(m.log_std[a]) + HALF_LOG_2PI
     return log_prob
 
 
@@ -132,10 +132,16 @@ def sample(m, std, outputs, inventory, fade, rng, action, quote):
         log_prob = sample_gaussian(m, std, outputs, rng, action, quote)
     else:
         log_prob = sample_categorical(m, outputs, rng, action, quote)
-    for a in range(action.shape[0]):
+    add_skew(m, inventory, fade, quote)
+    return log_prob
+
+
+@inlined
+def add_skew(m, inventory, fade, quote):
+    """Add to the quote what the inventory adds to each of its numbers."""
+    for a in range(quote.shape[0]):
         if m.skew[a] != 0.0:
             quote[a] += m.skew[a] * fade * inventory
-    return log_prob
 
 
 @inlined

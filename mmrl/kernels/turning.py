@@ -7,7 +7,7 @@ CUDA and NUMBA_DISABLE_JIT take the loops.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -47,6 +47,34 @@ def _converted(builder: Any, vector: Any, kind: Any) -> Any:
         return vector
     shorter = builder.trunc if isinstance(kind.element, ir.IntType) else builder.fptrunc
     return shorter(vector, kind)
+
+
+class Lines(NamedTuple):
+    """Rows of eight numbers that lie one after another, as an LLVM builder reads and writes them."""
+
+    builder: Any
+    data: Any
+
+    def read(self, kind: Any, row: int) -> Any:
+        """A row as a vector of this type."""
+        return self.builder.load(self._place(kind, row), align=4)
+
+    def write(self, vector: Any, row: int) -> None:
+        """Put a vector into a row."""
+        self.builder.store(vector, self._place(vector.type, row), align=4)
+
+    def _place(self, kind: Any, row: int) -> Any:
+        return self.builder.bitcast(self.builder.gep(self.data, [INT(LANES * row)]), kind.as_pointer())
+
+
+def rows_of(context: Any, builder: Any, signature: Any, values: Any) -> list[Any]:
+    """The arguments of an intrinsic: each array as its `Lines`."""
+    arrays = [kind for kind in signature.args if isinstance(kind, types.Array)]
+    _require_rows_in_order(*arrays)
+    return [
+        Lines(builder, context.make_array(kind)(context, builder, value).data) if kind in arrays else value
+        for kind, value in zip(signature.args, values, strict=True)
+    ]
 
 
 def _require_rows_in_order(*arrays: Any) -> None:

@@ -20,8 +20,10 @@ from mmrl.kernels.play import CLIP, Rows, deviations, record_account, record_end
 from mmrl.kernels.prefetch import prefetch_to_write
 from mmrl.kernels.random import seed_stream
 from mmrl.kernels.reward import step_reward
-from mmrl.kernels.sampling import fade_of, normalised, outputs_of, sample
+from mmrl.kernels.sampling import Kind, add_skew, fade_of, normalised, outputs_of, sample_categorical
+from mmrl.kernels.sampling_beside import normalise_beside, sample_beside
 from mmrl.kernels.shares import next_few
+from mmrl.kernels.turning import on_stack
 from mmrl.rollout.law import Law, shared_of
 from mmrl.rollout.one_state import copy_of
 
@@ -42,55 +44,67 @@ fetch_rows: Any = prefetch_to_write([k for k, name in enumerate(Rows._fields) if
 A_LINE = 8
 """Steps that a line holds at least, of a column with one number a step."""
 
-LANE = record_type([("rng", np.uint64, (4,)), ("number", np.int64), ("step", np.int64)])
-"""Random stream, number and step of a trajectory; number -1: none has begun, the count of all: none is left."""
+WORK = record_type(
+    [
+        ("number", np.int64, (LANES,)),  # -1: none has begun, the count of all: none is left
+        ("step", np.int64, (LANES,)),
+        ("rng", np.uint64, (4, LANES)),
+        ("log_prob", np.float64, (LANES,)),
+        ("layer", np.int64, (LANES,)),  # of a normal number, as `mmrl.kernels.random` draws it
+        ("share", np.float64, (LANES,)),
+        ("edges", np.float64, (2, LANES)),
+    ]
+)
+"""Numbers, steps and random streams of the trajectories that are being played, a lane each, and what is drawn."""
 
 
 class Lanes(NamedTuple):
-    """Memory of the loop, a lane for each trajectory that is being played."""
+    """Memory of the loop, the rest of it."""
 
-    lanes: np.ndarray  # LANE [8]
-    raw: np.ndarray  # float32 [8, obs]
+    raw: np.ndarray  # float32 [obs, 8]
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
-    quote: np.ndarray  # float64 [8, A]
+    action: np.ndarray  # float32 [A, 8]
+    quote: np.ndarray  # float64 [A, 8]
     std: np.ndarray  # float64 [A], standard deviations of a gaussian policy
 
 
 @allocating
-def lanes_of(maker, rows, lanes, count):  # type: ignore[no-untyped-def]
-    """Memory for one call that plays its share of `count` trajectories, so many at once."""
+def lanes_of(maker, rows):  # type: ignore[no-untyped-def]
+    """Memory for one call."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
-    made = np.zeros(LANES, LANE)
-    for k in range(LANES):
-        made[k].number = -1 if k < lanes else count
     return Lanes(
-        made,
-        np.zeros((LANES, obs), np.float32),
+        np.zeros((obs, LANES), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
-        np.zeros((LANES, axes), np.float64),
+        np.zeros((axes, LANES), np.float32),
+        np.zeros((axes, LANES), np.float64),
         deviations(maker, axes),
     )
 
 
-def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignore[no-untyped-def]
-    """Play trajectories of a shared draw until none is left."""
+def play_together(p, states, lanes, maker, reward, rows, ends, draw, x, work):  # type: ignore[no-untyped-def]
+    """Play trajectories of a shared draw, so many at once, until none is left."""
+    for lane in range(LANES):
+        work.number[lane] = -1 if lane < lanes else draw.count
+        seed_stream(work.rng[:, lane], draw.seed, draw.epoch, lane)  # all lanes draw, those without a trajectory too
+    gaussian = maker.kind == Kind.GAUSSIAN
     outputs = outputs_of(maker)
     faded_at, fade = -1, 1.0
     playing = -1
     while playing != 0:
         row = forward_beside(maker.weights, maker.sizes, outputs, x.hidden)
+        if gaussian:
+            sample_beside(maker, x.std, x.hidden[row], work, x.action, x.quote)
         playing = max(playing, 0)
         for lane in range(LANES):
-            mine = x.lanes[lane]
-            n, t = mine.number, mine.step
+            n, t = work.number[lane], work.step[lane]
             if n == draw.count:  # no number was left
                 continue
-            soon = x.lanes[(lane + 1) % LANES]
-            coming = soon.number * draw.steps + soon.step  # of lanes without a trajectory it does not matter
+            soon = (lane + 1) % LANES
+            coming = work.number[soon] * draw.steps + work.step[soon]  # without a trajectory it does not matter
             fetch_wide(rows, coming + A_LINE // 2)
             if coming % A_LINE == 0:
                 fetch_rows(rows, coming + A_LINE)
-            s, rng, raw = pick(states, lane), mine.rng, x.raw[lane]
+            s, rng, raw, quote = pick(states, lane), work.rng[:, lane], x.raw[:, lane], x.quote[:, lane]
             ending = GOES_ON
             if n >= 0:
                 at = np.uint64(n * draw.steps + t)
@@ -98,8 +112,15 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
                 record_account(rows, at, before)
                 if t != faded_at:
                     faded_at, fade = t, fade_of(maker, 1.0 - t / draw.steps)
-                action, quote = rows.action[at], x.quote[lane]
-                log_prob = sample(maker, x.std, x.hidden[row, :, lane], before.inventory, fade, rng, action, quote)
+                for j in range(raw.shape[0]):
+                    rows.observation[at, j] = x.hidden[2, j, lane]
+                if gaussian:
+                    log_prob = work.log_prob[lane]
+                    for a in range(quote.shape[0]):
+                        rows.action[at, a] = x.action[a, lane]
+                else:
+                    log_prob = sample_categorical(maker, x.hidden[row, :, lane], rng, rows.action[at], quote)
+                add_skew(maker, before.inventory, fade, quote)
                 act(p, s, quote)
                 ending = advance(p, s, rng)
                 if ending != DISCARDED:
@@ -111,7 +132,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
             while True:
                 if begins:
                     n, _ = next_few(draw.taken, draw.thread, draw.count, playing, 1, 1)
-                    mine.number = n
+                    work.number[lane] = n
                     if n == draw.count:
                         break
                     playing += 1
@@ -122,11 +143,6 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
                 if ending != DISCARDED:
                     observe(p, s, raw)
                 if ending == GOES_ON and t < draw.steps:
-                    at = np.uint64(n * draw.steps + t)
-                    for j in range(raw.shape[0]):
-                        x.hidden[0, j, lane] = rows.observation[at, j] = normalised(
-                            raw[j], maker.mean[j], maker.std[j], CLIP
-                        )
                     break
                 for j in range(raw.shape[0]):
                     ends.observation[n, j] = normalised(raw[j], maker.mean[j], maker.std[j], CLIP)
@@ -135,7 +151,8 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
                 split(p, s, ends.split[n])
                 playing -= 1
                 begins = True
-            mine.step = t
+            work.step[lane] = t
+        normalise_beside(x.raw, maker.mean, maker.std, x.raw.shape[0], x.hidden[0])
 
 
 @inlined
@@ -177,7 +194,7 @@ def rollout(p, states, lanes, maker, reward, rows, ends, draw):  # type: ignore[
 
     `states` are the parts of the states of as many lanes, [lanes, ...] each but for what they have in common.
     """
-    together(p, states, maker, reward, rows, ends, draw, lanes_of(maker, rows, lanes, draw.count))
+    together(p, states, lanes, maker, reward, rows, ends, draw, lanes_of(maker, rows), on_stack(WORK))
 
 
 _compiled: dict[str, Any] = {}
