@@ -59,8 +59,9 @@ WORK = record_type(
 
 
 class Lanes(NamedTuple):
-    """Memory of the loop, the rest of it."""
+    """How many trajectories are played at once, and memory of the loop."""
 
+    count: int
     raw: np.ndarray  # float32 [obs, 8]
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
     action: np.ndarray  # float32 [A, 8]
@@ -69,10 +70,11 @@ class Lanes(NamedTuple):
 
 
 @allocating
-def lanes_of(maker, rows):  # type: ignore[no-untyped-def]
-    """Memory for one call."""
+def lanes_of(maker, rows, count):  # type: ignore[no-untyped-def]
+    """Memory for one call that plays so many trajectories at once."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
     return Lanes(
+        count,
         np.zeros((obs, LANES), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
         np.zeros((axes, LANES), np.float32),
@@ -81,10 +83,11 @@ def lanes_of(maker, rows):  # type: ignore[no-untyped-def]
     )
 
 
-def play_together(p, states, lanes, maker, reward, rows, ends, draw, x, work):  # type: ignore[no-untyped-def]
-    """Play trajectories of a shared draw, so many at once, until none is left."""
+def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignore[no-untyped-def]
+    """Play trajectories of a shared draw until none is left."""
+    work = on_stack(WORK)
     for lane in range(LANES):
-        work.number[lane] = -1 if lane < lanes else draw.count
+        work.number[lane] = -1 if lane < x.count else draw.count
         seed_stream(work.rng[:, lane], draw.seed, draw.epoch, lane)  # all lanes draw, those without a trajectory too
     gaussian = maker.kind == Kind.GAUSSIAN
     outputs = outputs_of(maker)
@@ -194,7 +197,7 @@ def rollout(p, states, lanes, maker, reward, rows, ends, draw):  # type: ignore[
 
     `states` are the parts of the states of as many lanes, [lanes, ...] each but for what they have in common.
     """
-    together(p, states, lanes, maker, reward, rows, ends, draw, lanes_of(maker, rows), on_stack(WORK))
+    together(p, states, maker, reward, rows, ends, draw, lanes_of(maker, rows, lanes))
 
 
 _compiled: dict[str, Any] = {}
