@@ -61,7 +61,7 @@ WORK = record_type(
 class Lanes(NamedTuple):
     """How many trajectories are played at once, and memory of the loop."""
 
-    count: int
+    lanes: int
     raw: np.ndarray  # float32 [obs, 8]
     hidden: np.ndarray  # float32 [3, width of the network's memory, 8]
     action: np.ndarray  # float32 [A, 8]
@@ -70,11 +70,11 @@ class Lanes(NamedTuple):
 
 
 @allocating
-def lanes_of(maker, rows, count):  # type: ignore[no-untyped-def]
+def lanes_of(maker, rows, lanes):  # type: ignore[no-untyped-def]
     """Memory for one call that plays so many trajectories at once."""
     obs, axes = rows.observation.shape[1], rows.action.shape[1]
     return Lanes(
-        count,
+        lanes,
         np.zeros((obs, LANES), np.float32),
         np.zeros((3, width_of(maker.sizes), LANES), np.float32),
         np.zeros((axes, LANES), np.float32),
@@ -87,7 +87,7 @@ def play_together(p, states, maker, reward, rows, ends, draw, x):  # type: ignor
     """Play trajectories of a shared draw until none is left."""
     work = on_stack(WORK)
     for lane in range(LANES):
-        work.number[lane] = -1 if lane < x.count else draw.count
+        work.number[lane] = -1 if lane < x.lanes else draw.count
         seed_stream(work.rng[:, lane], draw.seed, draw.epoch, lane)  # all lanes draw, those without a trajectory too
     gaussian = maker.kind == Kind.GAUSSIAN
     outputs = outputs_of(maker)
