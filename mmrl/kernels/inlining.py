@@ -8,14 +8,20 @@ From Python such a function is called through an ordinary compiled twin.
 from __future__ import annotations
 
 import weakref
+from copy import copy
+from functools import cache
 from typing import Any
 
+from llvmlite import binding
 from numba import _dynfunc, njit  # type: ignore[attr-defined]
+from numba import config as _numba_config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
+
+from mmrl.kernels.instructions import LANES, WIDEST
 
 NO_WRAPPERS = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
@@ -65,13 +71,31 @@ class InlinedCompiler(CompilerBase):
         return [_with_lowering(self.state, _InlinedLowering)]
 
 
+@cache
+def _widest(codegen: Any) -> Any:
+    """A code generator that makes vectors as wide as the processor has them.
+
+    LLVM keeps to half of it on Intel's, the clock of which older ones slowed down for wider vectors. Whoever sets
+    NUMBA_CPU_FEATURES decides that too.
+    """
+    config: Any = _numba_config
+    if WIDEST == LANES or config.CPU_FEATURES is not None:
+        return codegen
+    options: dict[str, Any] = {"opt": config.OPT}
+    codegen._customize_tm_options(options)
+    options["features"] += ",-prefer-256-bit"
+    other = copy(codegen)
+    other._tm = binding.Target.from_default_triple().create_target_machine(**options)
+    return other
+
+
 def _compiler_of(name: str, **vectors: bool) -> type[CompilerBase]:
     """Numba's passes, with a lowering into a library in whose code LLVM looks for these kinds of vectors."""
 
     class Library(JITCodeLibrary):
         def _optimize_final_module(self) -> None:
             for options in ({"opt": 0, "cost": "cheap", "slp_vectorize": False}, {}):
-                passes, builder = self._codegen._module_pass_manager(**{**vectors, **options})
+                passes, builder = _widest(self._codegen)._module_pass_manager(**{**vectors, **options})
                 passes.run(self._final_module, builder)
 
     class Lowering(NativeLowering):
@@ -99,6 +123,8 @@ def _with_lowering(state: Any, lowering: Any) -> Any:
     return manager
 
 
+WideCompiler = _compiler_of("wide")
+"""For kernels in whose long loops LLVM looks for vectors."""
 ScalarCompiler = _compiler_of("scalar", loop_vectorize=False, slp_vectorize=False)
 """For kernels in whose loops LLVM looks for no vectors."""
 VectorCompiler = _compiler_of("vector", loop_vectorize=True, slp_vectorize=True)

@@ -16,7 +16,14 @@ from numba import njit
 
 from mmrl.kernels import cache
 from mmrl.kernels.cache import KernelCache, Untrusted, cannot_keep, make_private
-from mmrl.kernels.inlining import NO_WRAPPERS, InlinedCompiler, InlinedDispatcher, ScalarCompiler, VectorCompiler
+from mmrl.kernels.inlining import (
+    NO_WRAPPERS,
+    InlinedCompiler,
+    InlinedDispatcher,
+    ScalarCompiler,
+    VectorCompiler,
+    WideCompiler,
+)
 from mmrl.settings.files import user_folder
 from mmrl.settings.registry import packages
 
@@ -137,7 +144,7 @@ def announced(what: str) -> str:
     return f"compiling {what} for this processor" + ("" if cache.faulty() else "; later starts find it on the disk")
 
 
-kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy")
+kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy", pipeline_class=WideCompiler)
 """Decorates what Python calls: compiled once and kept on disk, running beside other threads."""
 
 scalar_kernel: Any = _compiler(kept=True, nogil=True, error_model="numpy", pipeline_class=ScalarCompiler)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from llvmlite import binding
 from numba import njit
 
 from mmrl.kernels.inlining import NO_WRAPPERS, InlinedDispatcher
@@ -57,7 +59,6 @@ def test_it_has_no_machine_code_of_its_own_until_python_calls_it() -> None:
 
 
 def test_an_error_of_types_names_the_function_as_ever() -> None:
-    import pytest
     from numba.core.errors import TypingError
 
     with pytest.raises(TypingError, match="_scaled"):
@@ -115,3 +116,40 @@ def test_numba_checks_every_index_of_inlined_functions_when_asked_to() -> None:
     assert found == ["written 1.0"] * 3  # one place beyond, which here is another's
     *found, checked = outcome(NUMBA_BOUNDSCHECK="1")
     assert found == ["refused 0.0"] * 3 and checked != folder
+
+
+WIDTHS = """
+import sys
+import numpy as np
+from mmrl.kernels import jit
+from mmrl.kernels.instructions import LANES, WIDEST
+
+def add(x, y):
+    for k in range(x.shape[0]):
+        x[k] += y[k]
+
+{how} = jit.{how}(add)
+x, y = np.ones(100), np.arange(100.0)
+{how}(x, y)
+assert (x == y + 1.0).all()
+[code] = {how}.inspect_asm().values()
+print(WIDEST // LANES, "zmm" in code)
+"""
+
+
+def widths(how: str, **variables: str) -> str:
+    command = [sys.executable, "-c", WIDTHS.format(how=how)]
+    return subprocess.run(
+        command, env=os.environ | variables, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_vectors_are_as_wide_as_the_processor_has_them_unless_its_features_are_given() -> None:
+    features = binding.get_host_cpu_features()
+    if not features.get("avx512f"):
+        pytest.skip("no vectors of 512 bits here")
+    assert [widths(how) for how in ("kernel", "vector_kernel", "scalar_kernel")] == ["2 True", "2 True", "2 False"]
+    features["prefer-256-bit"] = True
+    assert widths("kernel", NUMBA_CPU_FEATURES=features.flatten()) == "2 False"
+    features["avx512f"] = False
+    assert widths("kernel", NUMBA_CPU_FEATURES=features.flatten()) == "1 False"
