@@ -6,13 +6,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mmrl.kernels.jit import inlined_fast
+import numpy as np
+
+from mmrl.kernels.jit import allocating, inlined_fast
+from mmrl.kernels.prefetch import LINE
 from mmrl.kernels.products import BLOCK, mix
 from mmrl.kernels.tanh import tanh_beside
 from mmrl.rollout.threads import each
 
 SPAN = 32 * BLOCK
 """Rows whose sums are formed together, by one thread."""
+
+
+@allocating
+def block_of(units: int) -> Any:
+    """Zeros, float32 [units, BLOCK], that begin with a line of memory: a vector as wide as that is then never in two."""
+    line = LINE // 4
+    memory = np.zeros(units * BLOCK + line, np.float32)
+    begins = (-memory.ctypes.data % LINE) // 4
+    return memory[begins : begins + units * BLOCK].reshape(units, BLOCK)
 
 
 @inlined_fast

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.jit import allocating, inlined_fast, kernel
-from mmrl.kernels.prefetch import LINE, prefetch_to_read
+from mmrl.kernels.jit import inlined_fast, kernel
+from mmrl.kernels.prefetch import prefetch_to_read
 from mmrl.kernels.products import BLOCK, mix, pair
-from mmrl.learn.blocks import SPAN, affine, share, spans_of
+from mmrl.learn.blocks import SPAN, affine, block_of, share, spans_of
 
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
 POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)
@@ -246,21 +246,11 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
             start += groups[a]
 
 
-@allocating
-def _block(units: int) -> Any:
-    """Zeros, float32 [units, BLOCK], from the begin of a line of memory on: a vector that is a line wide is then never
-    in two."""
-    line = LINE // 4
-    memory = np.zeros(units * BLOCK + line, np.float32)
-    begins = (-memory.ctypes.data % LINE) // 4
-    return memory[begins : begins + units * BLOCK].reshape(units, BLOCK)
-
-
 @kernel
 def _gradient(rows: Any, order: Any, first: int, step: int, policy: Any, loss: Any, sums: Any) -> None:
     """Every `step`-th span of `order` from span `first` on: adds to `sums`, of which each span has its own."""
     widest = policy.sizes.max()
-    units, delta, below = _block(policy.sizes.sum()), _block(widest), _block(widest)
+    units, delta, below = block_of(policy.sizes.sum()), block_of(widest), block_of(widest)
     inverse_std = np.exp(-loss.log_std.astype(np.float64))
     inputs, axes = rows.observation.shape[1], rows.action.shape[1]
     numbers = np.zeros((4, BLOCK))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mmrl.kernels.jit import inlined_fast, kernel
 from mmrl.kernels.products import BLOCK, pair
-from mmrl.learn.blocks import SPAN, affine, share, spans_of
+from mmrl.learn.blocks import SPAN, affine, block_of, share, spans_of
 
 PANEL = 16
 """Rows of a symmetric matrix of products that are formed together, up to their last column on the diagonal."""
@@ -81,8 +81,7 @@ def _sums(rows: Any, flat: Any, weight: Any, first: int, step: int, sums: Any) -
     [units, inputs], then o."""
     inputs = rows.shape[1]
     units = flat.size // (inputs + 1)
-    seen = np.zeros((inputs, BLOCK), np.float32)
-    hidden = np.zeros((units, BLOCK), np.float32)
+    seen, hidden = block_of(inputs), block_of(units)
     total = np.zeros(BLOCK, np.float32)
     for span in range(first, -(-rows.shape[0] // SPAN), step):
         last = min((span + 1) * SPAN, rows.shape[0])
@@ -109,8 +108,7 @@ def _products(rows: Any, flat: Any, target: Any, first: int, step: int, sums: An
     inputs = rows.shape[1]
     units = flat.size // (inputs + 1)
     size = units + 2 * inputs + 1
-    seen = np.zeros((inputs, BLOCK), np.float32)
-    phi = np.zeros((size + 1, BLOCK), np.float32)
+    seen, phi = block_of(inputs), block_of(size + 1)
     for span in range(first, -(-rows.shape[0] // SPAN), step):
         last = min((span + 1) * SPAN, rows.shape[0])
         for start in range(span * SPAN, last, BLOCK):
