@@ -91,7 +91,8 @@ class Regression:
     def __init__(self, function: ValueFunction, observation: Column, threads: int = 1) -> None:
         self.features, self.observation = function.features(threads), observation
         self.step = max(1, -(-len(observation) // LARGEST_FIT))
-        self.fitted = observation[:: self.step]
+        fitted = observation[:: self.step]
+        self.fitted = np.ascontiguousarray(fitted) if isinstance(fitted, np.ndarray) else fitted  # is read three times
         size = len(function.weight)
         self.rows = len(self.fitted)
         gram = self.features.gram(self.fitted)
