@@ -20,7 +20,7 @@ SPAN = 32 * BLOCK
 
 @allocating
 def block_of(units: int) -> Any:
-    """Zeros, float32 [units, BLOCK], that begin with a line of memory: a vector as wide as that is then never in two."""
+    """Zeros, float32 [units, BLOCK], that begin with a line of memory: no vector is then in two of them."""
     line = LINE // 4
     memory = np.zeros(units * BLOCK + line, np.float32)
     begins = (-memory.ctypes.data % LINE) // 4
