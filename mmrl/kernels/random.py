@@ -20,6 +20,8 @@ LAYER_MASK = np.uint64(127)
 INV53 = 1.0 / (1 << 53)
 _TERMS = 8
 """Of the series of exp(rate) that are always summed for a Poisson number."""
+_MOST_COUNTED = 500.0
+"""Rate up to which Poisson numbers are counted at once: exp(-rate) underflows near 745."""
 _INVERSES = 1.0 / np.maximum(np.arange(_TERMS), 1)
 
 # Ziggurat tables (Doornik 2005, 128 layers): edge of the base layer and the area of each layer.
@@ -165,7 +167,7 @@ def _poisson_part(state, rate, cap):
 
 @inlined
 def poisson(state, rate, cap):
-    """Draw min(Poisson(rate), cap); rates above 500 are split: exp(-rate) underflows near 745."""
+    """Draw min(Poisson(rate), cap); rates above 500 are split."""
     if not rate > 0.0 or cap <= 0:
         return 0
     if rate > 1e12:
@@ -173,9 +175,34 @@ def poisson(state, rate, cap):
     if rate > 1e4:  # skewness below 0.01: the rounded normal law, where counting would take too long
         return min(max(np.int64(math.floor(rate + math.sqrt(rate) * normal(state) + 0.5)), 0), cap)
     total = 0
-    while rate > 500.0 and total < cap:
-        total += _poisson_part(state, 500.0, cap - total)
-        rate -= 500.0
+    while rate > _MOST_COUNTED and total < cap:
+        total += _poisson_part(state, _MOST_COUNTED, cap - total)
+        rate -= _MOST_COUNTED
     if total < cap:
         total += _poisson_part(state, rate, cap - total)
     return total
+
+
+def poisson_sums(rate: float) -> np.ndarray:
+    """What `poisson_of` needs to draw numbers of one rate: the partial sums of exp(rate) = 1 + rate + rate^2 / 2 + ...,
+    float64 [2^m - 1], of which those that add nothing are infinite, and exp(rate). Empty beyond a rate of 500."""
+    if not 0.0 < rate <= _MOST_COUNTED:
+        return np.zeros(0)
+    most = int(rate + 12.0 * math.sqrt(rate) + 30.0)
+    sums = np.cumsum(np.cumprod(np.append(1.0, rate / np.arange(1, most))))
+    found = np.full(2 ** (most - 1).bit_length(), np.inf)
+    found[: np.argmax(sums) + 1] = sums[: np.argmax(sums) + 1]
+    found[-1] = math.exp(rate)
+    return found
+
+
+@inlined
+def poisson_of(state, sums):
+    """A Poisson number of the rate of `poisson_sums`, as `poisson` draws it, in a few steps of equal length whatever
+    the number is."""
+    left = uniform(state) * sums[sums.shape[0] - 1]
+    count, step = np.int64(0), sums.shape[0] >> 1
+    while step > 0:
+        count += step if sums[count + step - 1] <= left else 0
+        step >>= 1
+    return count

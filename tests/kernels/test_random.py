@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mmrl.kernels.random import normal, normals, poisson, seed_stream, uniform
+from mmrl.kernels.random import normal, normals, poisson, poisson_of, poisson_sums, seed_stream, uniform
 
 
 @njit
@@ -41,6 +41,34 @@ def test_poisson_numbers_are_those_of_inversion(rate: float, cap: int) -> None:
     assert (got == np.minimum(want, cap)).all()
     others = np.minimum(np.random.default_rng(0).poisson(rate, count), cap)
     assert got.mean() == pytest.approx(others.mean(), abs=0.06 * max(1.0, rate) ** 0.5)
+
+
+@njit
+def drawn_of(sums: np.ndarray, count: int) -> np.ndarray:
+    state, out = np.empty(4, np.uint64), np.empty(count, np.int64)
+    seed_stream(state, 7, 1, 2)
+    for k in range(count):
+        out[k] = poisson_of(state, sums)
+    return out
+
+
+@pytest.mark.parametrize("rate", [1e-9, 0.02, 1.0, 8.0, 20.0, 63.7, 500.0])
+def test_poisson_numbers_of_one_rate_are_the_same(rate: float) -> None:
+    np.testing.assert_array_equal(drawn_of(poisson_sums(rate), 20_000), drawn(rate, 10_000, 20_000))
+
+
+@pytest.mark.parametrize("rate", [0.0, 500.1, 2e5])
+def test_of_no_rate_and_of_large_ones_there_are_no_sums(rate: float) -> None:
+    assert poisson_sums(rate).size == 0
+
+
+def test_sums_reach_the_exponential_and_no_number_lies_beyond_them() -> None:
+    for rate in (1e-9, 3.0, 500.0):
+        sums = poisson_sums(rate)
+        finite = sums[np.isfinite(sums)]
+        assert sums[-1] == math.exp(rate) and sums.size == 2 ** (sums.size.bit_length() - 1)
+        assert finite[-2] == pytest.approx(math.exp(rate), rel=1e-13)
+        assert (np.diff(finite[:-1]) > 0).all() and finite.size < sums.size
 
 
 @njit

@@ -10,7 +10,7 @@ import numpy as np
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
 from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined, inlined_fused
-from mmrl.kernels.random import normal, poisson, uniform
+from mmrl.kernels.random import normal, poisson, poisson_of, uniform
 from mmrl.markets.book.order_book import (
     ASK,
     BEST,
@@ -167,12 +167,16 @@ def _cross(p, s):
 
 
 @inlined
+def _seed(p, rng):
+    return poisson_of(rng, p.seed_sums) if p.seed_sums.shape[0] > 0 else poisson(rng, p.seed_mean, MAX_SHARES)
+
+
+@inlined
 def reset(p, s, rng, number):
     """Clear the book and seed it around the initial mid. No seeded share moves cash."""
     clear(s, p.priority)
     s.core.account[:] = 0
     s.core.numbers[MID] = p.mid
-    rate = 2.0 * p.book_size / 1000.0
     placed = np.int64(0)
     rounds = 0
     top = s.ladder.shape[0] - 1
@@ -181,8 +185,8 @@ def reset(p, s, rng, number):
         # in the lineage's order, so that both worlds seed the same law
         below = p.mid - (0.5 * p.spread + 0.25 * p.spread * normal(rng))
         above = p.mid + (0.5 * p.spread + 0.25 * p.spread * normal(rng))
-        n_bid = poisson(rng, rate, MAX_SHARES)
-        n_ask = poisson(rng, rate, MAX_SHARES)
+        n_bid = _seed(p, rng)
+        n_ask = _seed(p, rng)
         bid = min(max(np.int64(math.floor(below + 0.5)), 0), top)
         ask = min(max(np.int64(math.floor(above + 0.5)), 0), top)
         if n_bid > 0:

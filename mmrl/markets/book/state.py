@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmrl.kernels.jit import inlined, record_type
+from mmrl.kernels.random import poisson_sums
 from mmrl.markets.book.order_book import META, SIZE, TIME
 from mmrl.markets.book.settings import MS, Settings
 
@@ -63,6 +64,10 @@ class Parameters(NamedTuple):
     """float64 [SIZES]: b0 + b3 y + b4 y^2 by the shares, where y = ln(1 + shares * per_share)."""
     order_sizes: np.ndarray
     """int64: sizes of market orders, equally likely; none where the rate counts shares."""
+    seed_mean: float
+    """Shares of a seeded order."""
+    seed_sums: np.ndarray
+    """Its `poisson_sums`; empty where they are too many."""
     every: int
     """Steps from one record of the book to the next."""
     changes: np.ndarray
@@ -115,6 +120,7 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
     orders = market.arrivals == "orders"
     per_share = 1.0 / market.lot if orders else 1.0
     b0 = market.intensity[0] - (math.log(MS) if orders else 0.0)
+    seed_mean = 2.0 * market.book_size / 1000.0
     y = np.minimum(np.log1p(np.arange(SIZES) * per_share), market.log_size_limit)
     return Parameters(
         maker_owns_seeds=int(market.owner == "maker"),
@@ -150,6 +156,8 @@ def parameters(market: Settings, every: int = 1, changes: np.ndarray = NOTHING) 
         per_share=per_share,
         size_powers=b0 + market.intensity[3] * y + market.intensity[4] * y * y,
         order_sizes=np.array(market.order_sizes if orders else (), np.int64),
+        seed_mean=seed_mean,
+        seed_sums=poisson_sums(seed_mean),
         every=every,
         changes=changes,
     )
