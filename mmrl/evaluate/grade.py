@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import graded, require_trajectory
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import share_of_optimum
+
+if TYPE_CHECKING:
+    from mmrl.rollout.compiled import Buffers
 
 PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
@@ -67,6 +70,8 @@ class Grader:
         self.optimum: Any = None
         """The solution of the market, from the first grade on; None where it has none."""
         self._exact = spec_of(config).exact_optimum
+        self._buffers: Buffers | None = None
+        """Memory of the simulated grades."""
         self._best: float | None = None
         """The optimum of a market that is solved by all that the maker observes."""
 
@@ -120,17 +125,24 @@ class Grader:
         return Grade(value, value / self._best if self._best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
-        scores = scores_of(self.config, weights, graded(self.config.training.nb))
+        from mmrl.rollout.compiled import Buffers
+
+        self._buffers = self._buffers or Buffers(flows=False)
+        scores = scores_of(self.config, weights, graded(self.config.training.nb), self._buffers)
         best = max(scores.values(), key=lambda of: float(of.mean()))
         return Grade(float(best.mean()), scores=best)
 
 
-def scores_of(config: Config, weights: PolicyWeights, trajectories: int) -> dict[str, np.ndarray]:
-    """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`."""
+def scores_of(
+    config: Config, weights: PolicyWeights, trajectories: int, buffers: Buffers | None = None
+) -> dict[str, np.ndarray]:
+    """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`; rows
+    go into the buffers, if they are given."""
     from mmrl.rollout.compiled import Buffers, rollout
     from mmrl.rollout.streams import stream_seed
 
-    seed, found, buffers = stream_seed(config.run.seed, "grade"), {}, Buffers(flows=False)
+    seed, found = stream_seed(config.run.seed, "grade"), {}
+    buffers = buffers or Buffers(flows=False)
     for name in (MEAN, SAMPLED):
         quoter = learned(weights, deterministic=name == MEAN)
         batch = rollout(config, quoter, seed, 0, count=trajectories, buffers=buffers)
