@@ -120,9 +120,12 @@ def test_a_book_of_many_changes_is_kept_whole(
     weights = random_weights(config)
     whole = record_book(config, weights, SEED, EPOCH, 1)
     real = np.full
-    monkeypatch.setattr(
-        "mmrl.rollout.recording.np.full", lambda shape, *rest: real((shape[0] // 40, 4), *rest)
-    )  # less room than changes at first
+
+    def scarce(shape: Any, *rest: Any) -> Any:
+        """Less room than changes at first."""
+        return real((shape[0] // 40, 4) if isinstance(shape, tuple) and shape[1:] == (4,) else shape, *rest)
+
+    monkeypatch.setattr("mmrl.rollout.recording.np.full", scarce)
     short = record_book(config, weights, SEED, EPOCH, 1)
     assert whole is not None and short is not None
     for name, column in whole.arrays().items():
