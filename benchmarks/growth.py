@@ -3,9 +3,9 @@
     python -m benchmarks.growth [--rounds N] [--json]
 
 On one thread, in CPU time, `book` under an untrained policy; medians of the rounds, in which all sizes take turns. A
-line is fitted to each row of sizes, with the least relative error: what a call, a trajectory or a step costs anyway, and
-what one more of each adds. Then floating-point operations of the gradient beside numpy's matrix products of the same
-shapes, and bytes that a rollout records beside a copy of memory.
+line is fitted to each row of sizes, with the least relative error: what a call, a trajectory or a step costs anyway,
+and what one more of each adds. Then floating-point operations of the gradient beside numpy's matrix products of the
+same shapes, and bytes that a rollout records beside a copy of memory.
 """
 
 from __future__ import annotations

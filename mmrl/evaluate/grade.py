@@ -28,6 +28,8 @@ PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
 MOST_DECISIONS = 2_000_000
 """Of a market solved by all that the maker observes: with more, an exact grade of every epoch would take seconds."""
+KEPT_ROWS = 100_000
+"""Of a simulated grade: the memory of more is given back, since learning needs it meanwhile."""
 MEAN, SAMPLED = "mean", "sampled"
 FALL = 5.0
 """Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
@@ -71,7 +73,7 @@ class Grader:
         """The solution of the market, from the first grade on; None where it has none."""
         self._exact = spec_of(config).exact_optimum
         self._buffers: Buffers | None = None
-        """Memory of the simulated grades."""
+        """Memory of small simulated grades, kept from one to the next."""
         self._best: float | None = None
         """The optimum of a market that is solved by all that the maker observes."""
 
@@ -127,8 +129,10 @@ class Grader:
     def _simulated(self, weights: Any) -> Grade:
         from mmrl.rollout.compiled import Buffers
 
-        self._buffers = self._buffers or Buffers(flows=False)
-        scores = scores_of(self.config, weights, graded(self.config.training.nb), self._buffers)
+        trajectories = graded(self.config.training.nb)
+        if self._buffers is None and trajectories * spec_of(self.config).steps <= KEPT_ROWS:
+            self._buffers = Buffers(flows=False)
+        scores = scores_of(self.config, weights, trajectories, self._buffers)
         best = max(scores.values(), key=lambda of: float(of.mean()))
         return Grade(float(best.mean()), scores=best)
 
