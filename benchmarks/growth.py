@@ -48,7 +48,7 @@ def measures() -> dict[str, dict[int, Measure]]:
     return {
         "trajectories a call, of 500 steps": {n: seconds_a_call(500, n) for n in BATCHES},
         "steps a trajectory, of 32": {n: seconds_a_call(n, 32) for n in STEPS},
-        "units of two hidden layers, 32 x 2 000 steps": {n: seconds_a_call(2_000, 32, hidden=[n, n]) for n in UNITS},
+        "units of two hidden layers, 32 x 2 000 steps": {n: seconds_a_call(2_000, 32, layer_size=n) for n in UNITS},
         "shares of the book, 32 x 2 000 steps": {n: seconds_a_call(2_000, 32, book_size=n) for n in BOOKS},
     }
 
@@ -66,7 +66,7 @@ def multiplications(sizes: Sequence[int]) -> int:
 
 def layers_of(units: int) -> tuple[int, ...]:
     """The layers of the policy of `book` with so many units."""
-    return make_policy(configured(None, {"hidden": [units, units]})).sizes
+    return make_policy(configured(None, {"layer_size": units})).sizes
 
 
 def operations(sizes: Sequence[int]) -> int:
