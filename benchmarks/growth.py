@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+if __name__ == "__main__":  # before numpy loads what reads them
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 import argparse
 import json
