@@ -9,6 +9,7 @@ policy is graded, and later played, by whichever is worth more.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from mmrl.markets.contract import RangeTooNarrow, market_of, spec_of
 from mmrl.rollout.quoters import learned
 from mmrl.rollout.weights import PolicyWeights
-from mmrl.runs.memory import graded, require_trajectory
+from mmrl.runs.memory import graded, graded_together, require_trajectory
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import share_of_optimum
 
@@ -28,9 +29,8 @@ PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
 MOST_DECISIONS = 2_000_000
 """Of a market solved by all that the maker observes: with more, an exact grade of every epoch would take seconds."""
-KEPT_ROWS = 100_000
-"""Of a simulated grade: the memory of more is given back, since learning needs it meanwhile."""
-MEAN, SAMPLED = "mean", "sampled"
+WAYS = MEAN, SAMPLED = "mean", "sampled"
+"""Of playing a policy."""
 FALL = 5.0
 """Standard errors below the best grade that are told; of an exact grade, `EXACT_FALL` of the optimum."""
 EXACT_FALL = 0.005
@@ -72,7 +72,7 @@ class Grader:
         self.optimum: Any = None
         """The solution of the market, from the first grade on; None where it has none."""
         self._exact = spec_of(config).exact_optimum
-        self._buffers: Buffers | None = None
+        self._buffers: list[Buffers] | None = None
         """Memory of small simulated grades, kept from one to the next."""
         self._best: float | None = None
         """The optimum of a market that is solved by all that the maker observes."""
@@ -129,28 +129,30 @@ class Grader:
     def _simulated(self, weights: Any) -> Grade:
         from mmrl.rollout.compiled import Buffers
 
-        trajectories = graded(self.config.training.nb)
-        if self._buffers is None and trajectories * spec_of(self.config).steps <= KEPT_ROWS:
-            self._buffers = Buffers(flows=False)
-        scores = scores_of(self.config, weights, trajectories, self._buffers)
+        if self._buffers is None and graded_together(self.config):
+            self._buffers = [Buffers(flows=False) for _ in WAYS]
+        scores = scores_of(self.config, weights, graded(self.config.training.nb), self._buffers)
         best = max(scores.values(), key=lambda of: float(of.mean()))
         return Grade(float(best.mean()), scores=best)
 
 
 def scores_of(
-    config: Config, weights: PolicyWeights, trajectories: int, buffers: Buffers | None = None
+    config: Config, weights: PolicyWeights, trajectories: int, buffers: Sequence[Buffers] | None = None
 ) -> dict[str, np.ndarray]:
-    """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`; rows
-    go into the buffers, if they are given."""
-    from mmrl.rollout.compiled import Buffers, rollout
+    """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`; both
+    at once, where each has buffers that its rows go into."""
+    from mmrl.rollout.compiled import Buffers, rollouts
     from mmrl.rollout.streams import stream_seed
 
     seed, found = stream_seed(config.run.seed, "grade"), {}
-    buffers = buffers or Buffers(flows=False)
-    for name in (MEAN, SAMPLED):
-        quoter = learned(weights, deterministic=name == MEAN)
-        batch = rollout(config, quoter, seed, 0, count=trajectories, buffers=buffers)
-        found[name] = batch.segment_sum(batch.reward)
+    ways = {name: learned(weights, deterministic=name == MEAN) for name in WAYS}
+    one_way = None if buffers else [Buffers(flows=False)]
+    for names in [WAYS] if buffers else [(name,) for name in WAYS]:
+        quoters = [ways[name] for name in names]
+        for name, batch in zip(
+            names, rollouts(config, quoters, seed, 0, count=trajectories, buffers=buffers or one_way), strict=True
+        ):
+            found[name] = batch.segment_sum(batch.reward)
     return found
 
 

@@ -16,6 +16,7 @@ Trajectory n of a draw has the rows from n times the draw's steps on.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,9 +56,10 @@ class SharedDraw(NamedTuple):
     thread: int
 
 
-def shared(draw: Draw, threads: int = 1, together: int = 1) -> SharedDraw:
-    """A draw of which none is taken, for the first of so many threads, that plays so many trajectories together."""
-    return SharedDraw(*draw, shares_of(threads, draw.count, together), 0)
+def shared(draw: Draw, threads: int = 1, together: int = 1, of: Sequence[int] | None = None) -> SharedDraw:
+    """A draw of which none is taken, for the first of so many threads, that plays so many trajectories together; those
+    threads have a share `of` it, all of them unless they are given."""
+    return SharedDraw(*draw, shares_of(threads, draw.count, together, of), 0)
 
 
 class Rows(NamedTuple):

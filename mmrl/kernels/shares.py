@@ -6,6 +6,7 @@ call, and what it needs is still in its cache.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
@@ -89,13 +90,17 @@ FEW = 8
 """Trajectories that a thread takes at once, at most: what so many leave behind fills a line of the cache."""
 
 
-def shares_of(threads: int, count: int, together: int = 1) -> npt.NDArray[np.int64]:
+def shares_of(
+    threads: int, count: int, together: int = 1, of: Sequence[int] | None = None
+) -> npt.NDArray[np.int64]:
     """Counters of threads that share `count` trajectories, of which none is taken: for each thread the next of its
-    share, and one beyond the last. Of those that are played so many together, a share has no remainder but the last."""
+    share, and one beyond the last. Of those that are played so many together, a share has no remainder but the last.
+    Only the threads `of` have a share, if they are given."""
+    of = range(threads) if of is None else of
     counters = np.zeros(LINE * threads, np.int64)
-    ends = [count * k // threads // together * together for k in range(threads)] + [count]
-    for thread in range(threads):
-        counters[LINE * thread : LINE * thread + 2] = ends[thread : thread + 2]
+    ends = [count * k // len(of) // together * together for k in range(len(of))] + [count]
+    for k, thread in enumerate(of):
+        counters[LINE * thread : LINE * thread + 2] = ends[k : k + 2]
     return counters
 
 

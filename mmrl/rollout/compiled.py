@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -91,15 +91,28 @@ def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     return memory[begins : begins + size].view(dtype).reshape(shape)
 
 
-_Part = tuple[Rows, Ends, SharedDraw]
-
-
 class _Game(NamedTuple):
     """What kernels take first."""
 
     parameters: Any
     maker: Any
     reward: Any
+
+
+_Part = tuple[Rows, Ends, SharedDraw]
+_Plays = Callable[[_Part, int], None]
+"""Play a part of a draw, as one of the threads."""
+
+
+class _Simulation(NamedTuple):
+    """The trajectories of one quoter: where they are written, who begins with them, and what plays them."""
+
+    rows: Rows
+    ends: Ends
+    threads: Sequence[int]
+    learns: bool
+    at_once: int
+    play: _Plays
 
 
 def rollout(
@@ -117,10 +130,26 @@ def rollout(
     Quoters that are not learned record their action in market units and log-probability 0. With `buffers` the arrays of
     the batch are overwritten by the next rollout into the same buffers.
     """
+    own = None if buffers is None else [buffers]
+    return rollouts(config, [quoter], seed, epoch, first, count, threads, own)[0]
+
+
+def rollouts(
+    config: Config,
+    quoters: Sequence[Quoter | PolicyWeights],
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    count: int | None = None,
+    threads: int | None = None,
+    buffers: Sequence[Buffers] | None = None,
+) -> list[Trajectories]:
+    """What `rollout` gives under each of some quoters, into buffers of its own, if they are given; all at once, since
+    to call the threads takes as long as a small rollout."""
     parameters = parameters_of(config.market)
     workers = thread_count(config.run.threads if threads is None else threads)
     draw = Draw(seed, epoch, first, config.training.nb if count is None else count, spec_of(config).steps)
-    return simulate(config, quoter, parameters, draw, workers, buffers)
+    return _simulate(config, quoters, parameters, draw, workers, buffers)
 
 
 def simulate(
@@ -132,26 +161,59 @@ def simulate(
     buffers: Buffers | None = None,
 ) -> Trajectories:
     """Simulate the trajectories of `draw` under given parameters of the market's dynamics."""
-    spec = spec_of(config)
-    obs, steps, count = len(spec.columns), draw.steps, draw.count
-    quoter = learned(quoter) if isinstance(quoter, PolicyWeights) else quoter
-    maker = maker_of(config, quoter)
-    kept, buffers = buffers is not None, buffers or Buffers()
-    rows = buffers.rows(count * steps, obs, len(spec.axes))
-    ends = room_for_ends(count, obs, len(spec.split))
-    game, learns = _Game(parameters, maker, reward_of(config)), quoter.kind == "learned"
+    return _simulate(config, [quoter], parameters, draw, workers, None if buffers is None else [buffers])[0]
+
+
+def _simulate(
+    config: Config,
+    quoters: Sequence[Quoter | PolicyWeights],
+    parameters: Any,
+    draw: Draw,
+    workers: int,
+    buffers: Sequence[Buffers] | None,
+) -> list[Trajectories]:
+    kept, buffers = buffers is not None, buffers or [Buffers() for _ in quoters]
+    asked = [learned(quoter) if isinstance(quoter, PolicyWeights) else quoter for quoter in quoters]
+    spec, sharing_it = spec_of(config), min(workers, draw.count * len(asked))
+    games = []
+    for k, (quoter, own) in enumerate(zip(asked, buffers, strict=True)):
+        game = _Game(parameters, maker_of(config, quoter), reward_of(config))
+        rows = own.rows(draw.count * draw.steps, len(spec.columns), len(spec.axes))
+        ends = room_for_ends(draw.count, len(spec.columns), len(spec.split))
+        threads, learns = _beginning(k, len(asked), sharing_it), quoter.kind == "learned"
+        most = math.ceil(draw.count / len(threads))
+        played = _together(config, game, most, buffers[0]) if learns else (1, _one_by_one(config, game))
+        games.append(_Simulation(rows, ends, threads, learns, *played))
     if workers > 1:
-        prepare(config, (learns,))
-    at_once, play = _together(config, game, draw, workers, buffers) if learns else (1, _one_by_one(config, game))
+        prepare(config, {game.learns for game in games})
+    at_once = max((game.at_once for game in games), default=1)
     # a call takes a while, in which no signal is answered
-    for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / steps))):
-        sharing_it = min(workers, len(chunk))
-        each(partial(play, _part(chunk, rows, ends, draw, sharing_it, 1 if learns else FEW)), sharing_it, workers)
-    offsets = np.zeros(count + 1, np.int64)
+    for chunk in _chunks(draw, max(at_once * workers, math.ceil(_STEPS_A_CALL / draw.steps))):
+        parts = [_part(chunk, game, draw, sharing_it) for game in games]
+        each(partial(_in_turn, games, parts), sharing_it, workers)
+    return [_batch(game, draw, kept) for game in games]
+
+
+def _beginning(game: int, games: int, threads: int) -> list[int]:
+    """Threads that begin with one of some games: each with one, none or all of them where threads are fewer."""
+    return [thread for thread in range(threads) if thread * games // threads == game] or list(range(threads))
+
+
+def _in_turn(games: Sequence[_Simulation], parts: Sequence[_Part], thread: int) -> None:
+    """Play parts of all games as one of the threads, first of that which it begins with."""
+    first = next(k for k, game in enumerate(games) if thread in game.threads)
+    for k in range(first, first + len(games)):
+        games[k % len(games)].play(parts[k % len(games)], thread)
+
+
+def _batch(game: _Simulation, draw: Draw, kept: bool) -> Trajectories:
+    """What was played, the rows of trajectories that ended early moved together; copies, unless they are `kept`."""
+    rows, ends = game.rows, game.ends
+    offsets = np.zeros(draw.count + 1, np.int64)
     np.cumsum(ends.length, out=offsets[1:])
     columns = rows._asdict()
-    if (lived := int(offsets[-1])) < count * steps:
-        close_gaps(rows, np.arange(count) * steps, ends.length)
+    if (lived := int(offsets[-1])) < draw.count * draw.steps:
+        close_gaps(rows, np.arange(draw.count) * draw.steps, ends.length)
         columns = {name: column[:lived] if kept else column[:lived].copy() for name, column in columns.items()}
     return Trajectories(
         offsets=offsets,
@@ -167,7 +229,7 @@ def simulate(
     )
 
 
-def _one_by_one(config: Config, game: _Game) -> Callable[[_Part, int], None]:
+def _one_by_one(config: Config, game: _Game) -> _Plays:
     """What plays a part of a draw, one trajectory after the other, by the market's own kernel."""
     kernel = market_of(config).kernel
 
@@ -177,15 +239,13 @@ def _one_by_one(config: Config, game: _Game) -> Callable[[_Part, int], None]:
     return play
 
 
-def _together(
-    config: Config, game: _Game, draw: Draw, workers: int, buffers: Buffers
-) -> tuple[int, Callable[[_Part, int], None]]:
-    """What plays a part of a draw by the kernel for learned policies, and how many trajectories at once; it takes its
-    states from the buffers."""
+def _together(config: Config, game: _Game, most: int, buffers: Buffers) -> tuple[int, _Plays]:
+    """How many trajectories, at most so many, the kernel for learned policies plays at once, and what plays a part of a
+    draw by it; it takes its states from the buffers."""
     law, state = remembered(config, game.parameters)
     kernel, common = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
     free, room = buffers.states(state), states_at_once(size_of(state))
-    lanes = min(room, math.ceil(draw.count / workers))
+    lanes = min(room, most)
 
     def play(part: _Part, thread: int) -> None:
         try:
@@ -203,14 +263,15 @@ def _chunks(draw: Draw, size: int) -> list[range]:
     return [range(a, min(a + size, draw.count)) for a in range(0, draw.count, max(size, 1))]
 
 
-def _part(chunk: range, rows: Rows, ends: Ends, draw: Draw, threads: int, together: int) -> _Part:
-    """Rows and ends that belong to a chunk, and the draw of its trajectories alone."""
+def _part(chunk: range, game: _Simulation, draw: Draw, threads: int) -> _Part:
+    """Rows and ends of a game that belong to a chunk, and the draw of its trajectories alone."""
+    together = 1 if game.learns else FEW
     if len(chunk) == draw.count:
-        return rows, ends, shared(draw, threads, together)
+        return game.rows, game.ends, shared(draw, threads, together, game.threads)
     a, b = chunk.start, chunk.stop
-    mine = Rows(*(column[a * draw.steps : b * draw.steps] for column in rows))
-    part = shared(draw._replace(first=draw.first + a, count=b - a), threads, together)
-    return mine, Ends(*(column[a:b] for column in ends)), part
+    rows = Rows(*(column[a * draw.steps : b * draw.steps] for column in game.rows))
+    part = shared(draw._replace(first=draw.first + a, count=b - a), threads, together, game.threads)
+    return rows, Ends(*(column[a:b] for column in game.ends)), part
 
 
 def _of_thread(part: _Part, thread: int) -> _Part:

@@ -24,6 +24,9 @@ WARM_UP = 8
 """Untrained trajectories that set the scale of the observations before the first epoch."""
 GRADED = (20, 80)
 """Fewest and most trajectories of a simulated grade, which every epoch pays for; between them a fifth of its own."""
+GRADED_TOGETHER = 100_000
+"""Steps of a simulated grade up to which both ways of playing are simulated at once, and their memory is kept: that of
+more is given back, since learning needs it meanwhile."""
 MUCH = 2e9
 """Bytes from which a training says how much memory it needs."""
 TORCH = 2.1e8
@@ -75,6 +78,11 @@ def graded(trajectories: int) -> int:
     return min(max(trajectories // 5, fewest), most)
 
 
+def graded_together(config: Config) -> bool:
+    """Whether a simulated grade is of few enough steps to play both ways at once."""
+    return graded(config.training.nb) * spec_of(config).steps <= GRADED_TOGETHER
+
+
 def demand(config: Config) -> Demand:
     """What training with these settings takes; on an accelerator the part of the trajectories is its own memory."""
     spec, t = spec_of(config), config.training
@@ -83,7 +91,8 @@ def demand(config: Config) -> Demand:
     seen, played = 4.0 * len(spec.columns), 4.0 * (len(spec.columns) + len(spec.axes)) + PLAYED
     rows, warm_up = float(t.nb) * spec.steps, float(WARM_UP) * spec.steps * (played - FLOWS)
     learning, kept = max(rows * (ROW + seen), warm_up), rows * (played - FLOWS)
-    grading = 0.0 if spec.exact_optimum else float(graded(t.nb)) * spec.steps * (played - FLOWS)
+    steps_graded = float(graded(t.nb)) * spec.steps * (2 if graded_together(config) else 1)
+    grading = 0.0 if spec.exact_optimum else steps_graded * (played - FLOWS)
     if learning >= kept + grading:  # what an update needs is free again when its policy is graded
         kept, grading = learning, 0.0
     at_once = t.nb if tensor else min(config.run.threads or cpus(), t.nb)
