@@ -22,6 +22,8 @@ _TERMS = 8
 """Of the series of exp(rate) that are always summed for a Poisson number."""
 _MOST_COUNTED = 500.0
 """Rate up to which Poisson numbers are counted at once: exp(-rate) underflows near 745."""
+_CELLS = 256
+"""Of equal width, by which `poisson_of` looks up where it begins."""
 _INVERSES = 1.0 / np.maximum(np.arange(_TERMS), 1)
 
 # Ziggurat tables (Doornik 2005, 128 layers): edge of the base layer and the area of each layer.
@@ -184,25 +186,27 @@ def poisson(state, rate, cap):
 
 
 def poisson_sums(rate: float) -> np.ndarray:
-    """What `poisson_of` needs to draw numbers of one rate: the partial sums of exp(rate) = 1 + rate + rate^2 / 2 + ...,
-    float64 [2^m - 1], of which those that add nothing are infinite, and exp(rate). Empty beyond a rate of 500."""
+    """What `poisson_of` needs to draw numbers of one rate, float64: for each cell of the uniform number the least that
+    is drawn in it (the guide table of Chen and Asau 1974), the partial sums of exp(rate) = 1 + rate + rate^2 / 2 + ...
+    and infinity, and exp(rate). Empty beyond a rate of 500."""
     if not 0.0 < rate <= _MOST_COUNTED:
         return np.zeros(0)
     most = int(rate + 12.0 * math.sqrt(rate) + 30.0)
     sums = np.cumsum(np.cumprod(np.append(1.0, rate / np.arange(1, most))))
-    found = np.full(2 ** (most - 1).bit_length(), np.inf)
-    found[: np.argmax(sums) + 1] = sums[: np.argmax(sums) + 1]
-    found[-1] = math.exp(rate)
-    return found
+    sums = sums[: np.argmax(sums) + 1]  # the others add nothing
+    whole = math.exp(rate)
+    least = np.searchsorted(sums, np.arange(_CELLS) / _CELLS * whole, "right")
+    return np.concatenate([least, sums, [math.inf, whole]])
 
 
 @inlined
 def poisson_of(state, sums):
-    """A Poisson number of the rate of `poisson_sums`, as `poisson` draws it, in a few steps of equal length whatever
+    """A Poisson number of the rate of `poisson_sums`, as `poisson` draws it, in nearly always two comparisons whatever
     the number is."""
-    left = uniform(state) * sums[sums.shape[0] - 1]
-    count, step = np.int64(0), sums.shape[0] >> 1
-    while step > 0:
-        count += step if sums[count + step - 1] <= left else 0
-        step >>= 1
+    u = uniform(state)
+    left = u * sums[sums.shape[0] - 1]
+    count = np.int64(sums[np.int64(u * _CELLS)])
+    count += np.int64(sums[_CELLS + count] <= left)
+    while sums[_CELLS + count] <= left:
+        count += 1
     return count

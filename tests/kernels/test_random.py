@@ -62,13 +62,14 @@ def test_of_no_rate_and_of_large_ones_there_are_no_sums(rate: float) -> None:
     assert poisson_sums(rate).size == 0
 
 
-def test_sums_reach_the_exponential_and_no_number_lies_beyond_them() -> None:
-    for rate in (1e-9, 3.0, 500.0):
-        sums = poisson_sums(rate)
-        finite = sums[np.isfinite(sums)]
-        assert sums[-1] == math.exp(rate) and sums.size == 2 ** (sums.size.bit_length() - 1)
-        assert finite[-2] == pytest.approx(math.exp(rate), rel=1e-13)
-        assert (np.diff(finite[:-1]) > 0).all() and finite.size < sums.size
+@pytest.mark.parametrize("rate", [1e-9, 3.0, 500.0])
+def test_sums_reach_the_exponential_and_no_number_lies_beyond_them(rate: float) -> None:
+    table, cells = poisson_sums(rate), 256
+    least, sums, (end, whole) = table[:cells], table[cells:-2], table[-2:]
+    assert whole == math.exp(rate) and end == np.inf
+    assert sums[-1] == pytest.approx(whole, rel=1e-13) and (np.diff(sums) > 0).all()
+    for cell in (0, 1, 100, cells - 1):
+        assert least[cell] == sum(partial <= cell / cells * whole for partial in sums)
 
 
 @njit
