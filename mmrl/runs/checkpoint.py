@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,20 @@ from mmrl.runs.commit import commit
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
+_PLAIN = (str, int, bool, type(None))
+
 
 def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
-    """The state with every array, or tensor of torch, moved to `tensors` and replaced by a reference to its path."""
+    """The state with a copy of every array, or tensor of torch, in `tensors` and in its place a reference to its path;
+    what is left is a copy too."""
+    if type(state) in _PLAIN:
+        return state
     if hasattr(state, "detach"):
         state = state.detach().cpu().numpy()
     if isinstance(state, np.ndarray):
         while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}, or 0 beside "0"
             path += "+"
-        tensors[path] = np.asarray(state, order="C")
+        tensors[path] = np.array(state, order="C")
         return {"__tensor__": path}
     if isinstance(state, dict):
         items = [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]
@@ -34,19 +40,31 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
     return state
 
 
-def encode(epoch: int, state: dict[str, Any]) -> dict[str, bytes]:
-    """The files of a checkpoint by name; a copy, so that training may go on while they are written."""
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a state, so that training may go on while it is written: what stands in the two files."""
+
+    tree: Any
+    tensors: dict[str, np.ndarray]
+
+
+def snapshot(state: dict[str, Any]) -> Snapshot:
+    """The state as it is now."""
     tensors: dict[str, np.ndarray] = {}
-    tree = split(state, "", tensors)
+    return Snapshot(split(state, "", tensors), tensors)
+
+
+def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
+    """The files of a checkpoint by name."""
     return {
-        f"{epoch:06d}.safetensors": safetensors.numpy.save(tensors),
-        f"{epoch:06d}.json": json.dumps(tree, allow_nan=False).encode(),
+        f"{epoch:06d}.safetensors": safetensors.numpy.save(state.tensors),
+        f"{epoch:06d}.json": json.dumps(state.tree, allow_nan=False).encode(),
     }
 
 
 def save(folder: Path, epoch: int, state: dict[str, Any], best: bool, versions: dict[str, Any]) -> None:
     """Encode and commit the checkpoint of an epoch."""
-    commit(folder, epoch, encode(epoch, state), best, versions)
+    commit(folder, epoch, encode(epoch, snapshot(state)), best, versions)
 
 
 def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], list[str]]:

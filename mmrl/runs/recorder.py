@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from mmrl.runs.history import History
 from mmrl.runs.status import write_status
 from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
+
+if TYPE_CHECKING:
+    from mmrl.runs.checkpoint import Snapshot
 
 
 class Recorder:
@@ -41,11 +44,11 @@ class Recorder:
         versions: dict[str, Any],
     ) -> None:
         """Write an epoch in the background, once the previous one is on disk; raises the error of the previous one."""
-        from mmrl.runs.checkpoint import encode
+        from mmrl.runs.checkpoint import snapshot
 
-        files = encode(record["epoch"], state)
+        now = snapshot(state)
         self.flush()
-        self._last = self._pool.submit(self._write, record, episode, files, best, versions)
+        self._last = self._pool.submit(self._write, record, episode, now, best, versions)
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises OSError when it could not be written."""
@@ -61,11 +64,14 @@ class Recorder:
         self,
         record: dict[str, Any],
         episode: dict[str, np.ndarray] | None,
-        files: dict[str, bytes],
+        state: Snapshot,
         best: bool,
         versions: dict[str, Any],
     ) -> None:
+        from mmrl.runs.checkpoint import encode
+
         epoch = record["epoch"]
+        files = encode(epoch, state)
         self.history.append(record)
         if episode is not None:
             self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmrl.runs.atomic import remove_temporaries
+from mmrl.runs.checkpoint import Snapshot, encode, snapshot
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
@@ -15,17 +16,21 @@ from mmrl.runs.recorder import Recorder
 from mmrl.runs.status import read_raw
 
 
+def state(epoch: int) -> Snapshot:
+    """What a checkpoint of an epoch is made of; some pages long."""
+    return snapshot({"weights": np.random.default_rng(epoch).random(2_500), "epochs": [*range(epoch)]})
+
+
 def files(epoch: int) -> dict[str, bytes]:
-    """A checkpoint of an epoch; some pages long."""
-    data = np.random.default_rng(epoch).bytes(20_000)
-    return {f"{epoch:06d}.safetensors": data, f"{epoch:06d}.json": b"{}" * epoch}
+    """The checkpoint."""
+    return encode(epoch, state(epoch))
 
 
 def save_epoch(folder: Path, epoch: int) -> None:
     """What the recorder's thread does with an epoch, in this thread."""
     recorder = Recorder(folder, History(folder / "metrics.jsonl"))
     episode = {"time": np.arange(50.0)}
-    recorder._write({"epoch": epoch, "value_mean": epoch / 3}, episode, files(epoch), epoch == 1, {})
+    recorder._write({"epoch": epoch, "value_mean": epoch / 3}, episode, state(epoch), epoch == 1, {})
 
 
 def state_of(folder: Path) -> int:

@@ -88,14 +88,14 @@ def unseeded() -> None:
 
     from mmrl.learn import trainer
 
-    trainer.stream_seed = lambda seed, stream: int.from_bytes(os.urandom(7))  # type: ignore[attr-defined]
+    trainer.stream_seed = lambda seed, stream: int.from_bytes(os.urandom(7))  # type: ignore[attr-defined, assignment]
 
 
 def hash_seeded() -> None:
     """Seeds by Python's hash of a text, which differs from process to process."""
     from mmrl.learn import trainer
 
-    trainer.stream_seed = lambda seed, stream: abs(hash(f"{seed} {stream}"))  # type: ignore[attr-defined]
+    trainer.stream_seed = lambda seed, stream: abs(hash(f"{seed} {stream}"))  # type: ignore[attr-defined, assignment]
 
 
 def versions_untold() -> None:
