@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 import time
 from collections import defaultdict
@@ -9,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from mmrl.bench.clock import peak_mb
+from mmrl.bench.clock import peak_mb, seconds_of
 from mmrl.bench.rollout import configured
 
 PARTS = (
@@ -21,13 +23,14 @@ PARTS = (
     ("figures", "mmrl.learn.trainer", "batch_record"),
     ("grade", "mmrl.training.loop", "TrainingProcess._graded"),
     ("diagnostics", "mmrl.training.loop", "TrainingProcess._warn"),
-    ("checkpoint", "mmrl.runs.checkpoint", "encode"),
+    ("checkpoint", "mmrl.runs.checkpoint", "snapshot"),
+    ("write", "mmrl.runs.recorder", "Recorder._write"),
 )
-"""What is timed, and where it is looked up when it is called. `write` is the rest of the checkpoint and the metrics,
-which a thread writes beside the next epoch; `overhead` is all of the epoch but rollout, returns and update."""
-FIGURES = dict.fromkeys(
-    ("epoch", "rollout", *dict.fromkeys(part for part, *_ in PARTS), "rest", "write", "overhead"), "s"
-) | {"memory": "MB"}
+"""What is timed, and where it is looked up when it is called. `write` is what a thread does beside the next epoch;
+`overhead` is all of the epoch but rollout, returns and update, and waiting for that thread is part of it."""
+FIGURES = dict.fromkeys(("epoch", "rollout", *dict.fromkeys(part for part, *_ in PARTS), "rest", "overhead"), "s") | {
+    "memory": "MB"
+}
 
 
 class Stopwatch:
@@ -85,7 +88,8 @@ class NoView:
 
 
 def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[str, float]]:
-    """Seconds of the parts of one epoch of a training in a folder of its own; its first epoch is not counted."""
+    """Seconds of the parts of an epoch of a training in a folder of its own, after the first: the mean over epochs that
+    follow each other as they do in training."""
     from mmrl.learn.trainer import Trainer
     from mmrl.runs import store
     from mmrl.runs.history import History
@@ -96,8 +100,9 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
     watch = Stopwatch()
     for part in PARTS:
         watch.watch(*part)
-    place = tempfile.TemporaryDirectory()  # removed when it is garbage, with the process at the latest
-    config = configured(preset, {**settings, "results": place.name, "ne": 1_000_000})
+    place = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    config = configured(preset, {**settings, "results": place, "ne": 1_000_000})
     folder = store.begin(config, {}).folder
     process = TrainingProcess(config, {}, folder, NoView(), Interruption())
     trainer = Trainer(config)
@@ -107,18 +112,22 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
         watch.seconds.clear()
         began = time.perf_counter()
         done = trainer.step()
-        learned = time.perf_counter()
         record = {**done.record, "wall": time.time()}
         process._keep(trainer, recorder, done, record)
         process._carry_out_request(trainer, recorder)
-        kept = time.perf_counter()
-        recorder.flush()
-        written = time.perf_counter()
+        whole = time.perf_counter() - began
         seconds = {"rollout": float(done.record["seconds_rollout"]), **watch.seconds}
-        own = learned - began - float(done.record["seconds_rollout"]) - float(done.record["seconds_update"])
-        overhead = seconds.get("figures", 0.0) + max(own - seconds.get("figures", 0.0), 0.0) + kept - learned
-        figures = {"epoch": kept - began, **seconds, "rest": kept - began - sum(seconds.values())}
-        return {**figures, "write": written - kept, "overhead": overhead, "memory": peak_mb(), "place": bool(place)}
+        rest = whole - sum(value for part, value in seconds.items() if part != "write")
+        overhead = whole - seconds["rollout"] - float(done.record["seconds_update"])
+        return {"epoch": whole, **seconds, "rest": rest, "overhead": overhead}
+
+    def epochs() -> dict[str, float]:
+        found: list[dict[str, float]] = []
+        seconds_of(lambda: found.append(epoch()), clock=time.perf_counter)
+        recorder.flush()
+        parts = {part for each in found for part in each}
+        means = {part: sum(each.get(part, 0.0) for each in found) / len(found) for part in parts}
+        return {**means, "memory": peak_mb()}
 
     epoch()
-    return lambda: {name: value for name, value in epoch().items() if name in FIGURES}
+    return lambda: {name: value for name, value in epochs().items() if name in FIGURES}

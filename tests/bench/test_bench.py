@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -127,6 +128,27 @@ def test_parts_of_an_epoch_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(epoch.range_(3)) == [0, 1, 2]  # type: ignore[attr-defined]
     watch.watch("elsewhere", "mmrl.bench.epoch", "which_another_commit_lacks")
     assert set(watch.seconds) == {"counting"}
+
+
+def test_figures_of_an_epoch_are_means_of_epochs_that_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[dict[str, float]] = []
+
+    def four(work: Callable[[], Any], clock: Any) -> float:
+        for _ in range(4):
+            work()
+        return 0.0
+
+    monkeypatch.setattr(epoch, "seconds_of", four)
+    monkeypatch.setattr(epoch.Stopwatch, "watch", lambda *_: None)  # it would stand before functions of other tests
+    measure = epoch.split("quickstart", {"nb": 2, "nt": 5})
+    before = time.perf_counter()
+    for _ in range(2):
+        counted.append(measure())
+    spent = time.perf_counter() - before
+    for each in counted:
+        assert set(each) <= set(epoch.FIGURES) and each["memory"] > 10
+        assert 0 < each["overhead"] < each["epoch"] and each["rest"] == pytest.approx(each["epoch"] - each["rollout"])
+    assert 4 * sum(each["epoch"] for each in counted) <= spent  # means, not sums
 
 
 def test_a_worker_answers_once_for_each_line() -> None:
