@@ -90,9 +90,7 @@ FEW = 8
 """Trajectories that a thread takes at once, at most: what so many leave behind fills a line of the cache."""
 
 
-def shares_of(
-    threads: int, count: int, together: int = 1, of: Sequence[int] | None = None
-) -> npt.NDArray[np.int64]:
+def shares_of(threads: int, count: int, together: int = 1, of: Sequence[int] | None = None) -> npt.NDArray[np.int64]:
     """Counters of threads that share `count` trajectories, of which none is taken: for each thread the next of its
     share, and one beyond the last. Of those that are played so many together, a share has no remainder but the last.
     Only the threads `of` have a share, if they are given."""
@@ -102,6 +100,11 @@ def shares_of(
     for k, thread in enumerate(of):
         counters[LINE * thread : LINE * thread + 2] = ends[k : k + 2]
     return counters
+
+
+def are_left(counters: npt.NDArray[np.int64]) -> bool:
+    """Whether there are trajectories that no thread has taken."""
+    return bool((counters[::LINE] < counters[1::LINE]).any())
 
 
 @njit(inline="always")

@@ -17,9 +17,9 @@ from mmrl.kernels.account import FLOWS
 from mmrl.kernels.jit import in_memory, must_compile
 from mmrl.kernels.play import WHOLE, Draw, Ends, Rows, SharedDraw, shared
 from mmrl.kernels.prefetch import LINE
-from mmrl.kernels.shares import FEW
+from mmrl.kernels.shares import FEW, are_left
 from mmrl.markets.contract import market_of, spec_of
-from mmrl.rollout.law import memory_of, parameters_of, remembered, shared_of, sharing, size_of
+from mmrl.rollout.law import memory_of, parameters_of, remembered, sharing
 from mmrl.rollout.lockstep import close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import Quoter, fixed, learned
@@ -203,7 +203,9 @@ def _in_turn(games: Sequence[_Simulation], parts: Sequence[_Part], thread: int) 
     """Play parts of all games as one of the threads, first of that which it begins with."""
     first = next(k for k, game in enumerate(games) if thread in game.threads)
     for k in range(first, first + len(games)):
-        games[k % len(games)].play(parts[k % len(games)], thread)
+        part = parts[k % len(games)]
+        if are_left(part[2].taken):
+            games[k % len(games)].play(part, thread)
 
 
 def _batch(game: _Simulation, draw: Draw, kept: bool) -> Trajectories:
@@ -242,9 +244,9 @@ def _one_by_one(config: Config, game: _Game) -> _Plays:
 def _together(config: Config, game: _Game, most: int, buffers: Buffers) -> tuple[int, _Plays]:
     """How many trajectories, at most so many, the kernel for learned policies plays at once, and what plays a part of a
     draw by it; it takes its states from the buffers."""
-    law, state = remembered(config, game.parameters)
-    kernel, common = rollout_of(config.market.name, law, state, game.parameters), shared_of(state, game.parameters)
-    free, room = buffers.states(state), states_at_once(size_of(state))
+    known = remembered(config, game.parameters)
+    kernel, state, common = rollout_of(config.market.name, known), known.state, known.common
+    free, room = buffers.states(state), states_at_once(known.size)
     lanes = min(room, most)
 
     def play(part: _Part, thread: int) -> None:
@@ -312,6 +314,4 @@ def prepare(config: Config, learned: Collection[bool] = (True,)) -> float:
 def _kernel(config: Config, learns: bool) -> Any:
     if not learns:
         return market_of(config).kernel
-    parameters = parameters_of(config.market)
-    law, state = remembered(config, parameters)
-    return rollout_of(config.market.name, law, state, parameters)
+    return rollout_of(config.market.name, remembered(config, parameters_of(config.market)))

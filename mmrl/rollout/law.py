@@ -65,17 +65,29 @@ def parameters_of(settings: Any) -> Any:
     return market_named(settings.name).dynamics.parameters(settings)
 
 
-_last: tuple[Any, Law, Any] | None = None
+class Known(NamedTuple):
+    """What rollouts need to know of a market with given parameters."""
+
+    parameters: Any
+    law: Law
+    state: Any
+    common: dict[str, str]
+    """Of `shared_of`."""
+    size: int
+    """Bytes of a state."""
 
 
-def remembered(config: Config, parameters: Any) -> tuple[Law, Any]:
+_last: Known | None = None
+
+
+def remembered(config: Config, parameters: Any) -> Known:
     """Functions and one state of `law_of` for these very parameters: a state may be large, and each rollout asks."""
     global _last
     last = _last
-    if last is None or last[0] is not parameters:
+    if last is None or last.parameters is not parameters:
         law, _, state = law_of(config, parameters)
-        last = _last = (parameters, law, state)
-    return last[1], last[2]
+        last = _last = Known(parameters, law, state, shared_of(state, parameters), size_of(state))
+    return last
 
 
 def _readable(parameters: Any) -> Any:

@@ -24,7 +24,7 @@ from mmrl.kernels.sampling import Kind, add_skew, fade_of, normalised, outputs_o
 from mmrl.kernels.sampling_beside import normalise_beside, sample_beside
 from mmrl.kernels.shares import next_few
 from mmrl.kernels.turning import on_stack
-from mmrl.rollout.law import Law, shared_of
+from mmrl.rollout.law import Known
 from mmrl.rollout.one_state import copy_of
 
 pick: Any = None
@@ -203,13 +203,10 @@ def rollout(p, states, lanes, maker, reward, rows, ends, draw):  # type: ignore[
 _compiled: dict[str, Any] = {}
 
 
-def rollout_of(market: str, law: Law, state: Any, parameters: Any) -> Any:
-    """`rollout` for a market with the functions of its `law`, compiled once a process and kept on disk.
-
-    `state` is one state of the market, made for the `parameters`.
-    """
+def rollout_of(market: str, known: Known) -> Any:
+    """`rollout` for a market, of which this is known, compiled once a process and kept on disk."""
     if market not in _compiled:
-        names = {**globals(), **law._asdict(), "pick": copy_of(state, shared_of(state, parameters))}
+        names = {**globals(), **known.law._asdict(), "pick": copy_of(known.state, known.common)}
         inner = inlined(FunctionType(play_together.__code__, names, "play_together"))
         function = FunctionType(rollout.__code__, {**globals(), "together": inner}, "rollout")
         # by its name the kernel finds its own file in the cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 STREAMS = ("market", "policy", "minibatch", "evaluation", "value", "grade", "search", "tape", "fills")
 
 
+@cache
 def stream_seed(seed: int, stream: str) -> int:
     """The 63-bit seed of one named stream, independent of all other streams of the same run."""
     child = np.random.SeedSequence(seed, spawn_key=(STREAMS.index(stream),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
@@ -50,7 +50,8 @@ def each(work: Callable[[int], Result], parts: int, threads: int) -> list[Result
         some()
     finally:
         running = [other for other in others if not other.cancel()]  # those that have not begun find nothing to do
-        wait(running)
-    for other in running:
-        other.result()
+        failures = [other.exception() for other in running]  # waits for each
+    for failure in failures:
+        if failure is not None:
+            raise failure
     return [found[k] for k in range(parts)]

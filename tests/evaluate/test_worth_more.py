@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
-from mmrl.evaluate.grade import MEAN, SAMPLED, Grader, scores_of, worth_more
+from mmrl.evaluate.grade import MEAN, SAMPLED, WAYS, Grader, scores_of, worth_more
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import rollout
+from mmrl.rollout.compiled import Buffers, rollout
 from mmrl.rollout.quoters import learned
 from mmrl.runs.memory import graded
 from mmrl.settings.build import build
@@ -45,6 +46,9 @@ def test_the_better_is_played_and_graded(settings: dict[str, dict[str, float]], 
     grade = Grader(config).grade(policy, normaliser)
     assert grade.value == pytest.approx(scores_of(config, weights, graded(config.training.nb))[wanted].mean())
     assert grade.scores is not None and grade.scores.size == graded(config.training.nb)
+    at_once = scores_of(config, weights, 9, [Buffers(flows=False) for _ in WAYS])
+    for name, rewards in scores_of(config, weights, 9).items():
+        np.testing.assert_array_equal(at_once[name], rewards)
 
 
 def test_a_solved_market_is_graded_by_its_quotes() -> None:

@@ -13,6 +13,7 @@ from mmrl.kernels.shares import (
     FEW,
     LINE,
     add_at_once,
+    are_left,
     begin,
     counters_of,
     end_of,
@@ -76,6 +77,19 @@ def test_shares_are_alike_and_of_those_played_together_whole(
     taken = shares_of(threads, count, together)
     assert ends_of(taken) == ends
     assert taken[::LINE].tolist() == [0, *ends[:-1]]
+
+
+def test_some_of_the_threads_have_all_shares() -> None:
+    taken = shares_of(4, 20, 8, of=[1, 2])
+    assert taken[::LINE].tolist() == [0, 0, 8, 0] and ends_of(taken) == [0, 8, 20, 0]
+    assert next_few_playing(taken, 3, 20, 0) == (0, 1)  # one that has none helps the others
+    assert are_left(taken)
+    taken[LINE] = 8
+    assert are_left(taken)
+    taken[2 * LINE] = 20
+    assert not are_left(taken) and next_few_playing(taken, 0, 20, 0) == (20, 20)
+    taken[2 * LINE] = 25  # several threads have asked in vain
+    assert not are_left(taken)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mmrl.kernels.network import forward, width_of
 from mmrl.markets.contract import market_named, spec_of
 from mmrl.rollout.compiled import prepare, rollout
-from mmrl.rollout.law import law_of
+from mmrl.rollout.law import parameters_of, remembered
 from mmrl.rollout.lockstep import rollout_of
 from mmrl.rollout.quoters import fixed
 from mmrl.rollout.trajectories import Trajectories
@@ -169,6 +169,5 @@ def test_each_kernel_is_compiled_for_one_signature_only(untrained: Untrained) ->
             prepare(config, (True, False))
             rollout(config, fixed(*[1.0] * len(spec_of(config).axes)), 1, 1, threads=threads)
             rollout(config, untrained(config), 1, 1, threads=threads)
-        law, parameters, state = law_of(config)
-        for kernel in (market_named(name).kernel, rollout_of(name, law, state, parameters)):
+        for kernel in (market_named(name).kernel, rollout_of(name, remembered(config, parameters_of(config.market)))):
             assert len(kernel.signatures) == 1

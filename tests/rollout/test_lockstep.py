@@ -18,7 +18,7 @@ from mmrl.kernels.network import forward, forward_beside, width_of
 from mmrl.kernels.play import Draw, Ends, Rows, shared
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout import compiled
-from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
+from mmrl.rollout.compiled import Buffers, rollout, rollouts, room_for_ends
 from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import fixed, learned
@@ -94,6 +94,41 @@ def test_every_trajectory_is_what_it_is_alone(case: str, count: int, untrained: 
         assert count < 7 or 0 < ends.terminated.sum() < count
     for threads in (1, 2, 3):
         assert_same(rows, ends, rollout(config, policy, 5, 3, count=count, threads=threads).validate())
+
+
+@pytest.mark.parametrize("case", ["ended", "order-flow", "choices"])
+@pytest.mark.parametrize("count", [1, 9, 21])
+def test_quoters_that_are_played_at_once_are_what_they_are_alone(
+    case: str, count: int, untrained: Untrained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Learned ones, sampled and not, beside another kind; with fewer and more threads than quoters, and in calls that
+    take some of the trajectories only."""
+    config = build(CASES[case])
+    policy, axes = untrained(config), len(spec_of(config).axes)
+    quoters = [learned(policy), learned(policy, deterministic=True), fixed(*[0.7] * axes)]
+    want = [rollout(config, quoter, 5, 3, count=count, threads=1) for quoter in quoters]
+    for steps_a_call in (10**9, 1):
+        monkeypatch.setattr(compiled, "_STEPS_A_CALL", steps_a_call)
+        for threads in (1, 2, 3, 5, 80):
+            found = rollouts(config, quoters, 5, 3, count=count, threads=threads)
+            for expected, batch in zip(want, found, strict=True):
+                ends = Ends(
+                    batch.lengths, batch.final_time, batch.final_cash, batch.final_inventory, batch.final_mid,
+                    batch.final_value, batch.terminated, batch.last_observation, np.asarray(batch.split),
+                )  # fmt: skip
+                assert_same(Rows(*(getattr(batch, name) for name in Rows._fields)), ends, expected)
+
+
+def test_two_quoters_need_buffers_of_their_own(untrained: Untrained) -> None:
+    config = build(CASES["book"])
+    policy, buffers = untrained(config), [Buffers(flows=False), Buffers(flows=False)]
+    ways = [learned(policy), learned(policy, deterministic=True)]
+    first, second = rollouts(config, ways, 5, 3, count=4, threads=2, buffers=buffers)
+    assert not np.shares_memory(first.reward, second.reward) and (first.reward != second.reward).any()
+    again = rollouts(config, ways[::-1], 5, 4, count=4, threads=2, buffers=buffers)
+    assert np.shares_memory(first.reward, again[0].reward)
+    with pytest.raises(ValueError, match="zip"):
+        rollouts(config, ways, 5, 3, count=4, buffers=buffers[:1])
 
 
 def test_nothing_depends_on_the_lanes_and_the_trajectories_of_a_call(

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mmrl.runs import machine
-from mmrl.runs.memory import demand, graded, size
+from mmrl.runs.memory import demand, graded, graded_together, size
+from mmrl.settings.build import build
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.model import Config
 from mmrl.settings.sources import resolve
@@ -113,6 +114,14 @@ def test_the_trainer_and_evaluations_refuse_too(
     with pytest.raises(SystemExit) as ended:
         main(["evaluate", "--market", "avellaneda-stoikov", "--agent", "optimum", "--set", "nt=100000"])
     assert ended.value.code == 2 and "lower market.nt" in capsys.readouterr().err
+
+
+def test_a_grade_plays_both_ways_at_once_while_it_is_small() -> None:
+    """20 trajectories of 5 000 steps are the longest; from there on one way after the other."""
+    small, large = (build({"market": {"nt": steps}, "training": {"nb": 1}}) for steps in (5_000, 5_001))
+    assert graded_together(small) and not graded_together(large)
+    more = demand(small).memory - demand(large).memory
+    assert 0.9 * 20 * 5_000 * 70 < more < 1.1 * 20 * 5_000 * 110  # bytes of a step that is only played
 
 
 def test_a_grade_is_of_a_fifth_of_the_trajectories_within_bounds() -> None:
