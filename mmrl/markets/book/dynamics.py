@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from mmrl.kernels.account import DISCARDED, ENDED, GOES_ON, Account
+from mmrl.kernels.bits import lowest_bit
 from mmrl.kernels.elementary import exp, log
 from mmrl.kernels.jit import inlined, inlined_fused
 from mmrl.kernels.random import normal, poisson, poisson_of, uniform
@@ -17,6 +18,7 @@ from mmrl.markets.book.order_book import (
     BID,
     HEAD,
     MAKER,
+    ONE,
     OWN,
     SHARES,
     SIDE_TOTAL,
@@ -201,6 +203,7 @@ def reset(p, s, rng, number):
     _quoted(s)
     s.core.numbers[REVALUATION] = 0.0
     s.known[:] = 0
+    s.listed[:] = 0
 
 
 @inlined
@@ -304,18 +307,23 @@ def note_levels(p, s):
     """
     at = s.core.account[NOTED]
     top = s.core.meta[BEST + BID] if s.core.meta[SIDE_TOTAL + BID] > 0 else np.int64(-1)
-    for level in range(s.ladder.shape[0]):
-        shares = s.ladder[level, TOTAL] if level <= top else -s.ladder[level, TOTAL]
-        if shares == s.known[level, 0] and s.ladder[level, OWN] == s.known[level, 1]:
-            continue
-        s.known[level, 0] = shares
-        s.known[level, 1] = s.ladder[level, OWN]
-        if at < p.changes.shape[0]:
-            p.changes[at, 0] = s.core.account[CLOCK]
-            p.changes[at, 1] = level
-            p.changes[at, 2] = shares
-            p.changes[at, 3] = s.ladder[level, OWN]
-        at += 1
+    for word in range(s.listed.shape[0]):
+        left = s.held[word] | s.listed[word]  # of all levels those that hold shares, or held some
+        s.listed[word] = s.held[word]
+        while left != 0:
+            level = 64 * word + lowest_bit(left)
+            left &= left - ONE
+            shares = s.ladder[level, TOTAL] if level <= top else -s.ladder[level, TOTAL]
+            if shares == s.known[level, 0] and s.ladder[level, OWN] == s.known[level, 1]:
+                continue
+            s.known[level, 0] = shares
+            s.known[level, 1] = s.ladder[level, OWN]
+            if at < p.changes.shape[0]:
+                p.changes[at, 0] = s.core.account[CLOCK]
+                p.changes[at, 1] = level
+                p.changes[at, 2] = shares
+                p.changes[at, 3] = s.ladder[level, OWN]
+            at += 1
     s.core.account[NOTED] = at
 
 

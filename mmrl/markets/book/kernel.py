@@ -20,6 +20,7 @@ def rollout(p, maker, reward, rows, ends, draw):
         np.zeros(words(p.levels), np.uint64),
         core[0],
         np.zeros((recorded, 2), np.int64),
+        np.zeros(words(p.levels) if recorded > 0 else 0, np.uint64),
     )
     x = scratch(maker, rows)
     play(reset, observe, act, advance, account, mirror, no_split, p, s, maker, reward, rows, ends, draw, x)

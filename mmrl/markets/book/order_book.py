@@ -24,7 +24,7 @@ BEST, SIDE_TOTAL, SIDE_OWN, FREE, FRESH, PRIORITY = 0, 2, 4, 6, 7, 8
 META = 12
 MOST = np.int64(2**31 - 1)
 """Shares that can rest at a level: half the memory of 64 bits, which eight books beside each other notice."""
-_ONE, _ALL = np.uint64(1), ~np.uint64(0)
+ONE, _ALL = np.uint64(1), ~np.uint64(0)
 
 
 class Book(NamedTuple):
@@ -126,7 +126,7 @@ def _free_lot(b, lot):
 
 @inlined
 def _bit(level):
-    return _ONE << np.uint64(level & 63)
+    return ONE << np.uint64(level & 63)
 
 
 @inlined

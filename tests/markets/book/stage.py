@@ -31,6 +31,7 @@ class Book:
             np.zeros(b.words.py_func(self.p.levels), np.uint64),
             np.zeros(1, state.CORE)[0],
             np.zeros((0, 2), np.int64),
+            np.zeros(0, np.uint64),
         )
         self.stream = np.empty(4, np.uint64)
         seed_stream(self.stream, seed, epoch, number)
