@@ -15,17 +15,27 @@ from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain
 
 CHECKSUM = "sha256"
 """Name of the array that holds the SHA-256 of the others."""
+LEVEL = 1
+"""Of compression: the default one takes four times as long for a file that is some percent smaller."""
 LIMIT = 2**28  # bytes of an episode, compressed or not
 
 
 def write_episode(folder: Path, epoch: int, arrays: dict[str, np.ndarray]) -> None:
     """Write the arrays of an epoch durably."""
     place = inner_folder(folder, "episodes")
-    buffer = io.BytesIO()
-    checksum = np.frombuffer(_digest(arrays), np.uint8)
     # the checksum comes first: a truncated file loses its end
-    np.savez_compressed(buffer, **{CHECKSUM: checksum, **arrays})  # type: ignore[arg-type]
-    durable_write(place / f"{epoch:06d}.npz", buffer.getvalue())
+    checksum = {CHECKSUM: np.frombuffer(_digest(arrays), np.uint8)}
+    durable_write(place / f"{epoch:06d}.npz", packed({**checksum, **arrays}))
+
+
+def packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """An .npz file of arrays, as numpy.savez_compressed writes it, but in a fraction of the time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> bytes:
