@@ -54,10 +54,10 @@ class Buffers:
             array = self._arrays[name] = _aligned(shape, np.dtype(dtype))
         return array
 
-    def states(self, state: Any) -> list[Any]:
-        """Memory of states such as this one that nobody uses; who takes some brings it back."""
+    def states(self, state: Any, count: int) -> list[Any]:
+        """Memory of so many states such as this one that nobody uses; who takes some brings it back."""
         parts = state if isinstance(state, tuple) else (state,)
-        key = tuple((np.shape(part), np.asarray(part).dtype) for part in parts)
+        key = (count, *((np.shape(part), np.asarray(part).dtype) for part in parts))
         if key not in self._states:
             self._states = {key: []}  # those of another size are used no more
         return self._states[key]
@@ -246,14 +246,14 @@ def _together(config: Config, game: _Game, most: int, buffers: Buffers) -> tuple
     draw by it; it takes its states from the buffers."""
     known = remembered(config, game.parameters)
     kernel, state, common = rollout_of(config.market.name, known), known.state, known.common
-    free, room = buffers.states(state), states_at_once(known.size)
-    lanes = min(room, most)
+    lanes = min(states_at_once(known.size), most)
+    free = buffers.states(state, lanes)
 
     def play(part: _Part, thread: int) -> None:
         try:
             states = sharing(free.pop(), state, common)
         except IndexError:
-            states = memory_of(state, room, common)
+            states = memory_of(state, lanes, common)
         kernel(game.parameters, states, lanes, game.maker, game.reward, *_of_thread(part, thread))
         free.append(states)
 

@@ -71,10 +71,10 @@ class Recorder:
         from mmrl.runs.checkpoint import encode
 
         epoch = record["epoch"]
-        files = encode(epoch, state)
         self.history.append(record)
         if episode is not None:
             self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
         self.history.sync()  # the manifest must not cover rows that a power cut could still lose
-        commit(self.folder, epoch, files, best, versions, self.history.checksum(), self.noticed)
+        # by now training computes beside this thread; before, both would wait for the interpreter
+        commit(self.folder, epoch, encode(epoch, state), best, versions, self.history.checksum(), self.noticed)
         write_status(self.folder, "running", epoch=epoch)
