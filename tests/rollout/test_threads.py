@@ -47,6 +47,21 @@ def test_an_error_comes_out_when_all_have_ended() -> None:
     assert each(lambda k: k, 3, 2) == [0, 1, 2]  # its threads go on
 
 
+def test_an_error_of_another_thread_comes_out() -> None:
+    """Also where the calling one has nothing to say against its own part."""
+    begun, caller = threading.Event(), threading.get_ident()
+
+    def work(_: int) -> None:
+        if threading.get_ident() == caller:
+            begun.wait(20)
+        else:
+            begun.set()
+            raise ValueError("theirs")
+
+    with pytest.raises(ValueError, match="theirs"):
+        each(work, 2, 2)
+
+
 def test_work_within_work_does_not_wait_for_a_thread_that_is_busy() -> None:
     assert each(lambda k: each(lambda j: (k, j), 3, 2), 4, 2) == [[(k, j) for j in range(3)] for k in range(4)]
 

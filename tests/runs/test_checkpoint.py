@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.runs.checkpoint import load, save
+from mmrl.runs.checkpoint import encode, load, save, snapshot
 from mmrl.runs.manifest import BrokenRun, read_manifest, sha256
 
 VERSIONS = {"mmrl": "0"}
@@ -36,6 +36,24 @@ def state(epoch: int) -> dict[str, Any]:
 def run_of(folder: Path, epochs: int, best: int = 1) -> None:
     for epoch in range(1, epochs + 1):
         save(folder, epoch, state(epoch), best=epoch == best, versions=VERSIONS)
+
+
+def test_a_snapshot_is_what_the_state_was() -> None:
+    """It is written while training goes on, which changes arrays in place, and lists and dicts."""
+    whole: dict[str, Any] = {
+        "w": np.arange(4.0),
+        "turned": np.arange(6.0).reshape(2, 3).T,
+        "t": torch.ones(3),
+        "n": [1, [2.0]],
+        "d": {},
+    }
+    taken, before = snapshot(whole), encode(7, snapshot(whole))
+    whole["w"][0] = 9.0
+    whole["turned"] *= 2.0
+    whole["t"].zero_()
+    whole["n"][1].append(3)
+    whole["d"]["new"] = 1
+    assert encode(7, taken) == before != encode(7, snapshot(whole))
 
 
 def test_nested_state_with_an_optimiser_comes_back(tmp_path: Path) -> None:
