@@ -30,7 +30,7 @@ from mmrl.bench.learner import gradient
 from mmrl.bench.rollout import compiled, configured
 from mmrl.learn.policy import make_policy
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import Buffers
+from mmrl.rollout.buffers import Buffers
 
 BATCHES, STEPS, UNITS = (8, 32, 128, 512, 2_048), (200, 1_000, 4_000, 16_000), (4, 8, 16, 32, 64)
 BOOKS = (1_000, 10_000, 100_000, 240_000)

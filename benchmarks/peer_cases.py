@@ -47,7 +47,8 @@ def simulate_mmrl(_: int) -> float:
 def clock_mmrl(_: int) -> float:
     """The same on all cores."""
     from mmrl.agents import agent, playing
-    from mmrl.rollout.compiled import Buffers, rollout
+    from mmrl.rollout.buffers import Buffers
+    from mmrl.rollout.compiled import rollout
 
     config = resolve({"nb": TRAJECTORIES}, None, "avellaneda-stoikov", {})[0]
     quoter, buffers = agent("avellaneda-stoikov", config), Buffers(flows=False)

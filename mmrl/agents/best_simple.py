@@ -22,7 +22,8 @@ from mmrl.agents.evolution import maximise
 from mmrl.markets.contract import Spec, market_of, spec_of
 from mmrl.markets.objective import objective_of
 from mmrl.plots.output import say
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.buffers import Buffers
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import Quoter, linear
 from mmrl.rollout.streams import generator, stream_seed
 from mmrl.settings.model import Config

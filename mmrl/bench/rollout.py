@@ -40,7 +40,7 @@ def compiled(
 
     An untrained network of the preset's size plays, or a classical `agent`.
     """
-    from mmrl.rollout.compiled import Buffers, rollout
+    from mmrl.rollout.compiled import Buffers, rollout  # where other commits have them
 
     config = configured(preset, {**settings, "device": "cpu", "engine": "compiled"})
     if agent:

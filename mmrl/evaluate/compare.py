@@ -89,7 +89,8 @@ def simulate(
     entrant: Entrant, trajectories: int, seed: int, threads: int | None = None, moves: Moves = UNPRICED
 ) -> Summary:
     """Summaries of `trajectories` trajectories, in chunks of bounded memory."""
-    from mmrl.rollout.compiled import Buffers, rollout
+    from mmrl.rollout.buffers import Buffers
+    from mmrl.rollout.compiled import rollout
     from mmrl.rollout.streams import stream_seed
     from mmrl.rollout.threads import thread_count
 

@@ -23,7 +23,7 @@ from mmrl.settings.model import Config
 from mmrl.statistics.attempts import share_of_optimum
 
 if TYPE_CHECKING:
-    from mmrl.rollout.compiled import Buffers
+    from mmrl.rollout.buffers import Buffers
 
 PLAYED_TRAJECTORIES = 200
 """That decide how an evaluation plays a policy."""
@@ -127,7 +127,7 @@ class Grader:
         return Grade(value, value / self._best if self._best > 0 else None)
 
     def _simulated(self, weights: Any) -> Grade:
-        from mmrl.rollout.compiled import Buffers
+        from mmrl.rollout.buffers import Buffers
 
         if self._buffers is None and graded_together(self.config):
             self._buffers = [Buffers(flows=False) for _ in WAYS]
@@ -141,7 +141,8 @@ def scores_of(
 ) -> dict[str, np.ndarray]:
     """Total rewards [N] of a policy by its means or likeliest choices, `MEAN`, and by sampled actions, `SAMPLED`; both
     at once, where each has buffers that its rows go into."""
-    from mmrl.rollout.compiled import Buffers, rollouts
+    from mmrl.rollout.buffers import Buffers
+    from mmrl.rollout.compiled import rollouts
     from mmrl.rollout.streams import stream_seed
 
     seed, found = stream_seed(config.run.seed, "grade"), {}

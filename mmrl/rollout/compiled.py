@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmrl.kernels.account import FLOWS
 from mmrl.kernels.jit import in_memory, must_compile
-from mmrl.kernels.play import WHOLE, Draw, Ends, Rows, SharedDraw, shared
-from mmrl.kernels.prefetch import LINE
+from mmrl.kernels.play import Draw, Ends, Rows, SharedDraw, shared
 from mmrl.kernels.shares import FEW, are_left
 from mmrl.markets.contract import market_of, spec_of
+from mmrl.rollout.buffers import Buffers as Buffers
+from mmrl.rollout.buffers import room_for_ends
 from mmrl.rollout.law import memory_of, parameters_of, remembered, sharing
 from mmrl.rollout.lockstep import close_gaps, rollout_of
 from mmrl.rollout.makers import maker_of, unlearned
@@ -32,63 +32,6 @@ from mmrl.settings.model import Config
 
 _STEPS_A_CALL = 4_000_000
 """Of a compiled call, about: no signal is answered meanwhile."""
-_STAGGER = 32  # rows, some cache lines in every column
-
-
-class Buffers:
-    """Arrays that rollouts write into again and again: fresh memory costs more than the steps themselves.
-
-    Without `flows`, which learning does not read and which cost some percent of the time, their columns stay empty.
-    """
-
-    def __init__(self, flows: bool = True) -> None:
-        self.flows = flows
-        self._arrays: dict[str, np.ndarray] = {}
-        self._rows: Rows | None = None
-        self._states: dict[Any, list[Any]] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """The array of that name, made anew when shape or dtype have changed; its contents are arbitrary."""
-        array = self._arrays.get(name)
-        if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = _aligned(shape, np.dtype(dtype))
-        return array
-
-    def states(self, state: Any, count: int) -> list[Any]:
-        """Memory of so many states such as this one that nobody uses; who takes some brings it back."""
-        parts = state if isinstance(state, tuple) else (state,)
-        key = (count, *((np.shape(part), np.asarray(part).dtype) for part in parts))
-        if key not in self._states:
-            self._states = {key: []}  # those of another size are used no more
-        return self._states[key]
-
-    def rows(self, count: int, obs: int, axes: int) -> Rows:
-        """Room for so many steps.
-
-        Large arrays begin at the same place of a memory page, so that a row of all of them would fall into the same few
-        lines of the cache: each begins some lines later than the one before.
-        """
-        last = self._rows
-        if last and last.observation.shape == (count, obs) and last.action.shape[1] == axes:
-            return last
-        self._rows = last = None  # memory of another size is given back first
-        wide = {"observation": (obs,), "action": (axes,)}
-        kinds: dict[str, Any] = dict.fromkeys(Rows._fields, np.float64) | dict.fromkeys(WHOLE, np.int32)
-        kinds |= dict.fromkeys(("observation", "action", "log_prob"), np.float32)
-        columns = {}
-        for k, name in enumerate(Rows._fields):
-            skipped, room = k * _STAGGER, count if self.flows or name not in FLOWS else 0
-            columns[name] = self.array(name, (room + skipped, *wide.get(name, ())), kinds[name])[skipped:]
-        self._rows = Rows(**columns)
-        return self._rows
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    """An array that begins with a line of memory: a vector that is a line wide is then never in two."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + LINE, np.uint8)
-    begins = -memory.ctypes.data % LINE
-    return memory[begins : begins + size].view(dtype).reshape(shape)
 
 
 class _Game(NamedTuple):
@@ -174,14 +117,14 @@ def _simulate(
 ) -> list[Trajectories]:
     kept, buffers = buffers is not None, buffers or [Buffers() for _ in quoters]
     asked = [learned(quoter) if isinstance(quoter, PolicyWeights) else quoter for quoter in quoters]
-    spec, sharing_it = spec_of(config), min(workers, draw.count * len(asked))
+    spec, sharing_it = spec_of(config), max(min(workers, draw.count * len(asked)), 1)
+    most = math.ceil(draw.count / max(sharing_it // len(asked), 1))
     games = []
     for k, (quoter, own) in enumerate(zip(asked, buffers, strict=True)):
         game = _Game(parameters, maker_of(config, quoter), reward_of(config))
         rows = own.rows(draw.count * draw.steps, len(spec.columns), len(spec.axes))
         ends = room_for_ends(draw.count, len(spec.columns), len(spec.split))
         threads, learns = _beginning(k, len(asked), sharing_it), quoter.kind == "learned"
-        most = math.ceil(draw.count / len(threads))
         played = _together(config, game, most, buffers[0]) if learns else (1, _one_by_one(config, game))
         games.append(_Simulation(rows, ends, threads, learns, *played))
     if workers > 1:
@@ -280,20 +223,6 @@ def _of_thread(part: _Part, thread: int) -> _Part:
     """A part as one of the threads takes it."""
     rows, ends, draw = part
     return rows, ends, draw._replace(thread=thread)
-
-
-def room_for_ends(count: int, obs: int, parts: int) -> Ends:
-    return Ends(
-        length=np.empty(count, np.int64),
-        time=np.empty(count, np.float64),
-        cash=np.empty(count, np.float64),
-        inventory=np.empty(count, np.int32),
-        mid=np.empty(count, np.float64),
-        value=np.empty(count, np.float64),
-        terminated=np.empty(count, np.bool_),
-        observation=np.empty((count, obs), np.float32),
-        split=np.empty((count, parts), np.float64),
-    )
 
 
 def compile_needed(config: Config, learned: Collection[bool] = (True,)) -> bool:

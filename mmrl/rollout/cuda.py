@@ -25,7 +25,7 @@ from mmrl.kernels.account import Overfull
 from mmrl.kernels.cuda_numpy import SIMULATED
 from mmrl.kernels.play import Draw, scratch
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import Buffers, room_for_ends
+from mmrl.rollout.buffers import Buffers, room_for_ends
 from mmrl.rollout.cuda_kernel import kernel_of
 from mmrl.rollout.law import law_of, shared_of, size_of
 from mmrl.rollout.makers import maker_of

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.buffers import Buffers
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.devices import resolve
 from mmrl.rollout.threads import thread_count
 from mmrl.rollout.trajectories import Trajectories

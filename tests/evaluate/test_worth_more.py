@@ -12,7 +12,8 @@ from mmrl.evaluate.grade import MEAN, SAMPLED, WAYS, Grader, scores_of, worth_mo
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import make_policy
 from mmrl.markets.contract import spec_of
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.buffers import Buffers
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.quoters import learned
 from mmrl.runs.memory import graded
 from mmrl.settings.build import build

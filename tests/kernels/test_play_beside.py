@@ -14,7 +14,8 @@ from mmrl.kernels.play import OBSERVATION_CLIP, Draw, Ends, Rows, shared
 from mmrl.kernels.play_beside import lanes_of
 from mmrl.kernels.reward import Utility
 from mmrl.markets.contract import market_of
-from mmrl.rollout.compiled import Buffers, rollout, room_for_ends
+from mmrl.rollout.buffers import Buffers, room_for_ends
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.law import parameters_of
 from mmrl.rollout.makers import maker_of
 from mmrl.rollout.quoters import Quoter, fixed, linear, table

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from mmrl.rollout import devices
-from mmrl.rollout.compiled import Buffers, rollout
+from mmrl.rollout.buffers import Buffers
+from mmrl.rollout.compiled import rollout
 from mmrl.rollout.devices import resolve
 from mmrl.settings.build import build
 from mmrl.settings.errors import ConfigError

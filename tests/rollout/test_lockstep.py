@@ -18,7 +18,8 @@ from mmrl.kernels.network import forward, forward_beside, width_of
 from mmrl.kernels.play import Draw, Ends, Rows, shared
 from mmrl.markets.contract import market_of, spec_of
 from mmrl.rollout import compiled
-from mmrl.rollout.compiled import Buffers, rollout, rollouts, room_for_ends
+from mmrl.rollout.buffers import Buffers, room_for_ends
+from mmrl.rollout.compiled import rollout, rollouts
 from mmrl.rollout.law import law_of, memory_of, shared_of, sharing, size_of
 from mmrl.rollout.makers import maker_of, unlearned
 from mmrl.rollout.quoters import fixed, learned
@@ -97,7 +98,7 @@ def test_every_trajectory_is_what_it_is_alone(case: str, count: int, untrained: 
 
 
 @pytest.mark.parametrize("case", ["ended", "order-flow", "choices"])
-@pytest.mark.parametrize("count", [1, 9, 21])
+@pytest.mark.parametrize("count", [0, 1, 9, 21])
 def test_quoters_that_are_played_at_once_are_what_they_are_alone(
     case: str, count: int, untrained: Untrained, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,7 +82,7 @@ class State(NamedTuple):
     held: np.ndarray  # uint64 [words(levels)]
     core: Any  # a record of CORE; with these four it is a Book
     known: np.ndarray  # int64 [levels or 0, 2], the levels as recorded last
-    listed: np.ndarray  # uint64 [words(levels)], a bit for each of these that held shares
+    listed: np.ndarray  # uint64 [words(levels) or 0], a bit for each of these that held shares
 
 
 # Places in State.account: what stands, then the flows of the step, then what stood before it.
