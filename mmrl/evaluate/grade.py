@@ -145,15 +145,14 @@ def scores_of(
     from mmrl.rollout.compiled import rollouts
     from mmrl.rollout.streams import stream_seed
 
-    seed, found = stream_seed(config.run.seed, "grade"), {}
+    seed = stream_seed(config.run.seed, "grade")
+    found: dict[str, np.ndarray] = {}
     ways = {name: learned(weights, deterministic=name == MEAN) for name in WAYS}
     one_way = None if buffers else [Buffers(flows=False)]
     for names in [WAYS] if buffers else [(name,) for name in WAYS]:
         quoters = [ways[name] for name in names]
-        for name, batch in zip(
-            names, rollouts(config, quoters, seed, 0, count=trajectories, buffers=buffers or one_way), strict=True
-        ):
-            found[name] = batch.segment_sum(batch.reward)
+        batches = rollouts(config, quoters, seed, 0, count=trajectories, buffers=buffers or one_way)
+        found |= {name: batch.segment_sum(batch.reward) for name, batch in zip(names, batches, strict=True)}
     return found
 
 

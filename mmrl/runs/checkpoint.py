@@ -19,8 +19,8 @@ _PLAIN = (str, int, bool, type(None))
 
 
 def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
-    """The state with a copy of every array, or tensor of torch, in `tensors` and in its place a reference to its path;
-    what is left is a copy too."""
+    """The state with every array, or tensor of torch, moved to `tensors` and replaced by a reference to its path; what
+    is left is a copy."""
     if type(state) in _PLAIN:
         return state
     if hasattr(state, "detach"):
@@ -28,7 +28,7 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(state, np.ndarray):
         while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}, or 0 beside "0"
             path += "+"
-        tensors[path] = np.array(state, order="C")
+        tensors[path] = np.asarray(state, order="C")
         return {"__tensor__": path}
     if isinstance(state, dict):
         items = [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]
@@ -42,22 +42,24 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copy of a state, so that training may go on while it is written: what stands in the two files."""
+    """A copy of a state, so that training may go on while it is written."""
 
     tree: Any
-    tensors: dict[str, np.ndarray]
+    tensors: bytes
+    """Of the one file; more copies of large networks would be the peak of a training's memory."""
 
 
 def snapshot(state: dict[str, Any]) -> Snapshot:
     """The state as it is now."""
     tensors: dict[str, np.ndarray] = {}
-    return Snapshot(split(state, "", tensors), tensors)
+    tree = split(state, "", tensors)
+    return Snapshot(tree, safetensors.numpy.save(tensors))
 
 
 def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
     """The files of a checkpoint by name."""
     return {
-        f"{epoch:06d}.safetensors": safetensors.numpy.save(state.tensors),
+        f"{epoch:06d}.safetensors": state.tensors,
         f"{epoch:06d}.json": json.dumps(state.tree, allow_nan=False).encode(),
     }
 
