@@ -28,6 +28,9 @@ PARTS = (
 )
 """What is timed, and where it is looked up when it is called. `write` is what a thread does beside the next epoch;
 `overhead` is all of the epoch but rollout, returns and update, and waiting for that thread is part of it."""
+STEADY = 0.4
+"""Seconds of epochs before those that are measured, and of these: the first six after a pause find nothing in the
+caches, every tenth keeps an episode."""
 FIGURES = dict.fromkeys(("epoch", "rollout", *dict.fromkeys(part for part, *_ in PARTS), "rest", "overhead"), "s") | {
     "memory": "MB"
 }
@@ -123,8 +126,8 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
 
     def epochs() -> dict[str, float]:
         found: list[dict[str, float]] = []
-        epoch()  # the first one after a pause finds nothing in the caches
-        seconds_of(lambda: found.append(epoch()), clock=time.perf_counter)
+        seconds_of(epoch, least=STEADY, clock=time.perf_counter)
+        seconds_of(lambda: found.append(epoch()), least=STEADY, clock=time.perf_counter)
         recorder.flush()
         means = {part: sum(each.get(part, 0.0) for each in found) / len(found) for part in FIGURES}
         return {**means, "memory": peak_mb()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from mmrl.kernels.sampling import Kind, Maker
-from mmrl.markets.contract import Spec, spec_of
+from mmrl.markets.contract import Spec, market_named, spec_of
 from mmrl.rollout.quoters import Quoter
 from mmrl.rollout.weights import PolicyWeights, pack
 from mmrl.settings.model import Config
@@ -17,40 +20,57 @@ def maker_of(config: Config, quoter: Quoter) -> Maker:
     """The arrays of a quoter. Raises ValueError where it does not fit the market."""
     spec = spec_of(config)
     obs, width = len(spec.columns), len(spec.axes)
-    weights = PolicyWeights([], np.zeros(width, np.float32), np.zeros(obs, np.float32), np.ones(obs, np.float32))
-    flat, sizes, linear = np.zeros(8, np.float32), np.array([obs], np.int64), np.zeros((width, 3))
     gaussian = config.policy.kind == "gaussian"
-    choices, scale = _actions(spec, gaussian)
-    log_std = weights.log_std
+    blank = _blank(config.market, gaussian)
     if quoter.kind == "learned":
-        kind = Kind.GAUSSIAN if gaussian else Kind.CATEGORICAL
-        weights = _checked(quoter.weights, obs, width if gaussian else int(choices.sum()), width if gaussian else None)
+        outputs = width if gaussian else int(blank.choices.sum())
+        weights = _checked(quoter.weights, obs, outputs, width if gaussian else None)
         flat, sizes = pack(weights)
-        if gaussian:
-            log_std = np.ascontiguousarray(weights.log_std, np.float32)
-    else:
-        kind = _KINDS[quoter.kind]
-        if kind == Kind.LINEAR:
-            linear = np.array(quoter.linear, np.float64)
-            if linear.shape != (width, 3):
-                raise ValueError(f"a linear quoter needs {width} x 3 numbers, not {list(linear.shape)}")
-        if kind == Kind.HEURISTIC and not spec.heuristic:
-            raise ValueError(f"the market {spec.name!r} has no simple maker of its own")
+        return blank._replace(
+            kind=int(Kind.GAUSSIAN if gaussian else Kind.CATEGORICAL),
+            deterministic=int(quoter.deterministic),
+            weights=flat,
+            sizes=sizes,
+            log_std=np.ascontiguousarray(weights.log_std, np.float32) if gaussian else blank.log_std,
+            mean=np.ascontiguousarray(weights.obs_mean, np.float32),
+            std=np.ascontiguousarray(weights.obs_std, np.float32),
+        )
+    kind, linear = _KINDS[quoter.kind], blank.linear
+    if kind == Kind.LINEAR:
+        linear = np.array(quoter.linear, np.float64)
+        if linear.shape != (width, 3):
+            raise ValueError(f"a linear quoter needs {width} x 3 numbers, not {list(linear.shape)}")
+    if kind == Kind.HEURISTIC and not spec.heuristic:
+        raise ValueError(f"the market {spec.name!r} has no simple maker of its own")
+    table = blank.table if quoter.table is None else _table(quoter.table, spec)
+    places, chosen, menu = _observed(quoter, spec) or (blank.places, blank.chosen, blank.menu)
+    return blank._replace(kind=int(kind), linear=linear, table=table, places=places, chosen=chosen, menu=menu)
+
+
+@lru_cache(maxsize=16)
+def _blank(market: Any, gaussian: bool) -> Maker:
+    """What all makers have in a market with these settings, and arrays that nobody reads in place of what they have of
+    their own; remembered, since every rollout asks."""
+    spec = market_named(market.name).spec(market)
+    obs, width = len(spec.columns), len(spec.axes)
+    choices, scale = _actions(spec, gaussian)
     return Maker(
-        kind=int(kind),
-        deterministic=int(quoter.deterministic),
-        weights=flat,
-        sizes=sizes,
-        log_std=log_std,
+        kind=-1,
+        deterministic=0,
+        weights=np.zeros(8, np.float32),
+        sizes=np.array([obs], np.int64),
+        log_std=np.zeros(width, np.float32),
         choices=choices,
         scale=scale,
         skew=np.array([axis.skew if gaussian else axis.grid_skew for axis in spec.axes]),
         fading=spec.fading,
-        mean=np.ascontiguousarray(weights.obs_mean, np.float32),
-        std=np.ascontiguousarray(weights.obs_std, np.float32),
-        linear=linear,
-        table=_table(quoter, spec),
-        **_observed(quoter, spec),
+        mean=np.zeros(obs, np.float32),
+        std=np.ones(obs, np.float32),
+        linear=np.zeros((width, 3)),
+        table=np.zeros((1, 1, width)),
+        places=np.zeros((1, 3), np.int64),
+        chosen=np.zeros((1, 1), np.uint8),
+        menu=np.zeros((1, 1)),
     )
 
 
@@ -85,23 +105,20 @@ def _actions(spec: Spec, gaussian: bool) -> tuple[np.ndarray, np.ndarray]:
     return np.array([len(row) for row in rows], np.int64), scale
 
 
-def _table(quoter: Quoter, spec: Spec) -> np.ndarray:
-    """The quoter's table, checked; without one a table that is never read."""
-    width = len(spec.axes)
-    if quoter.table is None:
-        return np.zeros((1, 1, width))
-    shape = quoter.table.shape
+def _table(table: np.ndarray, spec: Spec) -> np.ndarray:
+    """A quoter's table, checked."""
+    shape, width = table.shape, len(spec.axes)
     if len(shape) != 3 or 0 in shape or shape[0] > spec.steps or shape[1] % 2 == 0 or shape[2] != width:
         raise ValueError(f"a table must be [rows <= {spec.steps}, 2 Q + 1, {width}], not {list(shape)}")
-    return quoter.table
+    return table
 
 
-def _observed(quoter: Quoter, spec: Spec) -> dict[str, np.ndarray]:
-    """The quoter's table by observation, checked; without one arrays that are never read."""
+def _observed(quoter: Quoter, spec: Spec) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The parts of the quoter's table by observation, checked; None without one."""
     obs, width = len(spec.columns), len(spec.axes)
     places, chosen, menu = quoter.places, quoter.chosen, quoter.menu
     if places is None or chosen is None or menu is None:
-        return {"places": np.zeros((1, 3), np.int64), "chosen": np.zeros((1, 1), np.uint8), "menu": np.zeros((1, 1))}
+        return None
     if places.shape != (obs, 3) or menu.ndim != 2 or menu.shape[1] != width:
         raise ValueError(
             f"a table by observation needs places [{obs}, 3] and a menu [choices, {width}], "
@@ -113,4 +130,4 @@ def _observed(quoter: Quoter, spec: Spec) -> dict[str, np.ndarray]:
             f"a table by observation must be [rows <= {spec.steps}, more than {last}] of choices below {len(menu)}, "
             f"not {list(chosen.shape)} up to {chosen.max()}"
         )
-    return {"places": places, "chosen": chosen, "menu": menu}
+    return places, chosen, menu

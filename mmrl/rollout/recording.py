@@ -32,7 +32,7 @@ def record_book(
         return None
     nt = spec_of(config).steps
     every = -(-nt // steps)
-    room = recording.usual_room(config.market, steps)
+    room = recording.usual_room(config.market, min(steps, nt))
     while True:
         changes = np.full((room, 4), -1, np.int32)
         parameters = recording.parameters(config.market, every, changes)

@@ -23,6 +23,12 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
     is left is a copy."""
     if type(state) in _PLAIN:
         return state
+    if isinstance(state, float):
+        return state if math.isfinite(state) else {"__float__": repr(float(state))}
+    if isinstance(state, dict):
+        return {"__dict__": [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]}
+    if isinstance(state, list | tuple):
+        return [split(value, f"{path}/{k}", tensors) for k, value in enumerate(state)]
     if hasattr(state, "detach"):
         state = state.detach().cpu().numpy()
     if isinstance(state, np.ndarray):
@@ -30,13 +36,6 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
             path += "+"
         tensors[path] = np.asarray(state, order="C")
         return {"__tensor__": path}
-    if isinstance(state, dict):
-        items = [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]
-        return {"__dict__": items}
-    if isinstance(state, list | tuple):
-        return [split(value, f"{path}/{k}", tensors) for k, value in enumerate(state)]
-    if isinstance(state, float) and not math.isfinite(state):
-        return {"__float__": repr(state)}
     return state
 
 

@@ -7,6 +7,7 @@ import io
 import struct
 import zipfile
 import zlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ CHECKSUM = "sha256"
 """Name of the array that holds the SHA-256 of the others."""
 LEVEL = 1
 """Of compression: the default one takes four times as long for a file that is some percent smaller."""
+SMALL = 4096
+"""Bytes of an array below which it is stored as it is: statistics over time are many short arrays, to compress them
+takes longer than all else that is written of an epoch, and leaves more than half of them."""
 LIMIT = 2**28  # bytes of an episode, compressed or not
 
 
@@ -29,13 +33,25 @@ def write_episode(folder: Path, epoch: int, arrays: dict[str, np.ndarray]) -> No
 
 
 def packed(arrays: dict[str, np.ndarray]) -> bytes:
-    """An .npz file of arrays, as numpy.savez_compressed writes it, but in a fraction of the time."""
+    """An .npz file of arrays, as numpy.load reads it, in a fraction of the time that numpy.savez_compressed takes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
         for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            column = np.ascontiguousarray(array).reshape(np.shape(array))
+            how = zipfile.ZIP_STORED if column.nbytes < SMALL else zipfile.ZIP_DEFLATED
+            archive.writestr(f"{name}.npy", _header(column.dtype, column.shape) + column.tobytes(), how)
     return buffer.getvalue()
+
+
+@lru_cache(maxsize=256)
+def _header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """The beginning of an .npy file; the arrays of the next episode have the same ones."""
+    if kind.hasobject:
+        raise ValueError("an episode has arrays of numbers only")
+    header = io.BytesIO()
+    described = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, described)
+    return header.getvalue()
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> bytes:

@@ -53,7 +53,8 @@ class TrainingProcess:
     def __init__(
         self, config: Config, origins: dict[str, str], folder: Path, view: View, interruption: Interruption
     ) -> None:
-        self.config, self.origins = config, origins
+        self._use(config)
+        self.origins = origins
         self.folder, self.view, self.interruption = folder, view, interruption
         self.best: Grade | None = None
         self.best_epoch = 0
@@ -64,10 +65,17 @@ class TrainingProcess:
         self.shown = Attempts(view.note)
         self.diagnostics = Diagnostics()
         self.changed: dict[str, Any] = {}  # new settings in use but not yet in config.toml
-        self.recorded: Any = settings_in_use(config)  # the settings of the last epoch
+        self.recorded: Any = self.settings  # of the last epoch
         self.acknowledged = ""  # id of the last request that was carried out
         self.trainer: Any = None  # once there is one
+        self.versions: dict[str, Any] = {}  # of what the trainer computes by, once there is one
         keep_freed_memory()
+
+    def _use(self, config: Config) -> None:
+        """Train by these settings from now on."""
+        self.config = config
+        self.settings = settings_in_use(config)
+        self.judged_by = _judged_by(config)
 
     def work(self) -> int:
         """Train and write to status.json how it ended. Returns the exit code."""
@@ -124,7 +132,7 @@ class TrainingProcess:
             self.view.note(_chosen(trainer))
         if state:
             trainer.load_state_dict(state["trainer"])
-            self.best, self.best_epoch = _best_of(state["best"], self.config)
+            self.best, self.best_epoch = _best_of(state["best"], self.judged_by)
             self.diagnostics = Diagnostics(state.get(RECORDED))
             # a history too large to draw does not stop a resume
             self._show("past epochs", lambda: self.view.past(read_metrics(history.path)))
@@ -149,7 +157,7 @@ class TrainingProcess:
                 return True
             epoch = next(trainer.run(self.target))
             require_whole(self.folder)
-            event, self.recorded = event_of(self.recorded, now := settings_in_use(self.config)), now
+            event, self.recorded = event_of(self.recorded, self.settings), self.settings
             record = {**epoch.record, **({"event": event} if event else {}), "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)
             self._show("display", partial(self.view.epoch, record))
@@ -176,9 +184,10 @@ class TrainingProcess:
             arrays = self.attempts.get(
                 "episode", lambda: episode_arrays(self.config, epoch, trainer, self.grader.optimum), None
             )
-        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.config)}
+        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.judged_by)}
         state |= {"settings": self.recorded, RECORDED: self.diagnostics.state()}
-        recorder.keep(record, arrays, state, best=better, versions=_versions(trainer))
+        self.versions = self.versions or _versions(trainer)
+        recorder.keep(record, arrays, state, best=better, versions=self.versions)
 
     def _tell_negative(self, epoch: Any) -> None:
         """Say once a run that prices have fallen below zero, which the law of a random walk allows."""
@@ -275,7 +284,7 @@ class TrainingProcess:
         changed = {name: v for name, v in values.items() if v != value_of(self.config, field(LIVE[name]))}
         if not changed:
             return
-        self.config = replaced(self.config, {LIVE[name]: value for name, value in changed.items()})
+        self._use(replaced(self.config, {LIVE[name]: value for name, value in changed.items()}))
         trainer.set_live(**{name: value for name, value in changed.items() if LIVE[name].startswith("training.")})
         self.target = self.config.training.ne
         self.changed |= changed
@@ -303,7 +312,7 @@ class TrainingProcess:
 
     def _tell_changes(self, trainer: Any) -> None:
         """Say which settings a resumed run has changed, and where that leaves its learning rate."""
-        event = event_of(self.recorded, settings_in_use(self.config))
+        event = event_of(self.recorded, self.settings)
         if not event:
             return
         self.view.note(f"changed after epoch {trainer.epoch}: {told(event, self.recorded)}")
@@ -385,20 +394,19 @@ def _judged_by(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json", include={"market", "reward"})
 
 
-def _stored(best: Grade | None, epoch: int, config: Config) -> dict[str, Any] | None:
+def _stored(best: Grade | None, epoch: int, judged: dict[str, Any]) -> dict[str, Any] | None:
     if best is None:
         return None
     scores = None if best.scores is None else best.scores.tolist()
-    judged = _judged_by(config)
     return {"epoch": epoch, "value": best.value, "optimality": best.optimality, "scores": scores, "judged_by": judged}
 
 
-def _best_of(stored: Any, config: Config) -> tuple[Grade | None, int]:
+def _best_of(stored: Any, judged: dict[str, Any]) -> tuple[Grade | None, int]:
     """The best grade so far and its epoch; none in a checkpoint of an earlier version, which went by mean value, and
     none that another market or reward gave."""
     import numpy as np
 
-    if not isinstance(stored, dict) or stored.get("judged_by") != _judged_by(config):
+    if not isinstance(stored, dict) or stored.get("judged_by") != judged:
         return None, 0
     scores = None if stored["scores"] is None else np.array(stored["scores"])
     return Grade(stored["value"], stored["optimality"], scores), int(stored["epoch"])

@@ -133,7 +133,7 @@ def test_parts_of_an_epoch_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_figures_of_an_epoch_are_means_of_epochs_that_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[dict[str, float]] = []
 
-    def four(work: Callable[[], Any], clock: Any) -> float:
+    def four(work: Callable[[], Any], least: float, clock: Any) -> float:
         for _ in range(4):
             work()
         return 0.0

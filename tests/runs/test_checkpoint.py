@@ -85,6 +85,12 @@ def test_nested_state_with_an_optimiser_comes_back(tmp_path: Path) -> None:
     assert epoch == 7 and faults == [] and same(whole, back)
 
 
+def test_numbers_of_numpy_that_are_not_finite_come_back_as_plain_ones(tmp_path: Path) -> None:
+    save(tmp_path, 1, {"inf": np.float64("inf"), "nan": np.float64("nan")}, best=False, versions=VERSIONS)
+    back = load(tmp_path)[1]
+    assert back["inf"] == float("inf") and back["nan"] != back["nan"] and type(back["nan"]) is float
+
+
 def test_state_without_tensors_and_runs_without_checkpoints(tmp_path: Path) -> None:
     assert load(tmp_path) == (0, {}, [])
     save(tmp_path, 1, {"x": 1}, best=False, versions=VERSIONS)

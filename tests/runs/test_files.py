@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,31 @@ def test_episodes_come_back_and_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "episodes" / "000011.npz", evil=np.array([{}], dtype=object))
     with pytest.raises(ValueError):
         read_episode(tmp_path)
+
+
+def test_an_episode_is_what_numpy_reads_and_its_long_arrays_are_compressed(tmp_path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {
+        "short": np.linspace(0.0, 1.0, 200),
+        "whole": np.arange(5_000, dtype=np.int32) % 7,
+        "strided": np.arange(3_000.0).reshape(2, 1_500).T,
+        "wide": np.float32(1.5) * np.ones((3, 65), np.float32),
+        "empty": np.zeros((0, 4), np.int64),
+        "one": np.array(2.5),
+    }
+    for epoch in (10, 20):  # the second finds what was remembered of the first
+        write_episode(tmp_path, epoch, arrays)
+        path = tmp_path / "episodes" / f"{epoch:06d}.npz"
+        with np.load(path, allow_pickle=False) as found:
+            for name, array in arrays.items():
+                assert found[name].dtype == array.dtype and found[name].shape == array.shape
+                np.testing.assert_array_equal(found[name], array)
+        read = read_episode(tmp_path, epoch)
+        assert read.keys() == arrays.keys() and all(np.array_equal(read[name], arrays[name]) for name in arrays)
+    with zipfile.ZipFile(path) as archive:
+        stored = {member.filename: member.compress_size for member in archive.infolist()}
+    assert stored["whole.npy"] < arrays["whole"].nbytes / 10 and stored["short.npy"] > arrays["short"].nbytes
+    with pytest.raises(ValueError, match="numbers only"):
+        write_episode(tmp_path, 30, {"evil": np.array([{}], dtype=object)})
 
 
 def test_a_folder_in_the_place_of_a_file_is_set_aside_with_all_it_holds(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +128,37 @@ def test_a_grade_plays_both_ways_at_once_while_it_is_small() -> None:
 
 def test_a_grade_is_of_a_fifth_of_the_trajectories_within_bounds() -> None:
     assert [graded(n) for n in (1, 100, 101, 250, 400, 100_000)] == [20, 20, 20, 50, 80, 80]
+
+
+TRAIN = """
+import resource, sys, tempfile
+from mmrl.bench.epoch import NoView
+from mmrl.runs import store
+from mmrl.runs.memory import demand
+from mmrl.settings.model import Config
+from mmrl.training.loop import TrainingProcess
+from mmrl.training.signals import Interruption
+
+size = int(sys.argv[1])
+with tempfile.TemporaryDirectory() as place:
+    config = Config.of(nt=20, nb=2, ne=4, layer_size=size, layers=6, threads=2, results=place)
+    folder = store.begin(config, {}).folder
+    assert TrainingProcess(config, {}, folder, NoView(), Interruption()).work() == 0
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(peak * (1 if sys.platform == "darwin" else 1024), demand(config).memory)
+"""
+
+
+@pytest.mark.slow
+def test_the_peak_of_large_networks_is_below_the_estimate_and_not_far() -> None:
+    """A checkpoint whose arrays live beside its bytes while the next epoch trains would be beyond it."""
+
+    def peak(layer_size: int) -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN, str(layer_size)], capture_output=True, text=True, check=True, timeout=300
+        )
+        measured, estimate = map(float, done.stdout.split())
+        return measured / estimate
+
+    peak(8)  # compiles, which takes memory of its own
+    assert 0.75 < min(peak(1024) for _ in range(2)) < 0.92
