@@ -23,7 +23,7 @@ from mmrl.settings.upgrade import current
 from mmrl.training.ranks import end_with_parent, rank, ranks, see_one_gpu
 
 if TYPE_CHECKING:
-    from mmrl.training.loop import View
+    from mmrl.training.view import View
 
 PATIENCE = 30.0
 """Seconds that a process in the background has to begin its run."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mmrl.evaluate.grade import Grade, Grader
 from mmrl.runs.following import lines, shown_path, steps
@@ -16,35 +16,17 @@ from mmrl.runs.machine import keep_freed_memory
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
+from mmrl.training.best import best_from, best_state, judged_by
 from mmrl.training.compiling import compiling
 from mmrl.training.diagnostics import NEGATIVE, RECORDED, Diagnostics, least
 from mmrl.training.failures import is_out_of_memory, reason, require_whole
 from mmrl.training.ranks import ranks
 from mmrl.training.resume import event_of, settings_in_use, told
 from mmrl.training.signals import EXIT_OK, Interruption
+from mmrl.training.versions import versions_of
+from mmrl.training.view import View
 
 EXIT_FAILED, EXIT_DIVERGED = 1, 5
-
-
-class View(Protocol):
-    """Shows a training process: on a terminal, as plain lines, as JSON."""
-
-    def __enter__(self) -> Any: ...
-    def __exit__(self, *exc: Any) -> Any: ...
-    def start(self, config: Config, folder: Path, target: int) -> None:
-        """Called once, before the first epoch."""
-
-    def past(self, records: list[dict[str, Any]]) -> None:
-        """Called once after start when a run is resumed, with the records of its earlier epochs."""
-
-    def epoch(self, record: dict[str, Any]) -> None:
-        """Called after every epoch."""
-
-    def note(self, text: str, lasting: bool = False) -> None:
-        """Show one line of text, to the end if it is `lasting`."""
-
-    def finish(self, summary: dict[str, Any]) -> None:
-        """Called once at the end, whatever ended the run."""
 
 
 class TrainingProcess:
@@ -75,7 +57,7 @@ class TrainingProcess:
         """Train by these settings from now on."""
         self.config = config
         self.settings = settings_in_use(config)
-        self.judged_by = _judged_by(config)
+        self.judged_by = judged_by(config)
 
     def work(self) -> int:
         """Train and write to status.json how it ended. Returns the exit code."""
@@ -132,11 +114,11 @@ class TrainingProcess:
             self.view.note(_chosen(trainer))
         if state:
             trainer.load_state_dict(state["trainer"])
-            self.best, self.best_epoch = _best_of(state["best"], self.judged_by)
+            self.best, self.best_epoch = best_from(state["best"], self.judged_by)
             self.diagnostics = Diagnostics(state.get(RECORDED))
             # a history too large to draw does not stop a resume
             self._show("past epochs", lambda: self.view.past(read_metrics(history.path)))
-            self._compare_versions(_versions(trainer))
+            self._compare_versions(versions_of(trainer))
             self.recorded = state.get("settings")
             self._tell_changes(trainer)
         self.epoch, self.trainer = number, trainer
@@ -184,9 +166,9 @@ class TrainingProcess:
             arrays = self.attempts.get(
                 "episode", lambda: episode_arrays(self.config, epoch, trainer, self.grader.optimum), None
             )
-        state = {"trainer": trainer.state_dict(), "best": _stored(self.best, self.best_epoch, self.judged_by)}
+        state = {"trainer": trainer.state_dict(), "best": best_state(self.best, self.best_epoch, self.judged_by)}
         state |= {"settings": self.recorded, RECORDED: self.diagnostics.state()}
-        self.versions = self.versions or _versions(trainer)
+        self.versions = self.versions or versions_of(trainer)
         recorder.keep(record, arrays, state, best=better, versions=self.versions)
 
     def _tell_negative(self, epoch: Any) -> None:
@@ -387,60 +369,3 @@ def _chosen(trainer: Any) -> str:
     name, device = trainer.engine.name, trainer.device
     why = f" ({cuda_lacks()})" if device == "cuda" and name == "tensor" else ""
     return f"simulating on {device} by the {name} engine{why}"
-
-
-def _judged_by(config: Config) -> dict[str, Any]:
-    """What grades must have in common to be compared."""
-    return config.model_dump(mode="json", include={"market", "reward"})
-
-
-def _stored(best: Grade | None, epoch: int, judged: dict[str, Any]) -> dict[str, Any] | None:
-    if best is None:
-        return None
-    scores = None if best.scores is None else best.scores.tolist()
-    return {"epoch": epoch, "value": best.value, "optimality": best.optimality, "scores": scores, "judged_by": judged}
-
-
-def _best_of(stored: Any, judged: dict[str, Any]) -> tuple[Grade | None, int]:
-    """The best grade so far and its epoch; none in a checkpoint of an earlier version, which went by mean value, and
-    none that another market or reward gave."""
-    import numpy as np
-
-    if not isinstance(stored, dict) or stored.get("judged_by") != judged:
-        return None, 0
-    scores = None if stored["scores"] is None else np.array(stored["scores"])
-    return Grade(stored["value"], stored["optimality"], scores), int(stored["epoch"])
-
-
-def _versions(trainer: Any) -> dict[str, Any]:
-    """Everything beside the settings that must be equal for a bit-exact resume."""
-    import platform
-
-    import numba
-    import numpy
-
-    import mmrl
-    from mmrl.rollout.devices import cpu
-
-    model = trainer.attempts.get("model of the CPU", cpu, "unknown")
-    return {
-        "mmrl": mmrl.__version__,
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-        "numba": numba.__version__,
-        "threads": trainer.threads,
-        "processes": trainer.processes,
-        "engine": trainer.engine.name,
-        "device": trainer.device,
-        "cpu": model,
-        **_torch_of(trainer),
-    }
-
-
-def _torch_of(trainer: Any) -> dict[str, str]:
-    """The version of torch where it computes."""
-    if not trainer.by_torch:
-        return {}
-    import torch
-
-    return {"torch": torch.__version__}

@@ -10,11 +10,12 @@ from mmrl.settings.errors import ConfigError
 from mmrl.settings.market_file import MarketFile
 from mmrl.settings.model import Config
 from mmrl.settings.sources import StoredConfig, replaced
-from mmrl.training.loop import TrainingProcess, View, what_next
+from mmrl.training.loop import TrainingProcess, what_next
 from mmrl.training.ranks import SETTLE, ranks
 from mmrl.training.reproducible import pinned
 from mmrl.training.resume import check_resume, check_sound
 from mmrl.training.signals import Interruption
+from mmrl.training.view import View
 
 
 def train(

@@ -20,7 +20,7 @@ from mmrl.runs.config_file import read_config
 from mmrl.settings.errors import ConfigError, choose
 from mmrl.settings.fields import values_of
 from mmrl.settings.model import Config
-from mmrl.training.loop import View
+from mmrl.training.view import View
 
 PACKAGES = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow"}
 """The package, and the extra of mmrl, that each tracker needs."""

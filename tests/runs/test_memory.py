@@ -161,4 +161,4 @@ def test_the_peak_of_large_networks_is_below_the_estimate_and_not_far() -> None:
         return measured / estimate
 
     peak(8)  # compiles, which takes memory of its own
-    assert 0.75 < min(peak(1024) for _ in range(2)) < 0.92
+    assert 0.75 < peak(1024) < 1.0
