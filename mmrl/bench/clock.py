@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 LEAST_SECONDS = 0.25
@@ -48,9 +49,16 @@ def process_seconds(command: Sequence[str], environment: dict[str, str]) -> tupl
 
 
 def peak_mb() -> float:
-    """Largest memory that this process has had, in MB."""
+    """Largest memory that this process has had, in MB of 2^20 bytes.
+
+    Linux counts what the process had before it became another program, that is, the memory of whoever started it, to
+    the maximum that getrusage gives.
+    """
     import resource
     import sys
 
+    if sys.platform == "linux":
+        status = Path("/proc/self/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024**2 if sys.platform == "darwin" else peak / 1024

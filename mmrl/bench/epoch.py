@@ -29,8 +29,8 @@ PARTS = (
 """What is timed, and where it is looked up when it is called. `write` is what a thread does beside the next epoch;
 `overhead` is all of the epoch but rollout, returns and update, and waiting for that thread is part of it."""
 STEADY = 0.4
-"""Seconds of epochs before those that are measured, and of these: the first six after a pause find nothing in the
-caches, every tenth keeps an episode."""
+"""Seconds that epochs take before any is measured, for the first six after a pause find nothing in the caches, and
+that those which are measured take: every tenth of them keeps an episode."""
 FIGURES = dict.fromkeys(("epoch", "rollout", *dict.fromkeys(part for part, *_ in PARTS), "rest", "overhead"), "s") | {
     "memory": "MB"
 }
@@ -91,8 +91,8 @@ class NoView:
 
 
 def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[str, float]]:
-    """Seconds of the parts of an epoch of a training in a folder of its own, after the first: the mean over epochs that
-    follow each other as they do in training."""
+    """Seconds of the parts of an epoch of a training in a folder of its own: the mean over epochs that follow each
+    other as they do in training, once the caches are full."""
     from mmrl.learn.trainer import Trainer
     from mmrl.runs import store
     from mmrl.runs.history import History

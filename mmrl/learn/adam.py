@@ -37,26 +37,21 @@ class Adam:
             move(*held, (*BETAS, self.rate / one, two, EPS))
 
     def state_dict(self) -> dict[str, Any]:
-        """Steps of each array, and both moments as vectors [P]; the learning rate is a setting, not state."""
-        return {"steps": list(self.steps), "mean": copied(self.mean), "square": copied(self.square)}
+        """Steps of each array and both moments; the learning rate is a setting, not state."""
+        moments = {"mean": self.mean, "square": self.square}
+        copies = {name: self.layout.named(copied(held)) for name, held in moments.items()}
+        return {"steps": list(self.steps), **{name: list(named.values()) for name, named in copies.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what state_dict() gave. ValueError where it does not fit.
-
-        An earlier version saved the moments as lists of arrays, and of the first arrays only.
-        """
+        """Restore what state_dict() gave, of all arrays or of the first ones. ValueError where it does not fit."""
         for name, held in (("mean", self.mean), ("square", self.square)):
-            saved = self._joined(state[name]) if isinstance(state[name], list) else state[name]
-            if tuple(saved.shape) != tuple(held.shape):
-                raise ValueError("the optimiser's state is that of other networks")
-            held[:] = beside(saved, held)
+            held[:] = 0.0
+            for mine, saved in zip(self.layout.named(held).values(), state[name], strict=False):
+                if tuple(saved.shape) != tuple(mine.shape):
+                    raise ValueError("the optimiser's state is that of other networks")
+                mine[...] = beside(saved, mine)
         known = [int(steps) for steps in state["steps"]]
         self.steps = known + [0] * (len(self.steps) - len(known))
-
-    def _joined(self, arrays: list[Column]) -> Column:
-        """The vector of the first arrays of the layout, the others 0."""
-        absent = {name: np.zeros(shape, np.float32) for name, shape in self.layout.shapes.items()}
-        return self.layout.vector({**absent, **dict(zip(absent, arrays, strict=False))})
 
 
 @kernel

@@ -11,7 +11,6 @@ from mmrl.rollout.arrays import host, mean, std
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import half_width, ratio_half_width
 
-PROFILED = ("mid", "bid", "ask", "spread", "wealth", "inventory", "value")
 QUANTILES = {"q10": 0.1, "q90": 0.9}
 
 
@@ -80,23 +79,42 @@ def episode_profile(batch: Trajectories, points: int = 400) -> dict[str, np.ndar
     starts, lengths = batch.offsets[:-1], np.diff(batch.offsets)
     longest = int(lengths.argmax())
     steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))
-    series = {name: getattr(batch, name) for name in PROFILED if name not in ("spread", "wealth")}
-    series |= {"spread": batch.ask - batch.bid, "wealth": batch.cash}
     alive = lengths[:, None] > steps  # [N, points]
     rows = np.where(alive, starts[:, None] + steps, 0)
-    profile = {"alive": alive.sum(axis=0)}
+    held = {name: getattr(batch, name)[rows].astype(np.float64) for name in ("mid", "bid", "ask", "inventory", "cash")}
+    cash = held.pop("cash")
+    held |= {"value": cash + held["inventory"] * held["mid"], "spread": held["ask"] - held["bid"], "wealth": cash}
     # where steps differ in length from one trajectory to the next, the mean moment of a step
     moments = np.where(alive, batch.time[rows], np.nan)
-    same = np.nanmin(moments, axis=0) == np.nanmax(moments, axis=0)
-    profile["time"] = np.where(same, np.nanmin(moments, axis=0), np.nanmean(moments, axis=0))
-    chosen = np.array([column[rows] for column in series.values()], np.float64)  # [series, N, points]
-    sample = np.where(alive, chosen, np.nan)
-    # numpy looks for NaN column by column, in Python
-    quantile = np.quantile if alive.all() else np.nanquantile
-    means, low_high = np.nanmean(sample, axis=1), quantile(sample, (0.05, 0.95), axis=1)
-    errors = np.nanstd(sample, axis=1) / np.sqrt(profile["alive"])
-    for k, (name, column) in enumerate(series.items()):
-        profile[f"{name}_mean"], profile[f"{name}_se"] = means[k], errors[k]
-        profile[f"{name}_q05"], profile[f"{name}_q95"] = low_high[:, k]
-        profile[f"replay_{name}"] = column[starts[longest] + steps].astype(np.float64)
+    first = np.nanmin(moments, axis=0)
+    same = first == np.nanmax(moments, axis=0)
+    profile = {"alive": alive.sum(axis=0), "time": np.where(same, first, np.nanmean(moments, axis=0))}
+    for name, sample in held.items():
+        profile |= _over_trajectories(name, sample, alive)
+        profile[f"replay_{name}"] = sample[longest].copy()
     return profile
+
+
+def _over_trajectories(name: str, sample: np.ndarray, alive: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, standard error and quantiles of a sample [N, points] over the trajectories alive [N, points]."""
+    mean, std = np.mean, np.std
+    if not alive.all():
+        mean, std, sample = np.nanmean, np.nanstd, np.where(alive, sample, np.nan)
+    ordered = np.sort(sample.T.copy(), axis=1)  # NaN last
+    last = np.maximum(ordered.shape[1] - 1 - np.isnan(ordered).sum(axis=1), 0)
+    low, high = (_of_sorted(ordered, last, share) for share in (0.05, 0.95))
+    return {
+        f"{name}_mean": mean(sample, axis=0),
+        f"{name}_se": std(sample, axis=0) / np.sqrt(alive.sum(axis=0)),
+        f"{name}_q05": low,
+        f"{name}_q95": high,
+    }
+
+
+def _of_sorted(rows: np.ndarray, last: np.ndarray, share: float) -> np.ndarray:
+    """A quantile [points] of each of some sorted rows [points, N] up to the number at `last` [points], to the last bit
+    that of numpy.quantile, which takes five times as long."""
+    place = share * last
+    below, each = place.astype(np.int64), np.arange(len(rows))
+    low, high, beyond = rows[each, below], rows[each, np.minimum(below + 1, last)], place - below
+    return np.where(beyond < 0.5, low + (high - low) * beyond, high - (high - low) * (1 - beyond))

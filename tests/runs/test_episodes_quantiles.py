@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.learn.record import batch_record
+from mmrl.learn.record import batch_record, episode_profile
 from mmrl.rollout.trajectories import Trajectories
 
 
@@ -50,3 +50,28 @@ def test_quantiles_are_those_of_the_trajectories(batch: Callable[[list[int]], Tr
 def test_a_trajectory_of_no_step_has_no_mean(batch: Callable[[list[int]], Trajectories]) -> None:
     record = batch_record(batch([4, 0, 4]))
     assert np.isfinite([record["inventory_q10"], record["spread_q90"], record["reward_q10"]]).all()
+
+
+@pytest.mark.parametrize("lengths", [[7], [12, 12, 12], [3, 10, 1, 7, 5, 12, 2, 9, 4, 6, 8], [5] * 40, [900, 2, 850]])
+def test_an_episode_has_the_statistics_of_the_trajectories_alive(
+    batch: Callable[[list[int]], Trajectories], lengths: list[int]
+) -> None:
+    """To the last bit those of numpy, step by step, and the longest trajectory itself."""
+    b = batch(lengths)
+    profile = episode_profile(b)
+    longest, kept = int(np.argmax(lengths)), len(profile["alive"])
+    steps = np.unique(np.linspace(0, max(lengths) - 1, kept).astype(int))
+    assert kept == len(steps) == min(max(lengths), 400)
+    columns = {name: getattr(b, name) for name in ("mid", "bid", "ask", "inventory", "value")}
+    columns |= {"spread": b.ask - b.bid, "wealth": b.cash}
+    for k, step in enumerate(steps):
+        rows = [int(first) + step for first, length in zip(b.offsets, lengths, strict=False) if step < length]
+        assert profile["alive"][k] == len(rows)
+        for name, column in columns.items():
+            sample = column[rows].astype(np.float64)
+            assert profile[f"{name}_mean"][k] == pytest.approx(sample.mean(), rel=1e-12, abs=1e-12)
+            error = sample.std() / np.sqrt(len(rows))
+            assert profile[f"{name}_se"][k] == pytest.approx(error, rel=1e-9, abs=1e-12)
+            for end, share in (("q05", 0.05), ("q95", 0.95)):
+                assert profile[f"{name}_{end}"][k] == np.quantile(sample, share)
+            assert profile[f"replay_{name}"][k] == column[int(b.offsets[longest]) + step]

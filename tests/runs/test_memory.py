@@ -131,7 +131,8 @@ def test_a_grade_is_of_a_fifth_of_the_trajectories_within_bounds() -> None:
 
 
 TRAIN = """
-import resource, sys, tempfile
+import sys, tempfile
+from mmrl.bench.clock import peak_mb
 from mmrl.bench.epoch import NoView
 from mmrl.runs import store
 from mmrl.runs.memory import demand
@@ -144,8 +145,7 @@ with tempfile.TemporaryDirectory() as place:
     config = Config.of(nt=20, nb=2, ne=4, layer_size=size, layers=6, threads=2, results=place)
     folder = store.begin(config, {}).folder
     assert TrainingProcess(config, {}, folder, NoView(), Interruption()).work() == 0
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak * (1 if sys.platform == "darwin" else 1024), demand(config).memory)
+print(2**20 * peak_mb(), demand(config).memory)
 """
 
 
