@@ -93,6 +93,18 @@ def test_a_case_that_fails_is_named_and_the_others_go_on() -> None:
     assert f"{HELP.name}/cpu" in {figure["name"] for figure in figures.summary(done)}
 
 
+def test_memory_is_that_of_a_process_which_compiles_nothing() -> None:
+    begun: list[str] = []
+
+    def start(case: Case) -> Fake:
+        begun.append(case.name)
+        return Fake(case)
+
+    small = next(case for case in CASES if case.name == "epoch/small")
+    turns.measure([small, HELP], {"here": start}, 1, lambda text: None)
+    assert begun.count(small.name) == 2 and begun.count(HELP.name) == 1
+
+
 def test_work_is_timed_by_the_call() -> None:
     """A clock that moves two seconds a call: work of one second a call that is repeated for ten."""
     ticks, calls = iter(range(0, 1000, 2)), []
