@@ -1,6 +1,6 @@
 """What live charts and recording cost a training run: blocks of epochs with and without, in one process on a terminal.
 
-python benchmarks/live_cost.py [EPOCHS] [charts] [recording]
+python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES]
 
 Recording is metrics, checkpoint, status and the episode of every tenth epoch. The means of neighbouring blocks are
 compared, so that a machine that is busy for a while slows both.
@@ -29,7 +29,7 @@ FIRST = 5  # epochs before this one are not counted: caches fill
 PARTS = ("charts", "recording")
 
 
-def train(epochs: int, parts: list[str], seconds_file: Path, results: Path) -> None:
+def train(epochs: int, nb: int, parts: list[str], seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with these parts or without."""
     from mmrl.display.live import LiveView
     from mmrl.runs.recorder import Recorder
@@ -60,18 +60,20 @@ def train(epochs: int, parts: list[str], seconds_file: Path, results: Path) -> N
     if "recording" in parts:
         Recorder.keep = lambda *given, **named: keep(*given, **named) if view.on else None  # type: ignore
         episode.episode_arrays = lambda *given: arrays(*given) if view.on else {}
-    config, origins = resolve({"training.ne": epochs, "run.results": str(results)}, None, "quickstart", {})
+    settings = {"training.ne": epochs, "training.nb": nb, "run.results": str(results)}
+    config, origins = resolve(settings, None, "quickstart", {})
     run_session(config, origins, load=None, expand=0, view=view)
     seconds_file.write_text(json.dumps(view.seconds))
 
 
-def measure(epochs: int, parts: list[str]) -> np.ndarray:
+def measure(epochs: int, nb: int, parts: list[str]) -> np.ndarray:
     """Seconds of each block with these parts over the mean of the blocks beside it."""
     with tempfile.TemporaryDirectory() as folder:
         seconds_file = Path(folder) / "seconds.json"
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
-        command = [sys.executable, __file__, str(epochs), ",".join(parts), str(seconds_file), f"{folder}/results"]
+        given = [str(epochs), str(nb), ",".join(parts), str(seconds_file), f"{folder}/results"]
+        command = [sys.executable, __file__, *given]
         environment = {**os.environ, "TERM": "xterm-256color"}
         child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
         os.close(slave)
@@ -94,14 +96,17 @@ def measure(epochs: int, parts: list[str]) -> np.ndarray:
 
 def main() -> None:
     """Train or measure."""
-    if len(sys.argv) == 5:
-        train(int(sys.argv[1]), sys.argv[2].split(","), Path(sys.argv[3]), Path(sys.argv[4]))
+    if len(sys.argv) == 6:
+        _, epochs, nb, what, seconds_file, results = sys.argv
+        train(int(epochs), int(nb), what.split(","), Path(seconds_file), Path(results))
         return
-    parts = [part for part in PARTS if part in sys.argv] or list(PARTS)
-    ratio = measure(next((int(word) for word in sys.argv[1:] if word.isdigit()), 800), parts)
+    chosen = [part for part in PARTS if part in sys.argv] or list(PARTS)
+    trajectories = next((int(word[3:]) for word in sys.argv if word.startswith("nb=")), 100)
+    ratio = measure(next((int(word) for word in sys.argv[1:] if word.isdigit()), 800), trajectories, chosen)
     error = ratio.std() / np.sqrt(len(ratio))
-    what = " and ".join(parts)
-    print(f"with {what} an epoch takes {ratio.mean() - 1:+.2%} +- {error:.2%} longer ({len(ratio)} pairs of blocks)")
+    print(
+        f"with {' and '.join(chosen)} an epoch takes {ratio.mean() - 1:+.2%} +- {error:.2%} longer ({len(ratio)} pairs)"
+    )
 
 
 if __name__ == "__main__":
