@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -103,6 +104,14 @@ def test_memory_is_that_of_a_process_which_compiles_nothing() -> None:
     small = next(case for case in CASES if case.name == "epoch/small")
     turns.measure([small, HELP], {"here": start}, 1, lambda text: None)
     assert begun.count(small.name) == 2 and begun.count(HELP.name) == 1
+
+
+def test_memory_is_that_of_the_process_not_of_whoever_started_it() -> None:
+    held = bytearray(400 * 2**20)
+    held[:: 2**12] = b"x" * len(held[:: 2**12])  # every page is there
+    code = "from mmrl.bench.clock import peak_mb; print(peak_mb())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert 5 < float(done.stdout) < 300 < clock.peak_mb()
 
 
 def test_work_is_timed_by_the_call() -> None:

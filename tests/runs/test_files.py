@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.runs.atomic import BrokenRun, durable_write, remove_temporaries
+from mmrl.runs.checksum import verified, with_checksum
 from mmrl.runs.control import read_control, request
 from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
 from mmrl.runs.history import History, read_metrics
@@ -122,6 +123,14 @@ def test_nothing_that_is_not_finite_reaches_the_file(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     History(path).append({"epoch": 1, "kl": float("nan"), "deep": [float("inf"), {"x": -float("inf")}]})
     assert json.loads(path.read_text()) == {"epoch": 1, "kl": None, "deep": [None, {"x": None}]}
+
+
+def test_what_is_stored_with_its_checksum_is_finite_and_has_an_entry_a_line() -> None:
+    body = {"state": "é", "metrics": {"bytes": 3, "half": 0.1}, "checkpoints": [{"epoch": 1}, {"epoch": 2}]}
+    text = with_checksum(body)
+    assert verified(text) == body and text.count(b"\n") == len(body) + 2
+    with pytest.raises(ValueError, match="JSON compliant"):
+        with_checksum({"value": float("nan")})
 
 
 def test_every_torn_tail_keeps_the_whole_rows_and_the_next_row_does_not_stick(tmp_path: Path) -> None:
