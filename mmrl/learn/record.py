@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mmrl.rollout.arrays import host, mean, std
+from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import half_width, ratio_half_width
 
@@ -71,7 +72,7 @@ def _quantile(row: list[float], share: float) -> float:
     return low + (high - low) * beyond if beyond < 0.5 else high - (high - low) * (1 - beyond)
 
 
-def episode_profile(batch: Trajectories, points: int = 400) -> dict[str, np.ndarray]:
+def episode_profile(batch: Trajectories, points: int = 400, threads: int = 1) -> dict[str, np.ndarray]:
     """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one trajectory.
 
     At most `points` steps are kept, evenly spaced; the trajectory is the longest of the batch.
@@ -81,34 +82,46 @@ def episode_profile(batch: Trajectories, points: int = 400) -> dict[str, np.ndar
     steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))
     alive = lengths[:, None] > steps  # [N, points]
     rows = np.where(alive, starts[:, None] + steps, 0)
-    held = {name: getattr(batch, name)[rows].astype(np.float64) for name in ("mid", "bid", "ask", "inventory", "cash")}
-    cash = held.pop("cash")
+    names = ("mid", "bid", "ask", "inventory", "cash", "time")
+    found = each(lambda k: getattr(batch, names[k])[rows].astype(np.float64), len(names), threads)
+    held = dict(zip(names, found, strict=True))
+    time, cash = held.pop("time"), held.pop("cash")
     held |= {"value": cash + held["inventory"] * held["mid"], "spread": held["ask"] - held["bid"], "wealth": cash}
-    # where steps differ in length from one trajectory to the next, the mean moment of a step
-    moments = np.where(alive, batch.time[rows], np.nan)
-    first = np.nanmin(moments, axis=0)
-    same = first == np.nanmax(moments, axis=0)
-    profile = {"alive": alive.sum(axis=0), "time": np.where(same, first, np.nanmean(moments, axis=0))}
-    for name, sample in held.items():
-        profile |= _over_trajectories(name, sample, alive)
-        profile[f"replay_{name}"] = sample[longest].copy()
+    count = alive.sum(axis=0)
+    profile = {"alive": count, "time": _moments(np.where(alive, time, np.nan))}
+    shown, samples = list(held), list(held.values())
+    sample = _Sample(alive, count)
+    for k, arrays in enumerate(each(lambda k: sample.over_trajectories(samples[k]), len(samples), threads)):
+        profile |= {f"{shown[k]}_{what}": array for what, array in arrays.items()}
+        profile[f"replay_{shown[k]}"] = samples[k][longest].copy()
     return profile
 
 
-def _over_trajectories(name: str, sample: np.ndarray, alive: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean, standard error and quantiles of a sample [N, points] over the trajectories alive [N, points]."""
-    mean, std = np.mean, np.std
-    if not alive.all():
-        mean, std, sample = np.nanmean, np.nanstd, np.where(alive, sample, np.nan)
-    ordered = np.sort(sample.T.copy(), axis=1)  # NaN last
-    last = np.maximum(ordered.shape[1] - 1 - np.isnan(ordered).sum(axis=1), 0)
-    low, high = (_of_sorted(ordered, last, share) for share in (0.05, 0.95))
-    return {
-        f"{name}_mean": mean(sample, axis=0),
-        f"{name}_se": std(sample, axis=0) / np.sqrt(alive.sum(axis=0)),
-        f"{name}_q05": low,
-        f"{name}_q95": high,
-    }
+def _moments(moments: np.ndarray) -> np.ndarray:
+    """The moments [points] of steps [N, points]: their mean where steps differ in length from one trajectory to the
+    next."""
+    first = np.nanmin(moments, axis=0)
+    same = first == np.nanmax(moments, axis=0)
+    return first if same.all() else np.where(same, first, np.nanmean(moments, axis=0))
+
+
+class _Sample:
+    """Which trajectories are alive [N, points], and how many [points]."""
+
+    def __init__(self, alive: np.ndarray, count: np.ndarray) -> None:
+        self.alive, self.root, self.whole = alive, np.sqrt(count), bool((count == len(alive)).all())
+
+    def over_trajectories(self, sample: np.ndarray) -> dict[str, np.ndarray]:
+        """Mean, standard error and quantiles of numbers [N, points] over the trajectories alive."""
+        mean, std = np.mean, np.std
+        if not self.whole:
+            mean, std, sample = np.nanmean, np.nanstd, np.where(self.alive, sample, np.nan)
+        ordered = np.sort(sample.T.copy(), axis=1)  # NaN last
+        last = np.full(len(ordered), ordered.shape[1] - 1)
+        if np.isnan(ordered[:, -1]).any():
+            last = np.maximum(last - np.isnan(ordered).sum(axis=1), 0)
+        low, high = (_of_sorted(ordered, last, share) for share in (0.05, 0.95))
+        return {"mean": mean(sample, axis=0), "se": std(sample, axis=0) / self.root, "q05": low, "q95": high}
 
 
 def _of_sorted(rows: np.ndarray, last: np.ndarray, share: float) -> np.ndarray:

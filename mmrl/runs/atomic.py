@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mmrl.settings.errors import note
@@ -32,28 +33,44 @@ def durable_write(path: Path, data: bytes) -> None:
     A folder that stands in the place of the file keeps all it holds, under another name.
     Raises OSError with the path; the old file then stands untouched and no temporary file is left.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}.tmp")
+    durable_writes(path.parent, {path.name: data})
+
+
+def durable_writes(folder: Path, files: Mapping[str, bytes]) -> None:
+    """durable_write() of some files of one folder, by name, renamed in their order once all are on disk: one fsync of
+    the folder is enough for them. If it fails, none is replaced, or the first ones are."""
+    mark = f"{os.getpid()}-{threading.get_native_id()}.tmp"
+    temporaries = {name: os.path.join(folder, f".{name}.{mark}") for name in files}
+    name = ""
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.replace(temporary, path)
-        except IsADirectoryError:
-            _set_aside(path)
-            os.replace(temporary, path)
-        sync_folder(path.parent)
+        for name, data in files.items():
+            _write_synced(temporaries[name], data)
+        for name, temporary in temporaries.items():
+            path = os.path.join(folder, name)
+            try:
+                os.replace(temporary, path)
+            except IsADirectoryError:
+                _set_aside(Path(path))
+                os.replace(temporary, path)
+        sync_folder(folder)
     except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for temporary in temporaries.values():
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
         if isinstance(error, OSError):  # write and fsync do not say which file they failed on
-            raise OSError(error.errno, error.strerror, str(path)) from error
+            raise OSError(error.errno, error.strerror, os.path.join(folder, name)) from error
         raise
+
+
+def _write_synced(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _set_aside(path: Path) -> None:
@@ -131,9 +148,15 @@ def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
 def inner_folder(folder: Path, name: str) -> Path:
     """A folder inside a run, created if missing. Raises BrokenRun if it is a link."""
     place = folder / name
-    place.mkdir(exist_ok=True)
-    if place.is_symlink():
+    try:
+        kind = os.lstat(place).st_mode
+    except FileNotFoundError:
+        place.mkdir(exist_ok=True)
+        kind = os.lstat(place).st_mode
+    if stat.S_ISLNK(kind):
         raise BrokenRun(f"{place} is a link: links inside a run are not followed")
+    if not stat.S_ISDIR(kind):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
     return place
 
 

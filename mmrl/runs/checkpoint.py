@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.numpy
 
 from mmrl.runs.commit import commit
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
 _PLAIN = (str, int, bool, type(None))
+_KINDS = {
+    "|b1": "BOOL", "|u1": "U8", "|i1": "I8", "<i2": "I16", "<u2": "U16", "<f2": "F16",
+    "<i4": "I32", "<u4": "U32", "<f4": "F32", "<f8": "F64", "<i8": "I64", "<u8": "U64",
+}  # fmt: skip
+"""What safetensors calls the types of numpy; the last ones come first in a file."""
+_RANK = {kind: -rank for rank, kind in enumerate(_KINDS)}
+
+
+class Constant:
+    """A part of a state, without arrays, that does not change while it is held: it becomes JSON once."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    @cached_property
+    def text(self) -> str:
+        """What a checkpoint has of it."""
+        return json.dumps(split(self.value, "", {}), allow_nan=False)
 
 
 def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
@@ -43,23 +62,50 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
 class Snapshot:
     """A copy of a state, so that training may go on while it is written."""
 
-    tree: Any
+    parts: dict[str, Any]
     tensors: bytes
     """Of the one file; more copies of large networks would be the peak of a training's memory."""
 
 
 def snapshot(state: dict[str, Any]) -> Snapshot:
-    """The state as it is now."""
+    """The state as it is now; its entries may be `Constant`."""
     tensors: dict[str, np.ndarray] = {}
-    tree = split(state, "", tensors)
-    return Snapshot(tree, safetensors.numpy.save(tensors))
+    parts = {
+        name: part if isinstance(part, Constant) else split(part, f"/{name}", tensors) for name, part in state.items()
+    }
+    return Snapshot(parts, packed(tensors))
+
+
+def packed(tensors: Mapping[str, np.ndarray]) -> bytes:
+    """Contiguous arrays as safetensors, the bytes of its own save(), which copies them once more."""
+    order = sorted(tensors, key=lambda name: (_RANK[tensors[name].dtype.str], name))
+    arrays = [tensors[name] for name in order]
+    header = _header(tuple((name, array.dtype.str, array.shape) for name, array in zip(order, arrays, strict=True)))
+    return b"".join([header, *(array.data for array in arrays)])
+
+
+@lru_cache(maxsize=4)
+def _header(described: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
+    """The beginning of a file of tensors, by name, type and shape; the next epoch has the same ones."""
+    table, at = {}, 0
+    for name, kind, shape in described:
+        end = at + np.dtype(kind).itemsize * math.prod(shape)
+        table[name] = {"dtype": _KINDS[kind], "shape": shape, "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
 
 
 def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
     """The files of a checkpoint by name."""
+    texts = (
+        f"[{json.dumps(name)}, {part.text if isinstance(part, Constant) else json.dumps(part, allow_nan=False)}]"
+        for name, part in state.parts.items()
+    )
     return {
         f"{epoch:06d}.safetensors": state.tensors,
-        f"{epoch:06d}.json": json.dumps(state.tree, allow_nan=False).encode(),
+        f"{epoch:06d}.json": f'{{"__dict__": [{", ".join(texts)}]}}'.encode(),
     }
 
 

@@ -6,6 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+_newest: tuple[bytes, ...] = ()
+"""What with_checksum() made last: a trainer reads its own manifest and status back after every epoch."""
+
 
 def sha256(data: bytes) -> str:
     """Hexadecimal SHA-256."""
@@ -15,10 +18,13 @@ def sha256(data: bytes) -> str:
 def with_checksum(body: dict[str, Any]) -> bytes:
     """A JSON object with its SHA-256 under `digest`, one entry a line. Raises ValueError on numbers that are not
     finite."""
+    global _newest
     entries = {**body, "digest": digest(body)}.items()
     # `indent` would leave the fast encoder
     lines = (f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries)
-    return ("{\n" + ",\n".join(lines) + "\n}").encode()
+    text = ("{\n" + ",\n".join(lines) + "\n}").encode()
+    _newest = (*_newest[-3:], text)
+    return text
 
 
 def digest(body: dict[str, Any]) -> str:
@@ -38,6 +44,7 @@ def verified(data: bytes) -> dict[str, Any]:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(body, dict):
         raise ValueError("it is not a table")
-    if "digest" in body and body.pop("digest") != digest(body):
+    has_digest, given = "digest" in body, body.pop("digest", None)
+    if has_digest and data not in _newest and given != digest(body):
         raise ValueError("it does not match its SHA-256")
     return body

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_write, inner_folder
+from mmrl.runs.atomic import durable_writes, inner_folder
 from mmrl.runs.checksum import sha256
-from mmrl.runs.manifest import entries_of, sound_manifest, write_manifest
+from mmrl.runs.manifest import CURRENT, entries_of, keep_previous, manifest_text, sound_manifest
 
 KEPT = 2  # newest checkpoints kept beside the best
 
@@ -21,18 +23,19 @@ def commit(
     versions: dict[str, Any],
     metrics: dict[str, Any] | None = None,
     noticed: Sequence[str] = (),
+    beside: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the checkpoint of an epoch, commit it in the manifest, then remove the checkpoints no longer kept.
 
-    `metrics` is the size and SHA-256 of metrics.jsonl up to this epoch, `noticed` lists damage found when resuming.
+    `metrics` is the size and SHA-256 of metrics.jsonl up to this epoch, `noticed` lists damage found when resuming,
+    `beside` files of the run by name that are replaced after the manifest, at once.
     Raises OSError. A valid checkpoint that the manifest lists is never overwritten; entries of this epoch or later
     ones, left over when training went back to an older checkpoint, are dropped.
     """
     place = inner_folder(folder, "checkpoints")
-    manifest, _ = sound_manifest(folder)
+    manifest, faults = sound_manifest(folder)
     entries = [e for e in entries_of(manifest) if e["epoch"] < epoch]
-    for name, data in files.items():
-        durable_write(place / name, data)
+    durable_writes(place, files)
     entry: dict[str, Any] = {"epoch": epoch, "files": {name: sha256(data) for name, data in files.items()}}
     if metrics:
         entry["metrics"] = metrics
@@ -44,8 +47,18 @@ def commit(
     earlier = manifest.get("noticed")
     known = [*(earlier if isinstance(earlier, list) else []), *noticed]
     body = {"versions": versions, "best_epoch": best_epoch, "checkpoints": entries}
-    write_manifest(folder, {**body, "noticed": list(dict.fromkeys(known))} if known else body)
-    named = {name for entry in entries for name in entry["files"]}
-    for path in place.iterdir():
-        if path.name not in named and (path.is_symlink() or not path.is_dir()):
-            path.unlink(missing_ok=True)
+    if known:
+        body["noticed"] = list(dict.fromkeys(known))
+    if manifest and not faults:  # a damaged manifest must not replace a valid previous one
+        keep_previous(folder)
+    durable_writes(folder, {CURRENT: manifest_text(body), **(beside or {})})
+    _remove_others(place, {name for entry in entries for name in entry["files"]})
+
+
+def _remove_others(place: Path, named: Collection[str]) -> None:
+    """Remove all from a folder but what is named, and folders."""
+    with os.scandir(place) as found:
+        others = [entry.path for entry in found if entry.name not in named and not entry.is_dir(follow_symlinks=False)]
+    for path in others:
+        with suppress(FileNotFoundError):
+            os.unlink(path)

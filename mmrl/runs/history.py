@@ -1,4 +1,4 @@
-"""metrics.jsonl: one line per epoch, each appended with a single write; readers stop at the last newline."""
+"""metrics.jsonl: one line per epoch, appended with a single write; readers stop at the last newline."""
 
 from __future__ import annotations
 
@@ -38,37 +38,29 @@ class History:
             if path.lstat().st_size > self._bytes:
                 os.truncate(path, self._bytes)
 
-    def append(self, record: dict[str, Any]) -> None:
-        """Append one record; after a failed or short write the file is cut to its old size and OSError is raised."""
-        line = _line(record)
+    def append(self, *records: dict[str, Any]) -> None:
+        """Append records so that they survive a power cut; after a failed or short write the file is cut to its old
+        size and OSError is raised."""
+        lines = b"".join(_line(record) for record in records)
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
                 size = os.fstat(descriptor).st_size
                 try:
-                    if os.write(descriptor, line) != len(line):
+                    if os.write(descriptor, lines) != len(lines):
                         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(descriptor)
                 except OSError:
                     os.ftruncate(descriptor, size)
                     raise
             finally:
                 os.close(descriptor)
-        self._bytes += len(line)
-        self._hash.update(line)
+        self._bytes += len(lines)
+        self._hash.update(lines)
 
     def checksum(self) -> dict[str, Any]:
         """Size and SHA-256 of the file so far."""
         return {"bytes": self._bytes, "sha256": self._hash.hexdigest()}
-
-    def sync(self) -> None:
-        """Make the appended lines survive a power cut."""
-        if self.path.exists():
-            with naming(self.path):
-                descriptor = open_plain(self.path)
-                try:
-                    os.fsync(descriptor)
-                finally:
-                    os.close(descriptor)
 
     def go_back(self, epoch: int, checksum: dict[str, Any] | None) -> str | None:
         """Remove the rows after `epoch`, from which a run resumes; `checksum` is the one stored with its checkpoint.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -22,25 +23,32 @@ class FutureRun(BrokenRun):
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Commit: from now on the newest checkpoint of this manifest counts; the previous manifest is kept too."""
-    _keep_previous(folder)
-    durable_write(folder / CURRENT, with_checksum({"schema": SCHEMA, **manifest}))
+    with contextlib.suppress(BrokenRun):  # a damaged manifest must not replace a valid previous one
+        if read_manifest(folder):
+            keep_previous(folder)
+    durable_write(folder / CURRENT, manifest_text(manifest))
 
 
-def _keep_previous(folder: Path) -> None:
+def manifest_text(manifest: dict[str, Any]) -> bytes:
+    """The content of manifest.json."""
+    return with_checksum({"schema": SCHEMA, **manifest})
+
+
+def keep_previous(folder: Path) -> None:
+    """Keep the manifest, which is sound, as the previous one."""
+    current, previous, temporary = (os.path.join(folder, name) for name in (CURRENT, PREVIOUS, f".{PREVIOUS}.tmp"))
     try:
-        read_manifest(folder)
-        data = read_plain(folder / CURRENT)
-    except (BrokenRun, FileNotFoundError):
-        return  # a damaged manifest must not replace a valid previous one
-    temporary = folder / f".{PREVIOUS}.{os.getpid()}.tmp"
-    try:
-        temporary.unlink(missing_ok=True)
-        os.link(folder / CURRENT, temporary)  # on disk already: costs no fsync of its own
-        os.replace(temporary, folder / PREVIOUS)
+        try:
+            os.link(current, temporary)  # on disk already: costs no fsync of its own
+        except FileExistsError:
+            os.unlink(temporary)
+            os.link(current, temporary)
+        os.replace(temporary, previous)
     except OSError:  # a file system without hard links
-        durable_write(folder / PREVIOUS, data)
+        durable_write(folder / PREVIOUS, read_plain(folder / CURRENT))
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # two names of one file stay as they are when one is renamed to the other
+            os.unlink(temporary)
 
 
 def sound_manifest(folder: Path) -> tuple[dict[str, Any], list[str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from mmrl.runs.commit import commit
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
-from mmrl.runs.status import write_status
+from mmrl.runs.status import STATUS, status_text
 from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
 
@@ -33,6 +33,7 @@ class Recorder:
         self.folder, self.history, self.noticed = folder, history, noticed
         self.attempts = attempts or Attempts(note)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._kept: tuple[Any, ...] | None = None
         self._last: Future[None] | None = None
 
     def keep(
@@ -43,21 +44,30 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Write an epoch in the background, once the previous one is on disk; raises the error of the previous one."""
+        """Keep an epoch for start() to write, once the previous one is on disk; raises the error of the previous one."""
         from mmrl.runs.checkpoint import snapshot
 
         now = snapshot(state)
         self.flush()
-        self._last = self._pool.submit(self._write, record, episode, now, best, versions)
+        self._kept = record, episode, now, best, versions
+
+    def start(self) -> None:
+        """Begin to write what was kept, in the background: when the next epoch is about to compute, since all else that
+        training does would wait for the interpreter, as would the writer."""
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._last = self._pool.submit(self._write, *kept)
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises OSError when it could not be written."""
+        self.start()
         last, self._last = self._last, None
         if last is not None:
             last.result()
 
     def close(self) -> None:
         """Let the writer finish and end it; errors are raised by flush() only."""
+        self.start()
         self._pool.shutdown(wait=True)
 
     def _write(
@@ -71,10 +81,9 @@ class Recorder:
         from mmrl.runs.checkpoint import encode
 
         epoch = record["epoch"]
-        self.history.append(record)
+        self.history.append(record)  # first: the manifest must not cover rows that a power cut could still lose
         if episode is not None:
             self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-        self.history.sync()  # the manifest must not cover rows that a power cut could still lose
-        # by now training computes beside this thread; before, both would wait for the interpreter
-        commit(self.folder, epoch, encode(epoch, state), best, versions, self.history.checksum(), self.noticed)
-        write_status(self.folder, "running", epoch=epoch)
+        status = {STATUS: status_text(self.folder, "running", epoch=epoch)}
+        files, metrics = encode(epoch, state), self.history.checksum()
+        commit(self.folder, epoch, files, best, versions, metrics, self.noticed, status)

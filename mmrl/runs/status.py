@@ -13,6 +13,7 @@ from mmrl.runs.checksum import verified, with_checksum
 from mmrl.runs.history import plain
 from mmrl.runs.lock import is_locked
 
+STATUS = "status.json"
 UNFINISHED = ("waiting", "starting", "running", "pausing", "paused", "stopping")
 STATES = (*UNFINISHED, "finished", "failed", "diverged", "interrupted", "crashed", "pruned")
 WAITING = "waiting"
@@ -30,10 +31,15 @@ def word(state: str) -> str:
 
 def write_status(folder: Path, state: str, **facts: Any) -> None:
     """Write the state with pid, host and time; other facts in the file are kept unless given again."""
+    durable_write(folder / STATUS, status_text(folder, state, **facts))
+
+
+def status_text(folder: Path, state: str, **facts: Any) -> bytes:
+    """What write_status() would write."""
     status = {**_facts(folder), "state": state, "pid": os.getpid(), "host": socket.gethostname(), **facts}
     status.setdefault("started", time.time())
     status["updated"] = time.time()
-    durable_write(folder / "status.json", with_checksum(plain(status)))
+    return with_checksum(plain(status))
 
 
 def read_raw(folder: Path) -> dict[str, Any]:
@@ -47,7 +53,7 @@ def read_raw(folder: Path) -> dict[str, Any]:
 def _facts(folder: Path) -> dict[str, Any]:
     """The content of the file; raises OSError when the disk fails, because the file must then not be overwritten."""
     try:
-        return verified(read_plain(folder / "status.json"))
+        return verified(read_plain(folder / STATUS))
     except (FileNotFoundError, ValueError):
         return {}
 

@@ -15,13 +15,24 @@ def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None
     from mmrl.learn.record import episode_profile
     from mmrl.rollout.recording import record_book
     from mmrl.rollout.streams import stream_seed
+    from mmrl.rollout.threads import each
 
     batch = epoch.batch.numpy()
-    arrays = episode_profile(batch)
-    arrays.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), batch, optimum))
-    # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
-    if trainer.engine.name in ("compiled", "cuda"):
+
+    def profile() -> dict[str, np.ndarray]:
+        return episode_profile(batch, threads=trainer.threads)
+
+    def quotes() -> dict[str, np.ndarray]:
+        return quotes_of(config, trainer.policy.weights(trainer.normaliser), batch, optimum)
+
+    def book() -> dict[str, np.ndarray]:
         longest = int(batch.lengths.argmax())
-        book = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
-        arrays.update(book.arrays() if book else {})
-    return arrays
+        found = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
+        return found.arrays() if found else {}
+
+    parts = [profile, book, quotes]
+    if trainer.engine.name not in ("compiled", "cuda"):
+        # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
+        parts.remove(book)
+    found = each(lambda k: parts[k](), len(parts), trainer.threads)
+    return {name: array for part in found for name, array in part.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.evaluate.grade import Grade, Grader
+from mmrl.runs.checkpoint import Constant
 from mmrl.runs.following import lines, shown_path, steps
 from mmrl.runs.machine import keep_freed_memory
 from mmrl.runs.status import ACKNOWLEDGED
@@ -38,8 +39,7 @@ class TrainingProcess:
         self._use(config)
         self.origins = origins
         self.folder, self.view, self.interruption = folder, view, interruption
-        self.best: Grade | None = None
-        self.best_epoch = 0
+        self._judge(None, 0)
         self.fallen = False  # below the best grade, and said so
         self.target = config.training.ne
         self.grader = Grader(config)
@@ -57,7 +57,13 @@ class TrainingProcess:
         """Train by these settings from now on."""
         self.config = config
         self.settings = settings_in_use(config)
+        self.kept_settings = Constant(self.settings)
         self.judged_by = judged_by(config)
+
+    def _judge(self, best: Grade | None, epoch: int) -> None:
+        """From now on this is the best grade, of that epoch."""
+        self.best, self.best_epoch = best, epoch
+        self.kept_best = Constant(best_state(best, epoch, self.judged_by))
 
     def work(self) -> int:
         """Train and write to status.json how it ended. Returns the exit code."""
@@ -114,7 +120,7 @@ class TrainingProcess:
             self.view.note(_chosen(trainer))
         if state:
             trainer.load_state_dict(state["trainer"])
-            self.best, self.best_epoch = best_from(state["best"], self.judged_by)
+            self._judge(*best_from(state["best"], self.judged_by))
             self.diagnostics = Diagnostics(state.get(RECORDED))
             # a history too large to draw does not stop a resume
             self._show("past epochs", lambda: self.view.past(read_metrics(history.path)))
@@ -137,6 +143,7 @@ class TrainingProcess:
         while self.epoch < self.target:
             if not go_on or self.interruption.signal:
                 return True
+            recorder.start()
             epoch = next(trainer.run(self.target))
             require_whole(self.folder)
             event, self.recorded = event_of(self.recorded, self.settings), self.settings
@@ -159,15 +166,15 @@ class TrainingProcess:
             record |= grade.record()
             self._tell_fall(grade, epoch.number)
         if better:
-            self.best, self.best_epoch = grade, epoch.number
+            self._judge(grade, epoch.number)
         self._tell_negative(epoch)
         self._warn(epoch, record)
         if every and (epoch.number % every == 0 or epoch.number == self.target):
             arrays = self.attempts.get(
                 "episode", lambda: episode_arrays(self.config, epoch, trainer, self.grader.optimum), None
             )
-        state = {"trainer": trainer.state_dict(), "best": best_state(self.best, self.best_epoch, self.judged_by)}
-        state |= {"settings": self.recorded, RECORDED: self.diagnostics.state()}
+        state = {"trainer": trainer.state_dict(), "best": self.kept_best}
+        state |= {"settings": self.kept_settings, RECORDED: self.diagnostics.state()}
         self.versions = self.versions or versions_of(trainer)
         recorder.keep(record, arrays, state, best=better, versions=self.versions)
 

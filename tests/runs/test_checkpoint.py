@@ -206,7 +206,7 @@ def test_a_failed_commit_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: p
     def fail(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commit, "write_manifest", fail)
+    monkeypatch.setattr(commit, "manifest_text", fail)
     with pytest.raises(OSError):
         save(tmp_path, 3, state(3), best=True, versions=VERSIONS)
     assert load(tmp_path)[0] == 2

@@ -36,10 +36,7 @@ def write_day(p: Played, config: Config, name: str, results: str) -> Path:
     own = replaced(config, {"run.name": name, "run.results": results, "training.ne": len(records)})
     with begin(own, {}) as lock:
         write_status(lock.folder, "starting", target=len(records), epoch=0)
-        history = History(lock.folder / METRICS)
-        for record in records:
-            history.append(record)
-        history.sync()
+        History(lock.folder / METRICS).append(*records)
         write_episode(lock.folder, len(records), day_arrays(p, config))
         write_status(lock.folder, "finished", epoch=len(records), target=len(records), error=None)
         return lock.folder

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
-from tests.faults.mutants.everywhere import everywhere
+from tests.faults.mutants.everywhere import Write, every_write, everywhere
 
 
 def naive_save() -> None:
@@ -15,7 +15,7 @@ def naive_save() -> None:
     def write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
 
-    everywhere("durable_write", write)
+    every_write(lambda real: write)
 
 
 def no_sync() -> None:
@@ -27,7 +27,7 @@ def no_sync() -> None:
         temporary.write_bytes(data)
         os.replace(temporary, path)
 
-    everywhere("durable_write", write)
+    every_write(lambda real: write)
 
 
 def far_temporary() -> None:
@@ -40,29 +40,29 @@ def far_temporary() -> None:
             file.write(data)
         shutil.move(file.name, path)
 
-    everywhere("durable_write", write)
+    every_write(lambda real: write)
 
 
 def careless() -> None:
     """Swallow every error of the disk and say that it is saved."""
-    from mmrl.runs import atomic
     from mmrl.runs.history import History
 
     append = History.append
 
-    def lossy(self: History, record: dict[str, Any]) -> None:
+    def lossy(self: History, *records: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            append(self, record)
+            append(self, *records)
 
     History.append = lossy  # type: ignore[method-assign]
 
-    real = atomic.durable_write
+    def silent(real: Write) -> Write:
+        def write(path: Path, data: bytes) -> None:
+            with contextlib.suppress(OSError):
+                real(path, data)
 
-    def write(path: Path, data: bytes) -> None:
-        with contextlib.suppress(OSError):
-            real(path, data)
+        return write
 
-    everywhere("durable_write", write)
+    every_write(silent)
 
 
 def rewritten_metrics() -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
+
+Write = Callable[[Path, bytes], None]
 
 
 def everywhere(name: str, replacement: Any) -> None:
@@ -16,3 +20,18 @@ def everywhere(name: str, replacement: Any) -> None:
         raise LookupError(name)
     for module in users:
         setattr(module, name, replacement)
+
+
+def every_write(mistaken: Callable[[Write], Write]) -> None:
+    """Replace how files become durable, one or several at once; the mistake is made from how it is done right."""
+    from mmrl.runs import atomic
+
+    real = atomic.durable_writes
+    write = mistaken(lambda path, data: real(path.parent, {path.name: data}))
+
+    def each(folder: Path, files: Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            write(folder / name, data)
+
+    everywhere("durable_write", write)
+    everywhere("durable_writes", each)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.faults.mutants.everywhere import everywhere
+from tests.faults.mutants.everywhere import Write, every_write
 
 
 def jumping_clock() -> None:
@@ -53,18 +53,20 @@ def seeded_by_the_clock() -> None:
 
 def makes_folders() -> None:
     """Make the folder of a file that is written, wherever it went."""
-    from mmrl.runs import atomic
     from mmrl.runs.history import History
 
-    real, append = atomic.durable_write, History.append
+    append = History.append
 
-    def write(path: Path, data: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        real(path, data)
+    def making(real: Write) -> Write:
+        def write(path: Path, data: bytes) -> None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            real(path, data)
 
-    def appended(self: History, record: dict[str, Any]) -> None:
+        return write
+
+    def appended(self: History, *records: dict[str, Any]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        append(self, record)
+        append(self, *records)
 
-    everywhere("durable_write", write)
+    every_write(making)
     History.append = appended  # type: ignore[method-assign]
