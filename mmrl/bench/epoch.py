@@ -114,6 +114,7 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
     def epoch() -> dict[str, float]:
         watch.seconds.clear()
         began = time.perf_counter()
+        recorder.start()
         done = trainer.step()
         record = {**done.record, "wall": time.time()}
         process._keep(trainer, recorder, done, record)

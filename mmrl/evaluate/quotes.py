@@ -16,6 +16,7 @@ from mmrl.markets.contract import spec_of
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.settings.model import Config
+from mmrl.statistics.quantiles import of_sorted
 
 Array = npt.NDArray[np.generic]
 
@@ -50,7 +51,7 @@ def quotes_of(config: Config, weights: PolicyWeights, batch: Trajectories, optim
 
 def visited(batch: Trajectories, most: int | None) -> npt.NDArray[np.int32]:
     """Whole inventories [Q] on both sides of 0 that cover nearly all steps of a batch."""
-    held = np.abs(batch.inventory[:: max(batch.nnz // 100_000, 1)])
-    furthest = max(int(np.quantile(held, USUAL)), LEAST)
+    held = np.sort(np.abs(batch.inventory[:: max(batch.nnz // 100_000, 1)]))
+    furthest = max(int(of_sorted(held, USUAL)), LEAST)
     furthest = min(furthest, most) if most else furthest
     return np.unique(np.rint(np.linspace(-furthest, furthest, 2 * min(furthest, MOST) + 1))).astype(np.int32)

@@ -11,11 +11,14 @@ from mmrl.rollout.arrays import host, mean, std
 from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.statistics.intervals import half_width, ratio_half_width
+from mmrl.statistics.quantiles import of_sorted
 
 QUANTILES = {"q10": 0.1, "q90": 0.9}
+MANY = 200_000
+"""Rows whose sums take longer than to wake a thread."""
 
 
-def batch_record(batch: Trajectories) -> dict[str, float]:
+def batch_record(batch: Trajectories, threads: int = 1) -> dict[str, float]:
     """Rewards, values, inventory and spread of a batch; value is V_T = W_T + I_T S_T in currency.
 
     Rows are summed up where they lie, on the host or on CUDA.
@@ -25,51 +28,50 @@ def batch_record(batch: Trajectories) -> dict[str, float]:
     mean's 95 % interval.
     """
     lengths = host(batch.lengths)
-    count = len(lengths)
-    spread = batch.ask - batch.bid
     final_value, final_inventory = host(batch.final_value), host(batch.final_inventory)
-    rewards, held, wide = (batch.segment_sum(rows) for rows in (batch.reward, batch.inventory, spread))
+
+    def of_inventory() -> tuple[np.ndarray, dict[str, float]]:
+        held, sums = batch.inventory, batch.segment_sum(batch.inventory)
+        figures = {"mean": mean(held), "std": std(held), "abs_mean": mean(abs(held))}
+        return sums, {f"inventory_{name}": figure for name, figure in figures.items()}
+
+    def of_spread() -> tuple[np.ndarray, dict[str, float]]:
+        spread = batch.ask - batch.bid
+        return batch.segment_sum(spread), {"spread_mean": mean(spread), "spread_std": std(spread)}
+
+    def of_reward() -> tuple[np.ndarray, dict[str, float]]:
+        sums = batch.segment_sum(batch.reward)
+        return sums, {"reward_mean": float(sums.mean()), "reward_std": float(sums.std())}
+
+    columns = (of_inventory, of_spread, of_reward)
+    few = batch.nnz < MANY or not isinstance(batch.reward, np.ndarray)
+    (held, inventory), (wide, spread), (rewards, reward) = each(lambda k: columns[k](), 3, 1 if few else threads)
     with np.errstate(invalid="ignore", divide="ignore"):  # a trajectory of no step has no mean
-        each = {"reward": rewards, "value": final_value, "inventory": held / lengths, "spread": wide / lengths}
+        means = {"reward": rewards, "value": final_value, "inventory": held / lengths, "spread": wide / lengths}
     return {
-        "trajectories": count,
+        "trajectories": len(lengths),
         "steps": batch.nnz,
-        "reward_mean": float(rewards.mean()),
-        "reward_std": float(rewards.std()),
+        **reward,
         "value_mean": float(final_value.mean()),
         "value_std": float(final_value.std()),
-        "inventory_mean": mean(batch.inventory),
-        "inventory_std": std(batch.inventory),
-        "inventory_abs_mean": mean(abs(batch.inventory)),
+        **inventory,
         "final_inventory_mean": float(final_inventory.mean()),
         "final_inventory_std": float(final_inventory.std()),
-        "spread_mean": mean(spread),
-        "spread_std": std(spread),
+        **spread,
         "length_mean": float(lengths.mean()),
         "terminated": int(batch.terminated.sum()),
         "reward_half": half_width(rewards),
         "value_half": half_width(final_value),
         "inventory_half": ratio_half_width(held, lengths),
         "spread_half": ratio_half_width(wide, lengths),
-        **_quantiles(each),
+        **_quantiles(means),
     }
 
 
-def _quantiles(each: dict[str, np.ndarray]) -> dict[str, float]:
+def _quantiles(means: dict[str, np.ndarray]) -> dict[str, float]:
     """Quantiles of the trajectories that lived; one of no step has no mean."""
-    lived = {name: np.sort(values[np.isfinite(values)]).tolist() for name, values in each.items()}
-    return {f"{name}_{end}": _quantile(row, share) for name, row in lived.items() for end, share in QUANTILES.items()}
-
-
-def _quantile(row: list[float], share: float) -> float:
-    """A quantile of sorted numbers, linear between them, to the last bit that of numpy.quantile, which takes longer to
-    call than to compute; NaN of none."""
-    if not row:
-        return float("nan")
-    place = share * (len(row) - 1)
-    below = int(place)
-    low, high, beyond = row[below], row[min(below + 1, len(row) - 1)], place - below
-    return low + (high - low) * beyond if beyond < 0.5 else high - (high - low) * (1 - beyond)
+    lived = {name: np.sort(values[np.isfinite(values)]).tolist() for name, values in means.items()}
+    return {f"{name}_{end}": of_sorted(row, share) for name, row in lived.items() for end, share in QUANTILES.items()}
 
 
 def episode_profile(batch: Trajectories, points: int = 400, threads: int = 1) -> dict[str, np.ndarray]:
@@ -121,13 +123,15 @@ class _Sample:
         if np.isnan(ordered[:, -1]).any():
             last = np.maximum(last - np.isnan(ordered).sum(axis=1), 0)
         low, high = (_of_sorted(ordered, last, share) for share in (0.05, 0.95))
-        return {"mean": mean(sample, axis=0), "se": std(sample, axis=0) / self.root, "q05": low, "q95": high}
+        middle = mean(sample, axis=0)
+        error = std(sample, axis=0, mean=middle[None]) / self.root
+        return {"mean": middle, "se": error, "q05": low, "q95": high}
 
 
 def _of_sorted(rows: np.ndarray, last: np.ndarray, share: float) -> np.ndarray:
     """A quantile [points] of each of some sorted rows [points, N] up to the number at `last` [points], to the last bit
     that of numpy.quantile, which takes five times as long."""
     place = share * last
-    below, each = place.astype(np.int64), np.arange(len(rows))
-    low, high, beyond = rows[each, below], rows[each, np.minimum(below + 1, last)], place - below
+    below, row = place.astype(np.int64), np.arange(len(rows))
+    low, high, beyond = rows[row, below], rows[row, np.minimum(below + 1, last)], place - below
     return np.where(beyond < 0.5, low + (high - low) * beyond, high - (high - low) * (1 - beyond))

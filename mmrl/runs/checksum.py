@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Any
 
+_encoded = json.JSONEncoder(allow_nan=False).encode
+_sorted = json.JSONEncoder(sort_keys=True).encode
 _newest: tuple[bytes, ...] = ()
 """What with_checksum() made last: a trainer reads its own manifest and status back after every epoch."""
 
@@ -21,7 +23,7 @@ def with_checksum(body: dict[str, Any]) -> bytes:
     global _newest
     entries = {**body, "digest": digest(body)}.items()
     # `indent` would leave the fast encoder
-    lines = (f" {json.dumps(key)}: {json.dumps(value, allow_nan=False)}" for key, value in entries)
+    lines = (f" {_encoded(key)}: {_encoded(value)}" for key, value in entries)
     text = ("{\n" + ",\n".join(lines) + "\n}").encode()
     _newest = (*_newest[-3:], text)
     return text
@@ -30,7 +32,7 @@ def with_checksum(body: dict[str, Any]) -> bytes:
 def digest(body: dict[str, Any]) -> str:
     """SHA-256 of an object without its `digest`."""
     rest = {key: value for key, value in body.items() if key != "digest"}
-    return sha256(json.dumps(rest, sort_keys=True).encode())
+    return sha256(_sorted(rest).encode())
 
 
 def verified(data: bytes) -> dict[str, Any]:

@@ -87,8 +87,15 @@ class History:
         self._bytes, self._hash = _whole(self.path)
 
 
+_encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
 def _line(record: dict[str, Any]) -> bytes:
-    return json.dumps(plain(record), allow_nan=False, separators=(",", ":")).encode() + b"\n"
+    try:
+        text = _encoded(record)
+    except ValueError:  # a number that is not finite
+        text = _encoded(plain(record))
+    return text.encode() + b"\n"
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

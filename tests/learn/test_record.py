@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mmrl.learn.record import _quantile, _quantiles
+from mmrl.learn.record import _quantiles
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 11, 16, 100])
@@ -16,8 +16,6 @@ def test_quantiles_are_those_of_numpy_to_the_last_bit(count: int) -> None:
         found = _quantiles({"reward": values})
         want = np.quantile(values, [0.1, 0.9])
         assert list(found) == ["reward_q10", "reward_q90"] and list(found.values()) == want.tolist()
-    for share in (0.0, 0.05, 0.5, 1.0):
-        assert _quantile(np.sort(values).tolist(), share) == np.quantile(values, share)
 
 
 def test_trajectories_without_a_step_have_no_part_in_quantiles() -> None:
