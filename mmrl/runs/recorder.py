@@ -44,7 +44,7 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch for start() to write, once the previous one is on disk; raises the error of the previous one."""
+        """Keep an epoch for start() to write, once the one before is on disk; raises the error of the one before."""
         from mmrl.runs.checkpoint import snapshot
 
         now = snapshot(state)

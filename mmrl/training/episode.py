@@ -32,7 +32,7 @@ def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None
 
     parts = [profile, book, quotes]
     if trainer.engine.name not in ("compiled", "cuda"):
-        # the tensor engine draws other numbers: a recording by the kernel would be another trajectory than the batch has
+        # the tensor engine draws other numbers: a recording by the kernel would be none of the batch's trajectories
         parts.remove(book)
     found = each(lambda k: parts[k](), len(parts), trainer.threads)
     return {name: array for part in found for name, array in part.items()}

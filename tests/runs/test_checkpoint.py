@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import torch
 
-from mmrl.runs.checkpoint import encode, load, save, snapshot
-from mmrl.runs.manifest import BrokenRun, read_manifest, sha256
+from mmrl.runs.checkpoint import Constant, encode, load, packed, save, snapshot
+from mmrl.runs.history import History, read_metrics
+from mmrl.runs.manifest import CURRENT, PREVIOUS, BrokenRun, keep_previous, read_manifest, sha256, write_manifest
+from mmrl.runs.recorder import Recorder
+from mmrl.runs.status import read_raw
 
 VERSIONS = {"mmrl": "0"}
 
@@ -54,6 +58,61 @@ def test_a_snapshot_is_what_the_state_was() -> None:
     whole["n"][1].append(3)
     whole["d"]["new"] = 1
     assert encode(7, taken) == before != encode(7, snapshot(whole))
+
+
+def test_tensors_are_packed_as_safetensors_does() -> None:
+    rng = np.random.default_rng(0)
+    kinds = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
+    shapes: list[tuple[int, ...]] = [(), (0,), (1,), (7,), (3, 5), (2, 0, 4)]
+    for count in range(40):
+        names = [f'/{rng.integers(100)} {k}é"' for k in range(count % 15)]
+        drawn = [(rng.random(shapes[rng.integers(len(shapes))]), rng.choice(kinds)) for _ in names]
+        tensors = {
+            name: (np.asarray(array) * 99).astype(kind) for name, (array, kind) in zip(names, drawn, strict=True)
+        }
+        tensors = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+        assert packed(tensors) == safetensors.numpy.save(tensors)
+
+
+def test_a_constant_of_a_state_is_what_it_would_be_without() -> None:
+    part = {"a": [1, 2.5, None, "é"], "b": {"c": float("inf")}}
+    other = {"w": np.arange(3.0), "n": 4}
+    constant = Constant(part)
+    for _ in range(2):
+        files = encode(3, snapshot({"other": other, "part": constant}))
+        assert files == encode(3, snapshot({"other": other, "part": part}))
+
+
+def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch, write in enumerate((recorder.start, recorder.flush, recorder.close), 1):
+        recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
+        kept = load(tmp_path)[0] if epoch > 1 else 0
+        assert kept == epoch - 1 and len(read_metrics(tmp_path / "metrics.jsonl")) == epoch - 1
+        write()
+        recorder.flush()
+        assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
+        assert [row["epoch"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [*range(1, epoch + 1)]
+        assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
+
+
+def test_the_previous_manifest_is_the_last_sound_one(tmp_path: Path) -> None:
+    run_of(tmp_path, 3)
+    assert read_manifest(tmp_path, PREVIOUS)["checkpoints"][-1]["epoch"] == 2
+    keep_previous(tmp_path)
+    keep_previous(tmp_path)  # two names of one file now
+    assert (tmp_path / PREVIOUS).read_bytes() == (tmp_path / CURRENT).read_bytes()
+    assert not list(tmp_path.glob(".*"))
+    (tmp_path / f".{PREVIOUS}.tmp").write_text("left by a dead writer")
+    for write in (
+        lambda: save(tmp_path, 4, state(4), best=False, versions=VERSIONS),
+        lambda: write_manifest(tmp_path, {}),
+    ):
+        sound = (tmp_path / PREVIOUS).read_bytes()
+        (tmp_path / CURRENT).unlink()
+        (tmp_path / CURRENT).write_text("damaged")
+        write()
+        assert (tmp_path / PREVIOUS).read_bytes() == sound and read_manifest(tmp_path)["schema"]
 
 
 def test_nested_state_with_an_optimiser_comes_back(tmp_path: Path) -> None:
@@ -190,8 +249,6 @@ def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_run_of_a_later_version_is_refused_with_both_versions(tmp_path: Path) -> None:
-    from mmrl.runs.manifest import write_manifest
-
     run_of(tmp_path, 2)
     write_manifest(tmp_path, {**read_manifest(tmp_path), "schema": 99})
     with pytest.raises(BrokenRun, match=r"schema 99.*up to 1"):
@@ -214,8 +271,6 @@ def test_a_failed_commit_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: p
 
 def replace_committed(folder: Path, files: dict[str, bytes]) -> None:
     """What a stranger can do: change a file and the digest of it, honestly committed."""
-    from mmrl.runs.manifest import write_manifest
-
     manifest = json.loads((folder / "manifest.json").read_text())
     for name, data in files.items():
         (folder / "checkpoints" / name).write_bytes(data)

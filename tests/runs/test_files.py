@@ -11,13 +11,14 @@ import sys
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.runs.atomic import BrokenRun, durable_write, remove_temporaries
+from mmrl.runs.atomic import BrokenRun, durable_write, durable_writes, remove_temporaries
 from mmrl.runs.checksum import verified, with_checksum
 from mmrl.runs.control import read_control, request
 from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
@@ -67,6 +68,44 @@ def test_the_order_is_sync_rename_sync(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
     durable_write(tmp_path / "file", b"x")
     assert calls == ["fsync", "replace", "fsync"]
+
+
+def test_files_of_a_folder_are_all_on_disk_before_the_first_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os,
+            name,
+            lambda *a, n=name, r=real: (calls.append(f"{n} {Path(a[-1]).name}" if n == "replace" else n), r(*a))[1],
+        )
+    durable_writes(tmp_path, {"b": b"1", "a": b"2"})
+    assert calls == ["fsync", "fsync", "replace b", "replace a", "fsync"]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b": b"1", "a": b"2"}
+
+
+@pytest.mark.parametrize(("call", "failing", "replaced"), [("fsync", 2, ""), ("replace", 1, ""), ("replace", 2, "b")])
+def test_of_files_that_cannot_all_be_written_only_the_first_are_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, failing: int, replaced: str
+) -> None:
+    for name in "ba":
+        durable_write(tmp_path / name, b"old")
+    real, left = getattr(os, call), [failing]
+
+    def fail(*given: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(*given)
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match=rf"No space left.*{'b' if failing == 1 else 'a'}'"):
+        durable_writes(tmp_path, {"b": b"new", "a": b"new"})
+    monkeypatch.undo()
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {name: b"new" if name in replaced else b"old" for name in "ba"}
 
 
 def test_temporaries_of_dead_writers_are_removed(tmp_path: Path) -> None:
@@ -131,6 +170,9 @@ def test_what_is_stored_with_its_checksum_is_finite_and_has_an_entry_a_line() ->
     assert verified(text) == body and text.count(b"\n") == len(body) + 2
     with pytest.raises(ValueError, match="JSON compliant"):
         with_checksum({"value": float("nan")})
+    with pytest.raises(ValueError, match="SHA-256"):  # though what it was made from is remembered
+        verified(text.replace(b"0.1", b"0.2"))
+    assert verified(text) == body
 
 
 def test_every_torn_tail_keeps_the_whole_rows_and_the_next_row_does_not_stick(tmp_path: Path) -> None:
@@ -151,6 +193,27 @@ def test_a_full_disk_leaves_no_half_row(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(OSError, match=r"metrics\.jsonl"):
         History(path).append({"epoch": 4})
     assert path.read_bytes() == whole
+    monkeypatch.undo()
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"metrics\.jsonl"):
+        History(path).append({"epoch": 4})
+    assert path.read_bytes() == whole
+
+
+def test_several_rows_are_appended_with_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    for name in ("write", "fsync"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
+    history = History(tmp_path / "metrics.jsonl")
+    history.append({"epoch": 1}, {"epoch": 2, "kl": float("nan")})
+    assert calls == ["write", "fsync"]
+    assert read_metrics(history.path) == [{"epoch": 1}, {"epoch": 2, "kl": None}]
+    assert history.checksum()["bytes"] == history.path.stat().st_size
 
 
 def test_rows_beyond_the_checkpoint_are_cut(tmp_path: Path) -> None:
