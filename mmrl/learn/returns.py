@@ -77,6 +77,8 @@ def potential(batch: Trajectories, config: Config) -> Column:
         return worth
     # the planned end, not the actual one: a baseline must not know when the trajectory will end
     discounts = beside(discount ** np.arange(config.market.nt, dtype=np.float64), worth)
+    if isinstance(worth, np.ndarray) and (batch.lengths == config.market.nt).all():  # all lived as long as planned
+        return (worth.reshape(batch.count, -1) * discounts[::-1]).ravel()
     return discounts[library(worth).clip(config.market.nt - 1 - batch.step, 0, None)] * worth
 
 
@@ -147,9 +149,9 @@ class LearningBatch:
         return Rows(self.observation, self.action, self.log_prob, self.advantage)
 
 
-def normalised(advantage: Column) -> Column:
-    """Advantages shifted and scaled to mean 0 and standard deviation 1 [nnz]."""
-    return (advantage - advantage.mean()) / (std(advantage) + 1e-8)
+def normalised(advantage: Column, deviation: float) -> Column:
+    """Advantages [nnz] of this standard deviation, shifted and scaled to mean 0 and standard deviation 1."""
+    return (advantage - advantage.mean()) / (deviation + 1e-8)
 
 
 def monte_carlo_returns(rewards: Column, factor: Column, offsets: Column, beyond: Column, threads: int = 1) -> Column:
@@ -213,37 +215,42 @@ def learning_batch(
         returns = monte_carlo_returns(rewards, factor, batch.offsets, beyond(None), threads)
         baseline = library(returns).zeros_like(returns)
     else:
-        weight, known = function.weight, function.fits > 0
+        weight, known, varying = function.weight, function.fits > 0, None
         if lambd == 1.0 and not aversion:
             returns = monte_carlo_returns(rewards, factor, batch.offsets, beyond(function), threads)
             fit = regression.fit(returns)
             function.learn(fit)
         else:
             for _ in range(1 if known else FIRST_SWEEPS):
-                value, after = regression.predict(function.weight), beyond(function)
+                varying = regression.varying(function.weight)
+                value, after = varying + float(function.weight[-1]), beyond(function)
                 _require_finite({"value prediction": value})
                 errors = rewards + factor * following(value, batch.offsets, after) - value
                 errors = risk_adjusted(errors, aversion, expected) if aversion else errors
-                target = lambda_returns(value, errors, factor, batch.offsets, max(lambd, VALUE_LAMBDA), threads)
-                function.learn(regression.fit(target))
-            returns = lambda_returns(value, errors, factor, batch.offsets, lambd, threads)
-            fit = regression.fit(returns)
-        explained = 1.0 - regression.unexplained(returns, weight) if known else math.nan
+                returns = lambda_returns(value, errors, factor, batch.offsets, max(lambd, VALUE_LAMBDA), threads)
+                fit = regression.fit(returns)
+                function.learn(fit)
+            if lambd < VALUE_LAMBDA:
+                returns = lambda_returns(value, errors, factor, batch.offsets, lambd, threads)
+                fit = regression.fit(returns)
+        explained = 1.0 - regression.unexplained(returns, weight, varying) if known else math.nan
         features = regression.features
         # here a training holds the most memory: features of many rows and columns of all
-        del regression, expected, rewards, factor
+        del regression, expected, rewards, factor, varying
         baseline = features.sums(observation, fit)
     advantage = returns - baseline
     spread, left = variance(returns), variance(advantage)
     del returns
+    deviation = math.sqrt(left)
     if config.reward.utility == "cara" and lambd == 1.0 and function is not None:
         advantage /= library(baseline).clip(1.0 - config.reward.risk_aversion * baseline, LEAST_UTILITY, None)
+        deviation = std(advantage)
 
     return LearningBatch(
         observation=observation,
         action=placed(singles(batch.action), device),
         log_prob=placed(singles(batch.log_prob), device),
-        advantage=placed(singles(normalised(advantage)), device),
+        advantage=placed(singles(normalised(advantage, deviation)), device),
         explained_variance=explained,
         value_loss=0.5 * left / spread if spread > 0 else 0.0,
     )

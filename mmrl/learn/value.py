@@ -114,15 +114,25 @@ class Regression:
         """What weights give on all rows, or on other observations [rows]."""
         return self.features.sums(self.observation if observation is None else observation, weight)
 
+    def varying(self, weight: Float64) -> Column:
+        """What weights give on all rows but for the constant, which may be large and changes no variance."""
+        return self.features.sums(self.observation, _without_constant(weight))
+
     def expectation(self, target: Column) -> Column:
         """The expectation of a target [rows] given the observation: its fit on all rows."""
         return self.predict(self.fit(target))
 
-    def unexplained(self, target: Column, weight: Float64) -> float:
+    def unexplained(self, target: Column, weight: Float64, varying: Column | None = None) -> float:
         """The variance of a target [rows] less what weights give, as a share of its own, over the rows that are fitted;
-        NaN where it does not vary."""
+        NaN where it does not vary. `varying` is varying(weight), where it is known."""
         wanted = target[:: self.step]
-        used = weight.copy()
-        used[-1] = 0.0  # a constant changes no variance, and may be large
         spread = variance(wanted)
-        return variance(wanted - self.features.sums(self.fitted, used)) / spread if spread > 0 else math.nan
+        if varying is None:
+            given = self.features.sums(self.fitted, _without_constant(weight))
+        else:
+            given = varying[:: self.step]
+        return variance(wanted - given) / spread if spread > 0 else math.nan
+
+
+def _without_constant(weight: Float64) -> Float64:
+    return np.append(weight[:-1], 0.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 
-def of_sorted(row: Sequence[float], share: float) -> float:
-    """A quantile of sorted numbers, linear between them, to the last bit that of numpy.quantile; NaN of none."""
+def of_sorted(row: Any, share: float) -> float:
+    """A quantile of sorted numbers [N], a list or an array, linear between them, to the last bit that of
+    numpy.quantile; NaN of none."""
     if not len(row):
         return float("nan")
     place = share * (len(row) - 1)

@@ -68,7 +68,7 @@ def test_returns(played: tuple[Any, Any]) -> None:
         _close(one, other)
     for expected in (None, lambda target: 0.5 * target):
         _close(risk_adjusted(tensors.reward, 0.3, expected), risk_adjusted(batch.reward, 0.3, expected))
-    _close(normalised(tensors.value), normalised(batch.value))
+    _close(normalised(tensors.value, 2.5), normalised(batch.value, 2.5))
     rate = np.full(batch.nnz, 0.9)
     _close(
         discounted_sums(tensors.reward, tensors.offsets, tensors.reward * 0 + 0.9),

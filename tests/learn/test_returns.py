@@ -151,7 +151,8 @@ def test_cara_rows_take_the_expectation_over_the_moves_of_an_independent_mid(mak
 
 def test_advantages_by_hand() -> None:
     # centred (-1, 0, 1) over the population deviation sqrt(2/3)
-    np.testing.assert_allclose(normalised(np.array([1.0, 2, 3])), np.array([-1, 0, 1]) * np.sqrt(1.5), rtol=1e-6)
+    found = normalised(np.array([1.0, 2, 3]), np.sqrt(2 / 3))
+    np.testing.assert_allclose(found, np.array([-1, 0, 1]) * np.sqrt(1.5), rtol=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
@@ -184,6 +185,10 @@ def test_the_residual_return_is_the_return_less_the_potential(make_batch: Callab
     batch, config = make_batch([3, 1, 0, 2]), settings_of("value", 0.9)
     phi = potential(batch, config)
     np.testing.assert_allclose(phi[:3], batch.value[:3] * [0.81, 0.9, 1.0])
+    whole = make_batch([3, 3])
+    np.testing.assert_array_equal(potential(whole, config), 0.9 ** np.array([2.0, 1, 0, 2, 1, 0]) * whole.value)
+    unequal = make_batch([2, 4])  # as many rows as planned, but not of each
+    np.testing.assert_allclose(potential(unequal, config), 0.9 ** np.array([2.0, 1, 2, 1, 0, 0]) * unequal.value)
     nothing, ends = np.zeros(batch.nnz), np.zeros(batch.count)
     plain = lambda_returns(batch.reward, nothing, batch.offsets, ends, 0.9, 1.0)
     shaped = lambda_returns(shaped_rewards(batch, phi, 0.9), nothing, batch.offsets, ends, 0.9, 1.0)

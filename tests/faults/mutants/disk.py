@@ -74,7 +74,7 @@ def rewritten_metrics() -> None:
         self.path.write_bytes(data)
         self._bytes, self._hash = history._whole(self.path)
 
-    history.History.append = append  # type: ignore[method-assign]
+    history.History.append = append  # type: ignore[method-assign, assignment]
 
 
 def leaking() -> None:
