@@ -37,12 +37,15 @@ def _rows(count: int, live: float = 1.0) -> tuple[Any, Any, Any]:
 def gradient(rows: int, threads: int) -> Callable[[], float]:
     """Rows a second of one gradient over the whole batch."""
     from mmrl.learn.gradient import accumulate
+    from mmrl.learn.team import Team
 
     policy, batch, _ = _rows(rows)
     config = configured(None, {})
 
+    team = Team(threads)
+
     def work() -> None:
-        accumulate(policy, batch, None, config, 0.0, threads)
+        accumulate(policy, batch, None, config, 0.0, team)
 
     work()
     return lambda: rows / seconds_of(work, threads)

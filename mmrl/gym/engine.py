@@ -24,7 +24,7 @@ from mmrl.gym.kernel import (
     Terms,
     mover,
 )
-from mmrl.gym.threads import Helpers
+from mmrl.kernels.helpers import Helpers
 from mmrl.kernels.jit import announced, must_compile
 from mmrl.kernels.shares import counters_of
 from mmrl.markets.contract import spec_of

@@ -14,8 +14,11 @@ from mmrl.kernels.products import BLOCK, mix
 from mmrl.kernels.tanh import tanh_beside
 from mmrl.rollout.threads import each
 
-SPAN = 32 * BLOCK
-"""Rows whose sums are formed together, by one thread."""
+LONGEST, SHORTEST, SPREAD = 32, 3, 16
+"""Blocks of a span, whose sums are formed together by one thread, at most; and of fewer rows at least, and into how
+many spans they are divided, so that all threads have work."""
+COPIES = 2**21
+"""Numbers of all sums of so few rows: copies of large ones would fill the memory."""
 
 
 @allocating
@@ -39,9 +42,17 @@ def affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target
         tanh_beside(target, outputs * BLOCK)
 
 
-def spans_of(rows: int) -> int:
+def span_of(rows: int, numbers: int = 0) -> int:
+    """Rows of a span where so many are summed to so many numbers. It depends on nothing else, so the sums do not."""
+    blocks, spans = -(-rows // BLOCK), SPREAD
+    while spans > 1 and (spans * SHORTEST > blocks or spans * numbers > COPIES):
+        spans //= 2
+    return min(max(-(-blocks // spans), 1), LONGEST) * BLOCK
+
+
+def spans_of(rows: int, span: int) -> int:
     """How many spans so many rows have."""
-    return -(-rows // SPAN)
+    return -(-rows // span)
 
 
 def share(work: Callable[[int, int], object], parts: int, threads: int) -> None:

@@ -1,8 +1,8 @@
 """One gradient of the policy over many rows in compiled code, for learning on a CPU.
 
 The same loss as `gradient.policy_loss`, differentiated by hand: rows go through in blocks that stay in the cache,
-forward, loss and backward at once. Sums are formed over fixed spans of rows and added in their order, so the result
-does not depend on the number of threads.
+forward, loss and backward at once. Sums are formed over fixed spans of rows, which `mmrl.learn.team` adds in their
+order, so the result does not depend on the number of threads.
 
 Legend: R rows of the minibatch, A action dimensions; arrays of a block are [units, BLOCK].
 """
@@ -18,11 +18,23 @@ import numpy.typing as npt
 from mmrl.kernels.jit import inlined_fast, kernel
 from mmrl.kernels.prefetch import prefetch_to_read
 from mmrl.kernels.products import BLOCK, mix, pair
-from mmrl.learn.blocks import SPAN, affine, block_of, share, spans_of
+from mmrl.kernels.shares import (
+    CLOSED,
+    PATIENCE,
+    add_at_once,
+    next_of,
+    playing_of,
+    put_at_once,
+    read_at_once,
+    wait_for_helpers,
+)
+from mmrl.learn.blocks import affine, block_of
 
 LOG_RATIO_BOUND = 20.0  # exp of it is still a float32 to calculate with
 POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)
 REINFORCE, NOCLIP, CLIP = range(3)
+COUNT, SIZE, SPANS = CLOSED + 1, CLOSED + 2, CLOSED + 3
+"""Places of what is asked of `add_spans`, beside the counters of the threads that share it."""
 
 
 class Weights(NamedTuple):
@@ -246,55 +258,75 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
             start += groups[a]
 
 
-@kernel
-def _gradient(rows: Any, order: Any, first: int, step: int, policy: Any, loss: Any, sums: Any) -> None:
-    """Every `step`-th span of `order` from span `first` on: adds to `sums`, of which each span has its own."""
-    widest = policy.sizes.max()
-    units, delta, below = block_of(policy.sizes.sum()), block_of(widest), block_of(widest)
-    inverse_std = np.exp(-loss.log_std.astype(np.float64))
+@inlined_fast
+def _add_span(
+    rows: Any, order: Any, start: int, last: int, policy: Any, loss: Any, inverse_std: Any, own: Any, memory: Any
+) -> None:
+    """The sums over rows order[start:last] into `own`, in memory for one block."""
+    units, delta, below, block = memory
     inputs, axes = rows.observation.shape[1], rows.action.shape[1]
-    numbers = np.zeros((4, BLOCK))
-    block = Block(np.zeros((axes, BLOCK), np.float32), numbers[0], numbers[1], numbers[2], numbers[3])
-    for span in range(first, sums.totals.shape[0], step):
-        own = Sums(sums.policy[span], sums.log_std[span], sums.totals[span])
-        last = min((span + 1) * SPAN, order.size)
-        for start in range(span * SPAN, last, BLOCK):
-            count = min(BLOCK, last - start)
-            for r in range(count):
-                k = np.uint64(order[start + r])  # unsigned, so that no index is tested for being negative
-                fetch(rows, order[min(start + r + BLOCK, last - 1)])
-                for i in range(inputs):
-                    units[i, r] = rows.observation[k, i]
-                for a in range(axes):
-                    block.action[a, r] = rows.action[k, a]
-                block.old[r] = rows.log_prob[k]
-                block.advantage[r] = rows.advantage[k]
+    own.policy[:] = np.float32(0.0)
+    own.log_std[:] = 0.0
+    own.totals[:] = 0.0
+    for first in range(start, last, BLOCK):
+        count = min(BLOCK, last - first)
+        for r in range(count):
+            k = np.uint64(order[first + r])  # unsigned, so that no index is tested for being negative
+            fetch(rows, order[min(first + r + BLOCK, last - 1)])
             for i in range(inputs):
-                for r in range(count, BLOCK):
-                    units[i, r] = np.float32(0.0)
-            base = _forward(policy.flat, policy.sizes, units)
-            outputs = units[base : base + policy.sizes[-1]]
-            if loss.groups.size:
-                _categorical_head(outputs, loss, block, count, delta, own.totals)
-            else:
-                _gaussian_head(outputs, inverse_std, loss, block, count, delta, own)
-            for j in range(outputs.shape[0]):
-                for r in range(count, BLOCK):
-                    delta[j, r] = np.float32(0.0)
-            _backward(policy.flat, policy.sizes, units, delta, below, own.policy)
+                units[i, r] = rows.observation[k, i]
+            for a in range(axes):
+                block.action[a, r] = rows.action[k, a]
+            block.old[r] = rows.log_prob[k]
+            block.advantage[r] = rows.advantage[k]
+        for i in range(inputs):
+            for r in range(count, BLOCK):
+                units[i, r] = np.float32(0.0)
+        base = _forward(policy.flat, policy.sizes, units)
+        outputs = units[base : base + policy.sizes[-1]]
+        if loss.groups.size:
+            _categorical_head(outputs, loss, block, count, delta, own.totals)
+        else:
+            _gaussian_head(outputs, inverse_std, loss, block, count, delta, own)
+        for j in range(outputs.shape[0]):
+            for r in range(count, BLOCK):
+                delta[j, r] = np.float32(0.0)
+        _backward(policy.flat, policy.sizes, units, delta, below, own.policy)
 
 
-def gradient(rows: Rows, order: npt.NDArray[np.int64], policy: Weights, loss: Loss, threads: int) -> Sums:
-    """Sums over the rows `order` of the gradients of policy and log_std, and of the totals [4].
+@kernel
+def add_spans(rows: Any, order: Any, policy: Any, loss: Any, sums: Any, counters: Any, thread: int) -> None:
+    """Sums over the first counters[COUNT] rows of `order`, in counters[SPANS] spans of counters[SIZE] rows, each into
+    its own of `sums`, as one of several threads that take one span after another.
 
-    The entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
+    Thread 0 begins and waits for the others, in one call. Another one looks for spans to take, and looks again, until
+    it has looked long in vain.
     """
-    policy.require_all()
-    spans = spans_of(len(order))
-    sums = Sums(
-        policy=np.zeros((spans, policy.flat.size), np.float32),
-        log_std=np.zeros((spans, loss.log_std.size), np.float64),
-        totals=np.zeros((spans, 4), np.float64),
-    )
-    share(lambda first, step: _gradient(rows, order, first, step, policy, loss, sums), spans, threads)
-    return Sums(*(array.sum(0) for array in sums))
+    widest = policy.sizes.max()
+    numbers = np.zeros((4, BLOCK))
+    action = np.zeros((rows.action.shape[1], BLOCK), np.float32)
+    block = Block(action, numbers[0], numbers[1], numbers[2], numbers[3])
+    memory = (block_of(policy.sizes.sum()), block_of(widest), block_of(widest), block)
+    helps, looks, left = thread > 0, 0, next_of(0)
+    while looks < (PATIENCE if helps else 1) and not (helps and read_at_once(counters, CLOSED) != 0):
+        looks += 1
+        if not helps:
+            wait_for_helpers(counters)  # of a call that an error has ended
+            put_at_once(counters, left, counters[SPANS])
+        elif read_at_once(counters, left) > 0:
+            put_at_once(counters, playing_of(thread), 1)
+            looks = 0
+        else:
+            continue
+        span = add_at_once(counters, left, -1) - 1
+        inverse_std = np.exp(-loss.log_std.astype(np.float64))
+        while span >= 0:  # what else is asked for stands since before the span was there to take
+            size, count = counters[SIZE], counters[COUNT]
+            own = Sums(sums.policy[span], sums.log_std[span], sums.totals[span])
+            last = min((span + 1) * size, count)
+            _add_span(rows, order, span * size, last, policy, loss, inverse_std, own, memory)
+            span = add_at_once(counters, left, -1) - 1
+        if helps:
+            put_at_once(counters, playing_of(thread), 0)
+        else:
+            wait_for_helpers(counters)

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from mmrl.kernels.jit import inlined_fast, kernel
 from mmrl.kernels.products import BLOCK, pair
-from mmrl.learn.blocks import SPAN, affine, block_of, share, spans_of
+from mmrl.learn.blocks import LONGEST, affine, block_of, share, spans_of
 
 PANEL = 16
 """Rows of a symmetric matrix of products that are formed together, up to their last column on the diagonal."""
+SPAN = LONGEST * BLOCK
 _NOTHING = np.zeros(0, np.float32)
 
 Float32 = npt.NDArray[np.float32]
@@ -49,11 +50,15 @@ class Features:
     def sums(self, observation: Float32, weight: Float64) -> Float64:
         """w . phi [rows] for weights w [count]; the constant, which may be large, in double precision."""
         sums, rows, used = np.empty(len(observation)), np.ascontiguousarray(observation), weight[:-1].astype(np.float32)
-        share(lambda first, step: _sums(rows, self._flat, used, first, step, sums), spans_of(len(rows)), self.threads)
+        share(
+            lambda first, step: _sums(rows, self._flat, used, first, step, sums),
+            spans_of(len(rows), SPAN),
+            self.threads,
+        )
         return sums + float(weight[-1])
 
     def _products(self, observation: Float32, target: Float32, size: int) -> Float64:
-        rows, spans = np.ascontiguousarray(observation), spans_of(len(observation))
+        rows, spans = np.ascontiguousarray(observation), spans_of(len(observation), SPAN)
         each = np.zeros((spans, size), np.float32)
         share(lambda first, step: _products(rows, self._flat, target, first, step, each), spans, self.threads)
         return each.sum(0, dtype=np.float64)

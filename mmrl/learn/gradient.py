@@ -14,6 +14,7 @@ import numpy as np
 from mmrl.learn import compiled_pass
 from mmrl.learn.policy import Policy
 from mmrl.learn.returns import LearningBatch
+from mmrl.learn.team import Pass, Team
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.arrays import Column, placed
 from mmrl.settings.model import Config
@@ -39,14 +40,14 @@ def accumulate(
     part: Column | None,
     config: Config,
     coefficient: float,
-    threads: int = 1,
+    team: Team | None = None,
 ) -> list[float]:
     """Leave the mean gradient over the rows `part` (None: all) in the policy; returns means of STATISTICS.
 
-    `coefficient` weighs the entropy bonus.
+    `coefficient` weighs the entropy bonus, `team` are the threads of the update that the step is part of.
     """
     if isinstance(policy.numbers, np.ndarray):
-        return compiled(policy, batch, part, config, coefficient, threads)
+        return compiled(policy, batch, part, config, coefficient, team)
     from mmrl.learn import tensor_gradient
 
     on_cuda = policy.numbers.is_cuda and tensor_gradient.has_kernel(policy)
@@ -60,14 +61,19 @@ def compiled(
     part: Any,
     config: Config,
     coefficient: float,
-    threads: int,
+    team: Team | None,
 ) -> list[float]:
     """What `accumulate` does, in compiled code."""
     size = len(batch.log_prob if part is None else part)
     order = np.arange(size) if part is None else part
-    loss = loss_of(policy.log_std, np.array(policy.choices, np.int64), config, coefficient)
-    network = compiled_pass.Weights(policy.network, np.array(policy.sizes, np.int64))
-    sums = compiled_pass.gradient(batch.rows, order, network, loss, threads)
+
+    def begin() -> Pass:
+        loss = loss_of(policy.log_std, np.array(policy.choices, np.int64), config, coefficient)
+        network = compiled_pass.Weights(policy.network, np.array(policy.sizes, np.int64))
+        return Pass(batch.rows, network, loss, 1 if team is None else team.threads)
+
+    key = (policy, policy.numbers, batch, config)
+    sums = (begin() if team is None else team.pass_of(key, coefficient, begin)).sums(order)
     policy.gradient = gradient = np.empty(policy.numbers.size, np.float32)
     gradient[: policy.free] = sums.log_std / size - coefficient
     gradient[policy.free :] = sums.policy / size

@@ -12,6 +12,7 @@ import numpy as np
 from mmrl.learn import compiled_pass, discounting, minibatches, normaliser
 from mmrl.learn.adam import Adam
 from mmrl.learn.layout import Layout
+from mmrl.learn.team import Pass
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.runs.processes import environment, python
 
@@ -28,7 +29,7 @@ def main() -> None:
     network = compiled_pass.Weights(np.zeros(3, np.float32), np.array([1, 1], np.int64))
     loss = compiled_pass.Loss(one, np.zeros(0, np.int64), compiled_pass.CLIP, 0.2, 0.0)
     rows = compiled_pass.Rows(row, row, one, one)
-    compiled_pass.gradient(rows, np.zeros(1, np.int64), network, loss, threads=1)
+    Pass(rows, network, loss).sums(np.zeros(1, np.int64))
     normaliser.column_statistics(row)
     normaliser.column_statistics(row.astype(np.float64))
     regression = Regression(ValueFunction(1, np.random.default_rng(0)), row)

@@ -16,6 +16,7 @@ from mmrl.learn.gradient import STATISTICS, accumulate
 from mmrl.learn.minibatches import minibatches
 from mmrl.learn.policy import Policy
 from mmrl.learn.returns import Diverged, LearningBatch
+from mmrl.learn.team import Team
 from mmrl.rollout.arrays import Column, copied, library
 from mmrl.settings.model import Config
 
@@ -23,7 +24,7 @@ NOCLIP_KL = 0.01
 """Largest KL divergence of an update without clipping, unless `target_kl` says otherwise."""
 BACKTRACKS = 10
 
-Gradient = Callable[[Policy, LearningBatch, Column | None, Config, float, int], list[float]]
+Gradient = Callable[[Policy, LearningBatch, Column | None, Config, float, Team], list[float]]
 """What `accumulate` does, here or shared with other processes."""
 
 __all__ = ["Diverged", "UpdateStats", "make_optimiser", "update"]
@@ -74,14 +75,15 @@ def update(
     coefficient = t.entropy if entropy is None else entropy
     rows = len(batch.log_prob)
     device = "cpu" if isinstance(batch.log_prob, np.ndarray) else batch.log_prob.device.type
-    taken, norms = _Taken(), []
+    taken = _Taken()
+    norms: list[float] = []
     before = copied(policy.numbers)
     unclipped = t.algorithm == "ppo" and t.noclip
     bound = t.target_kl or (NOCLIP_KL if unclipped else math.inf)
 
     def step(part: Column | None, sweep: int) -> bool:
         """One step of the optimiser; False, and the policy stays, where the KL divergence is beyond its bound."""
-        numbers = gradient(policy, batch, part, config, coefficient, threads)
+        numbers = gradient(policy, batch, part, config, coefficient, team)
         inside = numbers[STATISTICS.index("kl")] <= bound
         if inside or not np.isfinite(numbers).all():
             norms.append(_clip(t.max_grad_norm, numbers, policy))
@@ -92,11 +94,12 @@ def update(
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
     active = True
-    for sweep, drawn in enumerate(minibatches(rows, parts, passes, rng, device, threads)):
-        for part in drawn:
-            active = active and step(part, sweep)
-    if unclipped:
-        _search_back(policy, before, batch, config, bound, threads, gradient)
+    with Team(threads) as team:
+        for sweep, drawn in enumerate(minibatches(rows, parts, passes, rng, device, threads)):
+            for part in drawn:
+                active = active and step(part, sweep)
+        if unclipped:
+            _search_back(policy, before, batch, config, bound, team, gradient)
     _check_finite("parameter", policy.parameters)
     return UpdateStats(
         **taken.statistics(),
@@ -139,12 +142,12 @@ def _search_back(
     batch: LearningBatch,
     config: Config,
     bound: float,
-    threads: int,
+    team: Team,
     gradient: Gradient,
 ) -> None:
     """Halve the way from the numbers `before` until the KL divergence over the batch is within its bound."""
     for _ in range(BACKTRACKS):
-        kl = gradient(policy, batch, None, config, 0.0, threads)[STATISTICS.index("kl")]
+        kl = gradient(policy, batch, None, config, 0.0, team)[STATISTICS.index("kl")]
         if kl <= bound:
             return
         policy.numbers[:] = 0.5 * (policy.numbers + before)

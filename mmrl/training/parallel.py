@@ -28,6 +28,7 @@ from mmrl.learn.gradient import STATISTICS, accumulate
 from mmrl.learn.normaliser import RunningNormaliser
 from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
+from mmrl.learn.team import Team
 from mmrl.learn.tensor_policy import tensor
 from mmrl.learn.trainer import Trainer
 from mmrl.markets.contract import spec_of
@@ -147,7 +148,7 @@ class ParallelTrainer(Trainer):
         part: Column | None,
         config: Config,
         coefficient: float,
-        threads: int,
+        team: Team,
     ) -> list[float]:
         rows = len(batch.log_prob)
         if batch is not self._sent:
@@ -155,8 +156,7 @@ class ParallelTrainer(Trainer):
         indices = torch.empty(0, dtype=torch.int64, device=self.device) if part is None else tensor(part)
         _tell(GRADIENT, rows if part is None else len(part), part is not None, _bits(coefficient))
         _broadcast(tensor(policy.numbers), indices)
-        own = batch_rows(batch, *share(rows, self.processes, 0))
-        sums = _summed(policy, own, part, 0, config, coefficient, threads)
+        sums = _summed(policy, self._own, part, 0, config, coefficient, team)
         with told():
             dist.reduce(sums, 0)
         means = sums / (rows if part is None else len(part))
@@ -171,7 +171,7 @@ class ParallelTrainer(Trainer):
             for column in batch.rows:
                 with told():
                     dist.send(tensor(column[first:last]).contiguous(), number)
-        self._sent = batch
+        self._sent, self._own = batch, batch_rows(batch, *share(rows, self.processes, 0))
 
 
 def help_out() -> None:
@@ -211,7 +211,8 @@ class _Helper:
         self.device = self.engine.device
         self.policy = make_policy(config).to(self.device)
         self.own, self.of = dist.get_rank(), dist.get_world_size()
-        self.threads = self.engine.threads = threads_of(config)
+        self.engine.threads = threads_of(config)
+        self.team = Team(self.engine.threads)
         self.normaliser = RunningNormaliser(len(spec_of(config).columns))
 
     def roll(self, epoch: int, count: int, *_: int) -> None:
@@ -244,7 +245,7 @@ class _Helper:
         indices = torch.zeros(size if chosen else 0, dtype=torch.int64, device=self.device)
         _broadcast(tensor(self.policy.numbers), indices)
         part = placed(indices, self.device) if chosen else None
-        sums = _summed(self.policy, self.batch, part, self.first, self.config, _number(bits), self.threads)
+        sums = _summed(self.policy, self.batch, part, self.first, self.config, _number(bits), self.team)
         with told():
             dist.reduce(sums, 0)
 
@@ -274,7 +275,7 @@ def _summed(
     first: int,
     config: Config,
     coefficient: float,
-    threads: int,
+    team: Team,
 ) -> Tensor:
     """Sums over those rows of a minibatch that are this rank's: gradient, then STATISTICS, float64.
 
@@ -287,7 +288,7 @@ def _summed(
     numbers = tensor(policy.numbers)
     if not size:
         return torch.zeros(len(numbers) + len(STATISTICS), dtype=torch.float64, device=numbers.device)
-    means = accumulate(policy, own, part, config, coefficient, threads)
+    means = accumulate(policy, own, part, config, coefficient, team)
     found = tensor(policy.gradient).double()
     return torch.cat([found, torch.tensor(means, dtype=torch.float64, device=found.device)]) * size
 

@@ -10,9 +10,10 @@ import torch
 
 from mmrl.learn import precompile
 from mmrl.learn.compiled_pass import Weights
-from mmrl.learn.gradient import accumulate, compiled
+from mmrl.learn.gradient import accumulate
 from mmrl.learn.policy import Policy, make_policy
 from mmrl.learn.returns import LearningBatch
+from mmrl.learn.team import Team
 from mmrl.learn.tensor_gradient import by_autograd
 from mmrl.settings.groups import LOG_STD_BOUNDS
 from mmrl.settings.model import Config
@@ -45,7 +46,8 @@ def test_equals_autograd(kind: str, rule: dict[str, Any], rows: int, layers: int
     part = np.random.default_rng(5).permutation(rows)[: max(1, rows // 2)]
     want_numbers = by_autograd(policy, batch, part, config, 0.01)
     want = policy.gradient
-    got_numbers = accumulate(policy, batch, part, config, 0.01, threads=2)
+    with Team(2) as team:
+        got_numbers = accumulate(policy, batch, part, config, 0.01, team)
     assert policy.gradient is not want and isinstance(want, np.ndarray)
     assert got_numbers == pytest.approx(want_numbers, rel=2e-4, abs=1e-5)
     scale = max(float(np.abs(want).max()), 1.0)
@@ -60,18 +62,6 @@ def test_a_log_std_at_its_bound_has_a_gradient() -> None:
     for differentiate in (accumulate, by_autograd):
         differentiate(policy, batch, None, config, 0.0)
         assert (policy.gradient[:2] != 0).all()
-
-
-def test_does_not_depend_on_the_number_of_threads() -> None:
-    config = settings()
-    policy, batch = case(config, 20_000)
-    found = []
-    for threads in (1, 2, 3):
-        numbers = compiled(policy, batch, None, config, 0.0, threads)
-        found.append((numbers, policy.gradient))
-    for numbers, gradient in found[1:]:
-        assert numbers == found[0][0]
-        np.testing.assert_array_equal(gradient, found[0][1])
 
 
 def test_a_network_without_all_of_its_weights_is_refused() -> None:

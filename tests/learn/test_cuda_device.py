@@ -16,6 +16,7 @@ from mmrl.learn.normaliser import column_statistics
 from mmrl.learn.policy import Policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import LearningBatch, learning_batch
+from mmrl.learn.team import Pass, Team
 from mmrl.learn.tensor_gradient import by_autograd
 from mmrl.learn.trainer import Trainer
 from mmrl.learn.update import make_optimiser, update
@@ -115,7 +116,7 @@ def test_gradients_are_those_of_the_cpu(case: tuple[str, str, str, str], part: b
     given = cuda_pass_cases.case(*case[1:], part)
     rows, order, flat, sizes, loss = given
     order = np.arange(cuda_pass_cases.ROWS) if order is None else order
-    wanted = compiled_pass.gradient(rows, order, compiled_pass.Weights(flat, np.array(sizes, np.int64)), loss, 1)
+    wanted = Pass(rows, compiled_pass.Weights(flat, np.array(sizes, np.int64)), loss).sums(order)
     found = cuda_pass_cases.on_device(given, "cuda")
     for name, sums in wanted._asdict().items():
         largest = np.abs(sums).max(initial=0.0)
@@ -145,7 +146,7 @@ def test_gradients_of_many_rows_are_those_of_autograd_in_double_precision(layer_
 
 
 def _in_double_precision(
-    policy: Policy, batch: LearningBatch, part: torch.Tensor | None, config: Config, coefficient: float, threads: int
+    policy: Policy, batch: LearningBatch, part: torch.Tensor | None, config: Config, coefficient: float, team: Team
 ) -> list[float]:
     """What `accumulate` does, by autograd in float64."""
     double: Any = [column.double() for column in batch.rows]  # type: ignore[attr-defined]

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmrl.learn.blocks import SPAN
-from mmrl.learn.features import Features
+from mmrl.learn.features import SPAN, Features
 from mmrl.learn.tensor_features import TensorFeatures
 from mmrl.rollout.arrays import host
 

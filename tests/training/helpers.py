@@ -42,6 +42,7 @@ def observed(trainer) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
     """The first batch, the first gradient, and what three epochs with a live edit lead to."""
     from mmrl.learn.mirror import with_mirror_image
     from mmrl.learn.returns import learning_batch
+    from mmrl.learn.team import Team
     from mmrl.rollout.trajectories import PER_STEP, PER_TRAJECTORY
 
     batch = trainer.rollout(1)
@@ -49,7 +50,7 @@ def observed(trainer) -> dict[str, np.ndarray]:  # type: ignore[no-untyped-def]
     learning = learning_batch(batch, trainer.config, trainer.value, "cpu")
     learning = with_mirror_image(learning, trainer.config, trainer.normaliser)
     for name, part in (("all", None), ("some", np.array([0, 3, 4, 40, len(learning.log_prob) - 1]))):
-        numbers = trainer.gradient(trainer.policy, learning, part, trainer.config, 0.01, 1)
+        numbers = trainer.gradient(trainer.policy, learning, part, trainer.config, 0.01, Team(1))
         seen |= {f"numbers_{name}": np.array(numbers), f"gradient_{name}": trainer.policy.gradient.copy()}
     for lr in (0.003, 0.01, 0.01):
         trainer.set_live(lr=lr)

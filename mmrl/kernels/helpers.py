@@ -1,4 +1,4 @@
-"""Threads that play copies beside the thread that calls.
+"""Threads that work beside the thread that calls: they play copies of an environment, or sum gradients.
 
 After a call a helper looks for the next one in compiled code for a moment, since to wake a thread can take as long as
 a call; then it sleeps until it is woken. The caller holds no lock that a signal (Ctrl-C) could leave behind.

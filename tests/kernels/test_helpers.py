@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.gym.threads import Helpers
+from mmrl.kernels.helpers import Helpers
 from mmrl.kernels.shares import counters_of, playing_of
 
 

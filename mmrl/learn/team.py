@@ -1,0 +1,115 @@
+"""Threads that sum up the gradients of an update together, minibatch after minibatch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from mmrl.kernels.helpers import Helpers
+from mmrl.kernels.jit import in_memory
+from mmrl.kernels.shares import counters_of
+from mmrl.learn.blocks import span_of, spans_of
+from mmrl.learn.compiled_pass import COUNT, SIZE, SPANS, Loss, Rows, Sums, Weights, add_spans
+from mmrl.rollout.threads import thread_count
+
+ROOM = 1.1
+"""Of the rows of a minibatch: those of the next ones may be some more."""
+
+
+class Pass:
+    """Sums of gradients over some of the same rows, for the same numbers of a policy and loss, on several threads.
+
+    The threads beside the calling one look for the next call in compiled code for a moment: to wake one takes as long
+    as a small minibatch.
+    """
+
+    def __init__(self, rows: Rows, policy: Weights, loss: Loss, threads: int = 1) -> None:
+        policy.require_all()
+        alone = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
+        # a thread that waits for a processor would keep the others waiting
+        self.threads = 1 if alone else min(threads, thread_count(0))
+        self._given = rows, policy, loss
+        self._helpers: Helpers | None = None
+        self._make_room(0, 0)
+
+    def sums(self, order: npt.NDArray[np.int64]) -> Sums:
+        """Sums over the rows `order` of the gradients of policy and log_std, and of the totals [4].
+
+        The entropy bonus is part of a categorical policy's gradient; a Gaussian's entropy depends on log_std alone.
+        """
+        size = span_of(len(order), self._given[1].flat.size)
+        spans = spans_of(len(order), size)
+        if len(order) > len(self._order) or spans > len(self._sums.totals):
+            self.close()
+            self._make_room(int(ROOM * len(order)), spans)
+        if self._helpers is None and min(self.threads, spans) > 1:
+            self._helpers = self._helped()
+        self._order[: len(order)] = order
+        self._counters[[COUNT, SIZE, SPANS]] = len(order), size, spans
+        if self._helpers is not None:
+            self._helpers.wake()
+        add_spans(*self._arguments, 0)
+        if self._helpers is not None:
+            self._helpers.require_sound()
+        return Sums(*(array[:spans].sum(0) for array in self._sums))
+
+    def close(self) -> None:
+        """End the threads."""
+        helpers, self._helpers = self._helpers, None
+        if helpers is not None:
+            helpers.close()
+
+    def _make_room(self, rows: int, spans: int) -> None:
+        """Memory that all threads know, for calls with so many rows and spans at most."""
+        _, policy, loss = self._given
+        self._order = np.zeros(rows, np.int64)
+        self._sums = Sums(
+            policy=np.zeros((spans, policy.flat.size), np.float32),
+            log_std=np.zeros((spans, loss.log_std.size), np.float64),
+            totals=np.zeros((spans, 4), np.float64),
+        )
+        self._counters = counters_of(self.threads, 0)
+        rows_of, *others = self._given
+        self._arguments: tuple[Any, ...] = rows_of, self._order, *others, self._sums, self._counters
+
+    def _helped(self) -> Helpers:
+        if not in_memory(add_spans):
+            add_spans(*self._arguments, 0)  # of no rows: threads would compile it at once
+        return Helpers(self.threads - 1, partial(add_spans, *self._arguments), self._counters)
+
+
+class Team:
+    """So many threads for the gradients of one update: `with Team(threads) as team`."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self.threads = threads
+        self._key: tuple[object, ...] = ()
+        self._coefficient = 0.0
+        self._pass: Pass | None = None
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def pass_of(self, key: tuple[object, ...], coefficient: float, make: Callable[[], Pass]) -> Pass:
+        """The pass for these very objects and this number: that of the call before, or a new one."""
+        same = self._pass is not None and coefficient == self._coefficient
+        if not same or any(one is not other for one, other in zip(key, self._key, strict=True)):
+            self.close()
+            self._key, self._coefficient, self._pass = key, coefficient, make()
+        assert self._pass is not None
+        return self._pass
+
+    def close(self) -> None:
+        """End the threads."""
+        before, self._key, self._pass = self._pass, (), None
+        if before is not None:
+            before.close()

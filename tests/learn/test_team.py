@@ -1,0 +1,118 @@
+"""Threads of an update: the same sums whatever their number, and an end to each of them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mmrl.kernels.products import BLOCK
+from mmrl.learn import team as module
+from mmrl.learn.blocks import COPIES, LONGEST, SPREAD, span_of, spans_of
+from mmrl.learn.compiled_pass import CLIP, Loss, Rows, Weights
+from mmrl.learn.gradient import accumulate
+from mmrl.learn.policy import make_policy
+from mmrl.learn.returns import LearningBatch
+from mmrl.learn.team import Pass, Team
+from mmrl.settings.sources import resolve
+
+SIZES = (6, 16, 16, 4)
+ROWS = 30_000
+
+
+@pytest.fixture(autouse=True)
+def processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as threads are asked for, though they take turns."""
+    monkeypatch.setattr(module, "thread_count", lambda threads: threads or 8)
+
+
+def given() -> tuple[Rows, Weights, Loss]:
+    rng = np.random.default_rng(1)
+    numbers = sum((a + 1) * b for a, b in zip(SIZES, SIZES[1:], strict=False)) + SIZES[0] * SIZES[-1]
+    observation, action, log_prob, advantage = (rng.normal(size=(ROWS, n)).astype(np.float32) for n in (6, 4, 1, 1))
+    rows = Rows(observation, action, log_prob[:, 0] - 4, advantage[:, 0])
+    policy = Weights((0.3 * rng.normal(size=numbers)).astype(np.float32), np.array(SIZES, np.int64))
+    return rows, policy, Loss(np.full(4, -0.5, np.float32), np.zeros(0, np.int64), CLIP, 0.2, 0.01)
+
+
+def equal(one: Any, other: Any) -> bool:
+    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
+
+
+def test_sums_do_not_depend_on_the_number_of_threads() -> None:
+    """Minibatches of growing and shrinking sizes, so that memory is taken anew; the policy moves in between."""
+    rows, policy, loss = given()
+    passes = [Pass(rows, policy, loss, threads) for threads in (1, 2, 3)]
+    rng = np.random.default_rng(0)
+    for size in (1, 127, 3_125, 300, 6_250, ROWS, 20_000, 2, 3_126, *rng.integers(1, 5_000, 60).tolist()):
+        order = np.sort(rng.permutation(ROWS)[:size])
+        alone, *shared = (each.sums(order) for each in passes)
+        assert np.isfinite(alone.policy).all() and alone.totals.any()
+        assert all(equal(alone, found) for found in shared), size
+        policy.flat[:] += np.float32(0.001)
+        loss.log_std[:] += np.float32(0.001)
+    for each in passes:
+        each.close()
+
+
+def test_hundreds_of_steps_in_a_row_lose_and_repeat_no_span() -> None:
+    rows, policy, loss = given()
+    order = np.arange(0, ROWS, 7)
+    wanted = Pass(rows, policy, loss).sums(order)
+    with Team(2) as team:
+        shared = team.pass_of((rows,), 0.0, lambda: Pass(rows, policy, loss, team.threads))
+        assert all(equal(wanted, shared.sums(order)) for _ in range(800))
+
+
+def test_threads_end_with_the_update_and_with_what_they_were_given() -> None:
+    config = resolve({"policy.layer_size": 8}, None, "quickstart", {})[0]
+    policy = make_policy(config)
+    rows = given()[0]
+    batch = LearningBatch.of(rows)
+
+    def helpers() -> list[threading.Thread]:
+        return [thread for thread in threading.enumerate() if "_help" in thread.name]
+
+    before = helpers()
+    with pytest.raises(KeyboardInterrupt), Team(3) as team:
+        alone = accumulate(policy, batch, None, config, 0.01)
+        assert accumulate(policy, batch, None, config, 0.01, team) == alone and len(helpers()) == len(before) + 2
+        accumulate(policy, batch, None, config, 0.01, team)
+        known = helpers()
+        assert len(known) == len(before) + 2
+        accumulate(policy, batch, None, config, 0.02, team)  # another weight of the entropy
+        assert not set(known) & set(helpers()) - set(before)
+        raise KeyboardInterrupt
+    assert helpers() == before
+
+
+def test_an_error_of_a_thread_is_raised_where_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, policy, loss = given()
+    real = module.add_spans
+
+    def failing(*arguments: Any) -> None:
+        if arguments[-1] > 0:
+            raise MemoryError("no room")
+        real(*arguments)
+
+    monkeypatch.setattr(module, "add_spans", failing)
+    monkeypatch.setattr(module, "in_memory", lambda kernel: True)
+    shared = Pass(rows, policy, loss, 2)
+    with pytest.raises(MemoryError, match="no room"):
+        for _ in range(1_000):
+            shared.sums(np.arange(ROWS))
+    shared.close()
+
+
+@pytest.mark.parametrize("numbers", [0, 500, 66_000, 20_000_000])
+def test_spans_are_as_many_as_threads_can_use_and_memory_holds(numbers: int) -> None:
+    for rows in [*range(1, 3_000, 7), 4_096, 50_000, 65_536, 65_537, 10**6]:
+        span = span_of(rows, numbers)
+        spans = spans_of(rows, span)
+        assert span % BLOCK == 0 and 0 < span <= LONGEST * BLOCK and (spans - 1) * span < rows <= spans * span
+        fewest = spans_of(rows, LONGEST * BLOCK)
+        assert spans == fewest or (spans <= SPREAD and spans * numbers <= COPIES)
+        if numbers <= 500 and rows >= 6 * BLOCK:
+            assert spans > 1
