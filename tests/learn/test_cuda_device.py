@@ -139,7 +139,7 @@ def test_gradients_of_many_rows_are_those_of_autograd_in_double_precision(layer_
     part = torch.randperm(rows, device=device)[: rows // 3].sort().values
     found = accumulate(policy, batch, part, config, 0.01)
     gradient = policy.layout.named(policy.gradient)
-    wanted = _in_double_precision(policy, batch, part, config, 0.01, 1)
+    wanted = _in_double_precision(policy, batch, part, config, 0.01, Team())
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     for name, exact in policy.layout.named(policy.gradient).items():
         assert (gradient[name] - exact).norm() < 1e-4 * exact.norm() + 1e-9

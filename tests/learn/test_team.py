@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def processors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def given() -> tuple[Rows, Weights, Loss]:
     rng = np.random.default_rng(1)
-    numbers = sum((a + 1) * b for a, b in zip(SIZES, SIZES[1:], strict=False)) + SIZES[0] * SIZES[-1]
+    numbers = sum((a + 1) * b for a, b in pairwise(SIZES)) + SIZES[0] * SIZES[-1]
     observation, action, log_prob, advantage = (rng.normal(size=(ROWS, n)).astype(np.float32) for n in (6, 4, 1, 1))
     rows = Rows(observation, action, log_prob[:, 0] - 4, advantage[:, 0])
     policy = Weights((0.3 * rng.normal(size=numbers)).astype(np.float32), np.array(SIZES, np.int64))
