@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mmrl.kernels.products import BLOCK
+from mmrl.learn import compiled_pass
 from mmrl.learn import team as module
 from mmrl.learn.blocks import COPIES, LONGEST, SPREAD, span_of, spans_of
 from mmrl.learn.compiled_pass import CLIP, Loss, Rows, Weights
@@ -91,7 +92,7 @@ def test_threads_end_with_the_update_and_with_what_they_were_given() -> None:
 
 def test_an_error_of_a_thread_is_raised_where_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, policy, loss = given()
-    real = module.add_spans
+    real = compiled_pass.add_spans
 
     def failing(*arguments: Any) -> None:
         if arguments[-1] > 0:
