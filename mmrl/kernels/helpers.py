@@ -23,12 +23,14 @@ LONGEST_END = 10.0
 
 
 @kernel
-def _put(counters, place, number):  # type: ignore[no-untyped-def]
+def put(counters, place, number):  # type: ignore[no-untyped-def]
+    """put_at_once(), as Python calls it."""
     put_at_once(counters, place, number)
 
 
 @kernel
-def _wait(counters):  # type: ignore[no-untyped-def]
+def wait(counters):  # type: ignore[no-untyped-def]
+    """wait_for_helpers(), as Python calls it."""
     wait_for_helpers(counters)
 
 
@@ -69,13 +71,13 @@ class Helpers:
         """Those that sleep look for work again."""
         if os.getpid() != self._room.process:  # a forked child has none of the threads, whatever they were at
             for thread in range(1, len(self.threads) + 1):
-                _put(self._room.counters, playing_of(thread), 0)
+                put(self._room.counters, playing_of(thread), 0)
             return
         self._room.ring()
 
     def wait(self) -> None:
         """Return when none plays."""
-        _wait(self._room.counters)
+        wait(self._room.counters)
 
     def require_sound(self) -> None:
         """Raise what a helper raised."""
@@ -93,14 +95,14 @@ def _help(room: _Room, play: Callable[[int], object], thread: int) -> None:
             play(thread)
         except BaseException as error:
             room.errors.append(error)
-            _put(room.counters, playing_of(thread), 0)
+            put(room.counters, playing_of(thread), 0)
         room.asleep[thread - 1] = True
         room.bells[thread - 1].get()
         room.asleep[thread - 1] = False
 
 
 def _end(room: _Room, threads: list[Thread]) -> None:
-    _put(room.counters, CLOSED, 1)
+    put(room.counters, CLOSED, 1)
     room.ring(only_asleep=False)
     if os.getpid() == room.process:
         for thread in threads:

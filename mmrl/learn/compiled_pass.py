@@ -20,9 +20,9 @@ from mmrl.kernels.prefetch import prefetch_to_read
 from mmrl.kernels.products import BLOCK, mix, pair
 from mmrl.kernels.shares import (
     CLOSED,
+    LINE,
     PATIENCE,
     add_at_once,
-    next_of,
     playing_of,
     put_at_once,
     read_at_once,
@@ -35,6 +35,10 @@ POLICY_LOSS, ENTROPY, KL, CLIPPED = range(4)
 REINFORCE, NOCLIP, CLIP = range(3)
 COUNT, SIZE, SPANS = CLOSED + 1, CLOSED + 2, CLOSED + 3
 """Places of what is asked of `add_spans`, beside the counters of the threads that share it."""
+LEFT = LINE
+"""Place of the number of spans that nobody has taken."""
+ANYONE = -1
+"""A thread that is called for the spans of one minibatch."""
 
 
 class Weights(NamedTuple):
@@ -300,33 +304,35 @@ def add_spans(rows: Any, order: Any, policy: Any, loss: Any, sums: Any, counters
     its own of `sums`, as one of several threads that take one span after another.
 
     Thread 0 begins and waits for the others, in one call. Another one looks for spans to take, and looks again, until
-    it has looked long in vain.
+    it has looked long in vain. As ANYONE a thread takes spans until none is left.
     """
     widest = policy.sizes.max()
     numbers = np.zeros((4, BLOCK))
     action = np.zeros((rows.action.shape[1], BLOCK), np.float32)
     block = Block(action, numbers[0], numbers[1], numbers[2], numbers[3])
     memory = (block_of(policy.sizes.sum()), block_of(widest), block_of(widest), block)
-    helps, looks, left = thread > 0, 0, next_of(0)
+    helps, looks = thread > 0, 0
     while looks < (PATIENCE if helps else 1) and not (helps and read_at_once(counters, CLOSED) != 0):
         looks += 1
-        if not helps:
+        if thread == 0:
             wait_for_helpers(counters)  # of a call that an error has ended
-            put_at_once(counters, left, counters[SPANS])
-        elif read_at_once(counters, left) > 0:
+            put_at_once(counters, LEFT, counters[SPANS])
+        elif not helps:
+            pass
+        elif read_at_once(counters, LEFT) > 0:
             put_at_once(counters, playing_of(thread), 1)
             looks = 0
         else:
             continue
-        span = add_at_once(counters, left, -1) - 1
+        span = add_at_once(counters, LEFT, -1) - 1
         inverse_std = np.exp(-loss.log_std.astype(np.float64))
         while span >= 0:  # what else is asked for stands since before the span was there to take
             size, count = counters[SIZE], counters[COUNT]
             own = Sums(sums.policy[span], sums.log_std[span], sums.totals[span])
             last = min((span + 1) * size, count)
             _add_span(rows, order, span * size, last, policy, loss, inverse_std, own, memory)
-            span = add_at_once(counters, left, -1) - 1
+            span = add_at_once(counters, LEFT, -1) - 1
         if helps:
             put_at_once(counters, playing_of(thread), 0)
-        else:
+        elif thread == 0:
             wait_for_helpers(counters)

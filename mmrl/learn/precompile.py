@@ -9,8 +9,11 @@ import subprocess
 
 import numpy as np
 
+from mmrl.kernels.helpers import put, wait
+from mmrl.kernels.shares import counters_of
 from mmrl.learn import compiled_pass, discounting, minibatches, normaliser
 from mmrl.learn.adam import Adam
+from mmrl.learn.compiled_pass import LEFT
 from mmrl.learn.layout import Layout
 from mmrl.learn.team import Pass
 from mmrl.learn.value import Regression, ValueFunction
@@ -30,6 +33,9 @@ def main() -> None:
     loss = compiled_pass.Loss(one, np.zeros(0, np.int64), compiled_pass.CLIP, 0.2, 0.0)
     rows = compiled_pass.Rows(row, row, one, one)
     Pass(rows, network, loss).sums(np.zeros(1, np.int64))
+    counters = counters_of(1, 0)
+    put(counters, LEFT, 0)
+    wait(counters)
     normaliser.column_statistics(row)
     normaliser.column_statistics(row.astype(np.float64))
     regression = Regression(ValueFunction(1, np.random.default_rng(0)), row)

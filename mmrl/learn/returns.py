@@ -222,8 +222,10 @@ def learning_batch(
             function.learn(fit)
         else:
             for _ in range(1 if known else FIRST_SWEEPS):
-                varying = regression.varying(function.weight)
-                value, after = varying + float(function.weight[-1]), beyond(function)
+                found = regression.varying(function.weight)
+                value, after = found + float(function.weight[-1]), beyond(function)
+                varying = regression.fitted_of(found)
+                del found
                 _require_finite({"value prediction": value})
                 errors = rewards + factor * following(value, batch.offsets, after) - value
                 errors = risk_adjusted(errors, aversion, expected) if aversion else errors

@@ -11,13 +11,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.helpers import Helpers
+from mmrl.kernels.helpers import Helpers, put, wait
 from mmrl.kernels.jit import in_memory
 from mmrl.kernels.shares import counters_of
 from mmrl.learn.blocks import span_of, spans_of
-from mmrl.learn.compiled_pass import COUNT, SIZE, SPANS, Loss, Rows, Sums, Weights, add_spans
-from mmrl.rollout.threads import thread_count
+from mmrl.learn.compiled_pass import ANYONE, COUNT, LEFT, SIZE, SPANS, Loss, Rows, Sums, Weights, add_spans
+from mmrl.rollout.threads import each, thread_count
 
+MANY = 32_768
+"""Rows that take much longer than to wake a thread: to wait for it in compiled code would keep a processor from others.
+"""
 ROOM = 1.1
 """Of the rows of a minibatch: those of the next ones may be some more."""
 
@@ -48,14 +51,18 @@ class Pass:
         if len(order) > len(self._order) or spans > len(self._sums.totals):
             self.close()
             self._make_room(int(ROOM * len(order)), spans)
-        if self._helpers is None and min(self.threads, spans) > 1:
-            self._helpers = self._helped()
         self._order[: len(order)] = order
         self._counters[[COUNT, SIZE, SPANS]] = len(order), size, spans
-        if self._helpers is not None:
+        if min(self.threads, spans) == 1:
+            add_spans(*self._arguments, 0)
+        elif len(order) > MANY:
+            put(self._counters, LEFT, spans)
+            each(lambda thread: add_spans(*self._arguments, ANYONE), self.threads, self.threads)
+            wait(self._counters)  # for those that the minibatch before, of some rows less, has left looking
+        else:
+            self._helpers = self._helpers or self._helped()
             self._helpers.wake()
-        add_spans(*self._arguments, 0)
-        if self._helpers is not None:
+            add_spans(*self._arguments, 0)
             self._helpers.require_sound()
         return Sums(*(array[:spans].sum(0) for array in self._sums))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mmrl.kernels.jit import kernel
 from mmrl.learn.features import Features, count_of
-from mmrl.rollout.arrays import Column, variance
+from mmrl.rollout.arrays import Column, copied, variance
 
 FEATURES = 64
 SPREAD, OFFSET = 1.0, 2.0
@@ -118,19 +118,23 @@ class Regression:
         """What weights give on all rows but for the constant, which may be large and changes no variance."""
         return self.features.sums(self.observation, _without_constant(weight))
 
+    def fitted_of(self, column: Column) -> Column:
+        """Of a column [rows] the rows that are fitted."""
+        return column if self.step == 1 else copied(column[:: self.step])
+
     def expectation(self, target: Column) -> Column:
         """The expectation of a target [rows] given the observation: its fit on all rows."""
         return self.predict(self.fit(target))
 
     def unexplained(self, target: Column, weight: Float64, varying: Column | None = None) -> float:
         """The variance of a target [rows] less what weights give, as a share of its own, over the rows that are fitted;
-        NaN where it does not vary. `varying` is varying(weight), where it is known."""
+        NaN where it does not vary. `varying` is what varying(weight) gives on those rows, where it is known."""
         wanted = target[:: self.step]
         spread = variance(wanted)
         if varying is None:
             given = self.features.sums(self.fitted, _without_constant(weight))
         else:
-            given = varying[:: self.step]
+            given = varying
         return variance(wanted - given) / spread if spread > 0 else math.nan
 
 

@@ -21,7 +21,7 @@ from mmrl.learn.team import Pass, Team
 from mmrl.settings.sources import resolve
 
 SIZES = (6, 16, 16, 4)
-ROWS = 30_000
+ROWS, FEW = 40_000, 20_000
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,8 @@ def test_sums_do_not_depend_on_the_number_of_threads() -> None:
     rows, policy, loss = given()
     passes = [Pass(rows, policy, loss, threads) for threads in (1, 2, 3)]
     rng = np.random.default_rng(0)
-    for size in (1, 127, 3_125, 300, 6_250, ROWS, 20_000, 2, 3_126, *rng.integers(1, 5_000, 60).tolist()):
+    around = [module.MANY + k % 2 for k in range(40)]  # called for by turns in both ways
+    for size in (1, 127, 3_125, 300, 6_250, ROWS, 20_000, *around, 2, 3_126, *rng.integers(1, 5_000, 60).tolist()):
         order = np.sort(rng.permutation(ROWS)[:size])
         alone, *shared = (each.sums(order) for each in passes)
         assert np.isfinite(alone.policy).all() and alone.totals.any()
@@ -71,8 +72,7 @@ def test_hundreds_of_steps_in_a_row_lose_and_repeat_no_span() -> None:
 def test_threads_end_with_the_update_and_with_what_they_were_given() -> None:
     config = resolve({"policy.layer_size": 8}, None, "quickstart", {})[0]
     policy = make_policy(config)
-    rows = given()[0]
-    batch = LearningBatch.of(rows)
+    batch = LearningBatch.of(column[:FEW] for column in given()[0])
 
     def helpers() -> list[threading.Thread]:
         return [thread for thread in threading.enumerate() if "_help" in thread.name]
@@ -104,7 +104,7 @@ def test_an_error_of_a_thread_is_raised_where_it_was_called(monkeypatch: pytest.
     shared = Pass(rows, policy, loss, 2)
     with pytest.raises(MemoryError, match="no room"):
         for _ in range(1_000):
-            shared.sums(np.arange(ROWS))
+            shared.sums(np.arange(FEW))
     shared.close()
 
 

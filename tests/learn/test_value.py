@@ -79,7 +79,9 @@ def test_what_weights_leave_unexplained(largest: int, monkeypatch: pytest.Monkey
     want = left.var() / target[:: regression.step].var()
     assert regression.unexplained(target, weight) == pytest.approx(want, rel=1e-3)
     known = regression.varying(weight)
-    assert regression.unexplained(target, weight, known) == regression.unexplained(target, weight)
+    given = regression.fitted_of(known)
+    assert len(given) == regression.rows
+    assert regression.unexplained(target, weight, given) == regression.unexplained(target, weight)
     np.testing.assert_array_equal(known + weight[-1], regression.predict(weight))
     assert np.isnan(regression.unexplained(np.full(3_000, 5.0), weight))
 
