@@ -14,11 +14,9 @@ from mmrl.statistics.intervals import half_width, ratio_half_width
 from mmrl.statistics.quantiles import of_sorted
 
 QUANTILES = {"q10": 0.1, "q90": 0.9}
-MANY = 200_000
-"""Rows whose sums take longer than to wake a thread."""
 
 
-def batch_record(batch: Trajectories, threads: int = 1) -> dict[str, float]:
+def batch_record(batch: Trajectories) -> dict[str, float]:
     """Rewards, values, inventory and spread of a batch; value is V_T = W_T + I_T S_T in currency.
 
     Rows are summed up where they lie, on the host or on CUDA.
@@ -28,49 +26,39 @@ def batch_record(batch: Trajectories, threads: int = 1) -> dict[str, float]:
     mean's 95 % interval.
     """
     lengths = host(batch.lengths)
+    count = len(lengths)
+    spread = batch.ask - batch.bid
     final_value, final_inventory = host(batch.final_value), host(batch.final_inventory)
-
-    def of_inventory() -> tuple[np.ndarray, dict[str, float]]:
-        held, sums = batch.inventory, batch.segment_sum(batch.inventory)
-        figures = {"mean": mean(held), "std": std(held), "abs_mean": mean(abs(held))}
-        return sums, {f"inventory_{name}": figure for name, figure in figures.items()}
-
-    def of_spread() -> tuple[np.ndarray, dict[str, float]]:
-        spread = batch.ask - batch.bid
-        return batch.segment_sum(spread), {"spread_mean": mean(spread), "spread_std": std(spread)}
-
-    def of_reward() -> tuple[np.ndarray, dict[str, float]]:
-        sums = batch.segment_sum(batch.reward)
-        return sums, {"reward_mean": float(sums.mean()), "reward_std": float(sums.std())}
-
-    columns = (of_inventory, of_spread, of_reward)
-    few = batch.nnz < MANY or not isinstance(batch.reward, np.ndarray)
-    (held, inventory), (wide, spread), (rewards, reward) = each(lambda k: columns[k](), 3, 1 if few else threads)
+    rewards, held, wide = (batch.segment_sum(rows) for rows in (batch.reward, batch.inventory, spread))
     with np.errstate(invalid="ignore", divide="ignore"):  # a trajectory of no step has no mean
-        means = {"reward": rewards, "value": final_value, "inventory": held / lengths, "spread": wide / lengths}
+        each = {"reward": rewards, "value": final_value, "inventory": held / lengths, "spread": wide / lengths}
     return {
-        "trajectories": len(lengths),
+        "trajectories": count,
         "steps": batch.nnz,
-        **reward,
+        "reward_mean": float(rewards.mean()),
+        "reward_std": float(rewards.std()),
         "value_mean": float(final_value.mean()),
         "value_std": float(final_value.std()),
-        **inventory,
+        "inventory_mean": mean(batch.inventory),
+        "inventory_std": std(batch.inventory),
+        "inventory_abs_mean": mean(abs(batch.inventory)),
         "final_inventory_mean": float(final_inventory.mean()),
         "final_inventory_std": float(final_inventory.std()),
-        **spread,
+        "spread_mean": mean(spread),
+        "spread_std": std(spread),
         "length_mean": float(lengths.mean()),
         "terminated": int(batch.terminated.sum()),
         "reward_half": half_width(rewards),
         "value_half": half_width(final_value),
         "inventory_half": ratio_half_width(held, lengths),
         "spread_half": ratio_half_width(wide, lengths),
-        **_quantiles(means),
+        **_quantiles(each),
     }
 
 
-def _quantiles(means: dict[str, np.ndarray]) -> dict[str, float]:
+def _quantiles(each: dict[str, np.ndarray]) -> dict[str, float]:
     """Quantiles of the trajectories that lived; one of no step has no mean."""
-    lived = {name: np.sort(values[np.isfinite(values)]).tolist() for name, values in means.items()}
+    lived = {name: np.sort(values[np.isfinite(values)]).tolist() for name, values in each.items()}
     return {f"{name}_{end}": of_sorted(row, share) for name, row in lived.items() for end, share in QUANTILES.items()}
 
 

@@ -167,7 +167,7 @@ class Trainer:
         updated = time.perf_counter()
         record = {
             "epoch": number,
-            **self.attempts.get("figures of the batch", lambda: batch_record(batch, self.threads), {}),
+            **self.attempts.get("figures of the batch", lambda: batch_record(batch), {}),
             **stats.record(),
             "learning_rate": rate,
             "seconds_rollout": rolled - began,
