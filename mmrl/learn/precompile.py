@@ -15,6 +15,7 @@ from mmrl.learn import compiled_pass, discounting, minibatches, normaliser
 from mmrl.learn.adam import Adam
 from mmrl.learn.compiled_pass import LEFT
 from mmrl.learn.layout import Layout
+from mmrl.learn.profile import over_time
 from mmrl.learn.team import Pass
 from mmrl.learn.value import Regression, ValueFunction
 from mmrl.runs.processes import environment, python
@@ -42,6 +43,9 @@ def main() -> None:
     regression.predict(regression.fit(np.zeros(1)))
     minibatches.partition(2, 2, np.random.default_rng(0), "cpu")
     Adam(Layout({"": (1,)}), one.copy(), 0.0).step(one.copy(), one)
+    number, steps = np.zeros(1), np.zeros(1, np.int64)
+    whole, sample = np.zeros(1, np.int32), np.zeros((1, 1))
+    over_time(0, number, number, whole, steps, steps, steps, steps, sample, number, number)
     discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 

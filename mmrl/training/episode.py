@@ -12,7 +12,7 @@ from mmrl.settings.model import Config
 def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None) -> dict[str, np.ndarray]:
     """Arrays of a trainer's newest `Epoch`; `optimum` is that of the market where it is known."""
     from mmrl.evaluate.quotes import quotes_of
-    from mmrl.learn.record import episode_profile
+    from mmrl.learn.profile import episode_profile
     from mmrl.rollout.recording import record_book
     from mmrl.rollout.streams import stream_seed
     from mmrl.rollout.threads import each
