@@ -22,6 +22,8 @@ def batch(make_trajectories: Callable[..., Trajectories]) -> Callable[[list[int]
         return make_trajectories(
             lengths,
             reward=rng.normal(size=rows),
+            time=rng.choice([0.5, 1.0, 1.5], size=rows),
+            cash=rng.normal(size=rows),
             inventory=rng.integers(-9, 9, rows).astype(np.int32),
             mid=mid,
             bid=mid - rng.uniform(1, 2, rows),
@@ -71,6 +73,8 @@ def test_an_episode_has_the_statistics_of_the_trajectories_alive(
     for k, step in enumerate(steps):
         rows = [int(first) + step for first, length in zip(b.offsets, lengths, strict=False) if step < length]
         assert profile["alive"][k] == len(rows)
+        moments = b.time[rows]
+        assert profile["time"][k] == (moments[0] if np.ptp(moments) == 0 else pytest.approx(moments.mean(), rel=1e-12))
         for name, column in columns.items():
             sample = column[rows].astype(np.float64)
             assert profile[f"{name}_mean"][k] == pytest.approx(sample.mean(), rel=1e-12, abs=1e-12)
