@@ -102,7 +102,7 @@ def _help(room: _Room, play: Callable[[int], object], thread: int) -> None:
 
 
 def _end(room: _Room, threads: list[Thread]) -> None:
-    put(room.counters, CLOSED, 1)
+    room.counters[CLOSED] = 1
     room.ring(only_asleep=False)
     if os.getpid() == room.process:
         for thread in threads:
