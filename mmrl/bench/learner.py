@@ -39,17 +39,11 @@ def gradient(rows: int, threads: int) -> Callable[[], float]:
     """Rows a second of one gradient over the whole batch."""
     from mmrl.learn.gradient import accumulate
 
-    team: Any = threads  # of an earlier commit
-    with suppress(ImportError):
-        from mmrl.learn.team import Team
-
-        team = Team(threads)
-
     policy, batch, _ = _rows(rows)
-    config = configured(None, {})
+    config, team = configured(None, {}), _team(threads)
 
     def work() -> None:
-        accumulate(policy, batch, None, config, 0.0, team)
+        accumulate(policy, batch, None, config, 0.0, **team)
 
     work()
     return lambda: rows / seconds_of(work, threads)
@@ -82,7 +76,17 @@ def _pass(policy: Any, batch: Any, threads: int) -> Callable[[], object]:
 
     config = configured(None, {"update_freq": 1, "lr": 1e-9})  # so small that the policy stays as it is
     adam, rng = make_optimiser(policy, config), np.random.default_rng(0)
-    return lambda: update(policy, adam, batch, config, rng, threads=threads)
+    team = _team(threads)
+    return lambda: update(policy, adam, batch, config, rng, **team)
+
+
+def _team(threads: int) -> dict[str, Any]:
+    """The argument that says on how many threads to learn; an earlier commit, measured beside, knows their number."""
+    with suppress(ImportError):
+        from mmrl.learn.team import Team
+
+        return {"team": Team(threads)}
+    return {"threads": threads}
 
 
 def share(rows: int, live: float, way: Way, threads: int) -> Callable[[], float]:

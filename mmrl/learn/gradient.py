@@ -67,10 +67,10 @@ def compiled(
     size = len(batch.log_prob if part is None else part)
     order = np.arange(size) if part is None else part
 
-    def begin() -> Pass:
+    def begin(looking: bool = False) -> Pass:
         loss = loss_of(policy.log_std, np.array(policy.choices, np.int64), config, coefficient)
         network = compiled_pass.Weights(policy.network, np.array(policy.sizes, np.int64))
-        return Pass(batch.rows, network, loss, 1 if team is None else team.threads)
+        return Pass(batch.rows, network, loss, 1 if team is None else team.threads, looking)
 
     key = (policy, policy.numbers, batch, config)
     sums = (begin() if team is None else team.pass_of(key, coefficient, begin)).sums(order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -21,6 +22,7 @@ from mmrl.rollout.threads import each, thread_count
 MANY = 32_768
 """Rows that take much longer than to wake a thread: to wait for it in compiled code would keep a processor from others.
 """
+ENOUGH, LONGEST_PAUSE = 0.8, 64
 ROOM = 1.1
 """Of the rows of a minibatch: those of the next ones may be some more."""
 
@@ -32,8 +34,12 @@ class Pass:
     as a small minibatch.
     """
 
-    def __init__(self, rows: Rows, policy: Weights, loss: Loss, threads: int = 1) -> None:
+    def __init__(self, rows: Rows, policy: Weights, loss: Loss, threads: int = 1, looking: bool = True) -> None:
+        """Threads that are not `looking` for calls are woken for each."""
         policy.require_all()
+        self.looking = looking
+        self.seconds = self.used = 0.0
+        """Of calls for which threads were looking; by the clock, and that the calling thread ran."""
         alone = bool(numba.config.DISABLE_JIT)  # type: ignore[attr-defined]
         # a thread that waits for a processor would keep the others waiting
         self.threads = 1 if alone else min(threads, thread_count(0))
@@ -55,14 +61,16 @@ class Pass:
         self._counters[[COUNT, SIZE, SPANS]] = len(order), size, spans
         if min(self.threads, spans) == 1:
             add_spans(*self._arguments, 0)
-        elif len(order) > MANY:
+        elif len(order) > MANY or not self.looking:
             put(self._counters, LEFT, spans)
             each(lambda thread: add_spans(*self._arguments, ANYONE), self.threads, self.threads)
             wait(self._counters)  # for those that the minibatch before, of some rows less, has left looking
         else:
             self._helpers = self._helpers or self._helped()
             self._helpers.wake()
+            began, used = time.perf_counter(), time.thread_time()
             add_spans(*self._arguments, 0)
+            self.seconds, self.used = self.seconds + time.perf_counter() - began, self.used + time.thread_time() - used
             self._helpers.require_sound()
         return Sums(*(array[:spans].sum(0) for array in self._sums))
 
@@ -92,26 +100,38 @@ class Pass:
 
 
 class Team:
-    """So many threads for the gradients of one update: `with Team(threads) as team`."""
+    """So many threads for the gradients of updates: `with team:` around each update.
+
+    Where more threads want to run than there are processors, those that look for work keep others from it, their own
+    caller too. So if in an update the caller ran for less of its time than `ENOUGH`, threads are woken for the next
+    ones, twice as many after each that was so again.
+    """
 
     def __init__(self, threads: int = 1) -> None:
         self.threads = threads
         self._key: tuple[object, ...] = ()
         self._coefficient = 0.0
         self._pass: Pass | None = None
+        self._calm, self._pause = 0, 0  # updates to come without looking, and as many as there were last
 
     def __enter__(self) -> Team:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        last = self._pass
         self.close()
+        if self._calm:
+            self._calm -= 1
+        elif last is not None and last.seconds:
+            crowded = last.used < ENOUGH * last.seconds
+            self._calm = self._pause = min(max(2 * self._pause, 1), LONGEST_PAUSE) if crowded else 0
 
-    def pass_of(self, key: tuple[object, ...], coefficient: float, make: Callable[[], Pass]) -> Pass:
-        """The pass for these very objects and this number: that of the call before, or a new one."""
+    def pass_of(self, key: tuple[object, ...], coefficient: float, make: Callable[[bool], Pass]) -> Pass:
+        """The pass for these very objects and this number: that of the call before, or a new one by `make(looking)`."""
         same = self._pass is not None and coefficient == self._coefficient
         if not same or any(one is not other for one, other in zip(key, self._key, strict=True)):
             self.close()
-            self._key, self._coefficient, self._pass = key, coefficient, make()
+            self._key, self._coefficient, self._pass = key, coefficient, make(not self._calm)
         assert self._pass is not None
         return self._pass
 

@@ -17,6 +17,7 @@ from mmrl.learn.policy import make_policy
 from mmrl.learn.record import batch_record
 from mmrl.learn.returns import learning_batch
 from mmrl.learn.schedule import Schedule
+from mmrl.learn.team import Team
 from mmrl.learn.update import Gradient, make_optimiser, update
 from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
@@ -77,6 +78,7 @@ class Trainer:
         self.device = self.engine.device
         self.threads = thread_count(config.run.threads)
         self.gradient: Gradient = accumulate
+        self.team = Team(self.threads)
         seed = config.run.seed
         observations = len(spec_of(config).columns)
         t = config.training
@@ -158,7 +160,7 @@ class Trainer:
                 learning,
                 self.config,
                 self.minibatch_rng,
-                threads=self.threads,
+                team=self.team,
                 gradient=self.gradient,
             )
         batch = batch if self.device == "cuda" else batch.numpy()

@@ -60,7 +60,7 @@ def update(
     config: Config,
     rng: np.random.Generator,
     entropy: float | None = None,
-    threads: int = 1,
+    team: Team | None = None,
     gradient: Gradient = accumulate,
 ) -> UpdateStats:
     """Run the passes over a batch; `entropy` overrides the coefficient of the config, `gradient` computes each step's.
@@ -75,6 +75,7 @@ def update(
     coefficient = t.entropy if entropy is None else entropy
     rows = len(batch.log_prob)
     device = "cpu" if isinstance(batch.log_prob, np.ndarray) else batch.log_prob.device.type
+    team = team or Team()
     taken = _Taken()
     norms: list[float] = []
     before = copied(policy.numbers)
@@ -94,8 +95,8 @@ def update(
 
     passes, parts = (1, 1) if t.algorithm == "reinforce" else (t.update_freq, t.minibatches)
     active = True
-    with Team(threads) as team:
-        for sweep, drawn in enumerate(minibatches(rows, parts, passes, rng, device, threads)):
+    with team:
+        for sweep, drawn in enumerate(minibatches(rows, parts, passes, rng, device, team.threads)):
             for part in drawn:
                 active = active and step(part, sweep)
         if unclipped:

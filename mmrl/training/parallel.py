@@ -124,6 +124,7 @@ class ParallelTrainer(Trainer):
         super().__init__(config, attempts)
         self.processes = dist.get_world_size()
         self.threads = self.engine.threads = threads_of(config)
+        self.team = Team(self.threads)
         self.gradient = self._gradient
         self._sent: LearningBatch | None = None
         text = np.frombuffer(dump_toml(config).encode(), np.uint8).copy()

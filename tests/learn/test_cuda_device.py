@@ -168,7 +168,7 @@ def test_an_update_is_that_of_autograd_in_double_precision(name: str) -> None:
         policy = trainer.policy
         policy.numbers[:] = before
         stats = update(
-            policy, make_optimiser(policy, config), batch, config, np.random.default_rng(0), None, 1, gradient
+            policy, make_optimiser(policy, config), batch, config, np.random.default_rng(0), gradient=gradient
         )
         assert stats.passes == config.training.update_freq
         moved.append(policy.numbers - before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_hundreds_of_steps_in_a_row_lose_and_repeat_no_span() -> None:
     order = np.arange(0, ROWS, 7)
     wanted = Pass(rows, policy, loss).sums(order)
     with Team(2) as team:
-        shared = team.pass_of((rows,), 0.0, lambda: Pass(rows, policy, loss, team.threads))
+        shared = team.pass_of((rows,), 0.0, lambda looking: Pass(rows, policy, loss, team.threads, looking))
         assert all(equal(wanted, shared.sums(order)) for _ in range(800))
 
 
@@ -88,6 +89,27 @@ def test_threads_end_with_the_update_and_with_what_they_were_given() -> None:
         assert not set(known) & set(helpers()) - set(before)
         raise KeyboardInterrupt
     assert helpers() == before
+
+
+def test_threads_of_a_crowded_machine_are_woken_for_twice_as_many_updates_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, policy, loss = given()
+    order, team = np.arange(FEW), Team(2)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 4)
+    wanted = Pass(rows, policy, loss).sums(order)
+
+    def looked() -> bool:
+        with team:
+            shared = team.pass_of((), 0.0, lambda looking: Pass(rows, policy, loss, 2, looking))
+            assert equal(shared.sums(order), wanted)
+            return shared.looking
+
+    monkeypatch.setattr(time, "thread_time", lambda: 0.0)  # it never ran
+    crowded = [looked() for _ in range(18)]
+    assert crowded == [True, False, True, *[False] * 2, True, *[False] * 4, True, *[False] * 4, True, False, False]
+    monkeypatch.setattr(time, "thread_time", time.perf_counter)  # it always ran
+    assert [looked() for _ in range(5)] == [False, False, True, True, True]
 
 
 def test_an_error_of_a_thread_is_raised_where_it_was_called(monkeypatch: pytest.MonkeyPatch) -> None:
