@@ -61,17 +61,16 @@ class Pass:
         self._counters[[COUNT, SIZE, SPANS]] = len(order), size, spans
         if min(self.threads, spans) == 1:
             add_spans(*self._arguments, 0)
-        elif len(order) > MANY or not self.looking:
-            put(self._counters, LEFT, spans)
-            each(lambda thread: add_spans(*self._arguments, ANYONE), self.threads, self.threads)
-            wait(self._counters)  # for those that the minibatch before, of some rows less, has left looking
-        else:
-            self._helpers = self._helpers or self._helped()
-            self._helpers.wake()
+        elif len(order) <= MANY and (helpers := self._looking()):
+            helpers.wake()
             began, used = time.perf_counter(), time.thread_time()
             add_spans(*self._arguments, 0)
             self.seconds, self.used = self.seconds + time.perf_counter() - began, self.used + time.thread_time() - used
-            self._helpers.require_sound()
+            helpers.require_sound()
+        else:
+            put(self._counters, LEFT, spans)
+            each(lambda thread: add_spans(*self._arguments, ANYONE), self.threads, self.threads)
+            wait(self._counters)  # for those that the minibatch before, of some rows less, has left looking
         return Sums(*(array[:spans].sum(0) for array in self._sums))
 
     def close(self) -> None:
@@ -93,10 +92,16 @@ class Pass:
         rows_of, *others = self._given
         self._arguments: tuple[Any, ...] = rows_of, self._order, *others, self._sums, self._counters
 
-    def _helped(self) -> Helpers:
-        if not in_memory(add_spans):
-            add_spans(*self._arguments, 0)  # of no rows: threads would compile it at once
-        return Helpers(self.threads - 1, partial(add_spans, *self._arguments), self._counters)
+    def _looking(self) -> Helpers | None:
+        """The threads that look for calls, begun with the first one; None where they shall not or cannot."""
+        if self.looking and self._helpers is None:
+            if not in_memory(add_spans):
+                add_spans(*self._arguments, 0)  # threads would compile it at once
+            try:
+                self._helpers = Helpers(self.threads - 1, partial(add_spans, *self._arguments), self._counters)
+            except RuntimeError:  # the machine starts no more threads: those that are there do it
+                self.looking = False
+        return self._helpers
 
 
 class Team:

@@ -130,6 +130,20 @@ def test_an_error_of_a_thread_is_raised_where_it_was_called(monkeypatch: pytest.
     shared.close()
 
 
+def test_where_no_thread_can_be_started_those_that_are_there_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, policy, loss = given()
+    order = np.arange(FEW)
+    wanted = Pass(rows, policy, loss).sums(order)
+    Pass(rows, policy, loss, 2, looking=False).sums(order)
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    shared = Pass(rows, policy, loss, 2)
+    assert equal(shared.sums(order), wanted) and equal(shared.sums(order), wanted) and not shared.looking
+
+
 @pytest.mark.parametrize("numbers", [0, 500, 66_000, 20_000_000])
 def test_spans_are_as_many_as_threads_can_use_and_memory_holds(numbers: int) -> None:
     for rows in [*range(1, 3_000, 7), 4_096, 50_000, 65_536, 65_537, 10**6]:
