@@ -14,9 +14,11 @@ from mmrl.kernels.products import BLOCK, mix
 from mmrl.kernels.tanh import tanh_beside
 from mmrl.rollout.threads import each
 
+MANY = 32_768
+"""Rows from which on sums take much longer than to wake a thread."""
 LONGEST, SHORTEST, SPREAD = 32, 3, 16
-"""Blocks of a span, whose sums are formed together by one thread, at most; and of fewer rows at least, and into how
-many spans they are divided, so that all threads have work."""
+"""Blocks of a span, whose sums are formed together by one thread; of fewer rows at least so many, and into how many
+spans they are divided at most, so that all threads have work."""
 COPIES = 2**21
 """Numbers of all sums of so few rows: copies of large ones would fill the memory."""
 
@@ -44,7 +46,7 @@ def affine(weights: Any, at: int, inputs: int, outputs: int, source: Any, target
 
 def span_of(rows: int, numbers: int = 0) -> int:
     """Rows of a span where so many are summed to so many numbers. It depends on nothing else, so the sums do not."""
-    blocks, spans = -(-rows // BLOCK), SPREAD
+    blocks, spans = -(-rows // BLOCK), 1 if rows > MANY else SPREAD
     while spans > 1 and (spans * SHORTEST > blocks or spans * numbers > COPIES):
         spans //= 2
     return min(max(-(-blocks // spans), 1), LONGEST) * BLOCK

@@ -15,13 +15,10 @@ import numpy.typing as npt
 from mmrl.kernels.helpers import Helpers, put, wait
 from mmrl.kernels.jit import in_memory
 from mmrl.kernels.shares import counters_of
-from mmrl.learn.blocks import span_of, spans_of
+from mmrl.learn.blocks import MANY, span_of, spans_of
 from mmrl.learn.compiled_pass import ANYONE, COUNT, LEFT, SIZE, SPANS, Loss, Rows, Sums, Weights, add_spans
 from mmrl.rollout.threads import each, thread_count
 
-MANY = 32_768
-"""Rows that take much longer than to wake a thread: to wait for it in compiled code would keep a processor from others.
-"""
 ENOUGH, LONGEST_PAUSE = 0.8, 64
 ROOM = 1.1
 """Of the rows of a minibatch: those of the next ones may be some more."""
@@ -61,7 +58,7 @@ class Pass:
         self._counters[[COUNT, SIZE, SPANS]] = len(order), size, spans
         if min(self.threads, spans) == 1:
             add_spans(*self._arguments, 0)
-        elif len(order) <= MANY and (helpers := self._looking()):
+        elif len(order) <= MANY and (helpers := self._looking()):  # else who waits here keeps a processor from others
             helpers.wake()
             began, used = time.perf_counter(), time.thread_time()
             add_spans(*self._arguments, 0)

@@ -13,7 +13,7 @@ import pytest
 from mmrl.kernels.products import BLOCK
 from mmrl.learn import compiled_pass
 from mmrl.learn import team as module
-from mmrl.learn.blocks import COPIES, LONGEST, SPREAD, span_of, spans_of
+from mmrl.learn.blocks import COPIES, LONGEST, MANY, SPREAD, span_of, spans_of
 from mmrl.learn.compiled_pass import CLIP, Loss, Rows, Weights
 from mmrl.learn.gradient import accumulate
 from mmrl.learn.policy import make_policy
@@ -49,7 +49,7 @@ def test_sums_do_not_depend_on_the_number_of_threads() -> None:
     rows, policy, loss = given()
     passes = [Pass(rows, policy, loss, threads) for threads in (1, 2, 3)]
     rng = np.random.default_rng(0)
-    around = [module.MANY + k % 2 for k in range(40)]  # called for by turns in both ways
+    around = [MANY + k % 2 for k in range(40)]  # called for by turns in both ways
     for size in (1, 127, 3_125, 300, 6_250, ROWS, 20_000, *around, 2, 3_126, *rng.integers(1, 5_000, 60).tolist()):
         order = np.sort(rng.permutation(ROWS)[:size])
         alone, *shared = (each.sums(order) for each in passes)
@@ -154,3 +154,5 @@ def test_spans_are_as_many_as_threads_can_use_and_memory_holds(numbers: int) -> 
         assert spans == fewest or (spans <= SPREAD and spans * numbers <= COPIES)
         if numbers <= 500 and rows >= 6 * BLOCK:
             assert spans > 1
+        if rows > MANY:
+            assert spans == fewest
