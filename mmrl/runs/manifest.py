@@ -35,7 +35,7 @@ def manifest_text(manifest: dict[str, Any]) -> bytes:
 
 
 def keep_previous(folder: Path) -> None:
-    """Keep the manifest, which is sound, as the previous one."""
+    """Keep the manifest, which is sound, as the previous one; nothing where it is gone."""
     current, previous, temporary = (os.path.join(folder, name) for name in (CURRENT, PREVIOUS, f".{PREVIOUS}.tmp"))
     try:
         try:
@@ -44,6 +44,8 @@ def keep_previous(folder: Path) -> None:
             os.unlink(temporary)
             os.link(current, temporary)
         os.replace(temporary, previous)
+    except FileNotFoundError:
+        pass
     except OSError:  # a file system without hard links
         durable_write(folder / PREVIOUS, read_plain(folder / CURRENT))
     finally:

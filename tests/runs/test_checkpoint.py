@@ -104,12 +104,17 @@ def test_the_previous_manifest_is_the_last_sound_one(tmp_path: Path) -> None:
     assert (tmp_path / PREVIOUS).read_bytes() == (tmp_path / CURRENT).read_bytes()
     assert not list(tmp_path.glob(".*"))
     (tmp_path / f".{PREVIOUS}.tmp").write_text("left by a dead writer")
+    save(tmp_path, 4, state(4), best=False, versions=VERSIONS)
+    assert read_manifest(tmp_path, PREVIOUS)["checkpoints"][-1]["epoch"] == 3 and not list(tmp_path.glob(".*"))
+    (tmp_path / CURRENT).unlink()
+    keep_previous(tmp_path)
+    assert read_manifest(tmp_path, PREVIOUS)["checkpoints"][-1]["epoch"] == 3
     for write in (
-        lambda: save(tmp_path, 4, state(4), best=False, versions=VERSIONS),
+        lambda: save(tmp_path, 5, state(5), best=False, versions=VERSIONS),
         lambda: write_manifest(tmp_path, {}),
     ):
         sound = (tmp_path / PREVIOUS).read_bytes()
-        (tmp_path / CURRENT).unlink()
+        (tmp_path / CURRENT).unlink(missing_ok=True)
         (tmp_path / CURRENT).write_text("damaged")
         write()
         assert (tmp_path / PREVIOUS).read_bytes() == sound and read_manifest(tmp_path)["schema"]
