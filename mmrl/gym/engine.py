@@ -24,9 +24,9 @@ from mmrl.gym.kernel import (
     Terms,
     mover,
 )
-from mmrl.kernels.helpers import Helpers
 from mmrl.kernels.jit import announced, must_compile
 from mmrl.kernels.shares import counters_of
+from mmrl.kernels.threads import Helpers
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.law import law_of, memory_of, size_of
 from mmrl.rollout.rewards import reward_of

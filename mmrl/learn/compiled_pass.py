@@ -263,11 +263,9 @@ def _categorical_head(logits: Any, loss: Any, block: Any, count: int, delta: Any
 
 
 @inlined_fast
-def _add_span(
-    rows: Any, order: Any, start: int, last: int, policy: Any, loss: Any, inverse_std: Any, own: Any, memory: Any
-) -> None:
-    """The sums over rows order[start:last] into `own`, in memory for one block."""
-    units, delta, below, block = memory
+def _add_span(rows: Any, order: Any, start: int, last: int, policy: Any, loss: Any, own: Any, memory: Any) -> None:
+    """The sums over rows order[start:last] into `own`, in memory for one block and with 1 / std."""
+    units, delta, below, block, inverse_std = memory
     inputs, axes = rows.observation.shape[1], rows.action.shape[1]
     own.policy[:] = np.float32(0.0)
     own.log_std[:] = 0.0
@@ -310,7 +308,8 @@ def add_spans(rows: Any, order: Any, policy: Any, loss: Any, sums: Any, counters
     numbers = np.zeros((4, BLOCK))
     action = np.zeros((rows.action.shape[1], BLOCK), np.float32)
     block = Block(action, numbers[0], numbers[1], numbers[2], numbers[3])
-    memory = (block_of(policy.sizes.sum()), block_of(widest), block_of(widest), block)
+    inverse_std = np.zeros(loss.log_std.size)
+    memory = (block_of(policy.sizes.sum()), block_of(widest), block_of(widest), block, inverse_std)
     helps, looks = thread > 0, 0
     while looks < (PATIENCE if helps else 1) and not (helps and read_at_once(counters, CLOSED) != 0):
         looks += 1
@@ -325,12 +324,12 @@ def add_spans(rows: Any, order: Any, policy: Any, loss: Any, sums: Any, counters
         else:
             continue
         span = add_at_once(counters, LEFT, -1) - 1
-        inverse_std = np.exp(-loss.log_std.astype(np.float64))
+        inverse_std[:] = np.exp(-loss.log_std.astype(np.float64))
         while span >= 0:  # what else is asked for stands since before the span was there to take
             size, count = counters[SIZE], counters[COUNT]
             own = Sums(sums.policy[span], sums.log_std[span], sums.totals[span])
             last = min((span + 1) * size, count)
-            _add_span(rows, order, span * size, last, policy, loss, inverse_std, own, memory)
+            _add_span(rows, order, span * size, last, policy, loss, own, memory)
             span = add_at_once(counters, LEFT, -1) - 1
         if helps:
             put_at_once(counters, playing_of(thread), 0)

@@ -9,8 +9,8 @@ import subprocess
 
 import numpy as np
 
-from mmrl.kernels.helpers import put, wait
 from mmrl.kernels.shares import counters_of
+from mmrl.kernels.threads import put, wait
 from mmrl.learn import compiled_pass, discounting, minibatches, normaliser
 from mmrl.learn.adam import Adam
 from mmrl.learn.compiled_pass import LEFT
@@ -45,7 +45,7 @@ def main() -> None:
     Adam(Layout({"": (1,)}), one.copy(), 0.0).step(one.copy(), one)
     number, steps = np.zeros(1), np.zeros(1, np.int64)
     whole, sample = np.zeros(1, np.int32), np.zeros((1, 1))
-    over_time(0, number, number, whole, steps, steps, steps, steps, sample, number, number)
+    over_time(0, (number, number, whole), steps, steps, steps, steps, (sample, number, number))
     discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 

@@ -43,9 +43,9 @@ def episode_profile(batch: Trajectories, points: int = POINTS, threads: int = 1)
 
     def sampled(kind: int, first: str, second: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         a, b = (np.ascontiguousarray(getattr(batch, name), np.float64) for name in (first, second))
-        sample, mean, deviation = np.empty((len(steps), len(lengths))), np.empty(len(steps)), np.empty(len(steps))
-        over_time(kind, a, b, inventory, starts, lengths, steps, count, sample, mean, deviation)
-        return sample, mean, deviation
+        found = np.empty((len(steps), len(lengths))), np.empty(len(steps)), np.empty(len(steps))
+        over_time(kind, (a, b, inventory), starts, lengths, steps, count, found)
+        return found
 
     def time() -> dict[str, np.ndarray]:
         sample, mean, _ = sampled(PLAIN, "time", "time")
@@ -64,12 +64,12 @@ def episode_profile(batch: Trajectories, points: int = POINTS, threads: int = 1)
 
 
 @kernel
-def over_time(  # type: ignore[no-untyped-def]
-    kind, a, b, q, starts, lengths, steps, count, sample, mean, std
-):
-    """One quantity of a batch at each step of `steps` [P] of each trajectory into `sample` [P, N], NaN where it has
-    ended; its mean and standard deviation over the `count` [P] trajectories alive, summed up in their order as numpy
-    does."""
+def over_time(kind, columns, starts, lengths, steps, count, found):  # type: ignore[no-untyped-def]
+    """One quantity of a batch, made of columns a, b, q, at each step of `steps` [P] of each trajectory into a sample
+    [P, N], NaN where it has ended; its mean and standard deviation over the `count` [P] trajectories alive, summed up in
+    their order as numpy does. All three are `found`."""
+    a, b, q = columns
+    sample, mean, std = found
     trajectories, points = starts.size, steps.size
     mean[:] = 0.0
     for first in range(0, trajectories, TOGETHER):

@@ -12,9 +12,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from mmrl.kernels.helpers import Helpers, put, wait
 from mmrl.kernels.jit import in_memory
 from mmrl.kernels.shares import counters_of
+from mmrl.kernels.threads import Helpers, put, wait
 from mmrl.learn.blocks import MANY, span_of, spans_of
 from mmrl.learn.compiled_pass import ANYONE, COUNT, LEFT, SIZE, SPANS, Loss, Rows, Sums, Weights, add_spans
 from mmrl.rollout.threads import each, thread_count

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mmrl.kernels.helpers import Helpers
 from mmrl.kernels.shares import counters_of, playing_of
+from mmrl.kernels.threads import Helpers
 
 
 def until(true: Callable[[], bool]) -> None:
