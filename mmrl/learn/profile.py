@@ -66,8 +66,8 @@ def episode_profile(batch: Trajectories, points: int = POINTS, threads: int = 1)
 @kernel
 def over_time(kind, columns, starts, lengths, steps, count, found):  # type: ignore[no-untyped-def]
     """One quantity of a batch, made of columns a, b, q, at each step of `steps` [P] of each trajectory into a sample
-    [P, N], NaN where it has ended; its mean and standard deviation over the `count` [P] trajectories alive, summed up in
-    their order as numpy does. All three are `found`."""
+    [P, N], NaN where it has ended; its mean and standard deviation over the `count` [P] trajectories alive, summed up
+    in their order as numpy does. All three are `found`."""
     a, b, q = columns
     sample, mean, std = found
     trajectories, points = starts.size, steps.size
