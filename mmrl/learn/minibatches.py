@@ -31,7 +31,12 @@ def minibatches(
             yield draw()
         return
     with ThreadPoolExecutor(1, thread_name_prefix="minibatches") as pool:
-        coming = pool.submit(draw)
+        try:
+            coming = pool.submit(draw)
+        except RuntimeError:  # the machine starts no more threads
+            for _ in range(passes):
+                yield draw()
+            return
         for _ in range(passes - 1):
             drawn, coming = coming.result(), pool.submit(draw)
             yield drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ def thread_count(threads: int) -> int:
 def each(work: Callable[[int], Result], parts: int, threads: int) -> list[Result]:
     """[work(0), ..., work(parts - 1)], on so many threads, the calling one among them; whoever is free takes the next.
 
-    Raises what a part raised, once no thread works any more.
+    Raises what a part raised, once no thread works any more. Where no more threads can be started there are fewer.
     """
     threads = min(threads, parts)
     if threads <= 1:
@@ -45,7 +46,10 @@ def each(work: Callable[[int], Result], parts: int, threads: int) -> list[Result
     if threads not in _pools:
         _pools[threads] = ThreadPoolExecutor(threads - 1, thread_name_prefix="mmrl")
     pool = _pools[threads]
-    others = [pool.submit(some) for _ in range(threads - 1)]
+    others = []
+    with suppress(RuntimeError):  # the machine starts no more threads: those that are there do it
+        for _ in range(threads - 1):
+            others.append(pool.submit(some))
     try:
         some()
     finally:

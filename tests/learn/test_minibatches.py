@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -49,3 +50,17 @@ def test_rows_are_dealt_as_numpy_shuffles_them() -> None:
         assert [part.tolist() for part in drawn if part is not None] == [
             np.flatnonzero(label == part).tolist() for part in range(parts)
         ]
+
+
+def test_where_no_thread_can_be_started_the_caller_draws_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> list[list[int]]:
+        found = minibatches(2 * FEW, 3, 4, np.random.default_rng(1), "cpu", threads=2)
+        return [np.asarray(part).tolist() for one in found for part in one]
+
+    wanted = drawn()
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert drawn() == wanted

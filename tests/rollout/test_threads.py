@@ -82,3 +82,22 @@ def test_cpus_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cpus", lambda: next(answers))
     assert [thread_count(0), thread_count(7), thread_count(0)] == [3, 7, 3]
     module._all_cpus.cache_clear()
+
+
+def test_where_no_thread_can_be_started_the_caller_works_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_pools", {})
+
+    def refused(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    assert each(lambda k: (k, threading.current_thread().name), 5, 3) == [(k, "MainThread") for k in range(5)]
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert [k for k, _ in each(lambda k: (k, time.sleep(0.001)), 50, 3)] == [*range(50)]
+    with pytest.raises(RuntimeError, match="of the work"):  # is told
+        each(_fails, 5, 3)
+
+
+def _fails(k: int) -> None:
+    raise RuntimeError("of the work")
