@@ -24,7 +24,7 @@ from mmrl.learn.returns import (
     risk_adjusted,
     shaped_rewards,
 )
-from mmrl.learn.value import ValueFunction
+from mmrl.learn.value import Regression, ValueFunction
 from mmrl.rollout.arrays import following
 from mmrl.rollout.trajectories import NoLiveSteps
 from mmrl.settings.build import build
@@ -210,6 +210,45 @@ def test_truncated_goes_on_where_terminated_stops(make_batch: Callable[..., Any]
 def test_all_dead_at_the_first_step_is_reported(make_batch: Callable[..., Any]) -> None:
     with pytest.raises(NoLiveSteps, match="no live steps"):
         learning_batch(make_batch([0, 0]), settings_of(), None)
+
+
+@pytest.mark.parametrize("lambd", [0.3, 0.95, 0.99])
+@pytest.mark.parametrize("fits", [0, 1])
+def test_advantages_are_the_lambda_returns_less_their_own_fit(
+    make_batch: Callable[..., Any], lambd: float, fits: int
+) -> None:
+    """V is fitted to returns of a lambda of 0.95 at least, advantages count from those of the lambda asked for."""
+    config = build({"training": {"td": True, "lambd": lambd}, "reward": {"utility": "linear", "discount": 0.9}})
+    function = ValueFunction(3, np.random.default_rng(0))
+    if fits:
+        function.learn(np.random.default_rng(2).normal(size=function.weight.size))
+    before = copy_of(function)
+    batch = make_batch([40, 30, 50])
+    found = learning_batch(batch, config, function)
+
+    regression = Regression(before, batch.observation)
+    rewards = shaped_rewards(batch, potential(batch, config), 0.9)
+    for _ in range(1 if fits else returns_module.FIRST_SWEEPS):
+        value = regression.predict(before.weight)
+        weight = before.weight
+        asked, fitted = (
+            lambda_returns(rewards, value, batch.offsets, np.zeros(3), 0.9, x) for x in (lambd, max(lambd, 0.95))
+        )
+        before.learn(regression.fit(fitted))
+    advantage = asked - regression.predict(regression.fit(asked))
+    np.testing.assert_allclose(found.advantage, (advantage - advantage.mean()) / advantage.std(), atol=1e-5)
+    np.testing.assert_allclose(function.weight, before.weight, rtol=1e-9, atol=1e-9)
+    share = np.var(asked - regression.predict(weight)) / np.var(asked)
+    assert (
+        found.explained_variance == pytest.approx(1 - share, rel=1e-6) if fits else np.isnan(found.explained_variance)
+    )
+
+
+def copy_of(function: ValueFunction) -> ValueFunction:
+    """Another one in the same state."""
+    other = ValueFunction(3, np.random.default_rng(0))
+    other.load_state_dict(function.state_dict())
+    return other
 
 
 def test_non_finite_rewards_are_named_and_leave_the_value_function_alone(make_batch: Callable[..., Any]) -> None:
