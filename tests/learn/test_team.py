@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmrl.kernels.products import BLOCK
+from mmrl.kernels.shares import playing_of
 from mmrl.learn import compiled_pass
 from mmrl.learn import team as module
 from mmrl.learn.blocks import COPIES, LONGEST, MANY, SPREAD, span_of, spans_of
@@ -68,6 +69,25 @@ def test_hundreds_of_steps_in_a_row_lose_and_repeat_no_span() -> None:
     with Team(2) as team:
         shared = team.pass_of((rows,), 0.0, lambda looking: Pass(rows, policy, loss, team.threads, looking))
         assert all(equal(wanted, shared.sums(order)) for _ in range(800))
+
+
+def test_a_call_waits_for_a_thread_that_still_works_for_it() -> None:
+    """Threads that were looking when a minibatch of some rows more came may have taken spans of it."""
+    rows, policy, loss = given()
+    shared, order = Pass(rows, policy, loss, 2, looking=False), np.arange(FEW)
+    shared.sums(order)
+    ended: list[bool] = []
+
+    def end() -> None:
+        ended.append(True)
+        shared._counters[playing_of(1)] = 0
+
+    shared._counters[playing_of(1)] = 1
+    timer = threading.Timer(0.3, end)
+    timer.start()
+    shared.sums(order)
+    assert ended
+    timer.join()
 
 
 def test_threads_end_with_the_update_and_with_what_they_were_given() -> None:
