@@ -11,7 +11,6 @@ from functools import partial
 import numpy as np
 
 from mmrl.kernels.jit import kernel
-from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
 
 POINTS = 400
@@ -30,11 +29,19 @@ TOGETHER = 4
 """Trajectories whose numbers are copied beside each other."""
 
 
-def episode_profile(batch: Trajectories, points: int = POINTS, threads: int = 1) -> dict[str, np.ndarray]:
+Part = Callable[[], dict[str, np.ndarray]]
+
+
+def episode_profile(batch: Trajectories, points: int = POINTS) -> dict[str, np.ndarray]:
     """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one trajectory.
 
     At most `points` steps are kept, evenly spaced; the trajectory is the longest of the batch.
     """
+    return {name: array for part in profile_parts(batch, points) for name, array in part().items()}
+
+
+def profile_parts(batch: Trajectories, points: int = POINTS) -> list[Part]:
+    """What computes episode_profile(), one quantity each; they may be called at once."""
     starts, lengths = batch.offsets[:-1], np.diff(batch.offsets)
     longest = int(lengths.argmax())
     steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))
@@ -58,9 +65,7 @@ def episode_profile(batch: Trajectories, points: int = POINTS, threads: int = 1)
         found = {"mean": mean, "se": deviation / np.sqrt(count), "q05": low, "q95": high}
         return {f"{name}_{what}": array for what, array in found.items()} | {f"replay_{name}": replay}
 
-    tasks: list[Callable[[], dict[str, np.ndarray]]] = [time, *(partial(shown, name) for name in SHOWN)]
-    parts = each(lambda k: tasks[k](), len(tasks), threads)
-    return {name: array for part in parts for name, array in part.items()}
+    return [time, *(partial(shown, name) for name in SHOWN)]
 
 
 @kernel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,8 @@ def commit(
     """
     place = inner_folder(folder, "checkpoints")
     manifest, faults = sound_manifest(folder)
-    entries = [e for e in entries_of(manifest) if e["epoch"] < epoch]
+    before = entries_of(manifest)
+    entries = [e for e in before if e["epoch"] < epoch]
     durable_writes(place, files)
     entry: dict[str, Any] = {"epoch": epoch, "files": {name: sha256(data) for name, data in files.items()}}
     if metrics:
@@ -52,13 +53,23 @@ def commit(
     if manifest and not faults:  # a damaged manifest must not replace a valid previous one
         keep_previous(folder)
     durable_writes(folder, {CURRENT: manifest_text(body), **(beside or {})})
-    _remove_others(place, {name for entry in entries for name in entry["files"]})
+    _remove(place, _names_of(before) - _names_of(entries))
 
 
-def _remove_others(place: Path, named: Collection[str]) -> None:
-    """Remove all from a folder but what is named, and folders."""
+def _names_of(entries: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names of all files of some checkpoints."""
+    return {name for entry in entries for name in entry["files"]}
+
+
+def remove_strays(folder: Path) -> None:
+    """Remove from the checkpoints what the manifest does not list, left by a killed writer; folders stay."""
+    place, named = folder / "checkpoints", _names_of(entries_of(sound_manifest(folder)[0]))
     with os.scandir(place) as found:
-        others = [entry.path for entry in found if entry.name not in named and not entry.is_dir(follow_symlinks=False)]
-    for path in others:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+        _remove(place, [entry.name for entry in found if entry.name not in named])
+
+
+def _remove(place: Path, names: Iterable[str]) -> None:
+    for name in names:
+        if name == os.path.basename(name):  # names of a manifest may come from anywhere
+            with suppress(FileNotFoundError, IsADirectoryError):
+                os.unlink(os.path.join(place, name))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmrl.runs.commit import commit
+from mmrl.runs.commit import commit, remove_strays
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
-from mmrl.runs.status import STATUS, status_text
+from mmrl.runs.status import STATUS, status_text, write_status
 from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
 
 if TYPE_CHECKING:
     from mmrl.runs.checkpoint import Snapshot
+
+
+STATUS_EVERY = 0.25
+"""Seconds between two writings of an epoch into status.json, at least: metrics.jsonl and manifest.json have each."""
 
 
 class Recorder:
@@ -35,6 +42,7 @@ class Recorder:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._kept: tuple[Any, ...] | None = None
         self._last: Future[None] | None = None
+        self._told, self._untold = -math.inf, 0  # when status.json was last written, and a newer epoch that it lacks
 
     def keep(
         self,
@@ -48,7 +56,7 @@ class Recorder:
         from mmrl.runs.checkpoint import snapshot
 
         now = snapshot(state)
-        self.flush()
+        self._wait()
         self._kept = record, episode, now, best, versions
 
     def start(self) -> None:
@@ -60,6 +68,13 @@ class Recorder:
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises OSError when it could not be written."""
+        self._wait()
+        if self._untold:
+            write_status(self.folder, "running", epoch=self._untold)
+            self._untold = 0
+
+    def _wait(self) -> None:
+        """Until the epoch that was kept is on disk; raises its error."""
         self.start()
         last, self._last = self._last, None
         if last is not None:
@@ -69,6 +84,9 @@ class Recorder:
         """Let the writer finish and end it; errors are raised by flush() only."""
         self.start()
         self._pool.shutdown(wait=True)
+        self._last = None
+        with suppress(OSError):
+            self.flush()
 
     def _write(
         self,
@@ -84,6 +102,10 @@ class Recorder:
         self.history.append(record)  # first: the manifest must not cover rows that a power cut could still lose
         if episode is not None:
             self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-        status = {STATUS: status_text(self.folder, "running", epoch=epoch)}
+        due = time.monotonic() - self._told >= STATUS_EVERY
+        status = {STATUS: status_text(self.folder, "running", epoch=epoch)} if due else {}
         files, metrics = encode(epoch, state), self.history.checksum()
         commit(self.folder, epoch, files, best, versions, metrics, self.noticed, status)
+        if self._told < 0:  # the first one
+            remove_strays(self.folder)
+        self._told, self._untold = (time.monotonic(), 0) if due else (self._told, epoch)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.learn.profile import episode_profile
+from mmrl.learn.profile import episode_profile, profile_parts
 from mmrl.learn.record import batch_record
+from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
 
 
@@ -62,8 +63,10 @@ def test_an_episode_has_the_statistics_of_the_trajectories_alive(
     """To the last bit those of numpy, step by step, and the longest trajectory itself."""
     b = batch(lengths)
     profile = episode_profile(b)
+    parts = profile_parts(b)
     for threads in (2, 3):
-        again = episode_profile(b, threads=threads)
+        found = each(lambda k: parts[k](), len(parts), threads)
+        again = {name: array for part in found for name, array in part.items()}
         assert list(again) == list(profile) and all(np.array_equal(again[name], profile[name]) for name in profile)
     longest, kept = int(np.argmax(lengths)), len(profile["alive"])
     steps = np.unique(np.linspace(0, max(lengths) - 1, kept).astype(int))
