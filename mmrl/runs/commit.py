@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import durable_writes, inner_folder
+from mmrl.runs.atomic import Replacement, inner_folder
 from mmrl.runs.checksum import sha256
+from mmrl.runs.history import History
 from mmrl.runs.manifest import CURRENT, entries_of, keep_previous, manifest_text, sound_manifest
 
 KEPT = 2  # newest checkpoints kept beside the best
@@ -21,26 +22,24 @@ def commit(
     files: dict[str, bytes],
     best: bool,
     versions: dict[str, Any],
-    metrics: dict[str, Any] | None = None,
+    history: History | None = None,
     noticed: Sequence[str] = (),
     beside: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write the checkpoint of an epoch, commit it in the manifest, then remove the checkpoints no longer kept.
 
-    `metrics` is the size and SHA-256 of metrics.jsonl up to this epoch, `noticed` lists damage found when resuming,
-    `beside` files of the run by name that are replaced after the manifest, at once.
-    Raises OSError. A valid checkpoint that the manifest lists is never overwritten; entries of this epoch or later
-    ones, left over when training went back to an older checkpoint, are dropped.
+    `history` has the metrics up to this epoch, which are on disk before the manifest covers them by their SHA-256;
+    `noticed` lists damage found when resuming, `beside` has files of the run by name that are replaced after the
+    manifest, at once. Raises OSError. A valid checkpoint that the manifest lists is never overwritten; entries of this
+    epoch or later ones, left over when training went back to an older checkpoint, are dropped.
     """
     place = inner_folder(folder, "checkpoints")
     manifest, faults = sound_manifest(folder)
     before = entries_of(manifest)
-    entries = [e for e in before if e["epoch"] < epoch]
-    durable_writes(place, files)
     entry: dict[str, Any] = {"epoch": epoch, "files": {name: sha256(data) for name, data in files.items()}}
-    if metrics:
-        entry["metrics"] = metrics
-    entries.append(entry)
+    if history:
+        entry["metrics"] = history.checksum()
+    entries = [*(e for e in before if e["epoch"] < epoch), entry]
     best_epoch = epoch if best else manifest.get("best_epoch")
     if best_epoch not in [e["epoch"] for e in entries]:
         best_epoch = None
@@ -50,9 +49,16 @@ def commit(
     body = {"versions": versions, "best_epoch": best_epoch, "checkpoints": entries}
     if known:
         body["noticed"] = list(dict.fromkeys(known))
-    if manifest and not faults:  # a damaged manifest must not replace a valid previous one
-        keep_previous(folder)
-    durable_writes(folder, {CURRENT: manifest_text(body), **(beside or {})})
+    listed = {CURRENT: manifest_text(body), **(beside or {})}
+    with Replacement(place, files) as checkpoint, Replacement(folder, listed) as commitment:
+        if history:
+            history.sync()
+        checkpoint.sync()
+        commitment.sync()
+        checkpoint.publish()
+        if manifest and not faults:  # a damaged manifest must not replace a valid previous one
+            keep_previous(folder)
+        commitment.publish()
     _remove(place, _names_of(before) - _names_of(entries))
 
 

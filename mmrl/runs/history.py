@@ -10,9 +10,9 @@ import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from mmrl.runs.atomic import BrokenRun, durable_write, naming, open_plain, read_plain
+from mmrl.runs.atomic import BrokenRun, begin_sync, durable_write, naming, open_plain, read_plain
 
 METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
 WRITER_LIMIT = 2**30
@@ -28,35 +28,71 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+class _Unsynced(NamedTuple):
+    """An open metrics.jsonl with rows that may not be on disk, and what it was without them."""
+
+    descriptor: int
+    size: int
+    bytes: int
+    hash: Any
+
+
 class History:
     """The writer of metrics.jsonl; an incomplete last line is removed when it is opened."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._bytes, self._hash = _whole(path)
+        self._unsynced: _Unsynced | None = None
         with contextlib.suppress(FileNotFoundError):
             if path.lstat().st_size > self._bytes:
                 os.truncate(path, self._bytes)
 
     def append(self, *records: dict[str, Any]) -> None:
-        """Append records so that they survive a power cut; after a failed or short write the file is cut to its old
-        size and OSError is raised."""
+        """Append records so that they survive a power cut; if that fails the file is cut to its old size and OSError is
+        raised."""
+        self.write(*records)
+        self.sync()
+
+    def write(self, *records: dict[str, Any]) -> None:
+        """The first half of append(): readers see the records; they survive a power cut after sync()."""
         lines = b"".join(_line(record) for record in records)
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            size = os.fstat(descriptor).st_size
+            self._unsynced = _Unsynced(descriptor, size, self._bytes, self._hash)
             try:
-                size = os.fstat(descriptor).st_size
-                try:
-                    if os.write(descriptor, lines) != len(lines):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    os.fsync(descriptor)
-                except OSError:
-                    os.ftruncate(descriptor, size)
-                    raise
-            finally:
-                os.close(descriptor)
+                if os.write(descriptor, lines) != len(lines):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                self._take_back()
+                raise
+            begin_sync(descriptor, size)
         self._bytes += len(lines)
+        self._hash = self._hash.copy()
         self._hash.update(lines)
+
+    def sync(self) -> None:
+        """The second half of append(); nothing where that is done."""
+        if self._unsynced is None:
+            return
+        with naming(self.path):
+            try:
+                os.fsync(self._unsynced.descriptor)
+            except OSError:
+                self._take_back()
+                raise
+            descriptor, self._unsynced = self._unsynced.descriptor, None
+            os.close(descriptor)
+
+    def _take_back(self) -> None:
+        """Cut the file to what it was before write()."""
+        assert self._unsynced is not None
+        (descriptor, size, self._bytes, self._hash), self._unsynced = self._unsynced, None
+        try:
+            os.ftruncate(descriptor, size)
+        finally:
+            os.close(descriptor)
 
     def checksum(self) -> dict[str, Any]:
         """Size and SHA-256 of the file so far."""

@@ -99,13 +99,15 @@ class Recorder:
         from mmrl.runs.checkpoint import encode
 
         epoch = record["epoch"]
-        self.history.append(record)  # first: the manifest must not cover rows that a power cut could still lose
-        if episode is not None:
-            self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-        due = time.monotonic() - self._told >= STATUS_EVERY
-        status = {STATUS: status_text(self.folder, "running", epoch=epoch)} if due else {}
-        files, metrics = encode(epoch, state), self.history.checksum()
-        commit(self.folder, epoch, files, best, versions, metrics, self.noticed, status)
+        self.history.write(record)
+        try:
+            if episode is not None:
+                self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
+            due = time.monotonic() - self._told >= STATUS_EVERY
+            status = {STATUS: status_text(self.folder, "running", epoch=epoch)} if due else {}
+            commit(self.folder, epoch, encode(epoch, state), best, versions, self.history, self.noticed, status)
+        finally:
+            self.history.sync()
         if self._told < 0:  # the first one
             remove_strays(self.folder)
         self._told, self._untold = (time.monotonic(), 0) if due else (self._told, epoch)

@@ -13,10 +13,7 @@ import safetensors.numpy
 import torch
 
 from mmrl.runs.checkpoint import Constant, encode, load, packed, save, snapshot
-from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import CURRENT, PREVIOUS, BrokenRun, keep_previous, read_manifest, sha256, write_manifest
-from mmrl.runs.recorder import Recorder
-from mmrl.runs.status import read_raw
 
 VERSIONS = {"mmrl": "0"}
 
@@ -83,17 +80,16 @@ def test_a_constant_of_a_state_is_what_it_would_be_without() -> None:
         assert files == encode(3, snapshot({"other": other, "part": part}))
 
 
-def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
-    for epoch, write in enumerate((recorder.start, recorder.flush, recorder.close), 1):
-        recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
-        kept = load(tmp_path)[0] if epoch > 1 else 0
-        assert kept == epoch - 1 and len(read_metrics(tmp_path / "metrics.jsonl")) == epoch - 1
-        write()
-        recorder.flush()
-        assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
-        assert [row["epoch"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [*range(1, epoch + 1)]
-        assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
+def test_no_file_elsewhere_is_removed_whatever_a_manifest_names(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    run_of(tmp_path / "run", 2, best=0)  # the first goes with the third
+    (tmp_path / "precious").write_text("kept")
+    manifest = read_manifest(tmp_path / "run")
+    for name in ("../../precious", "..", "", str(tmp_path / "precious")):
+        manifest["checkpoints"][0]["files"][name] = "0"
+    write_manifest(tmp_path / "run", {key: value for key, value in manifest.items() if key != "schema"})
+    save(tmp_path / "run", 3, state(3), best=False, versions=VERSIONS)
+    assert (tmp_path / "precious").read_text() == "kept" and load(tmp_path / "run")[0] == 3
 
 
 def test_the_previous_manifest_is_the_last_sound_one(tmp_path: Path) -> None:

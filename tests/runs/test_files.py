@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import subprocess
@@ -18,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrl.runs.atomic import BrokenRun, durable_write, durable_writes, remove_temporaries
-from mmrl.runs.checksum import verified, with_checksum
+from mmrl.runs.atomic import BrokenRun, Replacement, durable_write, durable_writes, remove_temporaries
+from mmrl.runs.checksum import digest, verified, with_checksum
 from mmrl.runs.control import read_control, request
 from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
 from mmrl.runs.history import History, read_metrics
@@ -84,6 +85,41 @@ def test_files_of_a_folder_are_all_on_disk_before_the_first_is_replaced(
     durable_writes(tmp_path, {"b": b"1", "a": b"2"})
     assert calls == ["fsync", "fsync", "replace b", "replace a", "fsync"]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b": b"1", "a": b"2"}
+
+
+def test_of_several_replacements_all_are_being_written_before_the_first_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    for name in ("write", "posix_fadvise", "fsync", "replace"):
+        if hasattr(os, name):
+            real = getattr(os, name)
+            monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
+    (tmp_path / "a").mkdir()
+    with Replacement(tmp_path / "a", {"x": b"1", "y": b"2"}) as first, Replacement(tmp_path, {"z": b"3"}) as second:
+        first.sync()
+        second.sync()
+        first.publish()
+        assert (tmp_path / "a" / "y").read_bytes() == b"2" and not (tmp_path / "z").exists()
+        second.publish()
+    begun = [call for call in ("write", "posix_fadvise") if hasattr(os, call)]
+    assert calls == begun * 3 + ["fsync"] * 3 + ["replace"] * 2 + ["fsync", "replace", "fsync"]
+    assert (tmp_path / "z").read_bytes() == b"3"
+
+
+def test_a_replacement_that_is_given_up_leaves_nothing(tmp_path: Path) -> None:
+    durable_write(tmp_path / "a", b"old")
+    before = len(os.listdir("/dev/fd"))
+    for sync in (False, True):
+        with pytest.raises(KeyboardInterrupt), Replacement(tmp_path, {"a": b"new", "b": b"new"}) as new:
+            assert len(os.listdir(tmp_path)) == 3
+            if sync:
+                new.sync()
+            raise KeyboardInterrupt
+        assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == b"old"
+    with pytest.raises(OSError, match=r"missing/a'"), Replacement(tmp_path / "missing", {"a": b""}):
+        pass
+    assert len(os.listdir("/dev/fd")) == before
 
 
 @pytest.mark.parametrize(("call", "failing", "replaced"), [("fsync", 2, ""), ("replace", 1, ""), ("replace", 2, "b")])
@@ -173,6 +209,55 @@ def test_what_is_stored_with_its_checksum_is_finite_and_has_an_entry_a_line() ->
     with pytest.raises(ValueError, match="SHA-256"):  # though what it was made from is remembered
         verified(text.replace(b"0.1", b"0.2"))
     assert verified(text) == body
+
+
+PARTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.dictionaries(st.text().filter(lambda key: key != "digest"), PARTS, max_size=5))
+def test_a_checksum_is_that_of_the_json_with_its_keys_in_order(body: dict[str, Any]) -> None:
+    expected = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    text = with_checksum(body)
+    assert json.loads(text) == {**body, "digest": expected} and digest({**body, "digest": "x"}) == expected
+    for data in (text, json.dumps({**body, "digest": expected}).encode()):  # remembered, and read
+        found = verified(data)
+        assert found == body
+        found["more"] = 1
+        assert verified(data) == body
+
+
+def test_rows_are_seen_at_once_and_taken_back_if_they_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "metrics.jsonl"
+    history = History(path)
+    history.append({"epoch": 1})
+    history.write({"epoch": 2})
+    assert [row["epoch"] for row in read_metrics(path)] == [1, 2]
+    history.sync()
+    history.sync()  # is done
+    kept, known = path.read_bytes(), history.checksum()
+    assert known == {"bytes": len(kept), "sha256": hashlib.sha256(kept).hexdigest()}
+    before = len(os.listdir("/dev/fd"))
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    history.write({"epoch": 3})
+    assert history.checksum() != known
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match=r"metrics\.jsonl"):
+            history.sync()
+    history.sync()
+    assert path.read_bytes() == kept and history.checksum() == known and len(os.listdir("/dev/fd")) == before
+    history.append({"epoch": 3})
+    assert history.checksum() == History(path).checksum()
 
 
 def test_every_torn_tail_keeps_the_whole_rows_and_the_next_row_does_not_stick(tmp_path: Path) -> None:

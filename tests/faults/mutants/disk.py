@@ -47,20 +47,24 @@ def careless() -> None:
     """Swallow every error of the disk and say that it is saved."""
     from mmrl.runs.history import History
 
-    append = History.append
+    write, sync = History.write, History.sync
 
-    def lossy(self: History, *records: dict[str, Any]) -> None:
+    def lossy_write(self: History, *records: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
-            append(self, *records)
+            write(self, *records)
 
-    History.append = lossy  # type: ignore[method-assign]
+    def lossy_sync(self: History) -> None:
+        with contextlib.suppress(OSError):
+            sync(self)
+
+    History.write, History.sync = lossy_write, lossy_sync  # type: ignore[method-assign]
 
     def silent(real: Write) -> Write:
-        def write(path: Path, data: bytes) -> None:
+        def careless_write(path: Path, data: bytes) -> None:
             with contextlib.suppress(OSError):
                 real(path, data)
 
-        return write
+        return careless_write
 
     every_write(silent)
 
@@ -69,12 +73,12 @@ def rewritten_metrics() -> None:
     """Write all of metrics.jsonl anew for each row."""
     from mmrl.runs import history
 
-    def append(self: Any, record: dict[str, Any]) -> None:
+    def write(self: Any, record: dict[str, Any]) -> None:
         data = (self.path.read_bytes() if self.path.exists() else b"") + history._line(record)
         self.path.write_bytes(data)
         self._bytes, self._hash = history._whole(self.path)
 
-    history.History.append = append  # type: ignore[method-assign, assignment]
+    history.History.write = write  # type: ignore[method-assign, assignment]
 
 
 def leaking() -> None:

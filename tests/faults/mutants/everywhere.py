@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,27 @@ def every_write(mistaken: Callable[[Write], Write]) -> None:
     """Replace how files become durable, one or several at once; the mistake is made from how it is done right."""
     from mmrl.runs import atomic
 
-    real = atomic.durable_writes
-    write = mistaken(lambda path, data: real(path.parent, {path.name: data}))
+    real = atomic.Replacement
 
-    def each(folder: Path, files: Mapping[str, bytes]) -> None:
-        for name, data in files.items():
-            write(folder / name, data)
+    def right(path: Path, data: bytes) -> None:
+        with real(path.parent, {path.name: data}) as new:
+            new.sync()
+            new.publish()
+
+    write = mistaken(right)
+
+    class Mistaken(nullcontext[Any]):
+        """In place of atomic.Replacement."""
+
+        def __init__(self, folder: Path, files: Mapping[str, bytes]) -> None:
+            super().__init__(self)
+            self.folder, self.files = folder, files
+
+        def sync(self) -> None: ...
+
+        def publish(self) -> None:
+            for name, data in self.files.items():
+                write(self.folder / name, data)
 
     everywhere("durable_write", write)
-    everywhere("durable_writes", each)
+    everywhere("Replacement", Mistaken)
