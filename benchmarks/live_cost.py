@@ -89,7 +89,7 @@ def measure(epochs: int, nb: int, parts: list[str]) -> np.ndarray:
         if not blocks or blocks[-1][0] != on:
             blocks.append((on, []))
         blocks[-1][1].append(value)
-    mean = [float(np.mean(values)) for _, values in blocks]
+    mean = [float(np.mean(values[1:])) for _, values in blocks]  # in a first one the epoch before it is written
     inner = range(1, len(blocks) - 1)
     return np.array([mean[k] / (mean[k - 1] + mean[k + 1]) * 2 for k in inner if blocks[k][0]])
 
