@@ -9,7 +9,7 @@ from typing import Any
 _encoded = json.JSONEncoder(allow_nan=False, sort_keys=True).encode
 _sorted = json.JSONEncoder(sort_keys=True).encode
 _newest: dict[bytes, dict[str, Any]] = {}
-"""What with_checksum() made last: a trainer reads its own manifest and status back after every epoch."""
+"""What with_checksum() made last, and of what: a trainer reads its own manifest back after every epoch."""
 KEPT = 4
 
 
@@ -21,12 +21,11 @@ def sha256(data: bytes) -> str:
 def with_checksum(body: dict[str, Any]) -> bytes:
     """A JSON object with its SHA-256 under `digest`, one entry a line. Raises ValueError on numbers that are not
     finite."""
+    global _newest
     entries = {key: _encoded(value) for key, value in body.items()}
     entries["digest"] = f'"{_digest(entries)}"'
     text = ("{\n" + ",\n".join(f" {_encoded(key)}: {value}" for key, value in entries.items()) + "\n}").encode()
-    while len(_newest) >= KEPT:
-        _newest.pop(next(iter(_newest)))
-    _newest[text] = body
+    _newest = dict([*list(_newest.items())[1 - KEPT :], (text, body)])  # another thread may be looking at the old one
     return text
 
 
@@ -45,8 +44,8 @@ def verified(data: bytes) -> dict[str, Any]:
 
     Raises ValueError when the data is no JSON object or does not match its digest.
     """
-    if data in _newest:
-        return dict(_newest[data])
+    if (known := _newest.get(data)) is not None:
+        return dict(known)
     try:
         body = json.loads(data)
     except RecursionError:
