@@ -11,6 +11,7 @@ _sorted = json.JSONEncoder(sort_keys=True).encode
 _newest: dict[bytes, dict[str, Any]] = {}
 """What with_checksum() made last, and of what: a trainer reads its own manifest back after every epoch."""
 KEPT = 4
+"""Of these."""
 
 
 def sha256(data: bytes) -> str:

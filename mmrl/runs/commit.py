@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ from mmrl.runs.history import History
 from mmrl.runs.manifest import CURRENT, entries_of, keep_previous, manifest_text, sound_manifest
 
 KEPT = 2  # newest checkpoints kept beside the best
+OWN = re.compile(r"[0-9]{6,}\.(safetensors|json)")
+"""Names of the files of a checkpoint."""
 
 
 def commit(
@@ -59,7 +62,8 @@ def commit(
         if manifest and not faults:  # a damaged manifest must not replace a valid previous one
             keep_previous(folder)
         commitment.publish()
-    _remove(place, _names_of(before) - _names_of(entries))
+    replaced = _names_of(before) - _names_of(entries)
+    _remove(place, [name for name in replaced if OWN.fullmatch(name)])  # a manifest may come from anywhere
 
 
 def _names_of(entries: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -76,6 +80,5 @@ def remove_strays(folder: Path) -> None:
 
 def _remove(place: Path, names: Iterable[str]) -> None:
     for name in names:
-        if name == os.path.basename(name):  # names of a manifest may come from anywhere
-            with suppress(FileNotFoundError, IsADirectoryError):
-                os.unlink(os.path.join(place, name))
+        with suppress(FileNotFoundError, IsADirectoryError):
+            os.unlink(os.path.join(place, name))

@@ -85,7 +85,7 @@ def test_no_file_elsewhere_is_removed_whatever_a_manifest_names(tmp_path: Path) 
     run_of(tmp_path / "run", 2, best=0)  # the first goes with the third
     (tmp_path / "precious").write_text("kept")
     manifest = read_manifest(tmp_path / "run")
-    for name in ("../../precious", "..", "", str(tmp_path / "precious")):
+    for name in ("../../precious", "..", "", str(tmp_path / "precious"), "a" * 400, "\0", "\ud800"):
         manifest["checkpoints"][0]["files"][name] = "0"
     write_manifest(tmp_path / "run", {key: value for key, value in manifest.items() if key != "schema"})
     save(tmp_path / "run", 3, state(3), best=False, versions=VERSIONS)
