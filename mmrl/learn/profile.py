@@ -27,21 +27,15 @@ SHOWN = {
 }
 TOGETHER = 4
 """Trajectories whose numbers are copied beside each other."""
-
-
 Part = Callable[[], dict[str, np.ndarray]]
 
 
-def episode_profile(batch: Trajectories, points: int = POINTS) -> dict[str, np.ndarray]:
-    """Per-time mean, standard error and 5 % / 95 % quantiles over the trajectories alive, and one trajectory.
+def profile_parts(batch: Trajectories, points: int = POINTS) -> list[Part]:
+    """What computes the profile, one quantity each; they may be called at once: per-time mean, standard error and
+    5 % / 95 % quantiles over the trajectories alive, and one trajectory.
 
     At most `points` steps are kept, evenly spaced; the trajectory is the longest of the batch.
     """
-    return {name: array for part in profile_parts(batch, points) for name, array in part().items()}
-
-
-def profile_parts(batch: Trajectories, points: int = POINTS) -> list[Part]:
-    """What computes episode_profile(), one quantity each; they may be called at once."""
     starts, lengths = batch.offsets[:-1], np.diff(batch.offsets)
     longest = int(lengths.argmax())
     steps = np.unique(np.linspace(0, lengths[longest] - 1, min(points, lengths[longest])).astype(np.int64))

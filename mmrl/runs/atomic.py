@@ -33,23 +33,18 @@ def durable_write(path: Path, data: bytes) -> None:
     A folder that stands in the place of the file keeps all it holds, under another name.
     Raises OSError with the path; the old file then stands untouched and no temporary file is left.
     """
-    durable_writes(path.parent, {path.name: data})
-
-
-def durable_writes(folder: Path, files: Mapping[str, bytes]) -> None:
-    """durable_write() of some files of one folder, by name, renamed in their order once all are on disk: one fsync of
-    the folder is enough for them. If it fails, none is replaced, or the first ones are."""
-    with Replacement(folder, files) as new:
+    with Replacement(path.parent, {path.name: data}) as new:
         new.sync()
         new.publish()
 
 
 class Replacement:
     """Files of one folder, by name, that replace others: inside the context they are written beside them, after sync()
-    on disk, after publish() in their place. What is not in its place when the context ends is removed.
+    on disk, after publish() in their place, in their order and with one fsync of the folder. What is not in its place
+    when the context ends is removed.
 
-    Several may be open at once. To sync them one after the other then takes little longer than to sync one, because
-    the system was asked to begin with all of them before. All raise OSError with the path of the file.
+    Several may be open at once, and then the first fsync waits for most of what the others would have waited for
+    (begin_sync()). All raise OSError with the path of the file.
     """
 
     def __init__(self, folder: Path, files: Mapping[str, bytes]) -> None:
@@ -130,8 +125,8 @@ def _written(path: str, data: bytes) -> int:
 
 
 def begin_sync(descriptor: int, start: int) -> None:
-    """Ask the system to begin to write to disk what follows byte `start`: files whose writing has begun share a commit
-    of the file system's journal, and fsync, which must still be called, is short for all but the first."""
+    """Ask the system to begin to write to disk what follows byte `start`, and do not wait: files that are begun before
+    the first fsync are written at the same time. fsync must still be called for each."""
     if hasattr(os, "posix_fadvise"):  # macOS has none
         with contextlib.suppress(OSError):
             os.posix_fadvise(descriptor, start, 0, os.POSIX_FADV_DONTNEED)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.learn.profile import episode_profile, profile_parts
+from mmrl.learn.profile import profile_parts
 from mmrl.learn.record import batch_record
 from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
@@ -62,8 +62,8 @@ def test_an_episode_has_the_statistics_of_the_trajectories_alive(
 ) -> None:
     """To the last bit those of numpy, step by step, and the longest trajectory itself."""
     b = batch(lengths)
-    profile = episode_profile(b)
     parts = profile_parts(b)
+    profile = {name: array for part in parts for name, array in part().items()}
     for threads in (2, 3):
         found = each(lambda k: parts[k](), len(parts), threads)
         again = {name: array for part in found for name, array in part.items()}

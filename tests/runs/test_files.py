@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -16,14 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from mmrl.runs.atomic import BrokenRun, Replacement, durable_write, durable_writes, remove_temporaries
-from mmrl.runs.checksum import digest, verified, with_checksum
+from mmrl.runs.atomic import BrokenRun, Replacement, durable_write, remove_temporaries
 from mmrl.runs.control import read_control, request
 from mmrl.runs.episodes import episode_epochs, latest_episode, read_episode, write_episode
-from mmrl.runs.history import History, read_metrics
 from mmrl.runs.lock import RunBusy, RunLock, is_locked, still_held
 from mmrl.runs.status import read_status, write_status
 
@@ -82,7 +76,9 @@ def test_files_of_a_folder_are_all_on_disk_before_the_first_is_replaced(
             name,
             lambda *a, n=name, r=real: (calls.append(f"{n} {Path(a[-1]).name}" if n == "replace" else n), r(*a))[1],
         )
-    durable_writes(tmp_path, {"b": b"1", "a": b"2"})
+    with Replacement(tmp_path, {"b": b"1", "a": b"2"}) as new:
+        new.sync()
+        new.publish()
     assert calls == ["fsync", "fsync", "replace b", "replace a", "fsync"]
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b": b"1", "a": b"2"}
 
@@ -137,8 +133,12 @@ def test_of_files_that_cannot_all_be_written_only_the_first_are_replaced(
         return real(*given)
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(OSError, match=rf"No space left.*{'b' if failing == 1 else 'a'}'"):
-        durable_writes(tmp_path, {"b": b"new", "a": b"new"})
+    with (
+        pytest.raises(OSError, match=rf"No space left.*{'b' if failing == 1 else 'a'}'"),
+        Replacement(tmp_path, {"b": b"new", "a": b"new"}) as new,
+    ):
+        new.sync()
+        new.publish()
     monkeypatch.undo()
     found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert found == {name: b"new" if name in replaced else b"old" for name in "ba"}
@@ -185,139 +185,6 @@ def test_a_link_in_place_of_the_lock_is_not_written_through(tmp_path: Path) -> N
     with pytest.raises(BrokenRun), RunLock(tmp_path):
         pass
     assert (tmp_path / "victim").read_text() == "precious"
-
-
-def written(path: Path, count: int) -> bytes:
-    history = History(path)
-    for epoch in range(1, count + 1):
-        history.append({"epoch": epoch, "value_mean": epoch * 0.5})
-    return path.read_bytes()
-
-
-def test_nothing_that_is_not_finite_reaches_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    History(path).append({"epoch": 1, "kl": float("nan"), "deep": [float("inf"), {"x": -float("inf")}]})
-    assert json.loads(path.read_text()) == {"epoch": 1, "kl": None, "deep": [None, {"x": None}]}
-
-
-def test_what_is_stored_with_its_checksum_is_finite_and_has_an_entry_a_line() -> None:
-    body = {"state": "é", "metrics": {"bytes": 3, "half": 0.1}, "checkpoints": [{"epoch": 1}, {"epoch": 2}]}
-    text = with_checksum(body)
-    assert verified(text) == body and text.count(b"\n") == len(body) + 2
-    with pytest.raises(ValueError, match="JSON compliant"):
-        with_checksum({"value": float("nan")})
-    with pytest.raises(ValueError, match="SHA-256"):  # though what it was made from is remembered
-        verified(text.replace(b"0.1", b"0.2"))
-    assert verified(text) == body
-
-
-PARTS = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@settings(deadline=None, max_examples=80)
-@given(st.dictionaries(st.text().filter(lambda key: key != "digest"), PARTS, max_size=5))
-def test_a_checksum_is_that_of_the_json_with_its_keys_in_order(body: dict[str, Any]) -> None:
-    expected = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    text = with_checksum(body)
-    assert json.loads(text) == {**body, "digest": expected} and digest({**body, "digest": "x"}) == expected
-    for data in (text, json.dumps({**body, "digest": expected}).encode()):  # remembered, and read
-        found = verified(data)
-        assert found == body
-        found["more"] = 1
-        assert verified(data) == body
-
-
-def test_rows_are_seen_at_once_and_taken_back_if_they_cannot_be_synced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "metrics.jsonl"
-    history = History(path)
-    history.append({"epoch": 1})
-    history.write({"epoch": 2})
-    assert [row["epoch"] for row in read_metrics(path)] == [1, 2]
-    history.sync()
-    history.sync()  # is done
-    kept, known = path.read_bytes(), history.checksum()
-    assert known == {"bytes": len(kept), "sha256": hashlib.sha256(kept).hexdigest()}
-    before = len(os.listdir("/dev/fd"))
-
-    def fail(descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    history.write({"epoch": 3})
-    assert history.checksum() != known
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fail)
-        with pytest.raises(OSError, match=r"metrics\.jsonl"):
-            history.sync()
-    history.sync()
-    assert path.read_bytes() == kept and history.checksum() == known and len(os.listdir("/dev/fd")) == before
-    history.append({"epoch": 3})
-    assert history.checksum() == History(path).checksum()
-
-
-def test_every_torn_tail_keeps_the_whole_rows_and_the_next_row_does_not_stick(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    whole = written(path, 4)
-    for length in range(len(whole)):
-        path.write_bytes(whole[:length])
-        rows = whole[:length].count(b"\n")
-        assert [r["epoch"] for r in read_metrics(path)] == list(range(1, rows + 1))
-        History(path).append({"epoch": rows + 1})
-        assert [r["epoch"] for r in read_metrics(path)] == list(range(1, rows + 2))
-
-
-def test_a_full_disk_leaves_no_half_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "metrics.jsonl"
-    whole, real = written(path, 3), os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data[:5]))
-    with pytest.raises(OSError, match=r"metrics\.jsonl"):
-        History(path).append({"epoch": 4})
-    assert path.read_bytes() == whole
-    monkeypatch.undo()
-
-    def fail(descriptor: int) -> None:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match=r"metrics\.jsonl"):
-        History(path).append({"epoch": 4})
-    assert path.read_bytes() == whole
-
-
-def test_several_rows_are_appended_with_one_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    for name in ("write", "fsync"):
-        real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *a, n=name, r=real: (calls.append(n), r(*a))[1])
-    history = History(tmp_path / "metrics.jsonl")
-    history.append({"epoch": 1}, {"epoch": 2, "kl": float("nan")})
-    assert calls == ["write", "fsync"]
-    assert read_metrics(history.path) == [{"epoch": 1}, {"epoch": 2, "kl": None}]
-    assert history.checksum()["bytes"] == history.path.stat().st_size
-
-
-def test_rows_beyond_the_checkpoint_are_cut(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    written(path, 6)
-    History(path).truncate_after(4)
-    assert [r["epoch"] for r in read_metrics(path)] == [1, 2, 3, 4]
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.sampled_from([b'{"epoch":1}', b'{"epoch":"x"}', b'{"epoch":null}', b"{}", b"7", b"\xff", b""])))
-def test_strange_rows_never_stop_a_reader_or_a_resume(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[bytes]
-) -> None:
-    path = tmp_path_factory.mktemp("rows") / "metrics.jsonl"
-    path.write_bytes(b"\n".join(rows) + b"\n")
-    assert all(isinstance(row, dict) for row in read_metrics(path))
-    History(path).truncate_after(1)
-    assert sum(row.get("epoch") == 1 for row in read_metrics(path)) == rows.count(b'{"epoch":1}')
 
 
 def test_an_unfinished_run_without_a_trainer_has_crashed(tmp_path: Path) -> None:
