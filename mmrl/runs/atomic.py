@@ -114,22 +114,27 @@ def _written(path: str, data: bytes) -> int:
     """A descriptor of a new file with this data."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        begin_sync(descriptor, 0)
+        write_whole(descriptor, data)
+        begin_sync(descriptor)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def begin_sync(descriptor: int, start: int) -> None:
-    """Ask the system to begin to write to disk what follows byte `start`, and do not wait: files that are begun before
-    the first fsync are written at the same time. fsync must still be called for each."""
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of it: one call may write a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def begin_sync(descriptor: int) -> None:
+    """Ask the system to begin to write a file to disk, and do not wait: files that are begun before the first fsync are
+    written at the same time. fsync must still be called for each."""
     if hasattr(os, "posix_fadvise"):  # macOS has none
         with contextlib.suppress(OSError):
-            os.posix_fadvise(descriptor, start, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _set_aside(path: Path) -> None:

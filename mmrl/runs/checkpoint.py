@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mmrl.runs.commit import commit
+from mmrl.runs.commit import Saved, commit
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
@@ -111,7 +111,7 @@ def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
 
 def save(folder: Path, epoch: int, state: dict[str, Any], best: bool, versions: dict[str, Any]) -> None:
     """Encode and commit the checkpoint of an epoch."""
-    commit(folder, epoch, encode(epoch, snapshot(state)), best, versions)
+    commit(folder, Saved(epoch, encode(epoch, snapshot(state)), best=best), versions)
 
 
 def load(folder: Path, epoch: int | None = None) -> tuple[int, dict[str, Any], list[str]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmrl.runs.atomic import Replacement, inner_folder
 from mmrl.runs.checksum import sha256
-from mmrl.runs.history import History
 from mmrl.runs.manifest import CURRENT, entries_of, keep_previous, manifest_text, sound_manifest
 
 KEPT = 2  # newest checkpoints kept beside the best
@@ -19,19 +18,30 @@ OWN = re.compile(r"[0-9]{6,}\.(safetensors|json)")
 """Names of the files of a checkpoint."""
 
 
+class Saved(NamedTuple):
+    """An epoch as it goes to disk."""
+
+    epoch: int
+    files: dict[str, bytes]
+    """Of its checkpoint, by name."""
+    metrics: dict[str, Any] | None = None
+    """Size and SHA-256 of metrics.jsonl up to this epoch."""
+    best: bool = False
+    """Whether its policy is the best one up to now."""
+
+
 def commit(
     folder: Path,
-    epoch: int,
-    files: dict[str, bytes],
-    best: bool,
-    versions: dict[str, Any],
-    history: History | None = None,
+    saved: Saved,
+    versions: Mapping[str, Any],
+    sync: Callable[[], None] = lambda: None,
     noticed: Sequence[str] = (),
     beside: Mapping[str, bytes] | None = None,
-) -> None:
-    """Write the checkpoint of an epoch, commit it in the manifest, then remove the checkpoints no longer kept.
+) -> dict[str, str]:
+    """Write the checkpoint of an epoch, commit it in the manifest, then remove the checkpoints no longer kept; returns
+    the SHA-256 of its files by name.
 
-    `history` has the metrics up to this epoch, which are on disk before the manifest covers them by their SHA-256;
+    `sync` returns once the metrics up to this epoch are on disk; it is called before the manifest covers them.
     `noticed` lists damage found when resuming, `beside` has files of the run by name that are replaced after the
     manifest, at once. Raises OSError. A valid checkpoint that the manifest lists is never overwritten; entries of this
     epoch or later ones, left over when training went back to an older checkpoint, are dropped.
@@ -39,11 +49,12 @@ def commit(
     place = inner_folder(folder, "checkpoints")
     manifest, faults = sound_manifest(folder)
     before = entries_of(manifest)
+    epoch, files = saved.epoch, saved.files
     entry: dict[str, Any] = {"epoch": epoch, "files": {name: sha256(data) for name, data in files.items()}}
-    if history:
-        entry["metrics"] = history.checksum()
+    if saved.metrics:
+        entry["metrics"] = saved.metrics
     entries = [*(e for e in before if e["epoch"] < epoch), entry]
-    best_epoch = epoch if best else manifest.get("best_epoch")
+    best_epoch = epoch if saved.best else manifest.get("best_epoch")
     if best_epoch not in [e["epoch"] for e in entries]:
         best_epoch = None
     entries = [e for k, e in enumerate(entries) if k >= len(entries) - KEPT or e["epoch"] == best_epoch]
@@ -54,8 +65,7 @@ def commit(
         body["noticed"] = list(dict.fromkeys(known))
     listed = {CURRENT: manifest_text(body), **(beside or {})}
     with Replacement(place, files) as checkpoint, Replacement(folder, listed) as commitment:
-        if history:
-            history.sync()
+        sync()
         checkpoint.sync()
         commitment.sync()
         checkpoint.publish()
@@ -64,6 +74,7 @@ def commit(
         commitment.publish()
     replaced = _names_of(before) - _names_of(entries)
     _remove(place, [name for name in replaced if OWN.fullmatch(name)])  # a manifest may come from anywhere
+    return dict(entry["files"])
 
 
 def _names_of(entries: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs import config_file, listing, store
+from mmrl.runs import config_file, listing, slots, store
 from mmrl.runs import manifest as manifests
 from mmrl.runs.atomic import FOLDERS, BrokenRun, durable_write, read_plain, refuse_links, refused
 from mmrl.runs.checksum import verified
@@ -58,6 +58,8 @@ def examine(folder: Path) -> list[Finding]:
             except ConfigError as error:
                 found.append(Finding("damaged", store.MARKET, str(error)))
         entries = _manifest(folder, free, found)
+        if free:
+            _slots(folder, entries, found)
         intact = _checkpoints(folder, entries, found)
         _metrics(folder, entries, free, found)
         for epoch in episode_epochs(folder):
@@ -105,6 +107,14 @@ def _manifest(folder: Path, free: bool, found: list[Finding]) -> list[dict[str, 
     for text in noticed if isinstance(noticed, list) else []:
         found.append(Finding("note", manifests.CURRENT, f"found when the run was resumed: {text}"))
     return manifests.entries_of(body)
+
+
+def _slots(folder: Path, entries: list[dict[str, Any]], found: list[Finding]) -> None:
+    held, faults = slots.held(folder, {"checkpoints": entries})
+    for saved in held[-1:]:
+        text = f"has epoch {saved.epoch}, after the newest checkpoint: a resume goes on from there"
+        found.append(Finding("note", f"checkpoints/{slots.name_of(saved.epoch)}", text))
+    found.extend(Finding("note", "checkpoints", fault) for fault in faults)
 
 
 def _checkpoints(folder: Path, entries: list[dict[str, Any]], found: list[Finding]) -> int:

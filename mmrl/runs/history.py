@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmrl.runs.atomic import BrokenRun, begin_sync, durable_write, naming, open_plain, read_plain
+from mmrl.runs.atomic import BrokenRun, durable_write, naming, open_plain, read_plain
 
 METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
 WRITER_LIMIT = 2**30
@@ -28,13 +28,12 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class _Unsynced(NamedTuple):
-    """An open metrics.jsonl with rows that may not be on disk, and what it was without them."""
+class _Size(NamedTuple):
+    """Of metrics.jsonl up to some row."""
 
-    descriptor: int
-    size: int
     bytes: int
     hash: Any
+    """Running SHA-256."""
 
 
 class History:
@@ -42,11 +41,11 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._bytes, self._hash = _whole(path)
-        self._unsynced: _Unsynced | None = None
+        self._size = self._kept = _whole(path)
+        self._synced = self._size.bytes == 0  # a process that was killed may have left rows that are not on disk
         with contextlib.suppress(FileNotFoundError):
-            if path.lstat().st_size > self._bytes:
-                os.truncate(path, self._bytes)
+            if path.lstat().st_size > self._size.bytes:
+                os.truncate(path, self._size.bytes)
 
     def append(self, *records: dict[str, Any]) -> None:
         """Append records so that they survive a power cut; if that fails the file is cut to its old size and OSError is
@@ -55,48 +54,48 @@ class History:
         self.sync()
 
     def write(self, *records: dict[str, Any]) -> None:
-        """The first half of append(): readers see the records; they survive a power cut after sync()."""
+        """The first half of append(): readers see the records, and they outlive this process; they survive a power cut
+        after sync()."""
         lines = b"".join(_line(record) for record in records)
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            size = os.fstat(descriptor).st_size
-            self._unsynced = _Unsynced(descriptor, size, self._bytes, self._hash)
             try:
-                if os.write(descriptor, lines) != len(lines):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:
-                self._take_back()
-                raise
-            begin_sync(descriptor, size)
-        self._bytes += len(lines)
-        self._hash = self._hash.copy()
-        self._hash.update(lines)
+                size = os.fstat(descriptor).st_size
+                try:
+                    if os.write(descriptor, lines) != len(lines):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                except OSError:
+                    os.ftruncate(descriptor, size)
+                    raise
+            finally:
+                os.close(descriptor)
+        running = self._size.hash.copy()
+        running.update(lines)
+        self._size, self._synced = _Size(self._size.bytes + len(lines), running), False
 
     def sync(self) -> None:
-        """The second half of append(); nothing where that is done."""
-        if self._unsynced is None:
+        """The second half of append(), for all rows written since the last one; nothing where that is done.
+
+        If it fails, the file is cut to the rows of that time.
+        """
+        if self._synced:
             return
         with naming(self.path):
+            descriptor = open_plain(self.path, os.O_WRONLY)
             try:
-                os.fsync(self._unsynced.descriptor)
-            except OSError:
-                self._take_back()
-                raise
-            descriptor, self._unsynced = self._unsynced.descriptor, None
-            os.close(descriptor)
-
-    def _take_back(self) -> None:
-        """Cut the file to what it was before write()."""
-        assert self._unsynced is not None
-        (descriptor, size, self._bytes, self._hash), self._unsynced = self._unsynced, None
-        try:
-            os.ftruncate(descriptor, size)
-        finally:
-            os.close(descriptor)
+                try:
+                    os.fsync(descriptor)
+                except OSError:
+                    self._size, self._synced = self._kept, True
+                    os.ftruncate(descriptor, min(self._size.bytes, os.fstat(descriptor).st_size))
+                    raise
+            finally:
+                os.close(descriptor)
+        self._kept, self._synced = self._size, True
 
     def checksum(self) -> dict[str, Any]:
         """Size and SHA-256 of the file so far."""
-        return {"bytes": self._bytes, "sha256": self._hash.hexdigest()}
+        return {"bytes": self._size.bytes, "sha256": self._size.hash.hexdigest()}
 
     def go_back(self, epoch: int, checksum: dict[str, Any] | None) -> str | None:
         """Remove the rows after `epoch`, from which a run resumes; `checksum` is the one stored with its checkpoint.
@@ -107,9 +106,9 @@ class History:
             self.truncate_after(epoch)
             return None
         if matches(self.path, checksum):
-            if self._bytes > checksum["bytes"]:
+            if self._size.bytes > checksum["bytes"]:
                 os.truncate(self.path, checksum["bytes"])
-                self._bytes, self._hash = _whole(self.path)
+                self._size = self._kept = _whole(self.path)
             return None
         self.truncate_after(epoch)
         return f"{self.path.name} does not match its SHA-256 up to epoch {epoch}: rows may be wrong or missing"
@@ -120,7 +119,7 @@ class History:
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
             durable_write(self.path, b"".join(_line(r) for r in kept))
-        self._bytes, self._hash = _whole(self.path)
+        self._size = self._kept = _whole(self.path)
 
 
 _encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
@@ -147,8 +146,8 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _whole(path: Path) -> tuple[int, Any]:
-    """Length and running SHA-256 of a file up to its last newline."""
+def _whole(path: Path) -> _Size:
+    """Size of a file up to its last newline."""
     length, whole, read, running = 0, hashlib.sha256(), 0, hashlib.sha256()
     for piece in _pieces(path):
         end = piece.rfind(b"\n") + 1
@@ -157,7 +156,7 @@ def _whole(path: Path) -> tuple[int, Any]:
             length, whole = read + end, running.copy()
         running.update(piece[end:])
         read += len(piece)
-    return length, whole
+    return _Size(length, whole)
 
 
 def matches(path: Path, checksum: dict[str, Any]) -> bool:

@@ -12,11 +12,12 @@ from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain,
 from mmrl.runs.checksum import with_checksum
 from mmrl.runs.config_file import read_config, write_config
 from mmrl.runs.episodes import LIMIT, episode_epochs
-from mmrl.runs.history import METRICS_LIMIT, matches, plain
+from mmrl.runs.history import METRICS_LIMIT, History, matches, plain
 from mmrl.runs.listing import METRICS
 from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest
 from mmrl.runs.names import good_folder, namesake, run_folder
+from mmrl.runs.slots import settle
 from mmrl.runs.status import read_raw
 from mmrl.runs.store import MARKET, MARKET_SHA, PLACE_SETTINGS, check_market
 from mmrl.settings.errors import ConfigError
@@ -37,6 +38,7 @@ def promote(folder: Path) -> Path:
         if other:
             raise ConfigError(f"{root / other} exists already: rename the run first")
         refuse_links(folder)
+        settle(folder, History(folder / METRICS))
         root.mkdir(exist_ok=True)
         copy = root / f".{folder.name}.{os.getpid()}.tmp"  # never a half-copied run under its name
         try:

@@ -1,4 +1,4 @@
-"""Writes finished epochs to disk while the next one trains: metrics, episode, checkpoint, status."""
+"""Writes finished epochs: metrics at once, episode, checkpoint and status while the next one trains."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmrl.runs.commit import commit, remove_strays
+from mmrl.runs.atomic import BrokenRun
+from mmrl.runs.commit import KEPT, Saved, commit, remove_strays
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
+from mmrl.runs.slots import LARGEST, remove, write
 from mmrl.runs.status import STATUS, status_text, write_status
 from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
@@ -23,14 +25,15 @@ if TYPE_CHECKING:
     from mmrl.runs.checkpoint import Snapshot
 
 
-STATUS_EVERY = 0.25
-"""Seconds between two writings of an epoch into status.json, at least: metrics.jsonl and manifest.json have each."""
+COMMIT_EVERY = 1.0
+"""Seconds between two commits, at least; the epochs between them are in slots."""
 
 
 class Recorder:
-    """One writer thread, at most one epoch behind: training waits only if writing is slower than training.
+    """Writes each epoch so that a process that is killed loses at most the one in work, and commits it, for the disk to
+    keep it, at most once a second, in a thread of its own: training waits only if that is slower than training.
 
-    The state is copied before `keep` returns. An epoch's checkpoint is committed after its metrics, so a resumed run
+    The state is copied before `keep` returns. An epoch's checkpoint is written after its metrics, so a resumed run
     repeats at most the epoch that was being written.
     """
 
@@ -42,7 +45,11 @@ class Recorder:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._kept: tuple[Any, ...] | None = None
         self._last: Future[None] | None = None
-        self._told, self._untold = -math.inf, 0  # when status.json was last written, and a newer epoch that it lacks
+        self._base: dict[str, str] = {}  # the files of the newest commit, and when it was made
+        self._committed = -math.inf
+        self._held: list[Saved] = []  # what slots have of later epochs
+        self._versions: dict[str, Any] = {}
+        self._untold = 0  # the newest epoch, if status.json lacks it
 
     def keep(
         self,
@@ -52,12 +59,26 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch for start() to write, once the one before is on disk; raises the error of the one before."""
+        """Keep an epoch, once the one before is kept; raises its error. A commit or an episode waits for start()."""
         from mmrl.runs.checkpoint import snapshot
 
-        now = snapshot(state)
+        now, epoch = snapshot(state), record["epoch"]
         self._wait()
-        self._kept = record, episode, now, best, versions
+        self.history.write(record)
+        self._untold = epoch
+        self._versions = versions
+        due = self._is_due(now, best)
+        if due or episode is not None:
+            self._kept = epoch, episode, now, best, due
+        else:
+            self._hold(epoch, now, best)
+
+    def _is_due(self, state: Snapshot, best: bool) -> bool:
+        """Whether the next epoch is committed: it is time, it is too large for a slot, or it would be written over the
+        best one."""
+        over_best = [saved.best for saved in self._held] == [True, False] and not best
+        late = time.monotonic() - self._committed >= COMMIT_EVERY
+        return over_best or late or len(state.tensors) > LARGEST
 
     def start(self) -> None:
         """Begin to write what was kept, in the background: when the next epoch is about to compute, since all else that
@@ -67,14 +88,16 @@ class Recorder:
             self._last = self._pool.submit(self._write, *kept)
 
     def flush(self) -> None:
-        """Wait until everything is on disk; raises OSError when it could not be written."""
+        """Commit what is in slots and wait until all is on disk; raises OSError when it could not be written."""
         self._wait()
+        self._settle(KEPT)
+        remove(self.folder)
         if self._untold:
             write_status(self.folder, "running", epoch=self._untold)
             self._untold = 0
 
     def _wait(self) -> None:
-        """Until the epoch that was kept is on disk; raises its error."""
+        """Until the epoch that was kept is written; raises its error."""
         self.start()
         last, self._last = self._last, None
         if last is not None:
@@ -85,29 +108,45 @@ class Recorder:
         self.start()
         self._pool.shutdown(wait=True)
         self._last = None
-        with suppress(OSError):
+        with suppress(OSError, BrokenRun):
             self.flush()
 
-    def _write(
-        self,
-        record: dict[str, Any],
-        episode: dict[str, np.ndarray] | None,
-        state: Snapshot,
-        best: bool,
-        versions: dict[str, Any],
-    ) -> None:
+    def _write(self, epoch: int, episode: dict[str, np.ndarray] | None, state: Snapshot, best: bool, due: bool) -> None:
+        if episode is not None:
+            self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
+        if due:
+            self._commit(epoch, state, best)
+        else:
+            self._hold(epoch, state, best)
+
+    def _saved(self, epoch: int, state: Snapshot, best: bool) -> Saved:
         from mmrl.runs.checkpoint import encode
 
-        epoch = record["epoch"]
-        self.history.write(record)
+        return Saved(epoch, encode(epoch, state), self.history.checksum(), best)
+
+    def _hold(self, epoch: int, state: Snapshot, best: bool) -> None:
+        """Write an epoch into a slot."""
+        saved = self._saved(epoch, state, best)
+        write(self.folder, saved, self._base)
+        self._held = [*self._held, saved][-KEPT:]
+
+    def _settle(self, last: int) -> None:
+        """Commit the `last` epochs of those in slots, and the best one."""
+        held, self._held = self._held, []
+        for k, saved in enumerate(held, 1):
+            if saved.best or k > len(held) - last:
+                self._base = commit(self.folder, saved, self._versions, self.history.sync)
+                self._committed = time.monotonic()
+
+    def _commit(self, epoch: int, state: Snapshot, best: bool) -> None:
+        """Commit an epoch, and before it the one before it, so that the last two are there."""
+        status = {STATUS: status_text(self.folder, "running", epoch=epoch)}
+        first, saved = not self._base, self._saved(epoch, state, best)
         try:
-            if episode is not None:
-                self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-            due = time.monotonic() - self._told >= STATUS_EVERY
-            status = {STATUS: status_text(self.folder, "running", epoch=epoch)} if due else {}
-            commit(self.folder, epoch, encode(epoch, state), best, versions, self.history, self.noticed, status)
+            self._settle(1)
+            self._base = commit(self.folder, saved, self._versions, self.history.sync, self.noticed, status)
         finally:
             self.history.sync()
-        if self._told < 0:  # the first one
+        if first:
             remove_strays(self.folder)
-        self._told, self._untold = (time.monotonic(), 0) if due else (self._told, epoch)
+        self._committed, self._untold = time.monotonic(), 0

@@ -98,14 +98,16 @@ class TrainingProcess:
         from mmrl.runs.history import History, read_metrics
         from mmrl.runs.manifest import metrics_checksum
         from mmrl.runs.recorder import Recorder
+        from mmrl.runs.slots import settle
 
         for place in (self.folder, self.folder / "checkpoints", self.folder / "episodes"):
             remove_temporaries(place)
         self.view.start(self.config, self.folder, self.target)
-        number, state, faults = checkpoint.load(self.folder)
-        for fault in faults:
-            self.view.note(f"{fault}: going back to epoch {number}")
         history = History(self.folder / "metrics.jsonl")
+        torn = settle(self.folder, history)
+        number, state, faults = checkpoint.load(self.folder)
+        for fault in (*torn, *faults):
+            self.view.note(f"{fault}: going back to epoch {number}")
         damage = history.go_back(number, metrics_checksum(self.folder, number))
         if damage:
             self.view.note(damage)

@@ -11,8 +11,8 @@ from typing import Any
 from mmrl.runs.atomic import open_plain
 from mmrl.runs.control import LABELS, LIVE
 from mmrl.runs.listing import METRICS
-from mmrl.runs.manifest import entries_of, sound_manifest
 from mmrl.runs.read_checkpoint import read
+from mmrl.runs.slots import reached
 from mmrl.runs.store import PLACE_SETTINGS
 from mmrl.settings.errors import ConfigError
 from mmrl.settings.fields import NAME, fields, shown, value_of, values_of
@@ -46,7 +46,7 @@ def check_resume(folder: Path, stored: Config, wanted: Config, expand: int) -> N
     changed = {key: value for key, value in settings_in_use(wanted).items() if settings_in_use(stored)[key] != value}
     if expand and TARGET in changed:
         raise ConfigError(f"--expand {expand} contradicts {TARGET} = {wanted.training.ne}: drop one")
-    done = max((int(entry["epoch"]) for entry in entries_of(sound_manifest(folder)[0])), default=0)
+    done = reached(folder)
     target = stored.training.ne + expand if expand else wanted.training.ne
     if target < done and TARGET in changed:
         raise ConfigError(

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from mmrl.runs.manifest import BrokenRun
+from mmrl.runs.slots import reached
+
 ROOT = Path(__file__).resolve().parents[2]
 ONE_STEP = ["-nt", "20", "-nb", "4", "--layer-size", "8", "--threads", "1"]
 TINY = [*ONE_STEP, "--set", "minibatches=2", "-uf", "2"]
@@ -105,10 +108,10 @@ def records(folder: Path) -> list[dict[str, Any]]:
 
 
 def newest(folder: Path) -> int:
-    """Epoch of the newest checkpoint that the manifest commits, 0 before the first."""
+    """The epoch from which a resume goes on, 0 before the first."""
     try:
-        return int(json.loads((folder / "manifest.json").read_text())["checkpoints"][-1]["epoch"])
-    except (OSError, IndexError, KeyError):
+        return reached(folder)
+    except (OSError, BrokenRun):
         return 0
 
 

@@ -74,7 +74,7 @@ def save(task: dict) -> int:
     Path(task["out"] + ".ready").touch()
     signal.sigwait([signal.SIGUSR1])
     try:
-        save_epoch(folder, task["epoch"])
+        save_epoch(folder, task["epoch"], task["way"])
     except OSError as error:
         Path(task["out"] + ".error").symlink_to(f"{error.errno} {error.filename}")
         return 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,10 @@ from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
 from mmrl.runs.recorder import Recorder
+from mmrl.runs.slots import held, settle
 from mmrl.runs.status import read_raw
+
+COMMITTED = 3  # epochs; later ones are in slots
 
 
 def state(epoch: int) -> Snapshot:
@@ -26,15 +28,27 @@ def files(epoch: int) -> dict[str, bytes]:
     return encode(epoch, state(epoch))
 
 
-def save_epoch(folder: Path, epoch: int) -> None:
-    """What the recorder's thread does with an epoch, in this thread."""
+def save_epoch(folder: Path, epoch: int, way: str = "commit") -> None:
+    """What a recorder does with an epoch, in this thread: commit it, with an episode, put it into a slot, or commit it
+    with those before it that are in slots."""
     recorder = Recorder(folder, History(folder / "metrics.jsonl"))
-    episode = {"time": np.arange(50.0)}
-    recorder._write({"epoch": epoch, "value_mean": epoch / 3}, episode, state(epoch), epoch == 1, {})
+    entries = entries_of(sound_manifest(folder)[0])
+    recorder._base = entries[-1]["files"] if entries else {}
+    recorder._held = held(folder, sound_manifest(folder)[0])[0] if way == "commit all" else []
+    recorder.history.write({"epoch": epoch, "value_mean": epoch / 3})
+    if way == "slot":
+        recorder._hold(epoch, state(epoch), best=False)
+    else:
+        recorder._write(epoch, {"time": np.arange(50.0)}, state(epoch), best=epoch == 1, due=True)
 
 
 def state_of(folder: Path) -> int:
     """The epoch that a resume would go on from, after all that it does first; raises when anything is torn."""
+    for place in (folder, folder / "checkpoints", folder / "episodes"):
+        remove_temporaries(place)
+        assert not list(place.glob(".*"))
+    rows = [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")]
+    settle(folder, History(folder / "metrics.jsonl"))
     manifest, faults = sound_manifest(folder)
     entries = entries_of(manifest)
     assert not faults, faults
@@ -42,12 +56,10 @@ def state_of(folder: Path) -> int:
         contents = files_of(folder, entry)
         assert contents["safetensors"] == files(entry["epoch"])[f"{entry['epoch']:06d}.safetensors"]
     epoch = int(entries[-1]["epoch"])
-    for place in (folder, folder / "checkpoints", folder / "episodes"):
-        remove_temporaries(place)
-        assert not list(place.glob(".*"))
-    assert read_raw(folder).get("epoch") in (epoch - 1, epoch), read_raw(folder)
-    rows: list[dict[str, Any]] = read_metrics(folder / "metrics.jsonl")
-    assert [row["epoch"] for row in rows] in ([*range(1, epoch + 1)], [*range(1, epoch + 2)]), rows
+    before = {epoch - 1, COMMITTED}  # of two slots one may be torn, or not be committed yet
+    assert [entry["epoch"] for entry in entries] in ([epoch], *([1, one, epoch] for one in before))
+    assert min(epoch - 1, COMMITTED) <= read_raw(folder)["epoch"] <= epoch, read_raw(folder)
+    assert rows in ([*range(1, epoch + 1)], [*range(1, epoch + 2)]), rows
     history = History(folder / "metrics.jsonl")
     assert history.go_back(epoch, metrics_checksum(folder, epoch)) is None
     assert [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")] == [*range(1, epoch + 1)]

@@ -13,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from mmrl.runs import slots
+from mmrl.runs.manifest import entries_of, sound_manifest
 from tests.faults.harness import Nursery, wait_until
-from tests.faults.saving import save_epoch, state_of, torn
+from tests.faults.saving import COMMITTED, save_epoch, state_of, torn
 
 STRACE = shutil.which("strace")
 pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed: no system call can be made to fail")
 
 CHANGING = ("openat", "write", "fsync", "rename", "link", "unlink", "mkdir", "ftruncate", "close")
 LOOKING = ("newfstatat", "getdents64", "lseek", "read")
-OLD, NEW = 3, 4
+WAYS = {"commit": (COMMITTED, COMMITTED + 1), "slot": (5, 6), "commit all": (5, 6)}
+"""How an epoch is saved: the newest epoch before and after it. Later ones than COMMITTED are in slots."""
 # a copy that another way makes good, a folder that is there already, the end of a look into a folder
 HARMLESS = r"manifest\.previous|link\(|mkdir\(|close\(\d+<[^>]*/checkpoints>"
 
@@ -35,23 +38,32 @@ def nursery() -> Iterator[Nursery]:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("base") / "run"
-    folder.mkdir()
-    for epoch in range(1, OLD + 1):
-        save_epoch(folder, epoch)
-    assert state_of(folder) == OLD
-    return folder
+    place = tmp_path_factory.mktemp("base")
+    for way, (old, _) in WAYS.items():
+        folder = place / way
+        folder.mkdir()
+        for epoch in range(1, old + 1):
+            save_epoch(folder, epoch, "commit" if epoch <= COMMITTED else "slot")
+        assert state_of(shutil.copytree(folder, place / f"{way} judged")) == old
+    return place
 
 
 def saved_under(
-    nursery: Nursery, base: Path, place: Path, inject: str, mutant: str = "", env: dict[str, str] | None = None
+    nursery: Nursery,
+    base: Path,
+    place: Path,
+    inject: str,
+    mutant: str = "",
+    env: dict[str, str] | None = None,
+    way: str = "commit",
 ) -> tuple[Path, int, str]:
     """Save one epoch with faults injected: the folder, the exit code, and what strace wrote."""
     folder = place / "run"
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(base, folder)
+    shutil.copytree(base / way, folder)
     log = place / "trace.txt"
-    child = nursery.start(place, "save", folder=str(folder), epoch=NEW, mutant=mutant, env=env or {})
+    new = WAYS[way][1]
+    child = nursery.start(place, "save", folder=str(folder), epoch=new, way=way, mutant=mutant, env=env or {})
     ready = Path(f"{child.out}.ready")
     wait_until(ready.exists, pause=0.001)
     ready.unlink()
@@ -81,29 +93,71 @@ def every_point(
     how: str,
     mutant: str = "",
     env: dict | None = None,
+    way: str = "commit",
 ) -> Iterator[tuple[str, int, Path, int, str]]:
     """One save for each system call, with the fault at that call."""
     for call in calls:
         for number in range(1, 500):
-            folder, code, log = saved_under(nursery, base, place, f"{call}:{how}:when={number}", mutant, env)
+            folder, code, log = saved_under(nursery, base, place, f"{call}:{how}:when={number}", mutant, env, way)
             if not ("INJECTED" in log or "killed by SIGKILL" in log):
                 assert code == 0 or mutant
                 break
             yield call, number, folder, code, log
 
 
+@pytest.mark.parametrize("way", WAYS)
 def test_killed_at_every_call(
-    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], complete: bool
+    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, way: str
 ) -> None:
     seen: dict[int, int] = {}
-    calls = CHANGING if complete else ("write", "rename", "unlink")
-    for call, number, folder, code, _ in every_point(nursery, base, tmp_path, calls, "signal=KILL"):
+    calls = (*CHANGING, *LOOKING) if complete and way == "slot" else CHANGING if complete else ("write", "rename")
+    for call, number, folder, code, _ in every_point(nursery, base, tmp_path, calls, "signal=KILL", way=way):
         assert code == -signal.SIGKILL
         fault = torn(folder)
         assert fault is None, f"{call} {number}: {fault}"
-        seen[state_of(folder)] = seen.get(state_of(folder), 0) + 1
-    assert set(seen) == {OLD, NEW} and sum(seen.values()) > (30 if complete else 10)
-    figure(2, "SIGKILL at every system call of a save: points, torn", f"{sum(seen.values())}, 0", "0 torn")
+        newest = entries_of(sound_manifest(folder)[0])[-1]["epoch"]
+        seen[newest] = seen.get(newest, 0) + 1
+    assert set(seen) <= {*WAYS[way]} and WAYS[way][0] in seen
+    assert way == "slot" or WAYS[way][1] in seen
+    assert sum(seen.values()) > (10 if complete and way != "slot" else 3)
+    points = f"{sum(seen.values())}, 0"
+    figure(2, f"SIGKILL at every system call of a save ({way}): points, torn", points, "0 torn")
+
+
+def test_an_epoch_written_over_the_newest_is_caught(
+    nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]
+) -> None:
+    found = every_point(nursery, base, tmp_path, ("write",), "signal=KILL", "over_the_newest", way="slot")
+    points = [torn(folder) for _, _, folder, _, _ in found]
+    assert any(points)
+    caught(2, f"slots written over the newest: {len(points) - points.count(None)} of {len(points)} points torn")
+
+
+def test_slots_without_checksum_are_caught(
+    nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Trusting:
+        """In place of hashlib: every digest is the right one."""
+
+        def sha256(self, *_: object) -> Trusting:
+            return self
+
+        def digest(self) -> Trusting:
+            return self
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __ne__(self, other: object) -> bool:
+            return False
+
+        __hash__ = None  # type: ignore[assignment]
+
+    monkeypatch.setattr(slots, "hashlib", Trusting())
+    found = every_point(nursery, base, tmp_path, ("write",), "signal=KILL", way="slot")
+    points = [torn(folder) for _, _, folder, _, _ in found]
+    assert any(points)
+    caught(2, f"no SHA-256 of slots: {len(points) - points.count(None)} of {len(points)} points torn")
 
 
 @pytest.mark.nightly
@@ -116,13 +170,14 @@ def test_a_naive_save_is_caught(nursery: Nursery, base: Path, tmp_path: Path, ca
     caught(2, f"files written in place: {len(points) - points.count(None)} of {len(points)} points torn")
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("error", ["ENOSPC", pytest.param("EIO", marks=pytest.mark.nightly)])
 def test_an_error_at_every_call(
-    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], error: str, complete: bool
+    nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], error: str, complete: bool, way: str
 ) -> None:
-    points = 0
+    points, new = 0, WAYS[way][1]
     calls = CHANGING if complete else ("write", "fsync")
-    for call, number, folder, code, log in every_point(nursery, base, tmp_path, calls, f"error={error}"):
+    for call, number, folder, code, log in every_point(nursery, base, tmp_path, calls, f"error={error}", way=way):
         points += 1
         message = next((os.readlink(p) for p in tmp_path.glob("*.error")), "")
         for path in tmp_path.glob("*.error"):
@@ -131,19 +186,19 @@ def test_an_error_at_every_call(
         fault = torn(folder)
         assert fault is None, f"{call} {number}: {fault}"
         if code == 0:  # it says that it is saved: then it is, and only what is not needed may have failed
-            assert state_of(folder) == NEW, f"{call} {number}"
+            assert state_of(folder) == new, f"{call} {number}"
             injected = next(line for line in log.splitlines() if "INJECTED" in line)
             assert re.search(HARMLESS, injected), f"{call} {number} failed unnoticed: {injected}"
         else:
             assert str(folder) in message, f"{call} {number}: {message!r} names no file"
-    assert points > 5
-    figure(3, f"{error} at every system call of a save: points, torn or falsely saved", f"{points}, 0", "0")
+    assert points > 3
+    figure(3, f"{error} at every system call of a save ({way}): points, torn or falsely saved", f"{points}, 0", "0")
 
 
 @pytest.mark.nightly
 def test_swallowed_errors_are_caught(nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]) -> None:
     false = [
-        code == 0 and (torn(folder) is not None or state_of(folder) != NEW)
+        code == 0 and (torn(folder) is not None or state_of(folder) != WAYS["commit"][1])
         for _, _, folder, code, _ in every_point(nursery, base, tmp_path, ("fsync",), "error=EIO", "careless")
     ]
     assert any(false)
@@ -174,10 +229,11 @@ def test_synced_then_renamed_then_the_folder_synced(
     nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], caught: Callable[..., None]
 ) -> None:
     _, code, log = saved_under(nursery, base, tmp_path, "")
+    new = WAYS["commit"][1]
     assert code == 0
-    for name in (f"{NEW:06d}.safetensors", f"{NEW:06d}.json", "manifest.json", "status.json", f"{NEW:06d}.npz"):
+    for name in (f"{new:06d}.safetensors", f"{new:06d}.json", "manifest.json", "status.json", f"{new:06d}.npz"):
         assert order_of(log, name) == ["fsync file", "rename", "fsync folder"], name
-    commits = [log.index(f'/{name}")') for name in (f"{NEW:06d}.safetensors", f"{NEW:06d}.json", "manifest.json")]
+    commits = [log.index(f'/{name}")') for name in (f"{new:06d}.safetensors", f"{new:06d}.json", "manifest.json")]
     synced = re.search(r"fsync\(\d+<[^>]*/metrics\.jsonl>", log)
     assert synced
     metrics = synced.start()

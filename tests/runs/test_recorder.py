@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 
 from mmrl.runs.checkpoint import load
 from mmrl.runs.history import History, read_metrics
-from mmrl.runs.recorder import STATUS_EVERY, Recorder
+from mmrl.runs.manifest import entries_of, metrics_checksum, read_manifest
+from mmrl.runs.read_checkpoint import BEST, of_epoch
+from mmrl.runs.recorder import COMMIT_EVERY, Recorder
+from mmrl.runs.slots import held, settle
 from mmrl.runs.status import read_raw, write_status
 
 VERSIONS = {"mmrl": "0"}
@@ -21,46 +27,132 @@ def state(epoch: int) -> dict[str, Any]:
     return {"w": np.full(5, float(epoch)), "epoch": epoch}
 
 
-def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
-    for epoch, write in enumerate((recorder.start, recorder.flush, recorder.close), 1):
-        recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
-        kept = load(tmp_path)[0] if epoch > 1 else 0
-        assert kept == epoch - 1 and len(read_metrics(tmp_path / "metrics.jsonl")) == epoch - 1
-        write()
-        recorder.flush()
-        assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
-        assert [row["epoch"] for row in read_metrics(tmp_path / "metrics.jsonl")] == [*range(1, epoch + 1)]
-        assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
+def rows(folder: Path) -> list[int]:
+    return [row["epoch"] for row in read_metrics(folder / "metrics.jsonl")]
 
 
-def kept_by(recorder: Recorder, epoch: int) -> None:
-    recorder.keep({"epoch": epoch}, None, state(epoch), best=False, versions=VERSIONS)
+def committed(folder: Path, name: str = "manifest.json") -> list[int]:
+    return [entry["epoch"] for entry in entries_of(read_manifest(folder, name))]
+
+
+def kept_by(recorder: Recorder, epoch: int, best: bool = False, episode: Any = None) -> None:
+    recorder.keep({"epoch": epoch}, episode, state(epoch), best=best, versions=VERSIONS)
     recorder._wait()
 
 
-def test_the_status_has_an_epoch_now_and_then_and_the_newest_one_when_all_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
     monkeypatch.setattr("mmrl.runs.recorder.time.monotonic", lambda: now[0])
+    return now
+
+
+def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
     recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
-    told = []
-    for epoch in range(1, 8):
-        kept_by(recorder, epoch)
-        assert load(tmp_path)[0] == epoch == len(read_metrics(tmp_path / "metrics.jsonl"))
-        told.append(read_raw(tmp_path)["epoch"])
-        now[0] += 0.4 * STATUS_EVERY
-    assert told == [1, 1, 1, 4, 4, 4, 7]
-    kept_by(recorder, 8)
+    for epoch, go_on in enumerate((recorder.start, recorder.flush, recorder.close), 1):
+        recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
+        kept = load(tmp_path)[0] if epoch > 1 else 0
+        assert kept == epoch - 1 and rows(tmp_path) == [*range(1, epoch + 1)]
+        go_on()
+        recorder.flush()
+        assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
+        assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
+
+
+def test_every_epoch_is_there_for_a_resume_and_a_second_passes_between_two_commits(
+    tmp_path: Path, clock: list[float]
+) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    seen = []
+    for epoch in range(1, 12):
+        kept_by(recorder, epoch, episode={"time": np.arange(3.0)} if epoch == 6 else None)
+        number, found, faults = load(tmp_path)
+        assert number == epoch == found["epoch"] == len(rows(tmp_path)) and not faults
+        seen.append((committed(tmp_path)[-1], read_raw(tmp_path)["epoch"]))
+        clock[0] += 0.3 * COMMIT_EVERY
+    assert seen == [(epoch, epoch) for epoch in (1, 1, 1, 1, 5, 5, 5, 5, 9, 9, 9)]
+    assert committed(tmp_path) == [8, 9] and committed(tmp_path, "manifest.previous.json") == [5, 8]
+    assert (tmp_path / "episodes" / "000006.npz").exists()
     recorder.flush()
-    assert read_raw(tmp_path)["epoch"] == 8
+    assert committed(tmp_path) == [10, 11] and committed(tmp_path, "manifest.previous.json") == [9, 10]
+    assert read_raw(tmp_path)["epoch"] == 11 and not list((tmp_path / "checkpoints").glob("slot_*"))
     write_status(tmp_path, "paused")
     recorder.flush()  # nothing is new
-    assert read_raw(tmp_path)["state"] == "paused"
-    kept_by(recorder, 9)
+    assert read_raw(tmp_path)["state"] == "paused" and committed(tmp_path) == [10, 11]
+    clock[0] += 0.9 * COMMIT_EVERY
+    kept_by(recorder, 12)
+    assert committed(tmp_path) == [10, 11]
     recorder.close()
-    assert read_raw(tmp_path)["epoch"] == 9
+    assert read_raw(tmp_path)["epoch"] == 12 and committed(tmp_path) == [11, 12]
+
+
+def best_of(folder: Path) -> tuple[int, int]:
+    """The best epoch by its files, and by what a user gets."""
+    manifest = read_manifest(folder)
+    later = held(folder, manifest)[0]
+    best = next((saved.epoch for saved in reversed(later) if saved.best), manifest["best_epoch"])
+    return best, of_epoch(folder, BEST)[0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_epoch_is_there_at_every_moment(tmp_path: Path, clock: list[float], seed: int) -> None:
+    rng, best = random.Random(seed), 0
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch in range(1, 60):
+        better = epoch == 1 or rng.random() < (0.9 if epoch < 10 else 0.2)
+        best = epoch if better else best
+        graded = {**state(epoch), "best": {"epoch": best}}
+        recorder.keep({"epoch": epoch}, None, graded, best=better, versions=VERSIONS)
+        recorder._wait()
+        assert best_of(tmp_path) == (best, best) and of_epoch(tmp_path, "last")[0] == epoch
+        clock[0] += 0.05 * COMMIT_EVERY
+        if rng.random() < 0.1:
+            copy = shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-{epoch}")
+            settle(copy, History(copy / "metrics.jsonl"))
+            assert read_manifest(copy)["best_epoch"] == best and committed(copy)[-1] == epoch
+            assert load(copy, best)[1]["best"] == {"epoch": best} and load(copy, epoch)[0] == epoch
+    recorder.flush()
+    assert read_manifest(tmp_path)["best_epoch"] == best and committed(tmp_path)[-1] == 59
+
+
+def test_best_epochs_that_follow_each_other_wait_too(tmp_path: Path, clock: list[float]) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch, newest in enumerate((1, 1, 1, 1, 1, 6), 1):
+        kept_by(recorder, epoch, best=epoch <= 4)  # 6 would be written over the best one
+        assert committed(tmp_path)[-1] == newest
+    assert committed(tmp_path) == [4, 5, 6]
+
+
+def test_what_is_too_large_for_a_slot_is_committed(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmrl.runs.recorder.LARGEST", 100)
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch in (1, 2, 3):
+        kept_by(recorder, epoch)
+        assert committed(tmp_path)[-1] == epoch and not list((tmp_path / "checkpoints").glob("slot_*"))
+    recorder.close()
+
+
+def test_an_epoch_that_cannot_be_kept_is_told_and_those_before_it_are_there(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch in (1, 2, 3):
+        kept_by(recorder, epoch)
+
+    def full(descriptor: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmrl.runs.slots.write_whole", full)
+        with pytest.raises(OSError, match="slot_0"):
+            kept_by(recorder, 4)
+    assert load(tmp_path)[0] == 3
+    recorder.close()
+    assert committed(tmp_path) == [2, 3] and load(tmp_path)[0] == 3
+    history = History(tmp_path / "metrics.jsonl")
+    assert history.go_back(3, metrics_checksum(tmp_path, 3)) is None and rows(tmp_path) == [1, 2, 3]
 
 
 def test_what_a_killed_writer_left_goes_with_the_first_epoch_and_what_is_replaced_with_each(tmp_path: Path) -> None:
@@ -71,6 +163,7 @@ def test_what_a_killed_writer_left_goes_with_the_first_epoch_and_what_is_replace
     (place / "folder").mkdir()
     for epoch in range(1, 5):
         kept_by(recorder, epoch)
+        recorder.flush()
         newest = {f"{kept:06d}.{kind}" for kept in (epoch - 1, epoch) if kept for kind in ("json", "safetensors")}
         assert {path.name for path in place.iterdir()} == {*newest, "folder"}
     recorder.close()
@@ -97,9 +190,12 @@ def test_rows_and_checkpoint_are_on_disk_before_the_manifest_names_them(
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", replaced)
     kept_by(recorder, 2)
+    assert not calls
+    recorder.flush()
     assert calls == [
         "fsync metrics", "fsync new", "fsync new", "fsync new",
         "rename 000002.safetensors", "rename 000002.json", "fsync checkpoints",
         "rename manifest.previous.json", "rename manifest.json", "fsync run",
+        "fsync new", "rename status.json", "fsync run",
     ]  # fmt: skip
     recorder.close()

@@ -76,7 +76,7 @@ def rewritten_metrics() -> None:
     def write(self: Any, record: dict[str, Any]) -> None:
         data = (self.path.read_bytes() if self.path.exists() else b"") + history._line(record)
         self.path.write_bytes(data)
-        self._bytes, self._hash = history._whole(self.path)
+        self._size, self._synced = history._whole(self.path), False
 
     history.History.write = write  # type: ignore[method-assign, assignment]
 
@@ -86,13 +86,21 @@ def leaking() -> None:
     from mmrl.runs import recorder
 
     kept: list[object] = []
-    real = recorder.Recorder._write
+    real = recorder.Recorder.keep
 
-    def write(self: Any, record: dict[str, Any], *rest: Any) -> None:
-        real(self, record, *rest)
+    def keep(self: Any, record: dict[str, Any], *rest: Any, **named: Any) -> None:
+        real(self, record, *rest, **named)
         kept.append((bytearray(b"x" * 2**20), (self.folder / f".left-{record['epoch']}.tmp").open("w")))
 
-    recorder.Recorder._write = write  # type: ignore[method-assign, assignment]
+    recorder.Recorder.keep = keep  # type: ignore[method-assign, assignment]
+
+
+def over_the_newest() -> None:
+    """Write every epoch over the one before."""
+    from mmrl.runs import slots
+
+    right = slots.name_of
+    slots.name_of = lambda epoch: right(epoch - 1)
 
 
 def half_promoted() -> None:
