@@ -43,9 +43,9 @@ def main() -> None:
     regression.predict(regression.fit(np.zeros(1)))
     minibatches.partition(2, 2, np.random.default_rng(0), "cpu")
     Adam(Layout({"": (1,)}), one.copy(), 0.0).step(one.copy(), one)
-    number, steps = np.zeros(1), np.zeros(1, np.int64)
-    whole, sample = np.zeros(1, np.int32), np.zeros((1, 1))
-    over_time(0, (number, number, whole), steps, steps, steps, steps, (sample, number, number))
+    columns, starts = (*np.zeros((5, 1)), np.zeros(1, np.int32)), np.zeros(1, np.int64)
+    found = (np.zeros((7, 1, 1)), np.zeros((7, 1)), np.zeros((7, 1)), np.zeros(1))
+    over_time(columns, starts, starts + 1, starts, starts + 1, found)
     discounting.discounted_sums(np.zeros(1), np.array([0, 1]), np.zeros(1))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,23 +14,27 @@ from mmrl.settings.model import Config
 def episode_arrays(config: Config, epoch: Any, trainer: Any, optimum: Any = None) -> dict[str, np.ndarray]:
     """Arrays of a trainer's newest `Epoch`; `optimum` is that of the market where it is known."""
     from mmrl.evaluate.quotes import quotes_of
-    from mmrl.learn.profile import profile_parts
+    from mmrl.learn.profile import Profile
     from mmrl.rollout.recording import record_book
     from mmrl.rollout.streams import stream_seed
     from mmrl.rollout.threads import each
 
     batch = epoch.batch.numpy()
 
-    def quotes() -> dict[str, np.ndarray]:
-        return quotes_of(config, trainer.policy.weights(trainer.normaliser), batch, optimum)
+    profile, found = Profile(batch), dict[str, np.ndarray]()
 
-    def book() -> dict[str, np.ndarray]:
+    def quotes() -> None:
+        found.update(quotes_of(config, trainer.policy.weights(trainer.normaliser), batch, optimum))
+
+    def book() -> None:
         longest = int(batch.lengths.argmax())
-        found = record_book(config, epoch.weights, stream_seed(config.run.seed, "market"), epoch.number, longest)
-        return found.arrays() if found else {}
+        seed = stream_seed(config.run.seed, "market")
+        recorded = record_book(config, epoch.weights, seed, epoch.number, longest)
+        found.update(recorded.arrays() if recorded else {})
 
     # the tensor engine draws other numbers: a recording by the kernel would be none of the batch's trajectories
-    recorded = [book] if trainer.engine.name in ("compiled", "cuda") else []
-    parts = [*recorded, *profile_parts(batch), quotes]  # the longest one first
-    found = each(lambda k: parts[k](), len(parts), trainer.threads)
-    return {name: array for part in found for name, array in part.items()}
+    books = [book] if trainer.engine.name in ("compiled", "cuda") else []
+    parts: list[Callable[[], None]] = [*books]  # the longest one first
+    parts += [*(partial(profile.part, k) for k in range(profile.parts)), quotes]
+    each(lambda k: parts[k](), len(parts), trainer.threads)
+    return {**profile.arrays(), **found}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mmrl.learn.profile import profile_parts
+from mmrl.learn.profile import NUMBERS, Profile
 from mmrl.learn.record import batch_record
 from mmrl.rollout.threads import each
 from mmrl.rollout.trajectories import Trajectories
@@ -57,16 +57,21 @@ def test_a_trajectory_of_no_step_has_no_mean(batch: Callable[[list[int]], Trajec
 
 
 @pytest.mark.parametrize("lengths", [[7], [12, 12, 12], [3, 10, 1, 7, 5, 12, 2, 9, 4, 6, 8], [5] * 40, [900, 2, 850]])
+@pytest.mark.parametrize("size", [1, 200, NUMBERS])
 def test_an_episode_has_the_statistics_of_the_trajectories_alive(
-    batch: Callable[[list[int]], Trajectories], lengths: list[int]
+    batch: Callable[[list[int]], Trajectories], monkeypatch: pytest.MonkeyPatch, lengths: list[int], size: int
 ) -> None:
     """To the last bit those of numpy, step by step, and the longest trajectory itself."""
     b = batch(lengths)
-    parts = profile_parts(b)
-    profile = {name: array for part in parts for name, array in part().items()}
+    monkeypatch.setattr("mmrl.learn.profile.NUMBERS", size)
+    whole = Profile(b)
+    for k in range(whole.parts):
+        whole.part(k)
+    profile = whole.arrays()
     for threads in (2, 3):
-        found = each(lambda k: parts[k](), len(parts), threads)
-        again = {name: array for part in found for name, array in part.items()}
+        at_once = Profile(b)
+        each(at_once.part, at_once.parts, threads)
+        again = at_once.arrays()
         assert list(again) == list(profile) and all(np.array_equal(again[name], profile[name]) for name in profile)
     longest, kept = int(np.argmax(lengths)), len(profile["alive"])
     steps = np.unique(np.linspace(0, max(lengths) - 1, kept).astype(int))
