@@ -114,19 +114,14 @@ def _written(path: str, data: bytes) -> int:
     """A descriptor of a new file with this data."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o644)
     try:
-        write_whole(descriptor, data)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
         begin_sync(descriptor)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def write_whole(descriptor: int, data: bytes) -> None:
-    """Write all of it: one call may write a part."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 def begin_sync(descriptor: int) -> None:
@@ -195,8 +190,9 @@ def read_plain(path: Path, limit: int = READ_LIMIT) -> bytes:
 
 def open_plain(path: Path, flags: int = os.O_RDONLY) -> int:
     """A descriptor of a regular file of a run, with the checks of read_plain() except that of the size."""
-    if path.parent.name in FOLDERS and path.parent.is_symlink():
-        raise BrokenRun(f"{path.parent} is a link: links inside a run are not followed")
+    place = os.path.dirname(path)
+    if os.path.basename(place) in FOLDERS and os.path.islink(place):
+        raise BrokenRun(f"{place} is a link: links inside a run are not followed")
     try:  # without O_NONBLOCK a pipe in place of a file would block for ever
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     except OSError:

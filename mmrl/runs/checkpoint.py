@@ -16,6 +16,7 @@ from mmrl.runs.commit import Saved, commit
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
+_encoded = json.JSONEncoder(allow_nan=False).encode
 _PLAIN = (str, int, bool, type(None))
 _KINDS = {
     "|b1": "BOOL", "|u1": "U8", "|i1": "I8", "<i2": "I16", "<u2": "U16", "<f2": "F16",
@@ -34,7 +35,7 @@ class Constant:
     @cached_property
     def text(self) -> str:
         """What a checkpoint has of it."""
-        return json.dumps(split(self.value, "", {}), allow_nan=False)
+        return _encoded(split(self.value, "", {}))
 
 
 def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
@@ -78,29 +79,28 @@ def snapshot(state: dict[str, Any]) -> Snapshot:
 
 def packed(tensors: Mapping[str, np.ndarray]) -> bytes:
     """Contiguous arrays as safetensors, the bytes of its own save(), which copies them once more."""
-    order = sorted(tensors, key=lambda name: (_RANK[tensors[name].dtype.str], name))
-    arrays = [tensors[name] for name in order]
-    header = _header(tuple((name, array.dtype.str, array.shape) for name, array in zip(order, arrays, strict=True)))
-    return b"".join([header, *(array.data for array in arrays)])
+    header, order = _header(tuple((name, array.dtype.str, array.shape) for name, array in tensors.items()))
+    return b"".join([header, *(tensors[name].data for name in order)])
 
 
 @lru_cache(maxsize=4)
-def _header(described: tuple[tuple[str, str, tuple[int, ...]], ...]) -> bytes:
-    """The beginning of a file of tensors, by name, type and shape; the next epoch has the same ones."""
+def _header(described: tuple[tuple[str, str, tuple[int, ...]], ...]) -> tuple[bytes, list[str]]:
+    """The beginning of a file of tensors, by name, type and shape, and their order in it; the next epoch has the same
+    ones."""
     table, at = {}, 0
-    for name, kind, shape in described:
+    for name, kind, shape in sorted(described, key=lambda one: (_RANK[one[1]], one[0])):
         end = at + np.dtype(kind).itemsize * math.prod(shape)
         table[name] = {"dtype": _KINDS[kind], "shape": shape, "data_offsets": [at, end]}
         at = end
     text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+    return len(text).to_bytes(8, "little") + text, list(table)
 
 
 def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
     """The files of a checkpoint by name."""
     texts = (
-        f"[{json.dumps(name)}, {part.text if isinstance(part, Constant) else json.dumps(part, allow_nan=False)}]"
+        f"[{_encoded(name)}, {part.text if isinstance(part, Constant) else _encoded(part)}]"
         for name, part in state.parts.items()
     )
     return {

@@ -41,7 +41,7 @@ class History:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._size = self._kept = _whole(path)
+        self._size = _whole(path)
         self._synced = self._size.bytes == 0  # a process that was killed may have left rows that are not on disk
         with contextlib.suppress(FileNotFoundError):
             if path.lstat().st_size > self._size.bytes:
@@ -50,8 +50,15 @@ class History:
     def append(self, *records: dict[str, Any]) -> None:
         """Append records so that they survive a power cut; if that fails the file is cut to its old size and OSError is
         raised."""
+        before = self._size
         self.write(*records)
-        self.sync()
+        try:
+            self.sync()
+        except OSError:
+            self._size = before
+            with contextlib.suppress(OSError):
+                os.truncate(self.path, before.bytes)
+            raise
 
     def write(self, *records: dict[str, Any]) -> None:
         """The first half of append(): readers see the records, and they outlive this process; they survive a power cut
@@ -60,13 +67,10 @@ class History:
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
-                size = os.fstat(descriptor).st_size
-                try:
-                    if os.write(descriptor, lines) != len(lines):
-                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                except OSError:
-                    os.ftruncate(descriptor, size)
-                    raise
+                written = os.write(descriptor, lines)
+                if written != len(lines):
+                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
         running = self._size.hash.copy()
@@ -74,24 +78,16 @@ class History:
         self._size, self._synced = _Size(self._size.bytes + len(lines), running), False
 
     def sync(self) -> None:
-        """The second half of append(), for all rows written since the last one; nothing where that is done.
-
-        If it fails, the file is cut to the rows of that time.
-        """
+        """The second half of append(), for all rows written since the last one; nothing where that is done."""
         if self._synced:
             return
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY)
             try:
-                try:
-                    os.fsync(descriptor)
-                except OSError:
-                    self._size, self._synced = self._kept, True
-                    os.ftruncate(descriptor, min(self._size.bytes, os.fstat(descriptor).st_size))
-                    raise
+                os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        self._kept, self._synced = self._size, True
+        self._synced = True
 
     def checksum(self) -> dict[str, Any]:
         """Size and SHA-256 of the file so far."""
@@ -108,7 +104,7 @@ class History:
         if matches(self.path, checksum):
             if self._size.bytes > checksum["bytes"]:
                 os.truncate(self.path, checksum["bytes"])
-                self._size = self._kept = _whole(self.path)
+                self._size = _whole(self.path)
             return None
         self.truncate_after(epoch)
         return f"{self.path.name} does not match its SHA-256 up to epoch {epoch}: rows may be wrong or missing"
@@ -119,7 +115,7 @@ class History:
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
             durable_write(self.path, b"".join(_line(r) for r in kept))
-        self._size = self._kept = _whole(self.path)
+        self._size = _whole(self.path)
 
 
 _encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode

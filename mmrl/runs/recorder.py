@@ -16,7 +16,7 @@ from mmrl.runs.atomic import BrokenRun
 from mmrl.runs.commit import KEPT, Saved, commit, remove_strays
 from mmrl.runs.episodes import write_episode
 from mmrl.runs.history import History
-from mmrl.runs.slots import LARGEST, remove, write
+from mmrl.runs.slots import LARGEST, Slots
 from mmrl.runs.status import STATUS, status_text, write_status
 from mmrl.settings.errors import note
 from mmrl.statistics.attempts import Attempts
@@ -47,6 +47,7 @@ class Recorder:
         self._last: Future[None] | None = None
         self._base: dict[str, str] = {}  # the files of the newest commit, and when it was made
         self._committed = -math.inf
+        self._slots = Slots(folder)
         self._held: list[Saved] = []  # what slots have of later epochs
         self._versions: dict[str, Any] = {}
         self._untold = 0  # the newest epoch, if status.json lacks it
@@ -91,7 +92,7 @@ class Recorder:
         """Commit what is in slots and wait until all is on disk; raises OSError when it could not be written."""
         self._wait()
         self._settle(KEPT)
-        remove(self.folder)
+        self._slots.remove()
         if self._untold:
             write_status(self.folder, "running", epoch=self._untold)
             self._untold = 0
@@ -127,16 +128,16 @@ class Recorder:
     def _hold(self, epoch: int, state: Snapshot, best: bool) -> None:
         """Write an epoch into a slot."""
         saved = self._saved(epoch, state, best)
-        write(self.folder, saved, self._base)
+        self._slots.write(saved, self._base)
         self._held = [*self._held, saved][-KEPT:]
 
     def _settle(self, last: int) -> None:
         """Commit the `last` epochs of those in slots, and the best one."""
-        held, self._held = self._held, []
-        for k, saved in enumerate(held, 1):
-            if saved.best or k > len(held) - last:
-                self._base = commit(self.folder, saved, self._versions, self.history.sync)
+        while self._held:
+            if self._held[0].best or len(self._held) <= last:
+                self._base = commit(self.folder, self._held[0], self._versions, self.history.sync)
                 self._committed = time.monotonic()
+            self._held = self._held[1:]  # if it could not be committed, it stays in its slot
 
     def _commit(self, epoch: int, state: Snapshot, best: bool) -> None:
         """Commit an epoch, and before it the one before it, so that the last two are there."""

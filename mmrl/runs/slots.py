@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmrl.runs.atomic import BrokenRun, naming, open_plain, read_plain, write_whole
+from mmrl.runs.atomic import BrokenRun, naming, open_plain, read_plain
 from mmrl.runs.commit import Saved, commit
 from mmrl.runs.history import History, matches
 from mmrl.runs.listing import METRICS
@@ -33,29 +33,44 @@ def name_of(epoch: int) -> str:
     return NAMES[epoch % len(NAMES)]
 
 
-def write(folder: Path, saved: Saved, base: Mapping[str, str]) -> None:
-    """Write an epoch over the one before the last. `base` are the files, with their SHA-256, of the newest checkpoint
-    in the manifest: the slot counts as long as that is the newest one. Raises OSError."""
+class Slots:
+    """Writes the slots of a run, whose files stay open until they are removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, int] = {}
+
+    def write(self, saved: Saved, base: Mapping[str, str]) -> None:
+        """Write an epoch over the one before the last. `base` are the files, with their SHA-256, of the newest
+        checkpoint in the manifest: the slot counts as long as that is kept. Raises OSError."""
+        name = name_of(saved.epoch)
+        path = self._folder / "checkpoints" / name
+        with naming(path):
+            if name not in self._open:
+                self._open[name] = open_plain(path, os.O_WRONLY | os.O_CREAT)
+            data, at = memoryview(_packed(saved, base)), 0
+            while at < len(data):
+                at += os.pwrite(self._open[name], data[at:], at)
+
+    def remove(self) -> None:
+        """Remove the slots: what they have is committed."""
+        while self._open:
+            os.close(self._open.popitem()[1])
+        remove(self._folder)
+
+
+def _packed(saved: Saved, base: Mapping[str, str]) -> bytes:
+    """What a slot has of an epoch."""
     files = [saved.files[f"{saved.epoch:06d}.{kind}"] for kind in KINDS]
     facts = {"epoch": saved.epoch, "best": saved.best, "metrics": saved.metrics, "base": base}
-    text = json.dumps({**facts, "sizes": [len(data) for data in files]}).encode() + b"\n"
-    digest = hashlib.sha256(text)
-    for data in files:
-        digest.update(data)
-    path = folder / "checkpoints" / name_of(saved.epoch)
-    with naming(path):
-        descriptor = open_plain(path, os.O_WRONLY | os.O_CREAT)
-        try:
-            for data in (digest.digest() + text, *files):
-                write_whole(descriptor, data)
-        finally:
-            os.close(descriptor)
+    content = b"".join([json.dumps({**facts, "sizes": [len(data) for data in files]}).encode(), b"\n", *files])
+    return hashlib.sha256(content).digest() + content
 
 
 def held(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Saved], list[str]]:
-    """The epochs in slots that go on from the newest checkpoint of this manifest, oldest first, and what is wrong with
-    other slots."""
-    newest, found, faults = entries_of(dict(manifest))[-1:], [], []
+    """The epochs in slots that go on from a checkpoint of this manifest and are newer than all of them, oldest first,
+    and what is wrong with other slots."""
+    entries, found, faults = entries_of(dict(manifest)), [], []
     for name in NAMES:
         try:
             saved, base = _read(folder / "checkpoints" / name)
@@ -66,7 +81,7 @@ def held(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Saved], list[s
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             faults.append(f"checkpoints/{name} is not whole: its process was killed as it wrote it, or it is damaged")
         else:
-            if not newest or base != newest[0]["files"] or saved.epoch <= newest[0]["epoch"]:
+            if base not in [entry["files"] for entry in entries] or saved.epoch <= entries[-1]["epoch"]:
                 continue
             if matches(folder / METRICS, saved.metrics or {}):
                 found.append(saved)
@@ -76,7 +91,7 @@ def held(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Saved], list[s
 
 
 def _read(path: Path) -> tuple[Saved, dict[str, str]]:
-    """What write() was given. Raises FileNotFoundError, OSError, and errors of many kinds where it is not whole."""
+    """What was written. Raises FileNotFoundError, OSError, and errors of many kinds where it is not whole."""
     data = read_plain(path, LIMIT)
     at = data.index(b"\n", DIGEST) + 1
     header = json.loads(data[DIGEST:at])
@@ -105,7 +120,7 @@ def settle(folder: Path, history: History) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove the slots: what they have is committed."""
+    """Remove the slots of a run."""
     for path in (folder / "checkpoints" / name for name in NAMES):
         if path.is_file():
             path.unlink()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.faults.saving import COMMITTED, save_epoch, state_of, torn
 STRACE = shutil.which("strace")
 pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed: no system call can be made to fail")
 
-CHANGING = ("openat", "write", "fsync", "rename", "link", "unlink", "mkdir", "ftruncate", "close")
+CHANGING = ("openat", "write", "pwrite64", "fsync", "rename", "link", "unlink", "mkdir", "ftruncate", "close")
 LOOKING = ("newfstatat", "getdents64", "lseek", "read")
 WAYS = {"commit": (COMMITTED, COMMITTED + 1), "slot": (5, 6), "commit all": (5, 6)}
 """How an epoch is saved: the newest epoch before and after it. Later ones than COMMITTED are in slots."""
@@ -110,7 +111,13 @@ def test_killed_at_every_call(
     nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], complete: bool, way: str
 ) -> None:
     seen: dict[int, int] = {}
-    calls = (*CHANGING, *LOOKING) if complete and way == "slot" else CHANGING if complete else ("write", "rename")
+    calls = (
+        (*CHANGING, *LOOKING)
+        if complete and way == "slot"
+        else CHANGING
+        if complete
+        else ("write", "pwrite64", "rename")
+    )
     for call, number, folder, code, _ in every_point(nursery, base, tmp_path, calls, "signal=KILL", way=way):
         assert code == -signal.SIGKILL
         fault = torn(folder)
@@ -119,45 +126,62 @@ def test_killed_at_every_call(
         seen[newest] = seen.get(newest, 0) + 1
     assert set(seen) <= {*WAYS[way]} and WAYS[way][0] in seen
     assert way == "slot" or WAYS[way][1] in seen
-    assert sum(seen.values()) > (10 if complete and way != "slot" else 3)
+    assert sum(seen.values()) > (1 if way == "slot" else 10)
     points = f"{sum(seen.values())}, 0"
     figure(2, f"SIGKILL at every system call of a save ({way}): points, torn", points, "0 torn")
 
 
-def test_an_epoch_written_over_the_newest_is_caught(
-    nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None]
+class Trusting:
+    """In place of hashlib: every digest is the right one."""
+
+    def sha256(self, *_: object) -> Trusting:
+        return self
+
+    def digest(self) -> Trusting:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def judged(base: Path, place: Path, lengths: Iterable[int], over: bytes) -> list[str | None]:
+    """What is torn when the slot of the newest epoch is written up to so many bytes over what it had before."""
+    found = []
+    for length in lengths:
+        folder = shutil.copytree(base / "slot", place / "run")
+        slot = folder / "checkpoints" / slots.name_of(WAYS["slot"][0])
+        slot.write_bytes(slot.read_bytes()[:length] + over[length:])
+        found.append(torn(folder))
+        assert found[-1] or state_of(folder) in (WAYS["slot"][0] - 1, WAYS["slot"][0])
+        shutil.rmtree(folder)
+    return found
+
+
+def test_a_slot_written_in_part(
+    base: Path,
+    tmp_path: Path,
+    figure: Callable[..., None],
+    caught: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    complete: bool,
 ) -> None:
-    found = every_point(nursery, base, tmp_path, ("write",), "signal=KILL", "over_the_newest", way="slot")
-    points = [torn(folder) for _, _, folder, _, _ in found]
-    assert any(points)
-    caught(2, f"slots written over the newest: {len(points) - points.count(None)} of {len(points)} points torn")
-
-
-def test_slots_without_checksum_are_caught(
-    nursery: Nursery, base: Path, tmp_path: Path, caught: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Trusting:
-        """In place of hashlib: every digest is the right one."""
-
-        def sha256(self, *_: object) -> Trusting:
-            return self
-
-        def digest(self) -> Trusting:
-            return self
-
-        def __eq__(self, other: object) -> bool:
-            return True
-
-        def __ne__(self, other: object) -> bool:
-            return False
-
-        __hash__ = None  # type: ignore[assignment]
-
+    slot = base / "slot" / "checkpoints" / slots.name_of(WAYS["slot"][0])
+    size = slot.stat().st_size
+    lengths = [size * k // 400 for k in range(0, 400, 1 if complete else 20)]
+    for over in (b"", random.Random(6).randbytes(size), bytes(size)):
+        assert judged(base, tmp_path, lengths, over) == [None] * len(lengths)
+    figure(
+        10, "slot of the newest epoch written up to lengths, over 3 contents: torn", f"{3 * len(lengths)}, 0", "0 torn"
+    )
     monkeypatch.setattr(slots, "hashlib", Trusting())
-    found = every_point(nursery, base, tmp_path, ("write",), "signal=KILL", way="slot")
-    points = [torn(folder) for _, _, folder, _, _ in found]
+    points = judged(base, tmp_path, lengths[-10:], bytes(size))
     assert any(points)
-    caught(2, f"no SHA-256 of slots: {len(points) - points.count(None)} of {len(points)} points torn")
+    caught(10, f"no SHA-256 of slots: {len(points) - points.count(None)} of {len(points)} torn")
 
 
 @pytest.mark.nightly
@@ -176,7 +200,7 @@ def test_an_error_at_every_call(
     nursery: Nursery, base: Path, tmp_path: Path, figure: Callable[..., None], error: str, complete: bool, way: str
 ) -> None:
     points, new = 0, WAYS[way][1]
-    calls = CHANGING if complete else ("write", "fsync")
+    calls = CHANGING if complete else ("write", "pwrite64", "fsync")
     for call, number, folder, code, log in every_point(nursery, base, tmp_path, calls, f"error={error}", way=way):
         points += 1
         message = next((os.readlink(p) for p in tmp_path.glob("*.error")), "")
@@ -191,7 +215,7 @@ def test_an_error_at_every_call(
             assert re.search(HARMLESS, injected), f"{call} {number} failed unnoticed: {injected}"
         else:
             assert str(folder) in message, f"{call} {number}: {message!r} names no file"
-    assert points > 3
+    assert points > (1 if way == "slot" else 5)
     figure(3, f"{error} at every system call of a save ({way}): points, torn or falsely saved", f"{points}, 0", "0")
 
 

@@ -24,7 +24,7 @@ VERSIONS = {"mmrl": "0"}
 
 
 def state(epoch: int) -> dict[str, Any]:
-    return {"w": np.full(5, float(epoch)), "epoch": epoch}
+    return {"w": np.full(5, float(epoch)), "epoch": epoch, "best": {}}
 
 
 def rows(folder: Path) -> list[int]:
@@ -141,11 +141,11 @@ def test_an_epoch_that_cannot_be_kept_is_told_and_those_before_it_are_there(
     for epoch in (1, 2, 3):
         kept_by(recorder, epoch)
 
-    def full(descriptor: int, data: bytes) -> None:
+    def full(descriptor: int, data: bytes, at: int) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mmrl.runs.slots.write_whole", full)
+        patch.setattr(os, "pwrite", full)
         with pytest.raises(OSError, match="slot_0"):
             kept_by(recorder, 4)
     assert load(tmp_path)[0] == 3
@@ -153,6 +153,35 @@ def test_an_epoch_that_cannot_be_kept_is_told_and_those_before_it_are_there(
     assert committed(tmp_path) == [2, 3] and load(tmp_path)[0] == 3
     history = History(tmp_path / "metrics.jsonl")
     assert history.go_back(3, metrics_checksum(tmp_path, 3)) is None and rows(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_a_commit_that_fails_anywhere_costs_no_epoch(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Whichever write to the disk fails, and all after it: a resume goes on from the epoch before at least."""
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch in range(1, 6):
+        kept_by(recorder, epoch, best=epoch in (1, 4))
+    clock[0] += COMMIT_EVERY
+    left, fsync = [number], os.fsync
+
+    def failing(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.EIO, "Input/output error")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        with pytest.raises(OSError, match="Input/output error"):
+            kept_by(recorder, 6)  # commits 4, 5 and 6
+        recorder.close()
+    before = load(tmp_path)[0]
+    assert before >= 5 and of_epoch(tmp_path, BEST)[0] in (4, before)
+    settle(tmp_path, History(tmp_path / "metrics.jsonl"))
+    assert committed(tmp_path)[-1] == load(tmp_path)[0] == before and rows(tmp_path)[:before] == [*range(1, before + 1)]
+    assert read_manifest(tmp_path)["best_epoch"] == 4
 
 
 def test_what_a_killed_writer_left_goes_with_the_first_epoch_and_what_is_replaced_with_each(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mmrl.runs.commit import Saved
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.listing import METRICS
 from mmrl.runs.manifest import entries_of, read_manifest, sound_manifest
-from mmrl.runs.slots import NAMES, held, name_of, reached, settle, write
+from mmrl.runs.slots import NAMES, Slots, held, name_of, reached, settle
 
 
 def epoch_of(folder: Path, epoch: int) -> Saved:
@@ -24,6 +24,10 @@ def epoch_of(folder: Path, epoch: int) -> Saved:
     history.write({"epoch": epoch, "value_mean": epoch / 3})
     state = {"w": np.random.default_rng(epoch).random(40), "epoch": epoch}
     return Saved(epoch, encode(epoch, snapshot(state)), history.checksum())
+
+
+def write(folder: Path, saved: Saved, base: dict[str, str]) -> None:
+    Slots(folder).write(saved, base)
 
 
 def base_of(folder: Path) -> dict[str, str]:
@@ -106,20 +110,20 @@ def test_no_flipped_bit_and_no_lost_block_passes(run: Path) -> None:
     assert found(run) == ([3, 4], [])
 
 
-def test_a_slot_counts_as_long_as_the_checkpoint_it_goes_on_from_is_the_newest(run: Path) -> None:
-    kept = {name: (run / "checkpoints" / name).read_bytes() for name in NAMES}
-    save(run, 2, {"w": np.ones(40), "epoch": 2}, False, {"mmrl": "0"})  # an older version goes on from epoch 1
-    assert found(run) == ([], []) and load(run)[0] == reached(run) == 2
-    History(run / METRICS).truncate_after(2)
-    assert settle(run, History(run / METRICS)) == [] and load(run)[0] == 2
+def test_a_slot_counts_as_long_as_the_checkpoint_and_the_rows_it_goes_on_from_are_there(run: Path) -> None:
+    History(run / METRICS).truncate_after(1)
+    History(run / METRICS).append({"epoch": 2, "value_mean": 7.0})  # an older version goes on from epoch 1
+    save(run, 2, {"w": np.ones(40), "epoch": 2}, False, {"mmrl": "0"})
+    assert found(run)[0] == [] and load(run)[0] == reached(run) == 2
+    assert len(settle(run, History(run / METRICS))) == 2 and load(run)[0] == 2
     assert not list((run / "checkpoints").glob("slot_*"))
-    for name, data in kept.items():
-        (run / "checkpoints" / name).write_bytes(data)
+    write(run, epoch_of(run, 3), {"000001.json": "of another run"})
     assert found(run) == ([], [])
+    write(run, epoch_of(run, 3), base_of(run))
+    assert found(run) == ([3], [])
     old = epoch_of(run, 2)
-    files = {name.replace("2.", "1."): data for name, data in old.files.items()}
-    write(run, Saved(1, files, old.metrics), base_of(run))
-    assert found(run) == ([], [])  # no older epoch takes the place of the newest
+    write(run, old, base_of(run))
+    assert found(run) == ([3], [])  # none takes the place of a checkpoint
 
 
 def test_without_its_rows_an_epoch_counts_for_nothing(run: Path) -> None:

@@ -95,14 +95,6 @@ def leaking() -> None:
     recorder.Recorder.keep = keep  # type: ignore[method-assign, assignment]
 
 
-def over_the_newest() -> None:
-    """Write every epoch over the one before."""
-    from mmrl.runs import slots
-
-    right = slots.name_of
-    slots.name_of = lambda epoch: right(epoch - 1)
-
-
 def half_promoted() -> None:
     """Copy checkpoints and lose the last byte of each."""
     from mmrl.runs import manifest
