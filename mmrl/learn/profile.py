@@ -10,7 +10,7 @@ import numpy as np
 from mmrl.kernels.jit import kernel
 from mmrl.rollout.trajectories import Trajectories
 
-POINTS = 400
+POINTS = 250
 SHOWN = ("mid", "bid", "ask", "inventory", "value", "spread", "wealth")
 """What is shown, in the order in which over_time() has it."""
 TOGETHER = 8

@@ -75,7 +75,7 @@ def test_an_episode_has_the_statistics_of_the_trajectories_alive(
         assert list(again) == list(profile) and all(np.array_equal(again[name], profile[name]) for name in profile)
     longest, kept = int(np.argmax(lengths)), len(profile["alive"])
     steps = np.unique(np.linspace(0, max(lengths) - 1, kept).astype(int))
-    assert kept == len(steps) == min(max(lengths), 400)
+    assert kept == len(steps) == min(max(lengths), 250)
     columns = {name: getattr(b, name) for name in ("mid", "bid", "ask", "inventory", "value")}
     columns |= {"spread": b.ask - b.bid, "wealth": b.cash}
     for k, step in enumerate(steps):
