@@ -1,4 +1,4 @@
-"""Writes finished epochs to disk while the next one trains: metrics, episode, checkpoint, status."""
+"""Writes finished epochs: metrics at once, episode, checkpoint and status while the next one trains."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ COMMIT_EVERY = 1.0
 
 
 class Recorder:
-    """One writer thread, at most one epoch behind: training waits only if writing is slower than training.
+    """Writes each epoch so that a process that is killed loses at most the one in work, and commits it, for the disk to
+    keep it, at most once a second, in a thread of its own: training waits only if that is slower than training.
 
-    The state is copied before `keep` returns. An epoch goes into a slot, or is committed, after its metrics, so a
-    resumed run repeats at most the epoch that was being written.
+    The state is copied before `keep` returns. An epoch's checkpoint is written after its metrics, so a resumed run
+    repeats at most the epoch that was being written.
     """
 
     def __init__(
@@ -59,16 +60,22 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch for start() to write, once the one before is written; raises the error of the one before."""
+        """Keep an epoch, once the one before is kept; raises its error. A commit or an episode waits for start()."""
         from mmrl.runs.checkpoint import snapshot
 
-        now = snapshot(state)
+        now, epoch = snapshot(state), record["epoch"]
         self._wait()
+        self.history.write(record)
+        self._untold = epoch
         self._versions = versions
-        self._kept = record, episode, now, best
+        due = self._is_due(now, best)
+        if due or episode is not None:
+            self._kept = epoch, episode, now, best, due
+        else:
+            self._hold(epoch, now, best)
 
     def _is_due(self, state: Snapshot, best: bool) -> bool:
-        """Whether an epoch is committed: it is time, it is too large for a slot, or it would be written over the
+        """Whether the next epoch is committed: it is time, it is too large for a slot, or it would be written over the
         best one."""
         over_best = [saved.best for saved in self._held] == [True, False] and not best
         late = time.monotonic() - self._committed >= COMMIT_EVERY
@@ -105,14 +112,10 @@ class Recorder:
         with suppress(OSError, BrokenRun):
             self.flush()
 
-    def _write(
-        self, record: dict[str, Any], episode: dict[str, np.ndarray] | None, state: Snapshot, best: bool
-    ) -> None:
-        epoch = self._untold = record["epoch"]
-        self.history.write(record)
+    def _write(self, epoch: int, episode: dict[str, np.ndarray] | None, state: Snapshot, best: bool, due: bool) -> None:
         if episode is not None:
             self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-        if self._is_due(state, best):
+        if due:
             self._commit(epoch, state, best)
         else:
             self._hold(epoch, state, best)

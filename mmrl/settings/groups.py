@@ -227,7 +227,7 @@ class Run(Group):
         part="arithmetic",
     )
     plot_after: int = option(
-        10,
+        20,
         "Write an episode profile every so many epochs, 0: never",
         "--plot-after",
         "-pa",

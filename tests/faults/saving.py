@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +35,11 @@ def save_epoch(folder: Path, epoch: int, way: str = "commit") -> None:
     entries = entries_of(sound_manifest(folder)[0])
     recorder._base = entries[-1]["files"] if entries else {}
     recorder._held = held(folder, sound_manifest(folder)[0])[0] if way == "commit all" else []
-    recorder._committed = time.monotonic() if way == "slot" else -math.inf
-    episode = None if way == "slot" else {"time": np.arange(50.0)}
-    recorder._write({"epoch": epoch, "value_mean": epoch / 3}, episode, state(epoch), best=epoch == 1)
+    recorder.history.write({"epoch": epoch, "value_mean": epoch / 3})
+    if way == "slot":
+        recorder._hold(epoch, state(epoch), best=False)
+    else:
+        recorder._write(epoch, {"time": np.arange(50.0)}, state(epoch), best=epoch == 1, due=True)
 
 
 def state_of(folder: Path) -> int:

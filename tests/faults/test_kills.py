@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import random
 import shutil
@@ -15,6 +16,9 @@ import pytest
 
 from mmrl.runs.doctor import examine
 from mmrl.runs.history import read_metrics
+from mmrl.runs.manifest import entries_of, sound_manifest
+from mmrl.runs.names import good_folder
+from mmrl.runs.slots import held
 from tests.faults.harness import TINY, Nursery, equal, newest, trained, wait_until
 
 
@@ -83,3 +87,38 @@ def test_killed_at_random_with_a_naive_save(nursery: Nursery, tmp_path: Path, ca
         torn += any(one.kind != "note" for one in examine(run))
     assert torn
     caught(1, f"files written in place: torn by kill {landed}")
+
+
+def test_every_command_goes_by_what_a_kill_left_in_a_slot(nursery: Nursery, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    run, left, places = results / "run", [], ["--results", str(results)]
+    child = nursery.mmrl(tmp_path, "train", *TINY, "-ne", "1000000", "--name", "run", *places)
+    for _ in range(50):
+        wait_until(lambda b=newest(run), c=child: newest(run) > b + 2 or c.poll() is not None)
+        assert child.poll() is None, child.text()
+        child.signal(signal.SIGKILL)
+        child.wait()
+        manifest = sound_manifest(run)[0]
+        left = [saved.epoch for saved in held(run, manifest)[0]]
+        if left:
+            break
+        child = nursery.mmrl(tmp_path, "train", "--load", "run", *places)
+    committed = [entry["epoch"] for entry in entries_of(manifest)]
+    assert left and left[-1] == newest(run) > committed[-1]
+    found = examine(run)
+    assert all(one.kind == "note" for one in found)
+    assert [one.text for one in found if one.file == f"checkpoints/slot_{left[-1] % 2}"] == [
+        f"has epoch {left[-1]}, after the newest checkpoint: a resume goes on from there"
+    ]
+    child = nursery.mmrl(tmp_path, "quote", "run", "--epoch", str(left[-1]), "--json", *places)
+    assert child.wait() == 0 and json.loads(child.text())["epoch"] == left[-1], child.text()
+    before = sorted(path.name for path in (run / "checkpoints").iterdir())
+    child = nursery.mmrl(tmp_path, "train", "--load", "run", "-ne", str(left[-1] - 1), *places)
+    assert child.wait() == 2 and f"has trained {left[-1]} epochs" in child.text(), child.text()
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == before
+    child = nursery.mmrl(tmp_path, "runs", "promote", "run", *places)
+    assert child.wait() == 0, child.text()
+    copy = good_folder(results) / "run"
+    assert newest(copy) == newest(run) == left[-1] and not list(copy.rglob("slot_*"))
+    assert [entry["epoch"] for entry in entries_of(sound_manifest(run)[0])][-len(left) :] == left

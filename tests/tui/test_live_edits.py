@@ -30,7 +30,7 @@ def test_all_four_are_edited_and_confirmed(results: Path) -> None:
             "lr": "0.003",
             "entropy": "0.0",
             "ne": "40",
-            "plot_after": "10",
+            "plot_after": "20",
         }
         faults = {
             "lr": ("0", "a number > 0, <= 1"),
