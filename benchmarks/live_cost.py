@@ -2,8 +2,8 @@
 
 python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES]
 
-Recording is metrics, checkpoint, status and the episode of every tenth epoch. The means of neighbouring blocks are
-compared, so that a machine that is busy for a while slows both.
+Recording is metrics, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
+blocks are compared, so that a machine that is busy for a while slows both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-BLOCK = 20  # epochs with, then as many without: two with an episode, some four with a picture
+BLOCK = 60  # epochs with, then as many without: some seconds, with three episodes and as many commits and pictures
 SIZE = (36, 120)  # rows and columns of the terminal
 FIRST = 5  # epochs before this one are not counted: caches fill
 PARTS = ("charts", "recording")
@@ -53,7 +53,7 @@ def train(epochs: int, nb: int, parts: list[str], seconds_file: Path, results: P
             if record["epoch"] > FIRST:
                 self.seconds.append((self.on, now - self.last))
             self.last = now
-            self.on = record["epoch"] // BLOCK % 2 == 0
+            self.on = (record["epoch"] + BLOCK // 2) // BLOCK % 2 == 0  # no episode at an end
 
     view = Toggled()
     keep, arrays = Recorder.keep, episode.episode_arrays
