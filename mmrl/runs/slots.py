@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class Slots:
     def remove(self) -> None:
         """Remove the slots: what they have is committed."""
         while self._open:
-            os.close(self._open.popitem()[1])
+            with suppress(OSError):
+                os.close(self._open.popitem()[1])
         remove(self._folder)
 
 

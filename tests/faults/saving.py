@@ -56,9 +56,9 @@ def state_of(folder: Path) -> int:
         contents = files_of(folder, entry)
         assert contents["safetensors"] == files(entry["epoch"])[f"{entry['epoch']:06d}.safetensors"]
     epoch = int(entries[-1]["epoch"])
-    before = {epoch - 1, COMMITTED}  # of two slots one may be torn, or not be committed yet
+    before = range(min(epoch - 1, COMMITTED), epoch)  # of two slots one may be torn, unread, or not be committed yet
     assert [entry["epoch"] for entry in entries] in ([epoch], *([1, one, epoch] for one in before))
-    assert min(epoch - 1, COMMITTED) <= read_raw(folder)["epoch"] <= epoch, read_raw(folder)
+    assert min(epoch - 1, COMMITTED) <= read_raw(folder).get("epoch", 0) <= epoch, read_raw(folder)
     assert rows in ([*range(1, epoch + 1)], [*range(1, epoch + 2)]), rows
     history = History(folder / "metrics.jsonl")
     assert history.go_back(epoch, metrics_checksum(folder, epoch)) is None
