@@ -1,9 +1,10 @@
 """What live charts and recording cost a training run: blocks of epochs with and without, in one process on a terminal.
 
-python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES]
+python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES] [block=EPOCHS]
 
 Recording is metrics, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
-blocks are compared, so that a machine that is busy for a while slows both.
+blocks are compared, so that a machine that is busy for a while slows both. A block is some seconds long, with as many
+commits and pictures as a training has: the usual 60 epochs with, then 60 without, suit epochs of 20 to 100 ms.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-BLOCK = 60  # epochs with, then as many without: some seconds, with three episodes and as many commits and pictures
+BLOCK = 60  # epochs
 SIZE = (36, 120)  # rows and columns of the terminal
 FIRST = 5  # epochs before this one are not counted: caches fill
 PARTS = ("charts", "recording")
 
 
-def train(epochs: int, nb: int, parts: list[str], seconds_file: Path, results: Path) -> None:
+def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with these parts or without."""
     from mmrl.display.live import LiveView
     from mmrl.runs.recorder import Recorder
@@ -53,7 +54,7 @@ def train(epochs: int, nb: int, parts: list[str], seconds_file: Path, results: P
             if record["epoch"] > FIRST:
                 self.seconds.append((self.on, now - self.last))
             self.last = now
-            self.on = (record["epoch"] + BLOCK // 2) // BLOCK % 2 == 0  # no episode at an end
+            self.on = (record["epoch"] + block // 2) // block % 2 == 0  # no episode at an end
 
     view = Toggled()
     keep, arrays = Recorder.keep, episode.episode_arrays
@@ -66,13 +67,13 @@ def train(epochs: int, nb: int, parts: list[str], seconds_file: Path, results: P
     seconds_file.write_text(json.dumps(view.seconds))
 
 
-def measure(epochs: int, nb: int, parts: list[str]) -> np.ndarray:
+def measure(epochs: int, nb: int, block: int, parts: list[str]) -> np.ndarray:
     """Seconds of each block with these parts over the mean of the blocks beside it."""
     with tempfile.TemporaryDirectory() as folder:
         seconds_file = Path(folder) / "seconds.json"
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
-        given = [str(epochs), str(nb), ",".join(parts), str(seconds_file), f"{folder}/results"]
+        given = [str(epochs), str(nb), str(block), ",".join(parts), str(seconds_file), f"{folder}/results"]
         command = [sys.executable, __file__, *given]
         environment = {**os.environ, "TERM": "xterm-256color"}
         child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment)
@@ -96,13 +97,14 @@ def measure(epochs: int, nb: int, parts: list[str]) -> np.ndarray:
 
 def main() -> None:
     """Train or measure."""
-    if len(sys.argv) == 6:
-        _, epochs, nb, what, seconds_file, results = sys.argv
-        train(int(epochs), int(nb), what.split(","), Path(seconds_file), Path(results))
+    if len(sys.argv) == 7:
+        _, epochs, nb, length, what, seconds_file, results = sys.argv
+        train(int(epochs), int(nb), int(length), what.split(","), Path(seconds_file), Path(results))
         return
     chosen = [part for part in PARTS if part in sys.argv] or list(PARTS)
-    trajectories = next((int(word[3:]) for word in sys.argv if word.startswith("nb=")), 100)
-    ratio = measure(next((int(word) for word in sys.argv[1:] if word.isdigit()), 800), trajectories, chosen)
+    asked = dict(word.split("=") for word in sys.argv[1:] if "=" in word)
+    epochs = next((int(word) for word in sys.argv[1:] if word.isdigit()), 2460)
+    ratio = measure(epochs, int(asked.get("nb", 100)), int(asked.get("block", BLOCK)), chosen)
     error = ratio.std() / np.sqrt(len(ratio))
     print(
         f"with {' and '.join(chosen)} an epoch takes {ratio.mean() - 1:+.2%} +- {error:.2%} longer ({len(ratio)} pairs)"
