@@ -103,8 +103,8 @@ def main() -> None:
         return
     chosen = [part for part in PARTS if part in sys.argv] or list(PARTS)
     asked = dict(word.split("=") for word in sys.argv[1:] if "=" in word)
-    epochs = next((int(word) for word in sys.argv[1:] if word.isdigit()), 2460)
-    ratio = measure(epochs, int(asked.get("nb", 100)), int(asked.get("block", BLOCK)), chosen)
+    count = next((int(word) for word in sys.argv[1:] if word.isdigit()), 2460)
+    ratio = measure(count, int(asked.get("nb", 100)), int(asked.get("block", BLOCK)), chosen)
     error = ratio.std() / np.sqrt(len(ratio))
     print(
         f"with {' and '.join(chosen)} an epoch takes {ratio.mean() - 1:+.2%} +- {error:.2%} longer ({len(ratio)} pairs)"
