@@ -66,7 +66,6 @@ class Recorder:
         now, epoch = snapshot(state), record["epoch"]
         self._wait()
         self.history.write(record)
-        self._untold = epoch
         self._versions = versions
         due = self._is_due(now, best)
         if due or episode is not None:
@@ -129,7 +128,7 @@ class Recorder:
         """Write an epoch into a slot."""
         saved = self._saved(epoch, state, best)
         self._slots.write(saved, self._base)
-        self._held = [*self._held, saved][-KEPT:]
+        self._held, self._untold = [*self._held, saved][-KEPT:], epoch
 
     def _settle(self, last: int) -> None:
         """Commit the `last` epochs of those in slots, and the best one."""

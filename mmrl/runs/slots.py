@@ -76,19 +76,18 @@ def held(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Saved], list[s
     for name in NAMES:
         try:
             saved, base = _read(folder / "checkpoints" / name)
-        except FileNotFoundError:
-            continue
-        except (OSError, BrokenRun) as error:
-            faults.append(str(error))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            faults.append(f"checkpoints/{name} is not whole: its process was killed as it wrote it, or it is damaged")
-        else:
             if base not in [entry["files"] for entry in entries] or saved.epoch <= entries[-1]["epoch"]:
                 continue
             if matches(folder / METRICS, saved.metrics or {}):
                 found.append(saved)
             else:
                 faults.append(f"{METRICS} does not match its SHA-256 up to epoch {saved.epoch}, which only a slot has")
+        except FileNotFoundError:
+            continue
+        except (OSError, BrokenRun) as error:
+            faults.append(str(error))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            faults.append(f"checkpoints/{name} is not whole: its process was killed as it wrote it, or it is damaged")
     return sorted(found, key=lambda saved: saved.epoch), faults
 
 

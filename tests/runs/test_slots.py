@@ -170,3 +170,7 @@ def test_a_slot_of_another_making_is_no_state(run: Path) -> None:
     assert epochs == [3] and "is a link" in faults[0]
     with pytest.raises(ValueError, match="is a link"):
         write(run, fourth, base_of(run))
+    (run / METRICS).rename(run / "rows")
+    (run / METRICS).symlink_to(run / "rows")
+    epochs, faults = found(run)
+    assert epochs == [] and all("is a link" in fault for fault in faults)
