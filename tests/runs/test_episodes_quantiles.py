@@ -91,3 +91,12 @@ def test_an_episode_has_the_statistics_of_the_trajectories_alive(
             for end, share in (("q05", 0.05), ("q95", 0.95)):
                 assert profile[f"{name}_{end}"][k] == np.quantile(sample, share)
             assert profile[f"replay_{name}"][k] == column[int(b.offsets[longest]) + step]
+
+
+def test_a_time_that_all_share_is_shown_to_the_last_bit(make_trajectories: Callable[..., Trajectories]) -> None:
+    zero, times = np.zeros(33), np.tile([0.1, 0.2, 0.3], 11)
+    assert sum(times[::3].tolist()) / 11 != 0.1  # what a sum in turn makes of it
+    columns = dict.fromkeys(("mid", "bid", "ask", "cash", "reward"), zero)
+    profile = Profile(make_trajectories([3] * 11, time=times, inventory=zero.astype(np.int32), **columns))
+    profile.part(0)
+    assert profile.arrays()["time"].tolist() == [0.1, 0.2, 0.3]
