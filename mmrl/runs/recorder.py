@@ -45,7 +45,7 @@ class Recorder:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
         self._kept: tuple[Any, ...] | None = None
         self._last: Future[None] | None = None
-        self._base: dict[str, str] = {}  # the files of the newest commit, and when it was made
+        self._base: dict[str, str] = {}  # the files of the newest commit, with their SHA-256, and when it was made
         self._committed = -math.inf
         self._slots = Slots(folder)
         self._held: list[Saved] = []  # what slots have of later epochs
@@ -60,7 +60,8 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch, once the one before is kept; raises its error. A commit or an episode waits for start()."""
+        """Keep an epoch, once the one before is written, and raise the error of either. A commit or an episode waits for
+        start()."""
         from mmrl.runs.checkpoint import snapshot
 
         now, epoch = snapshot(state), record["epoch"]

@@ -19,13 +19,12 @@ from mmrl.runs.atomic import BrokenRun, naming, open_plain, read_plain
 from mmrl.runs.commit import Saved, commit
 from mmrl.runs.history import History, matches
 from mmrl.runs.listing import METRICS
-from mmrl.runs.manifest import entries_of, sound_manifest
+from mmrl.runs.manifest import CHECKPOINT_LIMIT, entries_of, sound_manifest
 
 NAMES = ("slot_0", "slot_1")
 KINDS = ("safetensors", "json")
 LARGEST = 2**23
 """Bytes of the tensors of an epoch that are written into a slot; more of them are committed at once."""
-LIMIT = 2 * LARGEST
 DIGEST = hashlib.sha256().digest_size
 
 
@@ -93,7 +92,7 @@ def held(folder: Path, manifest: Mapping[str, Any]) -> tuple[list[Saved], list[s
 
 def _read(path: Path) -> tuple[Saved, dict[str, str]]:
     """What was written. Raises FileNotFoundError, OSError, and errors of many kinds where it is not whole."""
-    data = read_plain(path, LIMIT)
+    data = read_plain(path, CHECKPOINT_LIMIT)
     at = data.index(b"\n", DIGEST) + 1
     header = json.loads(data[DIGEST:at])
     epoch, (tensors, tree) = header["epoch"], header["sizes"]
