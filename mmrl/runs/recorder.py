@@ -60,8 +60,8 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch, once the one before is written, and raise the error of either. A commit or an episode waits for
-        start()."""
+        """Keep an epoch, once the one before is written, and raise the error of either. A commit or an episode waits
+        for start()."""
         from mmrl.runs.checkpoint import snapshot
 
         now, epoch = snapshot(state), record["epoch"]
