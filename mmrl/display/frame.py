@@ -13,7 +13,7 @@ from mmrl.plots.picture import BRAILLE, Charset
 from mmrl.plots.smoothing import USUAL
 from mmrl.plots.text import wrapped
 
-SHARE = 0.004  # of one core that drawing charts may take; a slow machine redraws less often
+SHARE = 0.0025  # of one core that drawing charts may take; a slow machine redraws less often
 LEAST, TOLD = 16, 4  # lines of a screen that shows a lasting note, and those of the note
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -38,17 +39,18 @@ def axis(name: str) -> Axis:
     return Axis(name, whole=name.partition(" ")[0] in COUNTED)
 
 
-Upward = tuple[tuple[float, float], list[float], list[str]]  # ends, ticks and labels of the y axis
+Upward = tuple[tuple[float, float], tuple[float, ...], tuple[str, ...]]  # ends, ticks and labels of the y axis
 
 
+@lru_cache(maxsize=32)
 def upward_axis(limits: tuple[float, float], rows: int, log: bool) -> Upward:
-    """Ends, ticks and labels of the y axis."""
+    """Ends, ticks and labels of the y axis; the next picture of a training often has the same ones."""
     if not log:
         low, high, places = even_ticks(*limits, rows)
-        return (low, high), places, labels(places)
+        return (low, high), tuple(places), tuple(labels(places))
     with np.errstate(over="ignore"):
         values, names = log_ticks(10.0 ** max(limits[0], -290), 10.0 ** min(limits[1], 290), max(rows // 2, 1))
-    return limits, [math.log10(v) for v in values], names
+    return limits, tuple(math.log10(v) for v in values), tuple(names)
 
 
 def draw_axes(

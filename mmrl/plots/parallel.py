@@ -71,7 +71,7 @@ def parallel(
     area, colours = picture.cells[2 : 2 + rows, first : last + 1], picture.colours[2 : 2 + rows, first : last + 1]
     places = np.array([(c - first + 0.5) * wide for c in columns])
     size = area.shape[1] * wide
-    pattern = np.zeros(area.shape, dtype=np.int64)
+    pattern = np.zeros(area.shape, dtype=np.uint8)
     order = [k for k in range(len(hues) - 1, -1, -1) if k != marked] + ([marked] if 0 <= marked < len(hues) else [])
     for k in order:
         heights = np.array([axis.at[k] for axis in axes])

@@ -17,7 +17,7 @@ PLAIN = -1  # the terminal's own colour
 class Charset:
     """Which characters draw: `table[bits]` is the cell whose pixels weigh `weights` [rows, columns]."""
 
-    weights: NDArray[np.int64]
+    weights: NDArray[np.uint8]
     table: NDArray[np.str_]
     up: str
     down: str
@@ -26,15 +26,15 @@ class Charset:
 
 
 BRAILLE = Charset(
-    np.array([[1, 8], [2, 16], [4, 32], [64, 128]]),
+    np.array([[1, 8], [2, 16], [4, 32], [64, 128]], np.uint8),
     np.array([" "] + [chr(0x2800 + bits) for bits in range(1, 256)]),
     "▲",
     "▼",
     "●",
     tuple("│┤└─┬"),
 )
-BLOCK = Charset(np.array([[1, 2], [4, 8]]), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", tuple("│┤└─┬"))
-ASCII = Charset(np.array([[1], [2]]), np.array(list(" '.:")), "^", "v", "*", tuple("|++-+"))
+BLOCK = Charset(np.array([[1, 2], [4, 8]], np.uint8), np.array(list(" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")), "↑", "↓", "■", tuple("│┤└─┬"))
+ASCII = Charset(np.array([[1], [2]], np.uint8), np.array(list(" '.:")), "^", "v", "*", tuple("|++-+"))
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ class Picture:
         hues = np.take_along_axis(hues, at, axis=1)
         np.copyto(hues, np.int16(PLAIN), where=hues == -2)
         rows = np.ascontiguousarray(self.cells).view(f"<U{width}")[:, 0].tolist()
-        changed = hues[:, 1:] != hues[:, :-1]
+        edges: list[list[int]] = [[0] for _ in range(height)]
+        for row, column in np.argwhere(hues[:, 1:] != hues[:, :-1]).tolist():
+            edges[row].append(column + 1)
         result = []
-        for text, row, cuts in zip(rows, hues, changed, strict=True):
-            edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), width]
+        for text, colours, cuts in zip(rows, hues.tolist(), edges, strict=True):
             text = text.ljust(width)
-            result.append([(text[a:b], int(row[a])) for a, b in pairwise(edges)])
+            result.append([(text[a:b], colours[a]) for a, b in pairwise([*cuts, width])])
         return result
 
     def lines(self, colour: bool = True) -> list[str]:

@@ -14,14 +14,14 @@ HUGE = 1e300  # beyond this the width of an axis overflows, so it counts as infi
 
 
 def ordered(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
-    """Points with a finite x, sorted by x; values beyond 1e300 become infinite."""
+    """Points with a finite x [points], sorted by x, and y [..., points]; values beyond 1e300 become infinite."""
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     good = np.abs(xs) < HUGE
     if not good.all():
-        xs, ys = xs[good], ys[good]
+        xs, ys = xs[good], ys[..., good]
     if (xs[1:] < xs[:-1]).any():
         order = np.argsort(xs, kind="stable")
-        xs, ys = xs[order], ys[order]
+        xs, ys = xs[order], ys[..., order]
     size = np.abs(ys)
     large = size >= HUGE  # false for NaN
     if large.any():
@@ -30,13 +30,14 @@ def ordered(x: ArrayLike, y: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def spans(x: Floats, y: Floats, left: float, right: float, width: int) -> tuple[Floats, Floats]:
-    """Smallest and largest value of a polyline in each of `width` columns of left..right; NaN where it is not.
+    """Smallest and largest value of a polyline, or of several y [..., points] at the same x [points], in each of
+    `width` columns of left..right [..., columns]; NaN where it is not.
 
     x must be sorted and finite. The polyline is cut at the edges of the columns; a point on an edge belongs
     to the column on its right, at `right` to the last one. A segment that ends in NaN or infinity is not drawn.
     """
-    low, high = np.full(width, np.nan), np.full(width, np.nan)
-    count = len(x)
+    low = np.full((*y.shape[:-1], width), np.nan)
+    high, count = low.copy(), len(x)
     if not count:
         return low, high
     finite = np.isfinite(y)
@@ -49,23 +50,21 @@ def spans(x: Floats, y: Floats, left: float, right: float, width: int) -> tuple[
     end[-1] = past[-1]
     full = np.flatnonzero(end > begin)
     if len(full):
-        inside = y[: end[-1]]
-        low[full] = np.fmin.reduceat(inside, begin[full])
-        high[full] = np.fmax.reduceat(inside, begin[full])
+        inside = y[..., : end[-1]]
+        low[..., full] = np.fmin.reduceat(inside, begin[full], axis=-1)
+        high[..., full] = np.fmax.reduceat(inside, begin[full], axis=-1)
     if count > 1:
-        for after, where, columns in (
-            (past[:-1], edges[:-1], slice(0, width)),
-            (first[1:], edges[1:], slice(0, width)),
-        ):
+        for after, where in ((past[:-1], edges[:-1]), (first[1:], edges[1:])):
             # the segment after-1 .. after crosses the edge
             crosses = (after > 0) & (after < count)
-            b = np.clip(after, 1, count - 1)
+            b = np.minimum(np.maximum(after, 1), count - 1)
             a = b - 1
             with np.errstate(all="ignore"):
-                value = y[a] + (y[b] - y[a]) * ((where - x[a]) / (x[b] - x[a]))
-            value = np.where(crosses, value, np.nan)
-            low[columns] = np.fmin(low[columns], value)
-            high[columns] = np.fmax(high[columns], value)
+                begun = y[..., a]
+                value = begun + (y[..., b] - begun) * ((where - x[a]) / (x[b] - x[a]))
+            value[..., ~crosses] = np.nan
+            np.fmin(low, value, out=low)
+            np.fmax(high, value, out=high)
     return low, high
 
 
@@ -83,23 +82,26 @@ def off_scale(
 
 
 def pixels(low: Floats, high: Floats, bottom: float, top: float, height: int) -> NDArray[np.bool_]:
-    """Which pixels [height, columns], the first row on top, lie within low..high of their column."""
+    """The pixels [..., height, columns], first row on top, that lie within low..high of their column [..., columns]."""
     scale = height / (top - bottom)
     with np.errstate(invalid="ignore"):
         drawn = (high >= bottom) & (low <= top)
-        lowest = np.clip(np.floor((np.where(drawn, low, bottom) - bottom) * scale), 0, height - 1)
-        highest = np.clip(np.floor((np.where(drawn, high, bottom) - bottom) * scale), 0, height - 1)
-    level = np.arange(height - 1, -1, -1)[:, None]
-    return (level >= lowest) & (level <= highest) & drawn
+        lowest, highest = (np.floor((np.where(drawn, end, bottom) - bottom) * scale) for end in (low, high))
+    lowest, highest = np.minimum(lowest, height - 1), np.maximum(highest, 0)
+    level = np.arange(height - 1.0, -1.0, -1.0)[:, None]
+    lit = level >= np.where(drawn, lowest, np.inf)[..., None, :]
+    lit &= level <= highest[..., None, :]
+    return lit
 
 
-def bits(mask: NDArray[np.bool_], weights: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pixels [rows x cell height, columns x cell width] -> the number of each cell's pattern [rows, columns]."""
+def bits(mask: NDArray[np.bool_], weights: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Pixels [..., rows x cell height, columns x cell width] -> the number of each cell's pattern [..., rows, columns],
+    whose weights are different powers of two up to 128."""
+    *rest, height, width = mask.shape
     tall, wide = weights.shape
-    rows, columns = mask.shape[0] // tall, mask.shape[1] // wide
-    parts = mask.reshape(rows, tall, columns, wide)
-    found = np.zeros((rows, columns), dtype=np.int64)
+    parts = mask.view(np.uint8).reshape(*rest, height // tall, tall, width // wide, wide)
+    found = np.zeros((*rest, height // tall, width // wide), dtype=np.uint8)
     for r in range(tall):
         for c in range(wide):
-            found += parts[:, r, :, c] * weights[r, c]
+            found |= parts[..., r, :, c] * weights[r, c]
     return found

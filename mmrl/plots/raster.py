@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -84,15 +85,12 @@ def chart(
         upward = replace(upward, log=not signed([curve.y for curve in curves]))
     if upward.log:
         curves = [_logarithmic(curve) for curve in curves]
-    lines = [ordered(curve.x, curve.y) for curve in curves]
-    bands = []
-    for curve in curves:
-        if curve.low is not None and curve.high is not None:
-            bands.append((ordered(curve.x, curve.low), ordered(curve.x, curve.high), curve.shade))
-    heights = [y for _, y in lines]
-    x_range = across.limits or limits([x[np.isfinite(y)] for x, y in lines], 0.5)
-    y_range = upward.limits or limits(heights + [y for lo, hi, _ in bands for _, y in (lo, hi)])
-    if x_range is None or y_range is None or not any(np.isfinite(y).any() for y in heights):
+    given, rows_of = _gathered(curves)
+    lines = [(given[at][0], given[at][1][row]) for at, row in rows_of]
+    known = [np.isfinite(y) for _, y in lines]
+    x_range = across.limits or limits([x[good] for (x, _), good in zip(lines, known, strict=True)], 0.5)
+    y_range = upward.limits or limits([ys.ravel() for _, ys in given])
+    if x_range is None or y_range is None or not any(good.any() for good in known):
         picture = blank(width, height, "waiting for the first point" if width > 28 else "waiting")
         write(picture.cells, 0, 1, fitted(title, width - 2))
         return picture
@@ -106,38 +104,62 @@ def chart(
     columns = width - margin - 2  # the last column keeps neighbouring charts apart
     draw_axes(cells, (y_range, upward_at, names), margin, x_range, across, charset)
 
-    tall, wide = charset.weights.shape
+    wide = charset.weights.shape[1]
     area = cells[1 : 1 + rows, margin + 1 : -1]
     hues = colours[1 : 1 + rows, margin + 1 : -1]
-    size = columns * wide
-    pattern = np.zeros((rows, columns), dtype=np.int64)
-    dither = (np.arange(rows * tall)[:, None] + 2 * np.arange(size)) % 4 == 0
-    for (x, low), (_, high), shade in bands:
-        floor, _ = spans(x, low, *x_range, size)
-        _, ceiling = spans(x, high, *x_range, size)
-        found = bits(pixels(floor, ceiling, *y_range, rows * tall) & dither, charset.weights)
-        pattern |= found
-        hues[found > 0] = shade
-    seen = []
-    for curve, (x, y) in zip(curves, lines, strict=True):
-        low, high = spans(x, y, *x_range, size)
-        seen.append((np.fmin.reduce(low.reshape(-1, wide), axis=1), np.fmax.reduce(high.reshape(-1, wide), axis=1)))
-        if curve.points:
-            continue
-        lit = pixels(low, high, *y_range, rows * tall)
-        found = bits(lit & dither if curve.sparse else lit, charset.weights)
-        pattern |= found
-        hues[found > 0] = curve.colour
-    area[:] = charset.table[pattern]
+    cut = [spans(x, ys, *x_range, columns * wide) for x, ys in given]
+    extents = [(cut[at][0][row:], cut[at][1][row:]) for at, row in rows_of]
+    seen = list(zip(curves, extents, strict=True))
+    layers = [(low[1], high[2], True, curve.shade) for curve, (low, high) in seen if _has_band(curve)]
+    layers += [(low[0], high[0], curve.sparse, curve.colour) for curve, (low, high) in seen if not curve.points]
     inner = Picture(area, hues)
-    for curve, (x, y), extent in zip(curves, lines, seen, strict=True):
+    _paint(inner, layers, y_range, charset)
+    for line, (curve, (low, high)) in zip(lines, seen, strict=True):
         if not curve.points:
-            _marks(inner, curve, (x, y), extent, x_range, y_range, charset)
-    drawn = [line for curve, line in zip(curves, lines, strict=True) if not curve.points and len(line[0])]
+            least, most = low[0].reshape(-1, wide), high[0].reshape(-1, wide)
+            extent = np.fmin.reduce(least, axis=1), np.fmax.reduce(most, axis=1)
+            _marks(inner, curve, line, extent, x_range, y_range, charset)
+    joined = [line for curve, line in zip(curves, lines, strict=True) if not curve.points and len(line[0])]
     for curve, line in zip(curves, lines, strict=True):
         if curve.points:
-            _points(inner, replace(curve, mark=curve.mark or charset.dot), line, drawn, x_range, y_range)
+            _points(inner, replace(curve, mark=curve.mark or charset.dot), line, joined, x_range, y_range)
     return picture
+
+
+def _has_band(curve: Curve) -> bool:
+    return curve.low is not None and curve.high is not None
+
+
+def _gathered(curves: Sequence[Curve]) -> tuple[list[tuple[Floats, Floats]], list[tuple[int, int]]]:
+    """Ordered points x [points] and y [rows, points] of neighbouring curves over the same x; and of each curve which of
+    these it is in, and its row there, after which come those of the lower and the upper end of its band, if any."""
+    given: list[tuple[Floats, Floats]] = []
+    rows_of: list[tuple[int, int]] = []
+    for _, alike in groupby(curves, key=lambda curve: id(curve.x)):
+        group, rows = list(alike), list[ArrayLike]()
+        for curve in group:
+            rows_of.append((len(given), len(rows)))
+            rows += [curve.y, curve.low, curve.high] if _has_band(curve) else [curve.y]  # type: ignore[list-item]
+        given.append(ordered(group[0].x, np.array(rows, np.float64)))
+    return given, rows_of
+
+
+def _paint(
+    inner: Picture, layers: Sequence[tuple[Floats, Floats, bool, int]], y_range: tuple[float, float], charset: Charset
+) -> None:
+    """Light the pixels between the lowest and the highest value in each of their columns, of every fourth in turn where
+    the layer is sparse, in the colour of the layer; the last one gives that of a cell."""
+    if not layers:
+        return
+    tall, wide = charset.weights.shape
+    rows, columns = inner.cells.shape
+    low, high, sparse, colours = zip(*layers, strict=True)
+    lit = pixels(np.array(low), np.array(high), *y_range, rows * tall)
+    lit[np.array(sparse)] &= (np.arange(rows * tall)[:, None] + 2 * np.arange(columns * wide)) % 4 == 0
+    patterns = bits(lit, charset.weights)
+    for pattern, colour in zip(patterns, colours, strict=True):
+        inner.colours[pattern > 0] = colour
+    inner.cells[:] = charset.table[np.bitwise_or.reduce(patterns, axis=0)]
 
 
 def _logarithmic(curve: Curve) -> Curve:
