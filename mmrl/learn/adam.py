@@ -38,19 +38,24 @@ class Adam:
 
     def state_dict(self) -> dict[str, Any]:
         """Steps of each array and both moments; the learning rate is a setting, not state."""
-        moments = {"mean": self.mean, "square": self.square}
-        copies = {name: self.layout.named(copied(held)) for name, held in moments.items()}
-        return {"steps": list(self.steps), **{name: list(named.values()) for name, named in copies.items()}}
+        return {"steps": list(self.steps), "mean": copied(self.mean), "square": copied(self.square)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what state_dict() gave, of all arrays or of the first ones. ValueError where it does not fit."""
+        """Restore what state_dict() gave; an earlier version gave moments as lists, of all arrays or of the first ones.
+        ValueError where it does not fit."""
         for name, held in (("mean", self.mean), ("square", self.square)):
             held[:] = 0.0
-            for mine, saved in zip(self.layout.named(held).values(), state[name], strict=False):
-                if tuple(saved.shape) != tuple(mine.shape):
-                    raise ValueError("the optimiser's state is that of other networks")
-                mine[...] = beside(saved, mine)
+            saved = state[name]
+            whole = not isinstance(saved, list)
+            into = [held] if whole else list(self.layout.named(held).values())[: len(saved)]
+            parts = [saved] if whole else saved
+            if [tuple(part.shape) for part in parts] != [tuple(part.shape) for part in into]:
+                raise ValueError("the optimiser's state is that of other networks")
+            for mine, part in zip(into, parts, strict=True):
+                mine[...] = beside(part, mine)
         known = [int(steps) for steps in state["steps"]]
+        if len(known) > len(self.steps):
+            raise ValueError("the optimiser's state is that of other networks")
         self.steps = known + [0] * (len(self.steps) - len(known))
 
 

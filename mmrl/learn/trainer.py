@@ -206,7 +206,9 @@ class Trainer:
         if self.value is not None and not earlier:
             self.value.load_state_dict(state["value"])
         known = len(state["policy"])  # of the optimiser's, which once had the network of the value function too
-        self.optimiser.load_state_dict({name: held[:known] for name, held in state["optimiser"].items()})
+        self.optimiser.load_state_dict(
+            {name: held[:known] if isinstance(held, list) else held for name, held in state["optimiser"].items()}
+        )
         self.normaliser.load_state_dict(state["normaliser"])
         restore(self.minibatch_rng, state["minibatch_rng"])
         if "schedule" in state:  # an earlier version began the line anew

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from mmrl.runs.commit import Saved, commit
+from mmrl.runs.encoding import encoded
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
-_encoded = json.JSONEncoder(allow_nan=False).encode
 _PLAIN = (str, int, bool, type(None))
 _KINDS = {
     "|b1": "BOOL", "|u1": "U8", "|i1": "I8", "<i2": "I16", "<u2": "U16", "<f2": "F16",
@@ -33,9 +33,9 @@ class Constant:
         self.value = value
 
     @cached_property
-    def text(self) -> str:
+    def text(self) -> bytes:
         """What a checkpoint has of it."""
-        return _encoded(split(self.value, "", {}))
+        return encoded(split(self.value, "", {}))
 
 
 def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
@@ -100,12 +100,12 @@ def _header(described: tuple[tuple[str, str, tuple[int, ...]], ...]) -> tuple[by
 def encode(epoch: int, state: Snapshot) -> dict[str, bytes]:
     """The files of a checkpoint by name."""
     texts = (
-        f"[{_encoded(name)}, {part.text if isinstance(part, Constant) else _encoded(part)}]"
+        b"[%b,%b]" % (encoded(name), part.text if isinstance(part, Constant) else encoded(part))
         for name, part in state.parts.items()
     )
     return {
         f"{epoch:06d}.safetensors": state.tensors,
-        f"{epoch:06d}.json": f'{{"__dict__": [{", ".join(texts)}]}}'.encode(),
+        f"{epoch:06d}.json": b'{"__dict__":[%b]}' % b",".join(texts),
     }
 
 

@@ -6,26 +6,17 @@ import contextlib
 import errno
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmrl.runs.atomic import BrokenRun, durable_write, naming, open_plain, read_plain
+from mmrl.runs.encoding import encoded
 
 METRICS_LIMIT = 2**29  # bytes, some 500 000 epochs
 WRITER_LIMIT = 2**30
 LINE_LIMIT = 2**20
-
-
-def plain(value: Any) -> Any:
-    """JSON without NaN: every non-finite number becomes null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Size(NamedTuple):
@@ -50,7 +41,7 @@ class History:
     def append(self, *records: dict[str, Any]) -> None:
         """Append records so that they survive a power cut; if that fails the file is cut to its old size and OSError is
         raised."""
-        before = self._size
+        before = _Size(self._size.bytes, self._size.hash.copy())
         self.write(*records)
         try:
             self.sync()
@@ -63,7 +54,7 @@ class History:
     def write(self, *records: dict[str, Any]) -> None:
         """The first half of append(): readers see the records, and they outlive this process; they survive a power cut
         after sync()."""
-        lines = b"".join(_line(record) for record in records)
+        lines = b"".join(encoded(record) + b"\n" for record in records)
         with naming(self.path):
             descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             try:
@@ -73,9 +64,8 @@ class History:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             finally:
                 os.close(descriptor)
-        running = self._size.hash.copy()
-        running.update(lines)
-        self._size, self._synced = _Size(self._size.bytes + len(lines), running), False
+        self._size.hash.update(lines)
+        self._size, self._synced = _Size(self._size.bytes + len(lines), self._size.hash), False
 
     def sync(self) -> None:
         """The second half of append(), for all rows written since the last one; nothing where that is done."""
@@ -114,19 +104,8 @@ class History:
         records = read_metrics(self.path)
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
-            durable_write(self.path, b"".join(_line(r) for r in kept))
+            durable_write(self.path, b"".join(encoded(r) + b"\n" for r in kept))
         self._size = _whole(self.path)
-
-
-_encoded = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-
-
-def _line(record: dict[str, Any]) -> bytes:
-    try:
-        text = _encoded(record)
-    except ValueError:  # a number that is not finite
-        text = _encoded(plain(record))
-    return text.encode() + b"\n"
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -12,7 +12,8 @@ from mmrl.runs.checksum import sha256, verified, with_checksum
 
 __all__ = ["BrokenRun", "FutureRun", "read_manifest", "sha256", "sound_manifest", "write_manifest"]
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of run folders: 2 since moments are vectors and epochs between two checkpoints are in slots."""
 CHECKPOINT_LIMIT = 2**29  # bytes; the largest networks allowed take 400 MB
 CURRENT, PREVIOUS = "manifest.json", "manifest.previous.json"
 

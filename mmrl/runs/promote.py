@@ -11,8 +11,9 @@ from typing import Any
 from mmrl.runs.atomic import BrokenRun, durable_write, inner_folder, read_plain, refuse_links, sync_folder
 from mmrl.runs.checksum import with_checksum
 from mmrl.runs.config_file import read_config, write_config
+from mmrl.runs.encoding import plain
 from mmrl.runs.episodes import LIMIT, episode_epochs
-from mmrl.runs.history import METRICS_LIMIT, History, matches, plain
+from mmrl.runs.history import METRICS_LIMIT, History, matches
 from mmrl.runs.listing import METRICS
 from mmrl.runs.lock import RunLock
 from mmrl.runs.manifest import entries_of, files_of, read_manifest, write_manifest

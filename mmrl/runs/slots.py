@@ -17,6 +17,7 @@ from typing import Any
 
 from mmrl.runs.atomic import BrokenRun, naming, open_plain, read_plain
 from mmrl.runs.commit import Saved, commit
+from mmrl.runs.encoding import encoded
 from mmrl.runs.history import History, matches
 from mmrl.runs.listing import METRICS
 from mmrl.runs.manifest import CHECKPOINT_LIMIT, entries_of, sound_manifest
@@ -64,7 +65,7 @@ def _packed(saved: Saved, base: Mapping[str, str]) -> bytes:
     """What a slot has of an epoch."""
     files = [saved.files[f"{saved.epoch:06d}.{kind}"] for kind in KINDS]
     facts = {"epoch": saved.epoch, "best": saved.best, "metrics": saved.metrics, "base": base}
-    content = b"".join([json.dumps({**facts, "sizes": [len(data) for data in files]}).encode(), b"\n", *files])
+    content = b"".join([encoded({**facts, "sizes": [len(data) for data in files]}), b"\n", *files])
     return hashlib.sha256(content).digest() + content
 
 

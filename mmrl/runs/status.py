@@ -10,7 +10,7 @@ from typing import Any
 
 from mmrl.runs.atomic import durable_write, read_plain
 from mmrl.runs.checksum import verified, with_checksum
-from mmrl.runs.history import plain
+from mmrl.runs.encoding import plain
 from mmrl.runs.lock import is_locked
 
 STATUS = "status.json"

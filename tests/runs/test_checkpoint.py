@@ -252,7 +252,7 @@ def test_a_file_outside_the_folder_is_not_read(tmp_path: Path) -> None:
 def test_a_run_of_a_later_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     run_of(tmp_path, 2)
     write_manifest(tmp_path, {**read_manifest(tmp_path), "schema": 99})
-    with pytest.raises(BrokenRun, match=r"schema 99.*up to 1"):
+    with pytest.raises(BrokenRun, match=r"schema 99.*up to 2"):
         load(tmp_path)
 
 

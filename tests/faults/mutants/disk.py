@@ -72,9 +72,10 @@ def careless() -> None:
 def rewritten_metrics() -> None:
     """Write all of metrics.jsonl anew for each row."""
     from mmrl.runs import history
+    from mmrl.runs.encoding import encoded
 
     def write(self: Any, record: dict[str, Any]) -> None:
-        data = (self.path.read_bytes() if self.path.exists() else b"") + history._line(record)
+        data = (self.path.read_bytes() if self.path.exists() else b"") + encoded(record) + b"\n"
         self.path.write_bytes(data)
         self._size, self._synced = history._whole(self.path), False
 
