@@ -3,8 +3,8 @@
 python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES] [block=EPOCHS]
 
 Recording is metrics, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
-blocks are compared, so that a machine that is busy for a while slows both. A block is some seconds long, with as many
-commits and pictures as a training has: the usual 60 epochs with, then 60 without, suit epochs of 20 to 100 ms.
+blocks are compared, so that a machine that is busy for a while slows both. A block has one episode, as 20 epochs of a
+training have, and its share of commits and pictures, whose clocks stand still in blocks without.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-BLOCK = 60  # epochs
+BLOCK = 20  # epochs, as many as between two episodes
 SIZE = (36, 120)  # rows and columns of the terminal
 FIRST = 5  # epochs before this one are not counted: caches fill
 PARTS = ("charts", "recording")
@@ -32,6 +32,7 @@ PARTS = ("charts", "recording")
 
 def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with these parts or without."""
+    recorders: list[Any] = []
     from mmrl.display.live import LiveView
     from mmrl.runs.recorder import Recorder
     from mmrl.settings.sources import resolve
@@ -41,7 +42,7 @@ def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path
     class Toggled(LiveView):
         """Has them in every other block of epochs."""
 
-        on, last = True, 0.0
+        on, last, off_since = True, 0.0, 0.0
         seconds: ClassVar[list[tuple[bool, float]]] = []
 
         def paint(self) -> None:
@@ -54,12 +55,25 @@ def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path
             if record["epoch"] > FIRST:
                 self.seconds.append((self.on, now - self.last))
             self.last = now
-            self.on = (record["epoch"] + block // 2) // block % 2 == 0  # no episode at an end
+            before, self.on = self.on, (record["epoch"] + block // 2) // block % 2 == 0  # no episode at an end
+            if before and not self.on:
+                self.off_since = time.monotonic()
+            elif self.on and not before:
+                off = time.monotonic() - self.off_since
+                self._frame._ready += off
+                for recorder in recorders:
+                    recorder._committed += off
 
     view = Toggled()
     keep, arrays = Recorder.keep, episode.episode_arrays
+
+    def kept(self: Recorder, *given: Any, **named: Any) -> None:
+        recorders[:] = [self]
+        if view.on:
+            keep(self, *given, **named)
+
     if "recording" in parts:
-        Recorder.keep = lambda *given, **named: keep(*given, **named) if view.on else None  # type: ignore
+        Recorder.keep = kept  # type: ignore
         episode.episode_arrays = lambda *given: arrays(*given) if view.on else {}
     settings = {"training.ne": epochs, "training.nb": nb, "run.results": str(results)}
     config, origins = resolve(settings, None, "quickstart", {})

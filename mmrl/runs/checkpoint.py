@@ -17,7 +17,7 @@ from mmrl.runs.encoding import encoded
 from mmrl.runs.read_checkpoint import join as join
 from mmrl.runs.read_checkpoint import read
 
-_PLAIN = (str, int, bool, type(None))
+_PLAIN = frozenset((str, int, bool, type(None)))
 _KINDS = {
     "|b1": "BOOL", "|u1": "U8", "|i1": "I8", "<i2": "I16", "<u2": "U16", "<f2": "F16",
     "<i4": "I32", "<u4": "U32", "<f4": "F32", "<f8": "F64", "<i8": "I64", "<u8": "U64",
@@ -49,7 +49,7 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
         return {"__dict__": [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]}
     if isinstance(state, list | tuple):
         return [split(value, f"{path}/{k}", tensors) for k, value in enumerate(state)]
-    if hasattr(state, "detach"):
+    if not isinstance(state, np.ndarray) and hasattr(state, "detach"):
         state = state.detach().cpu().numpy()
     if isinstance(state, np.ndarray):
         while path in tensors:  # {"a/b": ...} beside {"a": {"b": ...}}, or 0 beside "0"

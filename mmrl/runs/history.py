@@ -28,10 +28,12 @@ class _Size(NamedTuple):
 
 
 class History:
-    """The writer of metrics.jsonl; an incomplete last line is removed when it is opened."""
+    """The writer of metrics.jsonl; an incomplete last line is removed at the start. The file stays open from the first
+    row on until close()."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._descriptor: int | None = None
         self._size = _whole(path)
         self._synced = self._size.bytes == 0  # a process that was killed may have left rows that are not on disk
         with contextlib.suppress(FileNotFoundError):
@@ -56,14 +58,11 @@ class History:
         after sync()."""
         lines = b"".join(encoded(record) + b"\n" for record in records)
         with naming(self.path):
-            descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-            try:
-                written = os.write(descriptor, lines)
-                if written != len(lines):
-                    os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            finally:
-                os.close(descriptor)
+            descriptor = self._opened()
+            written = os.write(descriptor, lines)
+            if written != len(lines):
+                os.ftruncate(descriptor, os.fstat(descriptor).st_size - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size.hash.update(lines)
         self._size, self._synced = _Size(self._size.bytes + len(lines), self._size.hash), False
 
@@ -72,12 +71,31 @@ class History:
         if self._synced:
             return
         with naming(self.path):
-            descriptor = open_plain(self.path, os.O_WRONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            os.fsync(self._opened())
         self._synced = True
+        if self._replaced():
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file; the next row opens it again."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    __del__ = close
+
+    def _opened(self) -> int:
+        """The descriptor of the file."""
+        if self._descriptor is None:
+            self._descriptor = open_plain(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        return self._descriptor
+
+    def _replaced(self) -> bool:
+        """Whether another file stands in its place, or none: further rows belong there."""
+        try:
+            return not os.path.samestat(os.fstat(self._opened()), os.stat(self.path, follow_symlinks=False))
+        except FileNotFoundError:
+            return True
 
     def checksum(self) -> dict[str, Any]:
         """Size and SHA-256 of the file so far."""

@@ -111,6 +111,7 @@ class Recorder:
         self._last = None
         with suppress(OSError, BrokenRun):
             self.flush()
+        self.history.close()
 
     def _write(self, epoch: int, episode: dict[str, np.ndarray] | None, state: Snapshot, best: bool, due: bool) -> None:
         if episode is not None:

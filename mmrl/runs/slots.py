@@ -39,13 +39,14 @@ class Slots:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._paths = {name: folder / "checkpoints" / name for name in NAMES}
         self._open: dict[str, int] = {}
 
     def write(self, saved: Saved, base: Mapping[str, str]) -> None:
         """Write an epoch over the one before the last. `base` are the files, with their SHA-256, of the newest
         checkpoint in the manifest: the slot counts as long as that is kept. Raises OSError."""
         name = name_of(saved.epoch)
-        path = self._folder / "checkpoints" / name
+        path = self._paths[name]
         with naming(path):
             if name not in self._open:
                 self._open[name] = open_plain(path, os.O_WRONLY | os.O_CREAT)

@@ -123,3 +123,22 @@ def test_strange_rows_never_stop_a_reader_or_a_resume(
     assert all(isinstance(row, dict) for row in read_metrics(path))
     History(path).truncate_after(1)
     assert sum(row.get("epoch") == 1 for row in read_metrics(path)) == rows.count(b'{"epoch":1}')
+
+
+def test_rows_go_into_the_file_that_stands_there_after_the_next_sync(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    history = History(path)
+    history.append({"epoch": 1})
+    for epoch, put in ((2, path.with_suffix(".mine").rename), (5, lambda there: there.unlink(missing_ok=True))):
+        path.with_suffix(".mine").write_bytes(path.read_bytes())  # as an editor does
+        put(path)
+        history.append({"epoch": epoch})  # into the one that is still open
+        history.append({"epoch": epoch + 1})
+        assert [row["epoch"] for row in read_metrics(path)][-1:] == [epoch + 1]
+    history.close()
+    before = len(os.listdir("/dev/fd"))
+    history.append({"epoch": 7})
+    assert len(os.listdir("/dev/fd")) == before + 1
+    history.close()
+    history.close()
+    assert len(os.listdir("/dev/fd")) == before and read_metrics(path)[-1] == {"epoch": 7}
