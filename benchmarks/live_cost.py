@@ -3,8 +3,9 @@
 python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES] [block=EPOCHS]
 
 Recording is metrics, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
-blocks are compared, so that a machine that is busy for a while slows both. A block has one episode, as 20 epochs of a
-training have, and its share of commits and pictures, whose clocks stand still in blocks without.
+blocks are compared: they are short, so that a machine that is busy for a while slows both, and of a length with which
+half of the episodes are in blocks with (4, 8, 12 or 20 epochs where every 20th has one). The clocks by which commits
+and pictures are due stand still in blocks without.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-BLOCK = 20  # epochs, as many as between two episodes
+BLOCK = 4  # epochs
 SIZE = (36, 120)  # rows and columns of the terminal
 FIRST = 5  # epochs before this one are not counted: caches fill
 PARTS = ("charts", "recording")
@@ -32,11 +33,11 @@ PARTS = ("charts", "recording")
 
 def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with these parts or without."""
-    recorders: list[Any] = []
     from mmrl.display.live import LiveView
     from mmrl.runs.recorder import Recorder
     from mmrl.settings.sources import resolve
     from mmrl.training import episode
+    from mmrl.training.loop import TrainingProcess
     from mmrl.training.start import train as run_session
 
     class Toggled(LiveView):
@@ -49,31 +50,30 @@ def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path
             if self.on or "charts" not in parts:
                 super().paint()
 
-        def epoch(self, record: Any) -> None:
-            super().epoch(record)
+        def trained(self, number: int, recorder: Any) -> None:
+            """An epoch is trained and about to be recorded and shown: what that takes, also while the next one is
+            trained, is in the time from here until then."""
             now = time.perf_counter()
-            if record["epoch"] > FIRST:
+            if number > FIRST:
                 self.seconds.append((self.on, now - self.last))
+            before, self.on = self.on, (number + block // 2) // block % 2 == 0
             self.last = now
-            before, self.on = self.on, (record["epoch"] + block // 2) // block % 2 == 0  # no episode at an end
             if before and not self.on:
-                self.off_since = time.monotonic()
+                self.off_since = now
             elif self.on and not before:
-                off = time.monotonic() - self.off_since
-                self._frame._ready += off
-                for recorder in recorders:
-                    recorder._committed += off
+                self._frame._ready += now - self.off_since
+                recorder._committed += now - self.off_since
 
     view = Toggled()
-    keep, arrays = Recorder.keep, episode.episode_arrays
+    work, keep, arrays = TrainingProcess._keep, Recorder.keep, episode.episode_arrays
 
-    def kept(self: Recorder, *given: Any, **named: Any) -> None:
-        recorders[:] = [self]
-        if view.on:
-            keep(self, *given, **named)
+    def watched(self: Any, trainer: Any, recorder: Any, epoch: Any, record: Any) -> None:
+        view.trained(epoch.number, recorder)
+        work(self, trainer, recorder, epoch, record)
 
+    TrainingProcess._keep = watched  # type: ignore
     if "recording" in parts:
-        Recorder.keep = kept  # type: ignore
+        Recorder.keep = lambda *given, **named: keep(*given, **named) if view.on else None  # type: ignore
         episode.episode_arrays = lambda *given: arrays(*given) if view.on else {}
     settings = {"training.ne": epochs, "training.nb": nb, "run.results": str(results)}
     config, origins = resolve(settings, None, "quickstart", {})
@@ -104,7 +104,7 @@ def measure(epochs: int, nb: int, block: int, parts: list[str]) -> np.ndarray:
         if not blocks or blocks[-1][0] != on:
             blocks.append((on, []))
         blocks[-1][1].append(value)
-    mean = [float(np.mean(values[1:])) for _, values in blocks]  # in a first one the epoch before it is written
+    mean = [float(np.mean(values)) for _, values in blocks]
     inner = range(1, len(blocks) - 1)
     return np.array([mean[k] / (mean[k - 1] + mean[k + 1]) * 2 for k in inner if blocks[k][0]])
 

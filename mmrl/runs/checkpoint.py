@@ -46,8 +46,16 @@ def split(state: Any, path: str, tensors: dict[str, np.ndarray]) -> Any:
     if isinstance(state, float):
         return state if math.isfinite(state) else {"__float__": repr(float(state))}
     if isinstance(state, dict):
-        return {"__dict__": [[key, split(value, f"{path}/{key}", tensors)] for key, value in state.items()]}
+        return {
+            "__dict__": [
+                [key, value if type(value) in _PLAIN else split(value, f"{path}/{key}", tensors)]
+                for key, value in state.items()
+            ]
+        }
     if isinstance(state, list | tuple):
+        kinds = set(map(type, state))
+        if kinds <= _PLAIN or (kinds == {float} and math.isfinite(sum(state))):
+            return list(state)
         return [split(value, f"{path}/{k}", tensors) for k, value in enumerate(state)]
     if not isinstance(state, np.ndarray) and hasattr(state, "detach"):
         state = state.detach().cpu().numpy()
