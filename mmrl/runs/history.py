@@ -77,10 +77,11 @@ class History:
             self.close()
 
     def close(self) -> None:
-        """Let go of the file; the next row opens it again."""
+        """Let go of the file; the next row opens it again. What counts is sync(): an error here is none of a row."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     __del__ = close
 
@@ -122,6 +123,7 @@ class History:
         records = read_metrics(self.path)
         kept = [r for r in records if isinstance(r.get("epoch"), int) and r["epoch"] <= epoch]
         if len(kept) < len(records):
+            self.close()
             durable_write(self.path, b"".join(encoded(r) + b"\n" for r in kept))
         self._size = _whole(self.path)
 

@@ -135,6 +135,9 @@ def test_rows_go_into_the_file_that_stands_there_after_the_next_sync(tmp_path: P
         history.append({"epoch": epoch})  # into the one that is still open
         history.append({"epoch": epoch + 1})
         assert [row["epoch"] for row in read_metrics(path)][-1:] == [epoch + 1]
+    history.truncate_after(1)
+    history.append({"epoch": 6})
+    assert [row["epoch"] for row in read_metrics(path)] == [6]
     history.close()
     before = len(os.listdir("/dev/fd"))
     history.append({"epoch": 7})
