@@ -26,11 +26,11 @@ CHANGING = ("openat", "write", "pwrite64", "fsync", "rename", "link", "unlink", 
 LOOKING = ("newfstatat", "getdents64", "lseek", "read")
 WAYS = {"commit": (COMMITTED, COMMITTED + 1), "slot": (5, 6), "commit all": (5, 6)}
 """How an epoch is saved: the newest epoch before and after it. Later ones than COMMITTED are in slots."""
-# a copy that another way makes good, a folder that is there already, the end of a look into a folder or a slot, and of
-# rows that are on disk
+# a copy that another way makes good, a folder that is there already, a look at a slot and its rows, without which it
+# counts for nothing, the end of a look into a folder, and of rows that are on disk
 HARMLESS = (
     r"manifest\.previous|link\(|mkdir\(|close\(\d+<[^>]*/checkpoints>|slot_[01]\", O_RDONLY|close\(\d+<[^>]*/slot_"
-    r"|close\(\d+<[^>]*/metrics\.jsonl>"
+    r"|metrics\.jsonl\", O_RDONLY|close\(\d+<[^>]*/metrics\.jsonl>"
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,8 @@ def any_name() -> None:
     everywhere("namesake", lambda root, name, but="": "")
 
 
-def _plain_open(path: Path) -> int:
-    import os
-
-    return os.open(path, os.O_RDONLY)
+def _plain_open(path: Path, flags: int = os.O_RDONLY) -> int:
+    return os.open(path, flags, 0o644)
 
 
 class _WithoutNoFollow:
@@ -27,8 +26,6 @@ class _WithoutNoFollow:
     O_NOFOLLOW = 0
 
     def __getattr__(self, name: str) -> Any:
-        import os
-
         return getattr(os, name)
 
 
