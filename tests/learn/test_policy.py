@@ -51,7 +51,8 @@ def test_a_run_from_before_there_was_a_linear_map_goes_on() -> None:
     named, own = before.optimiser.layout.named, state["optimiser"]
     own |= {name: list(named(own[name]).values())[:-1] for name in ("mean", "square")}  # there were lists then
     own["steps"].pop()
-    after.load_state_dict(state)
+    more = {"steps": 7, "mean": np.ones(3, np.float32), "square": np.ones(3, np.float32)}  # the value network's
+    after.load_state_dict({**state, "optimiser": {name: [*own[name], more[name]] for name in more}})
     assert not after.policy.parameters[SKIP].any()
     for name, value in state["policy"].items():
         np.testing.assert_array_equal(after.policy.parameters[name], value)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmrl.plots import picture, pixels, raster
-from mmrl.plots.axes import EPOCHS
+from mmrl.plots.axes import EPOCHS, Axis
 from mmrl.plots.numbers import ticks
 
 NUMBER = st.one_of(
@@ -158,6 +158,19 @@ def test_crossing_curves_share_cells_and_the_last_gives_the_colour() -> None:
     curves = [raster.Curve(x, x, colour=1), raster.Curve(x, x, colour=2)]
     colours = set(raster.chart(curves, "t", 40, 12).colours.ravel().tolist())
     assert colours == {picture.PLAIN, 2}
+
+
+def test_each_curve_is_drawn_over_its_own_points() -> None:
+    x, y = np.arange(9.0), np.arange(9.0)
+    alone = [raster.Curve(x, y, y - 1, y + 1, 1, 3), raster.Curve(x[::-1] + 9.0, y, y - 2, y, 2, 4)]
+    shared = [raster.Curve(x, 9.0 - y, colour=5), *alone]
+    across = Axis(limits=(0.0, 18.0))
+    both = raster.chart(shared, "t", 40, 12, across, upward=Axis(limits=(-2.0, 9.0)))
+    for curve in shared:
+        own = raster.chart([curve], "t", 40, 12, across, upward=Axis(limits=(-2.0, 9.0)))
+        lit = (own.cells != " ") & (own.colours == curve.colour)
+        assert lit.sum() > 5 and (both.cells[lit] != " ").all()
+    assert {1, 2, 3, 4, 5} <= set(both.colours.ravel().tolist())
 
 
 def test_band_is_visible_and_lighter_than_the_line() -> None:

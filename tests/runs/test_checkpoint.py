@@ -149,6 +149,9 @@ def test_numbers_of_numpy_that_are_not_finite_come_back_as_plain_ones(tmp_path: 
     save(tmp_path, 1, {"inf": np.float64("inf"), "nan": np.float64("nan")}, best=False, versions=VERSIONS)
     back = load(tmp_path)[1]
     assert back["inf"] == float("inf") and back["nan"] != back["nan"] and type(back["nan"]) is float
+    listed: dict[str, Any] = {"few": [1.5, float("-inf"), float("inf")], "huge": [1e308, 1e308], "none": [1, None, 2.5]}
+    save(tmp_path, 2, listed, best=False, versions=VERSIONS)
+    assert load(tmp_path)[1] == listed
 
 
 def test_state_without_tensors_and_runs_without_checkpoints(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
+    open_before = len(os.listdir("/dev/fd"))
     recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
     for epoch, go_on in enumerate((recorder.start, recorder.flush, recorder.close), 1):
         recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
@@ -57,6 +58,7 @@ def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tm
         recorder.flush()
         assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
         assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
+    assert len(os.listdir("/dev/fd")) == open_before
 
 
 def test_every_epoch_is_there_for_a_resume_and_a_second_passes_between_two_commits(
