@@ -72,9 +72,9 @@ class History:
             return
         with naming(self.path):
             os.fsync(self._opened())
-        self._synced = True
-        if self._replaced():
-            self.close()
+            self._synced = True
+            if self._replaced():
+                self.close()
 
     def close(self) -> None:
         """Let go of the file; the next row opens it again. What counts is sync(): an error here is none of a row."""
