@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,12 +44,12 @@ class Recorder:
         self.folder, self.history, self.noticed = folder, history, noticed
         self.attempts = attempts or Attempts(note)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._kept: tuple[Any, ...] | None = None
+        self._kept: list[Callable[[], None]] = []  # what start() begins
         self._last: Future[None] | None = None
         self._base: dict[str, str] = {}  # the files of the newest commit, with their SHA-256, and when it was made
         self._committed = -math.inf
         self._slots = Slots(folder)
-        self._held: list[Saved] = []  # what slots have of later epochs
+        self._held: list[Saved] = []  # what slots have of later epochs, the newest two
         self._versions: dict[str, Any] = {}
         self._untold = 0  # the newest epoch, if status.json lacks it
 
@@ -68,30 +69,35 @@ class Recorder:
         self._wait()
         self.history.write(record)
         self._versions = versions
-        due = self._is_due(now, best)
-        if due or episode is not None:
-            self._kept = epoch, episode, now, best, due
-        else:
-            self._hold(epoch, now, best)
-
-    def _is_due(self, state: Snapshot, best: bool) -> bool:
-        """Whether the next epoch is committed: it is time, it is too large for a slot, or it would be written over the
-        best one."""
-        over_best = [saved.best for saved in self._held] == [True, False] and not best
+        tasks = []
+        if episode is not None:
+            file = partial(write_episode, self.folder, epoch, episode)
+            tasks.append(partial(self.attempts.get, "episode file", file, None))
         late = time.monotonic() - self._committed >= COMMIT_EVERY
-        return over_best or late or len(state.tensors) > LARGEST
+        if len(now.tensors) > LARGEST or (late and len(self._held) < KEPT):
+            tasks += [self._commit_held] * len(self._held) + [partial(self._commit_now, epoch, now, best)]
+        else:
+            best_is_over = bool(self._held) and self._held[-1].best and not best
+            if tasks:
+                tasks.append(partial(self._hold, epoch, now, best))
+            else:
+                self._hold(epoch, now, best)
+            if late or best_is_over:
+                tasks.append(partial(self._commit_held, newest=epoch))
+        self._kept = tasks
 
     def start(self) -> None:
         """Begin to write what was kept, in the background: when the next epoch is about to compute, since all else that
         training does would wait for the interpreter, as would the writer."""
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            self._last = self._pool.submit(self._write, *kept)
+        if self._kept:
+            kept, self._kept = self._kept, []
+            self._last = self._pool.submit(_run, kept)
 
     def flush(self) -> None:
         """Commit what is in slots and wait until all is on disk; raises OSError when it could not be written."""
         self._wait()
-        self._settle(KEPT)
+        while self._held:
+            self._commit_held()
         self._slots.remove()
         if self._untold:
             write_status(self.folder, "running", epoch=self._untold)
@@ -113,14 +119,6 @@ class Recorder:
             self.flush()
         self.history.close()
 
-    def _write(self, epoch: int, episode: dict[str, np.ndarray] | None, state: Snapshot, best: bool, due: bool) -> None:
-        if episode is not None:
-            self.attempts.get("episode file", lambda: write_episode(self.folder, epoch, episode), None)
-        if due:
-            self._commit(epoch, state, best)
-        else:
-            self._hold(epoch, state, best)
-
     def _saved(self, epoch: int, state: Snapshot, best: bool) -> Saved:
         from mmrl.runs.checkpoint import encode
 
@@ -132,23 +130,29 @@ class Recorder:
         self._slots.write(saved, self._base)
         self._held, self._untold = [*self._held, saved][-KEPT:], epoch
 
-    def _settle(self, last: int) -> None:
-        """Commit the `last` epochs of those in slots, and the best one."""
-        while self._held:
-            if self._held[0].best or len(self._held) <= last:
-                self._base = commit(self.folder, self._held[0], self._versions, self.history.sync)
-                self._committed = time.monotonic()
-            self._held = self._held[1:]  # if it could not be committed, it stays in its slot
+    def _commit_now(self, epoch: int, state: Snapshot, best: bool) -> None:
+        """Commit the newest epoch, which no slot has."""
+        self._commit(self._saved(epoch, state, best), epoch)
 
-    def _commit(self, epoch: int, state: Snapshot, best: bool) -> None:
-        """Commit an epoch, and before it the one before it, so that the last two are there."""
-        status = {STATUS: status_text(self.folder, "running", epoch=epoch)}
-        first, saved = not self._base, self._saved(epoch, state, best)
+    def _commit_held(self, newest: int | None = None) -> None:
+        """Commit the older one of the epochs in slots."""
+        self._commit(self._held[0], newest)
+        self._held = self._held[1:]  # if it could not be committed, it stays in its slot
+
+    def _commit(self, saved: Saved, newest: int | None = None) -> None:
+        """Commit an epoch; the status says that the newest one is done."""
+        status = {STATUS: status_text(self.folder, "running", epoch=newest)} if newest else {}
+        first = not self._base
         try:
-            self._settle(1)
             self._base = commit(self.folder, saved, self._versions, self.history.sync, self.noticed, status)
         finally:
             self.history.sync()
         if first:
             remove_strays(self.folder)
-        self._committed, self._untold = time.monotonic(), 0
+        self._committed = time.monotonic()
+        self._untold = 0 if newest else self._untold
+
+
+def _run(tasks: Iterable[Callable[[], None]]) -> None:
+    for task in tasks:
+        task()

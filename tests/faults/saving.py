@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mmrl.runs.atomic import remove_temporaries
-from mmrl.runs.checkpoint import Snapshot, encode, snapshot
+from mmrl.runs.checkpoint import encode, snapshot
 from mmrl.runs.episodes import read_episode
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import BrokenRun, entries_of, files_of, metrics_checksum, sound_manifest
@@ -18,28 +21,27 @@ from mmrl.runs.status import read_raw
 COMMITTED = 3  # epochs; later ones are in slots
 
 
-def state(epoch: int) -> Snapshot:
+def state(epoch: int) -> dict[str, Any]:
     """What a checkpoint of an epoch is made of; some pages long."""
-    return snapshot({"weights": np.random.default_rng(epoch).random(2_500), "epochs": [*range(epoch)]})
+    return {"weights": np.random.default_rng(epoch).random(2_500), "epochs": [*range(epoch)]}
 
 
 def files(epoch: int) -> dict[str, bytes]:
     """The checkpoint."""
-    return encode(epoch, state(epoch))
+    return encode(epoch, snapshot(state(epoch)))
 
 
 def save_epoch(folder: Path, epoch: int, way: str = "commit") -> None:
-    """What a recorder does with an epoch, in this thread: commit it, with an episode, put it into a slot, or commit it
-    with those before it that are in slots."""
+    """What a recorder does with an epoch, until it is written: commit it, with an episode, and before it the one that is
+    in a slot, put it into a slot, or do that and commit the one before it."""
     recorder = Recorder(folder, History(folder / "metrics.jsonl"))
     entries = entries_of(sound_manifest(folder)[0])
     recorder._base = entries[-1]["files"] if entries else {}
-    recorder._held = held(folder, sound_manifest(folder)[0])[0] if way == "commit all" else []
-    recorder.history.write({"epoch": epoch, "value_mean": epoch / 3})
-    if way == "slot":
-        recorder._hold(epoch, state(epoch), best=False)
-    else:
-        recorder._write(epoch, {"time": np.arange(50.0)}, state(epoch), best=epoch == 1, due=True)
+    recorder._held = held(folder, sound_manifest(folder)[0])[0]
+    recorder._committed = time.monotonic() if way == "slot" else -math.inf
+    episode = {"time": np.arange(50.0)} if way == "commit" else None
+    recorder.keep({"epoch": epoch, "value_mean": epoch / 3}, episode, state(epoch), best=epoch == 1, versions={})
+    recorder._wait()
 
 
 def state_of(folder: Path) -> int:
