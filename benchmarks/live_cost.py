@@ -2,7 +2,7 @@
 
 python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES] [block=EPOCHS]
 
-Recording is metrics, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
+Recording is metrics, copy of the state, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
 blocks are compared: they are short, so that a machine that is busy for a while slows both, and of a length with which
 half of the episodes are in blocks with (4, 8, 12 or 20 epochs where every 20th has one). The clocks by which commits
 and pictures are due stand still in blocks without.
@@ -34,6 +34,7 @@ PARTS = ("charts", "recording")
 def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path, results: Path) -> None:
     """Train on the terminal that this process has and note each epoch's seconds, with these parts or without."""
     from mmrl.display.live import LiveView
+    from mmrl.learn.trainer import Trainer
     from mmrl.runs.recorder import Recorder
     from mmrl.settings.sources import resolve
     from mmrl.training import episode
@@ -65,7 +66,7 @@ def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path
                 recorder._committed += now - self.off_since
 
     view = Toggled()
-    work, keep, arrays = TrainingProcess._keep, Recorder.keep, episode.episode_arrays
+    work, keep, arrays, state = TrainingProcess._keep, Recorder.keep, episode.episode_arrays, Trainer.state_dict
 
     def watched(self: Any, trainer: Any, recorder: Any, epoch: Any, record: Any) -> None:
         view.trained(epoch.number, recorder)
@@ -74,6 +75,7 @@ def train(epochs: int, nb: int, block: int, parts: list[str], seconds_file: Path
     TrainingProcess._keep = watched  # type: ignore
     if "recording" in parts:
         Recorder.keep = lambda *given, **named: keep(*given, **named) if view.on else None  # type: ignore
+        Trainer.state_dict = lambda self: state(self) if view.on else {}  # type: ignore
         episode.episode_arrays = lambda *given: arrays(*given) if view.on else {}
     settings = {"training.ne": epochs, "training.nb": nb, "run.results": str(results)}
     config, origins = resolve(settings, None, "quickstart", {})

@@ -110,13 +110,14 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
     process = TrainingProcess(config, {}, folder, NoView(), Interruption())
     trainer = Trainer(config)
     recorder = Recorder(folder, History(folder / "metrics.jsonl"))
-    start = getattr(recorder, "start", lambda: None)  # an earlier commit begins to write at once
+    start = getattr(recorder, "start", lambda: None)  # earlier commits write before the rollout
+    saving = [recorder.save] if hasattr(recorder, "save") else []
 
     def epoch() -> dict[str, float]:
         watch.seconds.clear()
         began = time.perf_counter()
         start()
-        done = trainer.step()
+        done = trainer.step(*saving)
         record = {**done.record, "wall": time.time()}
         process._keep(trainer, recorder, done, record)
         process._carry_out_request(trainer, recorder)

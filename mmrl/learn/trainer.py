@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ from mmrl.learn.value import ValueFunction
 from mmrl.markets.contract import spec_of
 from mmrl.rollout.engines import make_engine
 from mmrl.rollout.streams import capture, generator, restore, stream_seed
-from mmrl.rollout.threads import thread_count
+from mmrl.rollout.threads import beside, thread_count
 from mmrl.rollout.trajectories import Trajectories
 from mmrl.rollout.weights import PolicyWeights
 from mmrl.runs.memory import WARM_UP
@@ -108,6 +108,13 @@ class Trainer:
         """The batch of an epoch under the present policy; learns nothing."""
         return self._rollout(epoch, self.normaliser, self.config.training.nb)
 
+    def _rollout_beside(self, task: Callable[[], None], epoch: int) -> Trajectories:
+        if self.engine.name != "compiled":
+            task()
+            return self.rollout(epoch)
+        with beside(task):
+            return self.rollout(epoch)
+
     def _rollout(self, epoch: int, normaliser: RunningNormaliser, count: int) -> Trajectories:
         seed = stream_seed(self.config.run.seed, "market")
         with one_torch_thread(self.by_torch):
@@ -141,13 +148,14 @@ class Trainer:
         while self.epoch < target:
             yield self.step()
 
-    def step(self) -> Epoch:
-        """Roll out one batch, learn from it, and say what happened."""
+    def step(self, task: Callable[[], None] = lambda: None) -> Epoch:
+        """Roll out one batch, learn from it, and say what happened. A task is done once, before anything is learned: by
+        a thread of the rollout before its share, or first where there is none to spare; raises what that raises."""
         number = self.epoch + 1
         rate = self._set_rates()
         weights = self.policy.weights(self.normaliser)
         began = time.perf_counter()
-        batch = self.rollout(number)
+        batch = self._rollout_beside(task, number)
         rolled = time.perf_counter()
         batch.require_live()
         # what is not finite is found where it counts, and named there

@@ -44,7 +44,7 @@ class Recorder:
         self.folder, self.history, self.noticed = folder, history, noticed
         self.attempts = attempts or Attempts(note)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._kept: list[Callable[[], None]] = []  # what start() begins
+        self._unsaved: Callable[[], None] | None = None
         self._last: Future[None] | None = None
         self._base: dict[str, str] = {}  # the files of the newest commit, with their SHA-256, and when it was made
         self._committed = -math.inf
@@ -61,8 +61,25 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Keep an epoch, once the one before is written, and raise the error of either. A commit or an episode waits
-        for start()."""
+        """Take an epoch, for save() to write; the arrays of its state must not change until then."""
+        self.save()
+        self._unsaved = partial(self._save, record, episode, state, best, versions)
+
+    def save(self) -> None:
+        """Write the epoch that was taken, once what is being written of the one before is there; a commit or an episode
+        goes on in the background. Raises the error of either."""
+        save, self._unsaved = self._unsaved, None
+        if save is not None:
+            save()
+
+    def _save(
+        self,
+        record: dict[str, Any],
+        episode: dict[str, np.ndarray] | None,
+        state: dict[str, Any],
+        best: bool,
+        versions: dict[str, Any],
+    ) -> None:
         from mmrl.runs.checkpoint import snapshot
 
         now, epoch = snapshot(state), record["epoch"]
@@ -84,17 +101,13 @@ class Recorder:
                 self._hold(epoch, now, best)
             if late or best_is_over:
                 tasks.append(partial(self._commit_held, newest=epoch))
-        self._kept = tasks
-
-    def start(self) -> None:
-        """Begin to write what was kept, in the background: when the next epoch is about to compute, since all else that
-        training does would wait for the interpreter, as would the writer."""
-        if self._kept:
-            kept, self._kept = self._kept, []
-            self._last = self._pool.submit(_run, kept)
+        if tasks:
+            self._last = self._pool.submit(_run, tasks)
 
     def flush(self) -> None:
-        """Commit what is in slots and wait until all is on disk; raises OSError when it could not be written."""
+        """Save and commit what was taken and is in slots, and wait until all is on disk; raises OSError when it could not
+        be written."""
+        self.save()
         self._wait()
         while self._held:
             self._commit_held()
@@ -104,15 +117,15 @@ class Recorder:
             self._untold = 0
 
     def _wait(self) -> None:
-        """Until the epoch that was kept is written; raises its error."""
-        self.start()
+        """Until the newest epoch that was saved is written; raises its error."""
         last, self._last = self._last, None
         if last is not None:
             last.result()
 
     def close(self) -> None:
         """Let the writer finish and end it; errors are raised by flush() only."""
-        self.start()
+        with suppress(OSError, BrokenRun):
+            self.save()
         self._pool.shutdown(wait=True)
         self._last = None
         with suppress(OSError, BrokenRun):

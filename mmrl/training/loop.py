@@ -145,8 +145,7 @@ class TrainingProcess:
         while self.epoch < self.target:
             if not go_on or self.interruption.signal:
                 return True
-            recorder.start()
-            epoch = next(trainer.run(self.target))
+            epoch = trainer.step(recorder.save)
             require_whole(self.folder)
             event, self.recorded = event_of(self.recorded, self.settings), self.settings
             record = {**epoch.record, **({"event": event} if event else {}), "wall": time.time()}

@@ -41,6 +41,7 @@ def save_epoch(folder: Path, epoch: int, way: str = "commit") -> None:
     recorder._committed = time.monotonic() if way == "slot" else -math.inf
     episode = {"time": np.arange(50.0)} if way == "commit" else None
     recorder.keep({"epoch": epoch, "value_mean": epoch / 3}, episode, state(epoch), best=epoch == 1, versions={})
+    recorder.save()
     recorder._wait()
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mmrl.rollout import threads as module
-from mmrl.rollout.threads import each, thread_count
+from mmrl.rollout.threads import beside, each, thread_count
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2, 5])
@@ -66,6 +66,57 @@ def test_work_within_work_does_not_wait_for_a_thread_that_is_busy() -> None:
     assert each(lambda k: each(lambda j: (k, j), 3, 2), 4, 2) == [[(k, j) for j in range(3)] for k in range(4)]
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_task_is_done_once_by_another_thread_before_its_share_or_first_where_there_is_none(threads: int) -> None:
+    caller, done, order = threading.get_ident(), threading.Event(), []
+
+    def task() -> None:
+        order.append(("task", threading.get_ident() == caller))
+        done.set()
+
+    def work(k: int) -> int:
+        assert done.wait(20)  # the calling thread plays too, and does not wait for the task
+        order.append(("work", k))
+        return k
+
+    with beside(task):
+        assert each(work, 4, threads) == each(work, 4, threads) == [0, 1, 2, 3]
+    assert order[0] == ("task", threads == 1) and order.count(order[0]) == 1
+    assert each(work, 2, threads) == [0, 1] and len(order) == 11
+
+
+def test_a_task_is_done_though_nothing_calls_a_thread_and_though_that_fails() -> None:
+    done: list[int] = []
+    with beside(lambda: done.append(1)):
+        pass
+    with pytest.raises(ZeroDivisionError), beside(lambda: done.append(2)):
+        raise ZeroDivisionError
+    assert done == [1, 2]
+
+
+def test_a_task_of_one_thread_is_not_done_by_the_work_of_another() -> None:
+    done: list[int] = []
+    other = threading.Thread(target=lambda: each(lambda k: k, 4, 2))
+    with beside(lambda: done.append(1)):
+        other.start()
+        other.join()
+        assert not done
+    assert done == [1]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_of_a_task_comes_out_and_it_is_not_done_again(threads: int) -> None:
+    tried: list[int] = []
+
+    def task() -> None:
+        tried.append(1)
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"), beside(task):
+        each(lambda k: time.sleep(0.05), 4, threads)
+    assert tried == [1]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # of processes with threads, since Python 3.12
 def test_a_forked_child_has_threads_of_its_own() -> None:
@@ -92,7 +143,9 @@ def test_where_no_thread_can_be_started_the_caller_works_alone(monkeypatch: pyte
 
     start = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", refused)
-    assert each(lambda k: (k, threading.current_thread().name), 5, 3) == [(k, "MainThread") for k in range(5)]
+    done: list[str] = []
+    with beside(lambda: done.append(threading.current_thread().name)):
+        assert each(lambda k: (k, *done), 5, 3) == [(k, "MainThread") for k in range(5)]
     monkeypatch.setattr(threading.Thread, "start", start)
     assert [k for k, _ in each(lambda k: (k, time.sleep(0.001)), 50, 3)] == [*range(50)]
     with pytest.raises(RuntimeError, match="of the work"):  # is told

@@ -37,6 +37,7 @@ def committed(folder: Path, name: str = "manifest.json") -> list[int]:
 
 def kept_by(recorder: Recorder, epoch: int, best: bool = False, episode: Any = None) -> None:
     recorder.keep({"epoch": epoch}, episode, state(epoch), best=best, versions=VERSIONS)
+    recorder.save()
     recorder._wait()
 
 
@@ -47,13 +48,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_recorder_writes_what_it_keeps_once_it_is_started_flushed_or_closed(tmp_path: Path) -> None:
+def test_a_recorder_writes_what_it_keeps_once_it_is_saved_flushed_or_closed(tmp_path: Path) -> None:
     open_before = len(os.listdir("/dev/fd"))
     recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
-    for epoch, go_on in enumerate((recorder.start, recorder.flush, recorder.close), 1):
+    for epoch, go_on in enumerate((recorder.save, recorder.flush, recorder.close), 1):
         recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
         kept = load(tmp_path)[0] if epoch > 1 else 0
-        assert kept == epoch - 1 and rows(tmp_path) == [*range(1, epoch + 1)]
+        assert kept == epoch - 1 and rows(tmp_path) == [*range(1, epoch)]
         go_on()
         recorder.flush()
         assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
@@ -105,6 +106,7 @@ def test_the_best_epoch_is_there_at_every_moment(tmp_path: Path, clock: list[flo
         best = epoch if better else best
         graded = {**state(epoch), "best": {"epoch": best}}
         recorder.keep({"epoch": epoch}, None, graded, best=better, versions=VERSIONS)
+        recorder.save()
         recorder._wait()
         assert best_of(tmp_path) == (best, best) and of_epoch(tmp_path, "last")[0] == epoch
         clock[0] += 0.05 * COMMIT_EVERY
