@@ -2,10 +2,10 @@
 
 python benchmarks/live_cost.py [EPOCHS] [charts] [recording] [nb=TRAJECTORIES] [block=EPOCHS]
 
-Recording is metrics, copy of the state, slot or checkpoint, status and the episodes of the default settings. The means of neighbouring
-blocks are compared: they are short, so that a machine that is busy for a while slows both, and of a length with which
-half of the episodes are in blocks with (4, 8, 12 or 20 epochs where every 20th has one). The clocks by which commits
-and pictures are due stand still in blocks without.
+Recording is metrics, copy of the state, slot or checkpoint, status and the episodes of the default settings. The means
+of neighbouring blocks are compared: they are short, so that a machine that is busy for a while slows both, and of a
+length with which half of the episodes are in blocks with (4, 8, 12 or 20 epochs where every 20th has one). The clocks
+by which commits and pictures are due stand still in blocks without.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ def thread_count(threads: int) -> int:
 
 @contextmanager
 def beside(task: Callable[[], None]) -> Iterator[None]:
-    """Within, each() has this done once by a thread other than the calling one, before that takes its share; where there
-    is none, it is done first. What has not been done by the end is done then."""
+    """Within, each() has this done once by a thread other than the calling one, before that takes its share, or first
+    where there is none. What has not been done by the end is done then."""
     _asked.tasks = [task]
     try:
         yield
@@ -76,10 +76,11 @@ def each(work: Callable[[int], Result], parts: int, threads: int) -> list[Result
     pool = _pools[threads]
     others = []
     with suppress(RuntimeError):  # the machine starts no more threads: those that are there do it
-        for left in range(threads - 1, 0, -1):  # the last one to begin: until the task is done the others wait for the interpreter
-            others.append(pool.submit(some if left > 1 else one_of_others))
+        for _ in range(threads - 2):
+            others.append(pool.submit(some))
+        others.append(pool.submit(one_of_others))  # the last to begin: it might not let others have the interpreter
     try:
-        if not others:
+        if len(others) < threads - 1:
             _do(tasks)
         some()
     finally:

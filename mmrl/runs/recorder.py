@@ -1,4 +1,4 @@
-"""Writes finished epochs: metrics at once, episode, checkpoint and status while the next one trains."""
+"""Writes finished epochs while the next one trains: metrics and state, episode, checkpoint and status."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ COMMIT_EVERY = 1.0
 
 
 class Recorder:
-    """Writes each epoch so that a process that is killed loses at most the one in work, and commits it, for the disk to
-    keep it, at most once a second, in a thread of its own: training waits only if that is slower than training.
+    """Writes each epoch so that a process that is killed loses at most the one in work, and commits one, for the disk
+    to keep it, at most once a second, in a thread of its own: training waits only if that is slower than training.
 
-    The state is copied before `keep` returns. An epoch's checkpoint is written after its metrics, so a resumed run
-    repeats at most the epoch that was being written.
+    keep() takes an epoch, save() writes it: its metrics, then its state, so that a resumed run repeats at most the
+    epoch that was being written.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Recorder:
         self.folder, self.history, self.noticed = folder, history, noticed
         self.attempts = attempts or Attempts(note)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="recorder")
-        self._unsaved: Callable[[], None] | None = None
+        self._unsaved: Callable[[], None] | None = None  # what was taken
         self._last: Future[None] | None = None
         self._base: dict[str, str] = {}  # the files of the newest commit, with their SHA-256, and when it was made
         self._committed = -math.inf
@@ -105,8 +105,8 @@ class Recorder:
             self._last = self._pool.submit(_run, tasks)
 
     def flush(self) -> None:
-        """Save and commit what was taken and is in slots, and wait until all is on disk; raises OSError when it could not
-        be written."""
+        """Save what was taken, commit what is in slots, and wait until all is on disk; raises OSError where that
+        fails."""
         self.save()
         self._wait()
         while self._held:

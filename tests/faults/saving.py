@@ -32,8 +32,8 @@ def files(epoch: int) -> dict[str, bytes]:
 
 
 def save_epoch(folder: Path, epoch: int, way: str = "commit") -> None:
-    """What a recorder does with an epoch, until it is written: commit it, with an episode, and before it the one that is
-    in a slot, put it into a slot, or do that and commit the one before it."""
+    """What a recorder does with an epoch, until it is written: commit it, with an episode, and before it the one that
+    is in a slot, put it into a slot, or do that and commit the one before it."""
     recorder = Recorder(folder, History(folder / "metrics.jsonl"))
     entries = entries_of(sound_manifest(folder)[0])
     recorder._base = entries[-1]["files"] if entries else {}
