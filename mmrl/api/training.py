@@ -107,6 +107,8 @@ def _frozen(config: Config, weights: Any, number: int, run: str = "") -> Frozen:
 class _Listener:
     """A view that hands each epoch over and waits until the next one is wanted."""
 
+    instant = False
+
     def __init__(self, cancelled: threading.Event) -> None:
         self.epochs: queue.Queue[tuple[dict[str, Any], Frozen]] = queue.Queue()
         self.trainer_of: Callable[[], Any] = lambda: None

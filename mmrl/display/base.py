@@ -24,6 +24,8 @@ def emit(text: str, stream: TextIO) -> None:
 class BaseView:
     """What all views share: the context manager and the record of progress."""
 
+    instant = False
+
     def __init__(self, history: Collection[str] = ()) -> None:
         self.progress = Progress(history=history)
 

@@ -54,6 +54,8 @@ class LiveView(BaseView):
     never waits for the terminal. Other output appears when the charts are closed.
     """
 
+    instant = True
+
     def __init__(
         self,
         console: Console | None = None,

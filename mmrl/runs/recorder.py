@@ -86,13 +86,13 @@ class Recorder:
         self._wait()
         self.history.write(record)
         self._versions = versions
-        tasks = []
+        tasks: list[Callable[[], None]] = []
         if episode is not None:
             file = partial(write_episode, self.folder, epoch, episode)
             tasks.append(partial(self.attempts.get, "episode file", file, None))
         late = time.monotonic() - self._committed >= COMMIT_EVERY
         if len(now.tensors) > LARGEST or (late and len(self._held) < KEPT):
-            tasks += [self._commit_held] * len(self._held) + [partial(self._commit_now, epoch, now, best)]
+            tasks += [*[self._commit_held] * len(self._held), partial(self._commit_now, epoch, now, best)]
         else:
             best_is_over = bool(self._held) and self._held[-1].best and not best
             if tasks:

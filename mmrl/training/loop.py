@@ -150,6 +150,8 @@ class TrainingProcess:
             event, self.recorded = event_of(self.recorded, self.settings), self.settings
             record = {**epoch.record, **({"event": event} if event else {}), "wall": time.time()}
             self._keep(trainer, recorder, epoch, record)
+            if not self.view.instant:
+                recorder.save()
             self._show("display", partial(self.view.epoch, record))
             self._store_changes(recorder)
             go_on = self._carry_out_request(trainer, recorder)

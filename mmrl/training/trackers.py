@@ -145,6 +145,8 @@ class Tracked:
     A resumed run sends its new epochs only: its tracker has the others.
     """
 
+    instant = False
+
     def __init__(self, view: View, names: list[str], opener: Callable[..., Tracker] = open_tracker) -> None:
         self._view, self._names, self._opener = view, names, opener
         self._senders: list[_Sender] = []

@@ -11,6 +11,9 @@ from mmrl.settings.model import Config
 class View(Protocol):
     """Shows a training process: on a terminal, as plain lines, as JSON."""
 
+    instant: bool
+    """Whether epoch() only remembers what to show: then it may be called a moment before that epoch is on disk."""
+
     def __enter__(self) -> Any: ...
     def __exit__(self, *exc: Any) -> Any: ...
     def start(self, config: Config, folder: Path, target: int) -> None:

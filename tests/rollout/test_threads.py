@@ -68,7 +68,8 @@ def test_work_within_work_does_not_wait_for_a_thread_that_is_busy() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_task_is_done_once_by_another_thread_before_its_share_or_first_where_there_is_none(threads: int) -> None:
-    caller, done, order = threading.get_ident(), threading.Event(), []
+    caller, done = threading.get_ident(), threading.Event()
+    order: list[tuple[str, int]] = []
 
     def task() -> None:
         order.append(("task", threading.get_ident() == caller))
@@ -96,7 +97,7 @@ def test_a_task_is_done_though_nothing_calls_a_thread_and_though_that_fails() ->
 
 def test_a_task_of_one_thread_is_not_done_by_the_work_of_another() -> None:
     done: list[int] = []
-    other = threading.Thread(target=lambda: each(lambda k: k, 4, 2))
+    other = threading.Thread(target=lambda: each(lambda k: k, 4, 1))
     with beside(lambda: done.append(1)):
         other.start()
         other.join()

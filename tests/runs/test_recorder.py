@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from mmrl.runs.checkpoint import load
+from mmrl.runs.commit import commit
 from mmrl.runs.history import History, read_metrics
 from mmrl.runs.manifest import entries_of, metrics_checksum, read_manifest
 from mmrl.runs.read_checkpoint import BEST, of_epoch
@@ -60,6 +62,25 @@ def test_a_recorder_writes_what_it_keeps_once_it_is_saved_flushed_or_closed(tmp_
         assert load(tmp_path)[0] == epoch == read_raw(tmp_path)["epoch"]
         assert (tmp_path / "episodes" / f"{epoch:06d}.npz").exists()
     assert len(os.listdir("/dev/fd")) == open_before
+
+
+def test_none_is_lost_that_is_taken_and_no_row_comes_while_the_epoch_before_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    seen = []
+
+    def slow(*given: Any) -> dict[str, str]:
+        time.sleep(0.1)
+        seen.append(rows(tmp_path))
+        return commit(*given)
+
+    monkeypatch.setattr("mmrl.runs.recorder.commit", slow)
+    for epoch in (1, 2, 3):  # save() is called by the next one
+        recorder.keep({"epoch": epoch}, None, state(epoch), best=False, versions=VERSIONS)
+    assert seen == [[1]] and rows(tmp_path) == [1, 2]
+    recorder.close()
+    assert committed(tmp_path) == [2, 3] and rows(tmp_path) == [1, 2, 3]
 
 
 def test_every_epoch_is_there_for_a_resume_and_a_second_passes_between_two_commits(

@@ -9,9 +9,14 @@ from typing import Any
 
 import pytest
 
+from mmrl.api.training import _Listener
 from mmrl.bench.epoch import NoView
-from mmrl.learn import trainer as module
+from mmrl.display.detached import LoggedView
+from mmrl.display.json_lines import JsonView
+from mmrl.display.live import LiveView
+from mmrl.display.plain import PlainView
 from mmrl.learn.trainer import Trainer
+from mmrl.learn.update import update
 from mmrl.rollout import compiled
 from mmrl.runs import store
 from mmrl.runs.checkpoint import load
@@ -20,6 +25,7 @@ from mmrl.runs.status import read_raw
 from mmrl.settings.model import Config
 from mmrl.training.loop import TrainingProcess
 from mmrl.training.signals import Interruption
+from mmrl.training.trackers import Tracked
 
 
 @pytest.mark.parametrize(("threads", "engine"), [(1, "compiled"), (2, "compiled"), (2, "tensor")])
@@ -28,7 +34,7 @@ def test_an_epoch_is_on_disk_while_the_next_one_is_played_and_before_it_is_learn
 ) -> None:
     config = Config.of("quickstart", nt=20, nb=4, ne=4, results=str(tmp_path), threads=threads, engine=engine)
     folder = store.begin(config, {}).folder
-    caller, in_turn, rollout, update = threading.get_ident(), compiled._in_turn, Trainer.rollout, module.update
+    caller, in_turn, rollout = threading.get_ident(), compiled._in_turn, Trainer.rollout
     epochs: list[int] = []
     writers, played, learned = set(), set(), []
     write = History.write
@@ -57,7 +63,7 @@ def test_an_epoch_is_on_disk_while_the_next_one_is_played_and_before_it_is_learn
     monkeypatch.setattr(History, "write", noted)
     monkeypatch.setattr(Trainer, "rollout", begun)
     monkeypatch.setattr(compiled, "_in_turn", playing)
-    monkeypatch.setattr(module, "update", learning)
+    monkeypatch.setattr("mmrl.learn.trainer.update", learning)
     assert TrainingProcess(config, {}, folder, NoView(), Interruption()).work() == 0
     assert learned == [(0, 0), (1, 1), (2, 2), (3, 3)] and load(folder)[0] == 4
     if engine == "compiled":
@@ -67,12 +73,35 @@ def test_an_epoch_is_on_disk_while_the_next_one_is_played_and_before_it_is_learn
         assert writers == {True}
 
 
+@pytest.mark.parametrize("instant", [True, False])
+def test_who_may_act_on_an_epoch_hears_of_it_once_it_is_on_disk(tmp_path: Path, instant: bool) -> None:
+    config = Config.of("quickstart", nt=20, nb=4, ne=3, results=str(tmp_path), threads=2)
+    folder = store.begin(config, {}).folder
+    seen = []
+
+    class Watching(NoView):
+        def epoch(self, record: Any) -> None:  # type: ignore[override]
+            seen.append((record["epoch"], len(read_metrics(folder / "metrics.jsonl"))))
+
+    view = Watching()
+    view.instant = instant
+    assert TrainingProcess(config, {}, folder, view, Interruption()).work() == 0
+    assert [epoch for epoch, _ in seen] == [1, 2, 3]
+    assert instant or seen == [(1, 1), (2, 2), (3, 3)]
+    assert load(folder)[0] == 3
+
+
+def test_only_the_live_charts_hear_of_an_epoch_before() -> None:
+    views: list[Any] = [LiveView, PlainView, LoggedView, JsonView, Tracked, _Listener]
+    assert [view for view in views if view.instant] == [LiveView]
+
+
 def test_an_epoch_that_cannot_be_written_ends_the_training_before_the_next_one_is_learned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = Config.of("quickstart", nt=20, nb=4, ne=4, results=str(tmp_path), threads=2)
     folder = store.begin(config, {}).folder
-    write, update, updates = History.write, module.update, []
+    write, updates = History.write, []
 
     def failing(self: History, *records: dict[str, Any]) -> None:
         if records[0]["epoch"] == 2:
@@ -84,7 +113,7 @@ def test_an_epoch_that_cannot_be_written_ends_the_training_before_the_next_one_i
         return update(*given, **named)
 
     monkeypatch.setattr(History, "write", failing)
-    monkeypatch.setattr(module, "update", learning)
+    monkeypatch.setattr("mmrl.learn.trainer.update", learning)
     assert TrainingProcess(config, {}, folder, NoView(), Interruption()).work() == 1
     assert len(updates) == 2 and load(folder)[0] == 1 and read_raw(folder)["state"] == "failed"
     assert "No space left" in read_raw(folder)["error"] and len(read_metrics(folder / "metrics.jsonl")) == 1
