@@ -83,6 +83,15 @@ def test_none_is_lost_that_is_taken_and_no_row_comes_while_the_epoch_before_is_c
     assert committed(tmp_path) == [2, 3] and rows(tmp_path) == [1, 2, 3]
 
 
+def test_damage_that_was_noticed_is_told_by_every_manifest_from_then_on(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"), ["rows may be wrong"])
+    for epoch in (1, 2):
+        kept_by(recorder, epoch)
+        recorder.flush()
+        assert read_manifest(tmp_path)["noticed"] == ["rows may be wrong"]
+    recorder.close()
+
+
 def test_every_epoch_is_there_for_a_resume_and_a_second_passes_between_two_commits(
     tmp_path: Path, clock: list[float]
 ) -> None:
