@@ -23,11 +23,13 @@ PARTS = (
     ("figures", "mmrl.learn.trainer", "batch_record"),
     ("grade", "mmrl.training.loop", "TrainingProcess._graded"),
     ("diagnostics", "mmrl.training.loop", "TrainingProcess._warn"),
-    ("checkpoint", "mmrl.runs.checkpoint", "snapshot"),
-    ("write", "mmrl.runs.recorder", "Recorder._write"),
+    ("recording", "mmrl.runs.recorder", "Recorder._save"),
+    ("checkpoint", "mmrl.runs.recorder", "Recorder._write"),
 )
-"""What is timed, and where it is looked up when it is called. `write` is what a thread does beside the next epoch;
-`overhead` is all of the epoch but rollout, returns and update, and waiting for that thread is part of it."""
+"""What is timed, and where it is looked up when it is called."""
+BESIDE = ("recording", "checkpoint")
+"""What threads do beside the next epoch: metrics and state one of its rollout, episodes and checkpoints one of its own.
+`rest` is what none of the others is, `overhead` all of the epoch but rollout, returns and update."""
 STEADY = 0.4
 """Seconds that epochs take before any is measured, for the first six after a pause find nothing in the caches, and
 that those which are measured take: every tenth of them keeps an episode."""
@@ -125,7 +127,7 @@ def split(preset: str | None, settings: Mapping[str, Any]) -> Callable[[], dict[
         process._carry_out_request(trainer, recorder)
         whole = time.perf_counter() - began
         seconds = {"rollout": float(done.record["seconds_rollout"]), **watch.seconds}
-        rest = whole - sum(value for part, value in seconds.items() if part != "write")
+        rest = whole - sum(value for part, value in seconds.items() if part not in BESIDE)
         overhead = whole - seconds["rollout"] - float(done.record["seconds_update"])
         return {"epoch": whole, **seconds, "rest": rest, "overhead": overhead}
 

@@ -102,7 +102,7 @@ class Recorder:
             if late or best_is_over:
                 tasks.append(partial(self._commit_held, newest=epoch))
         if tasks:
-            self._last = self._pool.submit(_run, tasks)
+            self._last = self._pool.submit(self._write, tasks)
 
     def flush(self) -> None:
         """Save what was taken, commit what is in slots, and wait until all is on disk; raises OSError where that
@@ -131,6 +131,11 @@ class Recorder:
         with suppress(OSError, BrokenRun):
             self.flush()
         self.history.close()
+
+    def _write(self, tasks: Iterable[Callable[[], None]]) -> None:
+        """What is done in the background."""
+        for task in tasks:
+            task()
 
     def _saved(self, epoch: int, state: Snapshot, best: bool) -> Saved:
         from mmrl.runs.checkpoint import encode
@@ -164,8 +169,3 @@ class Recorder:
             remove_strays(self.folder)
         self._committed = time.monotonic()
         self._untold = 0 if newest else self._untold
-
-
-def _run(tasks: Iterable[Callable[[], None]]) -> None:
-    for task in tasks:
-        task()
