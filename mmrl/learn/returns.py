@@ -216,6 +216,7 @@ def learning_batch(
         baseline = library(returns).zeros_like(returns)
     else:
         weight, known, varying = function.weight, function.fits > 0, None
+        _require_finite({"value function": weight})  # the next one is made of it, also where no return is
         if lambd == 1.0 and not aversion:
             returns = monte_carlo_returns(rewards, factor, batch.offsets, beyond(function), threads)
             fit = regression.fit(returns)

@@ -102,6 +102,8 @@ def update(
         if unclipped:
             _search_back(policy, before, batch, config, bound, team, gradient)
     _check_finite("parameter", policy.parameters)
+    if not bool(library(optimiser.square).isfinite(optimiser.square).all()):  # its steps would be of length 0 for ever
+        raise Diverged("second moment of the optimiser")
     return UpdateStats(
         **taken.statistics(),
         value_loss=batch.value_loss,

@@ -258,6 +258,18 @@ def test_non_finite_rewards_are_named_and_leave_the_value_function_alone(make_ba
     assert function.fits == 0 and not function.weight.any()
 
 
+@pytest.mark.parametrize(("td", "lambd"), [(False, 0.5), (True, 1.0), (True, 0.97)])
+def test_a_value_function_of_numbers_that_are_none_is_named_though_no_return_is_made_of_it(
+    make_batch: Callable[..., Any], td: bool, lambd: float
+) -> None:
+    function = ValueFunction(3, np.random.default_rng(0))
+    config = build({"training": {"td": td, "lambd": lambd}})
+    learning_batch(make_batch([40, 30]), config, function)
+    function.weight[2] = np.nan
+    with pytest.raises(Diverged, match="value function is not finite"):
+        learning_batch(make_batch([40, 30]), config, function)
+
+
 def test_merged_statistics_equal_those_of_all_rows() -> None:
     rows = np.random.default_rng(0).normal(1e6, 2.0, size=(1000, 3))
     running = RunningNormaliser(3)

@@ -152,6 +152,23 @@ def test_diverged_comes_before_the_step_and_names_the_tensor(where: str) -> None
     assert optimiser.gradients == []  # not one step was taken
 
 
+def test_a_gradient_whose_square_no_float_holds_is_told() -> None:
+    """The policy would stay where it is from then on, with numbers that are all finite."""
+    policy = policy_of()
+    batch = simple_batch(policy)
+
+    def huge(*arguments: Any) -> list[float]:
+        numbers = accumulate(*arguments)
+        policy.gradient[3] = 1e25
+        return numbers
+
+    optimiser, rng = make_optimiser(policy, settings_of()), np.random.default_rng(0)
+    with pytest.raises(Diverged, match="second moment of the optimiser is not finite"):
+        update(policy, optimiser, batch, settings_of(max_grad_norm=0.0), rng, gradient=huge)
+    optimiser = make_optimiser(policy, settings_of())
+    update(policy, optimiser, batch, settings_of(max_grad_norm=0.5), rng, gradient=huge)  # clipped it is none
+
+
 def test_kl_stop_minibatches_and_reinforce_count_their_passes() -> None:
     policy = policy_of()
     batch, rng = simple_batch(policy), np.random.default_rng(0)
