@@ -68,9 +68,12 @@ def replayed(config: Config, batch: Trajectories, units: str) -> None:
         rows = batch.offsets[:-1][alive] + t
         if not alive.any():
             break
-        before = {"inventory": engine.outcome.inventory, "value": engine.outcome.wealth, "mid": engine.outcome.mid}
+        before = {"inventory": engine.outcome.inventory, "mid": engine.outcome.mid}
         for name, column in before.items():
             assert np.array_equal(getattr(batch, name)[rows], column[alive]), (name, t)
+        # the kernel rounds W + I S once, who forms it of the columns of a batch twice
+        cash, held = batch.cash[rows], batch.inventory[rows] * batch.mid[rows]
+        assert (abs(cash + held - engine.outcome.wealth[alive]) <= 2e-16 * (abs(cash) + abs(held))).all(), t
         clipped = np.clip(engine.observation[alive], -10, 10)
         assert np.array_equal(batch.observation[rows], clipped), t
         action = np.zeros((n, len(spec.axes)), np.float32 if units == "policy" else np.float64)
