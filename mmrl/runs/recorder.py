@@ -61,13 +61,14 @@ class Recorder:
         best: bool,
         versions: dict[str, Any],
     ) -> None:
-        """Take an epoch, for save() to write; the arrays of its state must not change until then."""
+        """Take an epoch, for save() to write, once the one before is there, whose error it raises; the arrays of the
+        state must not change until then."""
         self.save()
         self._unsaved = partial(self._save, record, episode, state, best, versions)
+        self._wait()
 
     def save(self) -> None:
-        """Write the epoch that was taken, once what is being written of the one before is there; a commit or an episode
-        goes on in the background. Raises the error of either."""
+        """Write the epoch that was taken; a commit or an episode goes on in the background."""
         save, self._unsaved = self._unsaved, None
         if save is not None:
             save()
@@ -83,7 +84,6 @@ class Recorder:
         from mmrl.runs.checkpoint import snapshot
 
         now, epoch = snapshot(state), record["epoch"]
-        self._wait()
         self.history.write(record)
         self._versions = versions
         tasks: list[Callable[[], None]] = []
@@ -133,9 +133,15 @@ class Recorder:
         self.history.close()
 
     def _write(self, tasks: Iterable[Callable[[], None]]) -> None:
-        """What is done in the background."""
+        """What is done in the background, each though another fails; raises the first error."""
+        errors = []
         for task in tasks:
-            task()
+            try:
+                task()
+            except (OSError, BrokenRun) as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _saved(self, epoch: int, state: Snapshot, best: bool) -> Saved:
         from mmrl.runs.checkpoint import encode

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mmrl.evaluate.grade import Grade, Grader
+from mmrl.runs.atomic import BrokenRun
 from mmrl.runs.checkpoint import Constant
 from mmrl.runs.following import lines, shown_path, steps
 from mmrl.runs.machine import keep_freed_memory
+from mmrl.runs.slots import reached
 from mmrl.runs.status import ACKNOWLEDGED
 from mmrl.settings.model import Config
 from mmrl.statistics.attempts import Attempts
@@ -346,6 +348,9 @@ class TrainingProcess:
         with suppress(OSError):
             self._status(state, error=error)
         where, epoch = shown_path(self.folder), getattr(self, "epoch", 0)
+        if error and self.folder.is_dir():  # the last one may not have been written
+            with suppress(OSError, BrokenRun):
+                epoch = min(epoch, reached(self.folder))
         self.view.finish({"run": self.folder.name, "folder": where, "state": state, "epochs": epoch})
         for line in what_next(self.folder, self.config, state, epoch):
             self.view.note(line)

@@ -203,6 +203,58 @@ def test_an_epoch_that_cannot_be_kept_is_told_and_those_before_it_are_there(
     assert history.go_back(3, metrics_checksum(tmp_path, 3)) is None and rows(tmp_path) == [1, 2, 3]
 
 
+def test_the_epoch_after_one_that_cannot_be_committed_is_kept(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    for epoch in (1, 2, 3):
+        kept_by(recorder, epoch)
+    clock[0] += COMMIT_EVERY
+
+    def full(*given: Any) -> dict[str, str]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mmrl.runs.recorder.commit", full)
+    recorder.keep({"epoch": 4}, None, state(4), best=False, versions=VERSIONS)
+    recorder.save()  # commits 3 in the background
+    with pytest.raises(OSError, match="No space"):
+        recorder.keep({"epoch": 5}, None, state(5), best=False, versions=VERSIONS)
+    assert load(tmp_path)[0] == 4
+    recorder.close()
+    assert load(tmp_path)[0] == 5 and rows(tmp_path) == [1, 2, 3, 4, 5] and committed(tmp_path) == [1]
+
+
+def test_an_episode_that_cannot_be_written_costs_no_epoch(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+
+    def full(*given: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for epoch in (1, 2):
+        kept_by(recorder, epoch)
+    monkeypatch.setattr("mmrl.runs.recorder.write_episode", full)
+    with pytest.raises(OSError, match="No space"):
+        kept_by(recorder, 3, episode={"time": np.arange(3.0)})
+    assert load(tmp_path)[0] == 3
+    recorder.close()
+    assert committed(tmp_path) == [2, 3] and rows(tmp_path) == [1, 2, 3]
+
+
+def test_an_epoch_is_in_its_slot_once_the_next_one_is_taken(
+    tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though its episode takes longer to write: who sees the next one has seen no other that a kill would cost."""
+    recorder = Recorder(tmp_path, History(tmp_path / "metrics.jsonl"))
+    monkeypatch.setattr("mmrl.runs.recorder.write_episode", lambda *_: time.sleep(0.1))
+    for epoch in (1, 2, 3, 4):
+        recorder.keep({"epoch": epoch}, {"time": np.arange(3.0)}, state(epoch), best=False, versions=VERSIONS)
+        assert epoch == 1 or load(tmp_path)[0] == epoch - 1
+        recorder.save()
+    recorder.close()
+
+
 @pytest.mark.parametrize("number", range(12))
 def test_a_commit_that_fails_anywhere_costs_no_epoch(
     tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch, number: int

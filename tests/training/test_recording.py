@@ -114,6 +114,13 @@ def test_an_epoch_that_cannot_be_written_ends_the_training_before_the_next_one_i
 
     monkeypatch.setattr(History, "write", failing)
     monkeypatch.setattr("mmrl.learn.trainer.update", learning)
-    assert TrainingProcess(config, {}, folder, NoView(), Interruption()).work() == 1
+    told = []
+
+    class Told(NoView):
+        def finish(self, summary: Any) -> None:  # type: ignore[override]
+            told.append(summary["epochs"])
+
+    assert TrainingProcess(config, {}, folder, Told(), Interruption()).work() == 1
+    assert told == [1]  # two were trained
     assert len(updates) == 2 and load(folder)[0] == 1 and read_raw(folder)["state"] == "failed"
     assert "No space left" in read_raw(folder)["error"] and len(read_metrics(folder / "metrics.jsonl")) == 1
