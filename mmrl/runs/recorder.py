@@ -64,8 +64,9 @@ class Recorder:
         """Take an epoch, for save() to write, once the one before is there, whose error it raises; the arrays of the
         state must not change until then."""
         self.save()
-        self._unsaved = partial(self._save, record, episode, state, best, versions)
+        self._unsaved = partial(self._save, record, episode, state, best)
         self._wait()
+        self._versions = versions
 
     def save(self) -> None:
         """Write the epoch that was taken; a commit or an episode goes on in the background."""
@@ -74,18 +75,12 @@ class Recorder:
             save()
 
     def _save(
-        self,
-        record: dict[str, Any],
-        episode: dict[str, np.ndarray] | None,
-        state: dict[str, Any],
-        best: bool,
-        versions: dict[str, Any],
+        self, record: dict[str, Any], episode: dict[str, np.ndarray] | None, state: dict[str, Any], best: bool
     ) -> None:
         from mmrl.runs.checkpoint import snapshot
 
         now, epoch = snapshot(state), record["epoch"]
         self.history.write(record)
-        self._versions = versions
         tasks: list[Callable[[], None]] = []
         if episode is not None:
             file = partial(write_episode, self.folder, epoch, episode)
